@@ -1,0 +1,1 @@
+//! Line protocol → InfluxDB, a file or standard output.
