@@ -1,1 +1,23 @@
+//! Builds a converter's package for `wasm32-unknown-unknown` and turns the core module into a component, in process.
+//!
+//! Build scripts, tests and the command line use it alike:
+//!
+//! ```no_run
+//! let components = converter_builder::Build::new("my-converter", "target/converters").run()?;
+//! println!("{}: {} bytes", components[0].path.display(), components[0].bytes.len());
+//! # Ok::<(), converter_builder::BuildError>(())
+//! ```
+//!
+//! Cargo runs in a target directory of its own, never in that of a cargo which may be waiting for this build, and with
+//! an environment from which everything that such a cargo sets has been removed. Builds that run at the same time are
+//! fine: cargo's own lock makes them take turns.
+//!
+//! Nothing is ever installed; see [`Toolchain::detect`] for what is looked for.
 
+mod build;
+mod environment;
+mod toolchain;
+
+pub use build::{Build, BuildError, Component};
+pub use environment::{TargetDirectoryError, target_directory};
+pub use toolchain::{TARGET, Toolchain, ToolchainError};

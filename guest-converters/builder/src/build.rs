@@ -1,0 +1,240 @@
+//! Package → core module → component.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use serde_json::Value;
+use wit_component::ComponentEncoder;
+
+use crate::toolchain::{Toolchain, ToolchainError};
+
+/// Cargo's release profile, made small: one unit for the optimizer, no unwinding, names for backtraces but no other
+/// debugging information. The same as the profile `converter` of the workspace that this crate stands in.
+const RELEASE: [&str; 4] = [
+    "profile.release.lto=true",
+    "profile.release.codegen-units=1",
+    "profile.release.panic=\"abort\"",
+    "profile.release.strip=\"debuginfo\"",
+];
+
+/// A converter, built.
+#[derive(Clone, Debug)]
+pub struct Component {
+    /// The name of the library, or of the example.
+    pub name: String,
+    /// The component itself.
+    pub bytes: Vec<u8>,
+    /// The file that holds the same bytes.
+    pub path: PathBuf,
+}
+
+/// Why a converter cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Nothing can compile it.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// Cargo does not run.
+    #[error("cannot run `{}`", .program.display())]
+    Run {
+        /// The program.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Cargo says that the package does not build.
+    #[error("cannot build `{}`:\n{stderr}", .package.display())]
+    Cargo {
+        /// The package's directory.
+        package: PathBuf,
+        /// All that cargo said.
+        stderr: String,
+    },
+    /// The package builds, but gives no module.
+    #[error(
+        "`{}` builds no WebAssembly module\nhint: it needs `crate-type = [\"cdylib\"]` under `[lib]` in its `Cargo.toml`",
+        .package.display()
+    )]
+    NoModule {
+        /// The package's directory.
+        package: PathBuf,
+    },
+    /// The module is not a converter's.
+    #[error(
+        "cannot make a component of `{}`\nhint: a converter exports itself by `converter_sdk::export!`",
+        .module.display()
+    )]
+    Component {
+        /// The core module.
+        module: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot access `{}`", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A build to run.
+#[derive(Clone, Debug)]
+pub struct Build {
+    package: PathBuf,
+    target_directory: PathBuf,
+    profile: Option<String>,
+    examples: bool,
+    locked: bool,
+}
+
+impl Build {
+    /// Builds the library of the package in the directory `package` under `target_directory`, which must not be the
+    /// target directory of a cargo that waits for this build (see [`crate::target_directory`]). Each toolchain has its
+    /// own directory under it.
+    pub fn new(package: impl Into<PathBuf>, target_directory: impl Into<PathBuf>) -> Self {
+        Self {
+            package: package.into(),
+            target_directory: target_directory.into(),
+            profile: None,
+            examples: false,
+            locked: false,
+        }
+    }
+
+    /// Builds with a profile of the package's workspace, as it stands there. Without it: cargo's release profile, made
+    /// small.
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.profile = Some(name.into());
+        self
+    }
+
+    /// Builds the package's examples instead of its library: many small converters in one package. Each needs
+    /// `crate-type = ["cdylib"]`.
+    pub fn examples(mut self) -> Self {
+        self.examples = true;
+        self
+    }
+
+    /// Fails where the package's `Cargo.lock` would have to change.
+    pub fn locked(mut self) -> Self {
+        self.locked = true;
+        self
+    }
+
+    /// Runs the build with the toolchain that there is.
+    ///
+    /// # Errors
+    ///
+    /// See [`BuildError`]; cargo's own words are in it.
+    pub fn run(&self) -> Result<Vec<Component>, BuildError> {
+        self.run_with(&Toolchain::detect()?)
+    }
+
+    /// Runs the build.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_with(&self, toolchain: &Toolchain) -> Result<Vec<Component>, BuildError> {
+        // Cargo runs inside the package, where relative paths would mean something else, and names its artifacts by the
+        // package's real path.
+        let access = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| BuildError::File { path, source }
+        };
+        let package = fs::canonicalize(&self.package).map_err(access(&self.package))?;
+        let target_directory = std::path::absolute(&self.target_directory).map_err(access(&self.target_directory))?;
+        let target_directory = target_directory.join(toolchain.name());
+        let mut cargo = self.cargo(toolchain, &package, &target_directory);
+        let output =
+            cargo.output().map_err(|source| BuildError::Run { program: PathBuf::from(cargo.get_program()), source })?;
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+            return Err(BuildError::Cargo { package, stderr });
+        }
+        let modules = modules(&output.stdout, &package.join("Cargo.toml"));
+        if modules.is_empty() {
+            return Err(BuildError::NoModule { package });
+        }
+        modules.into_iter().map(|(name, module)| componentize(name, &module)).collect()
+    }
+
+    fn cargo(&self, toolchain: &Toolchain, package: &Path, target_directory: &Path) -> Command {
+        let mut cargo = toolchain.cargo_build();
+        cargo.current_dir(package).arg("--message-format=json-render-diagnostics");
+        cargo.arg("--target-dir").arg(target_directory);
+        cargo.arg(if self.examples { "--examples" } else { "--lib" });
+        match &self.profile {
+            Some(profile) => {
+                cargo.args(["--profile", profile]);
+            }
+            None => {
+                cargo.arg("--release").args(RELEASE.iter().flat_map(|setting| ["--config", setting]));
+            }
+        }
+        if self.locked {
+            cargo.arg("--locked");
+        }
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(toolchain));
+        cargo
+    }
+}
+
+/// Compiler flags that keep the machine's directories out of panic messages: the same sources give the same component
+/// everywhere, and nobody reads in it where it was built.
+fn remapped_paths(toolchain: &Toolchain) -> OsString {
+    let mut directories = toolchain.source_directories();
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    directories.extend(home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).map(|home| (home, "/cargo")));
+    let mut flags = OsString::new();
+    for (directory, name) in directories {
+        if !flags.is_empty() {
+            flags.push("\x1f");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(directory);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
+}
+
+/// The modules among the artifacts that cargo reports, one JSON message a line: those of the package itself, not of what
+/// it depends on.
+fn modules(messages: &[u8], manifest: &Path) -> Vec<(String, PathBuf)> {
+    let lines = messages.split(|&byte| byte == b'\n');
+    let messages = lines.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let artifacts = messages.filter(|message| {
+        message["reason"] == "compiler-artifact" && message["manifest_path"].as_str().map(Path::new) == Some(manifest)
+    });
+    artifacts
+        .filter_map(|artifact| {
+            let files = artifact["filenames"].as_array()?.iter().filter_map(Value::as_str);
+            let module = files.map(PathBuf::from).find(|file| file.extension().is_some_and(|end| end == "wasm"))?;
+            Some((artifact["target"]["name"].as_str()?.to_owned(), module))
+        })
+        .collect()
+}
+
+fn componentize(name: String, module: &Path) -> Result<Component, BuildError> {
+    let bytes = fs::read(module).map_err(|source| BuildError::File { path: module.into(), source })?;
+    let encode = || ComponentEncoder::default().module(&bytes)?.validate(true).encode();
+    let bytes = encode().map_err(|error| BuildError::Component { module: module.into(), source: error.into() })?;
+    let path = module.with_extension("component.wasm");
+    write(&path, &bytes)?;
+    Ok(Component { name, bytes, path })
+}
+
+/// Writes a file that others may be reading or writing: they see the whole file before or after, never a part.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    let mine = path.with_extension(format!("{}.tmp", process::id()));
+    fs::write(&mine, bytes)
+        .and_then(|()| fs::rename(&mine, path))
+        .map_err(|source| BuildError::File { path: path.into(), source })
+}

@@ -1,0 +1,155 @@
+//! Which compiler builds for the target.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What converters are compiled for: no system interface at all, so that a component imports nothing but the contract.
+pub const TARGET: &str = "wasm32-unknown-unknown";
+
+const HINT: &str = "run `rustup target add wasm32-unknown-unknown`, or on Debian \
+                    `apt-get install rustc-web cargo-web rust-web-src lld`";
+
+/// A cargo and a rustc that can build for [`TARGET`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// A rustc that has the target's standard library beside its own, as after `rustup target add`.
+    Installed {
+        /// `$CARGO`, which cargo sets for what it runs, or `cargo`.
+        cargo: PathBuf,
+        /// `$RUSTC`, which cargo sets for build scripts, or `rustc`.
+        rustc: PathBuf,
+    },
+    /// Debian's packages `rustc-web`, `cargo-web`, `rust-web-src` and `lld`, which build the standard library first.
+    /// They stand beside a toolchain of rustup without touching it.
+    Debian {
+        /// `/usr/bin/cargo`.
+        cargo: PathBuf,
+        /// `/usr/bin/rustc`.
+        rustc: PathBuf,
+        /// `/usr/bin/wasm-ld`.
+        linker: PathBuf,
+        /// The standard library's sources.
+        sources: PathBuf,
+    },
+}
+
+/// Why there is no toolchain.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolchainError {
+    /// Neither kind is complete.
+    #[error("no toolchain builds for `{TARGET}`:{}\nhint: {HINT}", list(.missing))]
+    Missing {
+        /// What was looked for and is not there.
+        missing: Vec<String>,
+    },
+    /// A compiler is there but does not run.
+    #[error("cannot run `{}`", .program.display())]
+    Run {
+        /// The compiler.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn list(missing: &[String]) -> String {
+    missing.iter().fold(String::new(), |mut lines, item| {
+        let _ = write!(lines, "\n  {item}"); // Writing to a string cannot fail.
+        lines
+    })
+}
+
+impl Toolchain {
+    /// Looks for a toolchain: first the rustc in use, if its standard library for the target is there; then Debian's
+    /// packages.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolchainError::Missing`] names everything that is missing, with a hint how to install it.
+    pub fn detect() -> Result<Self, ToolchainError> {
+        let rustc = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        Self::detect_in(Path::new(&cargo), Path::new(&rustc), Path::new("/usr"))
+    }
+
+    /// As [`Self::detect`], with Debian's packages looked for under `usr`.
+    fn detect_in(cargo: &Path, rustc: &Path, usr: &Path) -> Result<Self, ToolchainError> {
+        let mut missing = Vec::new();
+        match target_library(rustc)? {
+            Some(library) if library.is_dir() => {
+                return Ok(Self::Installed { cargo: cargo.into(), rustc: rustc.into() });
+            }
+            Some(library) => missing.push(format!("the target's standard library: {}", library.display())),
+            None => missing.push(format!("a rustc that knows the target: {}", rustc.display())),
+        }
+        let mut find = |path: &str, package: &str| {
+            let path = usr.join(path);
+            if !path.exists() {
+                missing.push(format!("Debian's `{package}`: {}", path.display()));
+            }
+            path
+        };
+        let debian = Self::Debian {
+            cargo: find("bin/cargo", "cargo-web"),
+            rustc: find("bin/rustc", "rustc-web"),
+            linker: find("bin/wasm-ld", "lld"),
+            sources: find("lib/rustlib/src/rust/library", "rust-web-src"),
+        };
+        if missing.len() > 1 { Err(ToolchainError::Missing { missing }) } else { Ok(debian) }
+    }
+
+    /// A name for what is built with it: the two kinds do not share a target directory.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Installed { .. } => "installed",
+            Self::Debian { .. } => "debian",
+        }
+    }
+
+    /// A command that runs its cargo's `build` for the target.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let (cargo, rustc) = match self {
+            Self::Installed { cargo, rustc } | Self::Debian { cargo, rustc, .. } => (cargo, rustc),
+        };
+        let mut command = Command::new(cargo);
+        crate::environment::clean(&mut command);
+        command.args(["build", "--target", TARGET]).env("RUSTC", rustc);
+        if let Self::Debian { linker, .. } = self {
+            // Building the standard library is an unstable flag of cargo; the variable lets a stable cargo take it.
+            // What the outer toolchain put on the library path is not for Debian's compiler.
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                .env_remove("LD_LIBRARY_PATH");
+        }
+        command
+    }
+
+    /// Directories whose place depends on the machine and would be written into panic messages, each with the name to
+    /// write instead.
+    pub(crate) fn source_directories(&self) -> Vec<(PathBuf, &'static str)> {
+        match self {
+            Self::Installed { .. } => Vec::new(),
+            Self::Debian { sources, .. } => vec![(sources.clone(), "/rust/library")],
+        }
+    }
+}
+
+/// Where `rustc` would have the target's standard library; `None` where it does not know the target or is not there.
+fn target_library(rustc: &Path) -> Result<Option<PathBuf>, ToolchainError> {
+    let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
+    match output {
+        Ok(output) if output.status.success() => {
+            let path = String::from_utf8_lossy(&output.stdout);
+            Ok(Some(PathBuf::from(OsStr::new(path.trim_end()))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ToolchainError::Run { program: rustc.into(), source }),
+    }
+}
