@@ -1,1 +1,74 @@
+//! Everything that a converter needs.
+//!
+//! A converter says what the columns of a dataset mean. It is two functions, and never sees a row:
+//!
+//! ```
+//! use std::borrow::Cow;
+//!
+//! use converter_sdk::{Column, ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+//!
+//! struct Weather;
+//!
+//! impl Converter for Weather {
+//!     fn describe() -> Description {
+//!         Description {
+//!             name: "weather".into(),
+//!             version: "1.0.0".into(),
+//!             dataset: "weather".into(),
+//!             summary: "Hourly observations of weather stations".into(),
+//!         }
+//!     }
+//!
+//!     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+//!         let mut plan = PlanBuilder::new(input);
+//!         let time = plan.required("observed_at", &[ColumnType::Timestamp]);
+//!         let station = plan.required("station", &[ColumnType::Text]);
+//!         let fahrenheit = plan.required("temperature", &[ColumnType::Float]);
+//!
+//!         // Runs once for each distinct station, not for each row.
+//!         let station = plan.translate(station, |name| Some(Cow::from(name?.trim().to_lowercase())));
+//!         // Runs once for each batch of rows. Without it, the column would not enter the sandbox at all.
+//!         let celsius = plan.compute(ColumnType::Float, [fahrenheit], |[fahrenheit]| {
+//!             Ok(Column::floats(fahrenheit.floats()?.map(|value| Some((value? - 32.0) / 1.8))))
+//!         });
+//!
+//!         let mut point = Point::new("weather", time);
+//!         point.tag("station", station);
+//!         point.field("celsius", celsius).or_reject("no-temperature");
+//!         point.field("fahrenheit", fahrenheit);
+//!         plan.finish([point])
+//!     }
+//! }
+//!
+//! converter_sdk::export!(Weather);
+//! ```
+//!
+//! The three levels of the contract are the three kinds of source that a tag or a field can have, from the cheapest on:
+//! a column as it stands ([`PlanBuilder::required`], [`PlanBuilder::optional`]), a translation of its distinct values
+//! ([`PlanBuilder::translate`]), and a column computed from rows ([`PlanBuilder::compute`]). What the functions given
+//! to the plan capture is the converter's state; there are no globals to handle.
+//!
+//! The same code compiles natively, so that converters are tested by plain `cargo test`: see [`testing`].
 
+// What `wit-bindgen` generates names this crate from outside, also when it is expanded inside.
+extern crate self as converter_sdk;
+
+pub mod bindings;
+pub mod log;
+pub mod parse;
+mod strings;
+mod column;
+mod point;
+mod plan;
+mod export;
+
+#[doc(hidden)]
+pub use wit_bindgen;
+
+pub use bindings::influxdb_loader::converter::types::{
+    Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, Mask,
+    Missing, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,
+};
+pub use column::{ColumnView, Texts};
+pub use export::{Converter, Exported};
+pub use plan::{ColumnRef, Computed, Mapping, MaskRef, PlanBuilder, Translated};

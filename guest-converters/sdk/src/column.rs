@@ -1,0 +1,208 @@
+//! Columns of a batch: read in `convert`, and written there.
+
+use crate::strings::{Bitmap, View, is_set};
+use crate::{Column, Mask, Problem, Strings, Text, Values};
+
+/// Columns are written from one value a row, where `None` is a null.
+impl Column {
+    /// A column of booleans.
+    pub fn booleans(values: impl IntoIterator<Item = Option<bool>>) -> Self {
+        let (mut bits, mut validity) = (Bitmap::default(), Bitmap::default());
+        for value in values {
+            bits.push(value.unwrap_or_default());
+            validity.push(value.is_some());
+        }
+        Self { values: Values::Booleans(bits.into_bytes()), validity: validity.into_validity() }
+    }
+
+    /// A column of signed integers.
+    pub fn integers(values: impl IntoIterator<Item = Option<i64>>) -> Self {
+        flat(values, Values::Integers)
+    }
+
+    /// A column of unsigned integers.
+    pub fn unsigneds(values: impl IntoIterator<Item = Option<u64>>) -> Self {
+        flat(values, Values::Unsigneds)
+    }
+
+    /// A column of floats. NaN and infinities are missing values to the host, as nulls are.
+    pub fn floats(values: impl IntoIterator<Item = Option<f64>>) -> Self {
+        flat(values, Values::Floats)
+    }
+
+    /// A column of times, in nanoseconds since the epoch.
+    pub fn timestamps(values: impl IntoIterator<Item = Option<i64>>) -> Self {
+        flat(values, Values::Timestamps)
+    }
+
+    /// A column of text. For text that depends on one column only, [`crate::PlanBuilder::translate`] is cheaper.
+    pub fn texts<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> Self {
+        let mut validity = Bitmap::default();
+        let dictionary: Strings = values.into_iter().inspect(|value| validity.push(value.is_some())).collect();
+        let codes = (0..).take(dictionary.len()).collect();
+        Self { values: Values::Texts(Text { codes, dictionary }), validity: validity.into_validity() }
+    }
+}
+
+fn flat<T: Default>(rows: impl IntoIterator<Item = Option<T>>, wrap: fn(Vec<T>) -> Values) -> Column {
+    let rows = rows.into_iter();
+    let mut values = Vec::with_capacity(rows.size_hint().0);
+    let mut validity = Bitmap::default();
+    for row in rows {
+        validity.push(row.is_some());
+        values.push(row.unwrap_or_default());
+    }
+    Column { values: wrap(values), validity: validity.into_validity() }
+}
+
+impl Mask {
+    /// Chooses the rows that are `true`.
+    pub fn of(rows: impl IntoIterator<Item = bool>) -> Self {
+        let mut bits = Bitmap::default();
+        rows.into_iter().for_each(|row| bits.push(row));
+        match bits {
+            bits if bits.is_all() => Self::All,
+            bits if bits.is_none() => Self::None,
+            bits => Self::Rows(bits.into_bytes()),
+        }
+    }
+}
+
+/// A column of a batch, to be read.
+///
+/// Each method gives one value a row, where `None` is a null, and fails when the column has another type than the plan
+/// was made for.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnView<'a> {
+    rows: usize,
+    column: &'a Column,
+}
+
+impl<'a> ColumnView<'a> {
+    pub(crate) fn new(column: &'a Column, rows: usize) -> Self {
+        Self { rows, column }
+    }
+
+    /// How many rows the batch has.
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// The rows of a boolean column.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn booleans(self) -> Result<impl ExactSizeIterator<Item = Option<bool>> + 'a, Problem> {
+        match &self.column.values {
+            Values::Booleans(bits) => Ok(self.by_row(move |row| Some(is_set(Some(bits), row)))),
+            other => Err(mismatch("boolean", other)),
+        }
+    }
+
+    /// The rows of an integer column.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn integers(self) -> Result<impl ExactSizeIterator<Item = Option<i64>> + 'a, Problem> {
+        match &self.column.values {
+            Values::Integers(values) => Ok(self.by_row(|row| values.get(row).copied())),
+            other => Err(mismatch("integer", other)),
+        }
+    }
+
+    /// The rows of an unsigned column.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn unsigneds(self) -> Result<impl ExactSizeIterator<Item = Option<u64>> + 'a, Problem> {
+        match &self.column.values {
+            Values::Unsigneds(values) => Ok(self.by_row(|row| values.get(row).copied())),
+            other => Err(mismatch("unsigned", other)),
+        }
+    }
+
+    /// The rows of a float column.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn floats(self) -> Result<impl ExactSizeIterator<Item = Option<f64>> + 'a, Problem> {
+        match &self.column.values {
+            Values::Floats(values) => Ok(self.by_row(|row| values.get(row).copied())),
+            other => Err(mismatch("float", other)),
+        }
+    }
+
+    /// The rows of a timestamp column, in nanoseconds since the epoch.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn timestamps(self) -> Result<impl ExactSizeIterator<Item = Option<i64>> + 'a, Problem> {
+        match &self.column.values {
+            Values::Timestamps(values) => Ok(self.by_row(|row| values.get(row).copied())),
+            other => Err(mismatch("timestamp", other)),
+        }
+    }
+
+    /// The rows of a text column.
+    ///
+    /// # Errors
+    ///
+    /// When the column has another type.
+    pub fn texts(self) -> Result<Texts<'a>, Problem> {
+        match &self.column.values {
+            Values::Texts(text) => Ok(Texts { view: self, text, dictionary: View::new(&text.dictionary)? }),
+            other => Err(mismatch("text", other)),
+        }
+    }
+
+    fn by_row<T, F: Fn(usize) -> Option<T> + 'a>(self, value: F) -> impl ExactSizeIterator<Item = Option<T>> + 'a {
+        let validity = self.column.validity.as_deref();
+        (0..self.rows).map(move |row| if is_set(validity, row) { value(row) } else { None })
+    }
+}
+
+/// The rows of a text column, over its distinct values.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    view: ColumnView<'a>,
+    text: &'a Text,
+    dictionary: View<'a>,
+}
+
+impl<'a> Texts<'a> {
+    /// The text of each row.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Option<&'a str>> + 'a {
+        self.view.by_row(move |row| self.dictionary.get(*self.text.codes.get(row)? as usize))
+    }
+
+    /// What `read` makes of each row's text, where it runs once for each distinct value that the rows use.
+    pub fn map_distinct<T: Copy>(
+        self,
+        mut read: impl FnMut(&'a str) -> Option<T>,
+    ) -> impl ExactSizeIterator<Item = Option<T>> {
+        let mut known: Vec<Option<Option<T>>> = vec![None; self.text.dictionary.len()];
+        let validity = self.view.column.validity.as_deref();
+        (0..self.view.rows).map(move |row| {
+            let code = *self.text.codes.get(row).filter(|_| is_set(validity, row))? as usize;
+            let known = known.get_mut(code)?;
+            *known.get_or_insert_with(|| read(self.dictionary.get(code)?))
+        })
+    }
+}
+
+fn mismatch(expected: &str, found: &Values) -> Problem {
+    let found = match found {
+        Values::Booleans(_) => "boolean",
+        Values::Integers(_) => "integer",
+        Values::Unsigneds(_) => "unsigned",
+        Values::Floats(_) => "float",
+        Values::Texts(_) => "text",
+        Values::Timestamps(_) => "timestamp",
+    };
+    Problem::new("unexpected-type", format!("a {expected} column was to be read, but it is {found}"))
+}

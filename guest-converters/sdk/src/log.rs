@@ -1,0 +1,46 @@
+//! Messages for the loader's log.
+//!
+//! In a test, which has no host, they go to standard error.
+
+use std::panic;
+use std::sync::Once;
+
+pub use crate::bindings::influxdb_loader::converter::host::Level;
+
+/// Writes a message at `level` to the loader's log, under the converter's name. The host bounds how much it takes.
+pub fn log(level: Level, message: &str) {
+    #[cfg(target_arch = "wasm32")]
+    crate::bindings::influxdb_loader::converter::host::log(level, message);
+    #[cfg(not(target_arch = "wasm32"))]
+    #[expect(clippy::print_stderr, reason = "there is no host to log to")]
+    {
+        eprintln!("{level:?}: {message}");
+    }
+}
+
+/// Logs what only a developer wants to know.
+pub fn debug(message: &str) {
+    log(Level::Debug, message);
+}
+
+/// Logs what is as it should be.
+pub fn info(message: &str) {
+    log(Level::Info, message);
+}
+
+/// Logs what is odd but does no harm.
+pub fn warn(message: &str) {
+    log(Level::Warn, message);
+}
+
+/// Logs what went wrong.
+pub fn error(message: &str) {
+    log(Level::Error, message);
+}
+
+/// Sends the message and the place of every panic to the log; without it, a panic inside the sandbox would be a bare
+/// `unreachable` to the host.
+pub(crate) fn log_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| panic::set_hook(Box::new(|panic| error(&panic.to_string()))));
+}

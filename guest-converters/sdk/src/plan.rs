@@ -1,0 +1,306 @@
+//! A plan, written with names and functions instead of indexes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::{
+    Batch, Column, ColumnSchema, ColumnType, ColumnView, Converted, Input, Mask, Plan, Point, Problem, Rejection,
+    Strings,
+};
+
+/// A column of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnRef {
+    index: u32,
+    column_type: ColumnType,
+}
+
+impl ColumnRef {
+    /// The type in which it crosses the boundary.
+    pub fn column_type(self) -> ColumnType {
+        self.column_type
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+}
+
+/// The translation of a column: see [`PlanBuilder::translate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translated(u32);
+
+/// A computed column: see [`PlanBuilder::compute`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Computed(u32);
+
+/// A choice of rows: see [`PlanBuilder::mask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskRef(u32);
+
+impl Translated {
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+}
+
+impl Computed {
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+}
+
+impl MaskRef {
+    pub(crate) fn index(self) -> u32 {
+        self.0
+    }
+}
+
+type Translation = Box<dyn for<'a> Fn(Option<&'a str>) -> Option<Cow<'a, str>>>;
+
+/// A function over the columns that `convert` is given.
+type Step<T> = Box<dyn Fn(&[ColumnView<'_>]) -> Result<T, Problem>>;
+
+#[derive(Default)]
+struct Functions {
+    translations: Vec<Translation>,
+    computed: Vec<Step<Column>>,
+    masks: Vec<Step<Mask>>,
+    rejections: Vec<Step<Vec<Rejection>>>,
+}
+
+/// A plan being made for an object.
+///
+/// What is wrong with the object's columns is collected on the way, so that [`PlanBuilder::finish`] names all of it at
+/// once.
+pub struct PlanBuilder<'a> {
+    input: &'a Input,
+    problems: Vec<Problem>,
+    translated: Vec<u32>,
+    reads: Vec<u32>,
+    computed: Vec<ColumnType>,
+    functions: Functions,
+}
+
+impl<'a> PlanBuilder<'a> {
+    /// An empty plan for the object that `input` describes.
+    pub fn new(input: &'a Input) -> Self {
+        let functions = Functions::default();
+        Self { input, problems: vec![], translated: vec![], reads: vec![], computed: vec![], functions }
+    }
+
+    /// The column of this name, if there is one. Names are matched exactly. A column of a type that is not in `accepted`
+    /// is a problem, `invalid-column-type`; so is a name that several columns have, `ambiguous-column`.
+    pub fn optional(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
+        let mut named = self.input.columns.iter().zip(0..).filter(|(column, _)| column.name == name);
+        let (column, index) = named.next()?;
+        if named.next().is_some() {
+            let message = format!("several columns have the name `{name}`");
+            self.problem(Problem::new("ambiguous-column", message).with_column(name));
+            return None;
+        }
+        if !accepted.contains(&column.column_type) {
+            self.problem(invalid_type(column, accepted));
+            return None;
+        }
+        Some(ColumnRef { index, column_type: column.column_type })
+    }
+
+    /// The column of this name. That there is none is a problem, `missing-column`; otherwise as [`Self::optional`].
+    ///
+    /// Where there is a problem, the plan goes on with a column that stands for it, of the first accepted type, so that
+    /// the problems of other columns are found too. Such a plan never leaves [`Self::finish`].
+    pub fn required(&mut self, name: &str, accepted: &[ColumnType]) -> ColumnRef {
+        if let Some(column) = self.optional(name, accepted) {
+            return column;
+        }
+        if !self.input.columns.iter().any(|column| column.name == name) {
+            let problem = missing(name, self.input);
+            self.problem(problem);
+        }
+        ColumnRef { index: 0, column_type: accepted.first().copied().unwrap_or(ColumnType::Other) }
+    }
+
+    /// As [`Self::required`] where the host checks the schema ([`Input::strict`]), and else as [`Self::optional`].
+    pub fn required_if_strict(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
+        if self.input.strict { Some(self.required(name, accepted)) } else { self.optional(name, accepted) }
+    }
+
+    /// Adds a problem: [`Self::finish`] fails.
+    pub fn problem(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Translates a column: `translate` runs once for each distinct value, and once for the null, if there is one. What
+    /// it gives depends on the value alone; `None` is no value. A column that is not text is translated as its text.
+    pub fn translate(
+        &mut self,
+        column: ColumnRef,
+        translate: impl for<'v> Fn(Option<&'v str>) -> Option<Cow<'v, str>> + 'static,
+    ) -> Translated {
+        self.functions.translations.push(Box::new(translate));
+        Translated(push(&mut self.translated, column.index))
+    }
+
+    /// Computes a column of type `column_type` from the columns that it `reads`: `compute` runs once for each batch of
+    /// rows and gives one value a row.
+    pub fn compute<const N: usize>(
+        &mut self,
+        column_type: ColumnType,
+        reads: [ColumnRef; N],
+        compute: impl Fn([ColumnView<'_>; N]) -> Result<Column, Problem> + 'static,
+    ) -> Computed {
+        let step = self.step(reads, compute);
+        self.functions.computed.push(step);
+        Computed(push(&mut self.computed, column_type))
+    }
+
+    /// Chooses rows by the columns that it `reads`.
+    pub fn mask<const N: usize>(
+        &mut self,
+        reads: [ColumnRef; N],
+        choose: impl Fn([ColumnView<'_>; N]) -> Result<Mask, Problem> + 'static,
+    ) -> MaskRef {
+        let step = self.step(reads, choose);
+        MaskRef(push(&mut self.functions.masks, step))
+    }
+
+    /// Rejects rows by the columns that it `reads`.
+    pub fn reject<const N: usize>(
+        &mut self,
+        reads: [ColumnRef; N],
+        reject: impl Fn([ColumnView<'_>; N]) -> Result<Vec<Rejection>, Problem> + 'static,
+    ) {
+        let step = self.step(reads, reject);
+        self.functions.rejections.push(step);
+    }
+
+    /// Ends the plan.
+    ///
+    /// # Errors
+    ///
+    /// Everything that was found wrong.
+    pub fn finish(self, points: impl IntoIterator<Item = Point>) -> Result<Mapping, Vec<Problem>> {
+        if !self.problems.is_empty() {
+            return Err(self.problems);
+        }
+        let plan = Plan {
+            points: points.into_iter().collect(),
+            translations: self.translated,
+            reads: self.reads,
+            computed: self.computed,
+            masks: length(&self.functions.masks),
+        };
+        Ok(Mapping { plan, functions: self.functions })
+    }
+
+    /// Has the columns pushed to `convert`, each once, and picks them there.
+    fn step<const N: usize, T>(
+        &mut self,
+        columns: [ColumnRef; N],
+        run: impl Fn([ColumnView<'_>; N]) -> Result<T, Problem> + 'static,
+    ) -> Step<T> {
+        let positions = columns.map(|column| {
+            let known = self.reads.iter().position(|&read| read == column.index);
+            known.unwrap_or_else(|| push(&mut self.reads, column.index) as usize)
+        });
+        // `Mapping::convert` has checked that there are as many columns as the plan reads.
+        Box::new(move |columns| run(positions.map(|position| columns[position])))
+    }
+}
+
+fn push<T>(list: &mut Vec<T>, item: T) -> u32 {
+    let index = length(list);
+    list.push(item);
+    index
+}
+
+#[expect(clippy::expect_used, reason = "a plan is written by hand")]
+fn length<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).expect("a plan has fewer items than 2^32")
+}
+
+fn missing(name: &str, input: &Input) -> Problem {
+    let mut message = format!("the dataset `{}` requires the column `{name}`", input.dataset);
+    if let Some(similar) = input.columns.iter().find(|column| column.name.trim().eq_ignore_ascii_case(name)) {
+        message.push_str(&format!(", and names are matched exactly: `{}`", similar.name));
+    }
+    Problem::new("missing-column", message).with_column(name)
+}
+
+fn invalid_type(column: &ColumnSchema, accepted: &[ColumnType]) -> Problem {
+    let names: Vec<_> = accepted.iter().map(|&accepted| name(accepted)).collect();
+    let message = format!("the column `{}` must be {}: `{}`", column.name, names.join(" or "), column.source_type);
+    Problem::new("invalid-column-type", message).with_column(&column.name)
+}
+
+fn name(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Boolean => "boolean",
+        ColumnType::Integer => "integer",
+        ColumnType::Unsigned => "unsigned",
+        ColumnType::Float => "float",
+        ColumnType::Text => "text",
+        ColumnType::Timestamp => "timestamp",
+        ColumnType::Other => "other",
+    }
+}
+
+/// A plan and the functions that it runs.
+pub struct Mapping {
+    plan: Plan,
+    functions: Functions,
+}
+
+impl Mapping {
+    /// The plan as the host gets it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Runs a translation over distinct values.
+    ///
+    /// # Errors
+    ///
+    /// When the plan has no such translation or the strings break the contract.
+    pub fn translate(&self, translation: u32, values: &Strings) -> Result<Strings, Problem> {
+        let Some(translate) = self.functions.translations.get(translation as usize) else {
+            return Err(Problem::new(
+                "unknown-translation",
+                format!("the plan has no such translation: {translation}"),
+            ));
+        };
+        Ok(values.iter()?.map(translate).collect())
+    }
+
+    /// Computes the columns, masks and rejections of a batch.
+    ///
+    /// # Errors
+    ///
+    /// When one of the plan's functions fails or the batch has other columns than the plan reads.
+    pub fn convert(&self, batch: &Batch) -> Result<Converted, Problem> {
+        let [expected, found] = [self.plan.reads.len(), batch.columns.len()];
+        if expected != found {
+            let message = format!("the plan reads {expected} columns, but the batch has {found}");
+            return Err(Problem::new("invalid-batch", message));
+        }
+        let rows = batch.rows as usize;
+        let columns: Vec<_> = batch.columns.iter().map(|column| ColumnView::new(column, rows)).collect();
+        let rejected: Vec<_> = run(&self.functions.rejections, &columns)?;
+        Ok(Converted {
+            computed: run(&self.functions.computed, &columns)?,
+            masks: run(&self.functions.masks, &columns)?,
+            rejected: rejected.into_iter().flatten().collect(),
+        })
+    }
+}
+
+fn run<T>(steps: &[Step<T>], columns: &[ColumnView<'_>]) -> Result<Vec<T>, Problem> {
+    steps.iter().map(|step| step(columns)).collect()
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Mapping").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! Points of a plan, and what they consist of.
+
+use crate::{
+    ColumnRef, Computed, Constant, Field, FieldType, Key, MaskRef, Missing, Point, Problem, Source, Tag, Translated,
+};
+
+impl Point {
+    /// A point without tags and fields.
+    pub fn new(measurement: impl Into<String>, time: impl Into<Source>) -> Self {
+        Self { measurement: measurement.into(), time: time.into(), tags: Vec::new(), fields: Vec::new(), when: None }
+    }
+
+    /// Adds a tag; a row where it is missing goes without it.
+    pub fn tag(&mut self, key: impl Into<Key>, source: impl Into<Source>) -> &mut Tag {
+        let tag = Tag { key: key.into(), source: source.into(), when: None, missing: Missing::Omit };
+        self.tags.push_mut(tag)
+    }
+
+    /// Adds a field, written in its source's own type; a row where it is missing goes without it.
+    pub fn field(&mut self, key: impl Into<Key>, source: impl Into<Source>) -> &mut Field {
+        let source = source.into();
+        let field = Field { key: key.into(), source, write_as: None, when: None, missing: Missing::Omit };
+        self.fields.push_mut(field)
+    }
+
+    /// Only the rows of `mask` give this point.
+    pub fn when(&mut self, mask: MaskRef) -> &mut Self {
+        self.when = Some(mask.index());
+        self
+    }
+}
+
+impl Tag {
+    /// Only the rows of `mask` have this tag.
+    pub fn when(&mut self, mask: MaskRef) -> &mut Self {
+        self.when = Some(mask.index());
+        self
+    }
+
+    /// A row where it is missing is rejected, under `code`.
+    pub fn or_reject(&mut self, code: impl Into<String>) -> &mut Self {
+        self.missing = Missing::Reject(code.into());
+        self
+    }
+}
+
+impl Field {
+    /// Writes it in another type. Integers can be written as floats, and everything as text.
+    pub fn write_as(&mut self, field_type: FieldType) -> &mut Self {
+        self.write_as = Some(field_type);
+        self
+    }
+
+    /// Only the rows of `mask` have this field.
+    pub fn when(&mut self, mask: MaskRef) -> &mut Self {
+        self.when = Some(mask.index());
+        self
+    }
+
+    /// A row where it is missing is rejected, under `code`.
+    pub fn or_reject(&mut self, code: impl Into<String>) -> &mut Self {
+        self.missing = Missing::Reject(code.into());
+        self
+    }
+}
+
+impl Problem {
+    /// A problem that is about no column in particular.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), column: None }
+    }
+
+    /// Names the column that it is about.
+    pub fn with_column(mut self, column: impl Into<String>) -> Self {
+        self.column = Some(column.into());
+        self
+    }
+}
+
+impl From<&str> for Key {
+    fn from(name: &str) -> Self {
+        Self::Name(name.to_owned())
+    }
+}
+
+impl From<String> for Key {
+    fn from(name: String) -> Self {
+        Self::Name(name)
+    }
+}
+
+impl From<Translated> for Key {
+    fn from(translated: Translated) -> Self {
+        Self::Translated(translated.index())
+    }
+}
+
+impl From<ColumnRef> for Source {
+    fn from(column: ColumnRef) -> Self {
+        Self::Column(column.index())
+    }
+}
+
+impl From<Translated> for Source {
+    fn from(translated: Translated) -> Self {
+        Self::Translated(translated.index())
+    }
+}
+
+impl From<Computed> for Source {
+    fn from(computed: Computed) -> Self {
+        Self::Computed(computed.index())
+    }
+}
+
+impl From<Constant> for Source {
+    fn from(constant: Constant) -> Self {
+        Self::Constant(constant)
+    }
+}
+
+impl From<&str> for Constant {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}

@@ -1,0 +1,111 @@
+//! Strings in Arrow's layout.
+
+use crate::{Problem, Strings};
+
+impl Strings {
+    /// How many strings there are.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Whether there is no string.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Goes through the strings; a null is `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the offsets or the bytes break the contract, which the host never does.
+    pub fn iter(&self) -> Result<impl ExactSizeIterator<Item = Option<&str>>, Problem> {
+        let view = View::new(self)?;
+        Ok((0..self.len()).map(move |index| view.get(index)))
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<Option<T>> for Strings {
+    fn from_iter<I: IntoIterator<Item = Option<T>>>(strings: I) -> Self {
+        let mut offsets = vec![0];
+        let mut data = Vec::new();
+        let mut validity = Bitmap::default();
+        for string in strings {
+            data.extend_from_slice(string.as_ref().map_or(&[], |string| string.as_ref().as_bytes()));
+            offsets.push(offset(data.len()));
+            validity.push(string.is_some());
+        }
+        Self { offsets, data, validity: validity.into_validity() }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a converter's memory is addressed with 32 bits")]
+fn offset(length: usize) -> u32 {
+    u32::try_from(length).expect("strings fit into 4 GiB")
+}
+
+/// Strings whose bytes are known to be UTF-8, to be picked by index.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    data: &'a str,
+    offsets: &'a [u32],
+    validity: Option<&'a [u8]>,
+}
+
+impl<'a> View<'a> {
+    /// Checks the bytes once for all strings.
+    pub(crate) fn new(strings: &'a Strings) -> Result<Self, Problem> {
+        let data = std::str::from_utf8(&strings.data)
+            .map_err(|error| Problem::new("invalid-strings", format!("strings must be UTF-8: {error}")))?;
+        Ok(Self { data, offsets: &strings.offsets, validity: strings.validity.as_deref() })
+    }
+
+    /// The string at `index`; `None` when it is null or not there.
+    pub(crate) fn get(self, index: usize) -> Option<&'a str> {
+        let [start, end] = *self.offsets.get(index..)?.first_chunk::<2>()?;
+        let string = self.data.get(start as usize..end as usize);
+        string.filter(|_| is_set(self.validity, index))
+    }
+}
+
+/// Whether bit `index` of a bitmap is set, least significant bit first; without a bitmap, all are.
+pub(crate) fn is_set(bitmap: Option<&[u8]>, index: usize) -> bool {
+    bitmap.is_none_or(|bytes| bytes.get(index / 8).is_some_and(|byte| byte >> (index % 8) & 1 == 1))
+}
+
+/// A bitmap being written, least significant bit first.
+#[derive(Default)]
+pub(crate) struct Bitmap {
+    bytes: Vec<u8>,
+    length: usize,
+    set: usize,
+}
+
+impl Bitmap {
+    pub(crate) fn push(&mut self, bit: bool) {
+        if self.length.is_multiple_of(8) {
+            self.bytes.push(0);
+        }
+        if let Some(last) = self.bytes.last_mut() {
+            *last |= u8::from(bit) << (self.length % 8);
+        }
+        self.length += 1;
+        self.set += usize::from(bit);
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    pub(crate) fn is_all(&self) -> bool {
+        self.set == self.length
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.set == 0
+    }
+
+    /// As the contract has it: no bitmap where there is no null.
+    pub(crate) fn into_validity(self) -> Option<Vec<u8>> {
+        (!self.is_all()).then_some(self.bytes)
+    }
+}
