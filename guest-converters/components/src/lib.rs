@@ -1,1 +1,14 @@
+//! The three energy converters, built into components: what the loader has with it when no registry is configured.
 
+/// The converter of the `generation` dataset.
+pub const GENERATION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generation.wasm"));
+
+/// The converter of the `consumption` dataset.
+pub const CONSUMPTION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/consumption.wasm"));
+
+/// The converter of the `transmission` dataset.
+pub const TRANSMISSION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/transmission.wasm"));
+
+/// Each dataset's name and its converter.
+pub const ALL: &[(&str, &[u8])] =
+    &[("generation", GENERATION), ("consumption", CONSUMPTION), ("transmission", TRANSMISSION)];
