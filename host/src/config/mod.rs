@@ -1,0 +1,298 @@
+//! Every environment variable that the loader reads: read once, checked, and turned into types.
+//!
+//! [`SETTINGS`] is the one table of names, defaults, allowed values and meanings; the documentation is rendered from it.
+//! A bad setting stops the start, with one message that names every bad setting. What only writing to InfluxDB needs is
+//! asked for by [`Config::influxdb`], because the command line can write to a file.
+
+mod secret;
+mod settings;
+mod reader;
+mod unknown;
+
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+pub use reader::BadSetting;
+pub use secret::Secret;
+pub use settings::{Kind, SETTINGS, Setting, markdown};
+pub use unknown::{UnknownSetting, unknown};
+
+use reader::Reader;
+
+/// What the environment says, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    influxdb: InfluxDb,
+    /// How points are written.
+    pub write: WriteSettings,
+    /// What converters may use.
+    pub converter: ConverterSettings,
+    /// Rows decoded and converted at a time; at least 1.
+    pub rows_per_batch: usize,
+    /// Whether an object must have every column that its dataset requires.
+    pub validate_schema: bool,
+    /// Whether rejected rows are left out; else the first one fails the object.
+    pub drop_invalid_records: bool,
+    /// Whether metrics are sent.
+    pub enable_metrics: bool,
+    /// How long before the deadline the loader stops.
+    pub deadline_margin: Duration,
+    /// The least level that is logged.
+    pub log_level: LevelFilter,
+    /// How a log line is written.
+    pub log_format: LogFormat,
+}
+
+/// What is known of InfluxDB, needed or not.
+#[derive(Clone, Debug)]
+struct InfluxDb {
+    url: Option<String>,
+    api: Api,
+    organization: String,
+    bucket: String,
+    token: Option<Token>,
+    login: Option<Login>,
+}
+
+/// Where InfluxDB is and who writes.
+#[derive(Clone, Debug)]
+pub struct InfluxDbSettings {
+    /// `http` or `https`, host, and perhaps port and path, without a trailing slash.
+    pub url: String,
+    /// Which API it speaks.
+    pub api: Api,
+    /// The organization (v2).
+    pub organization: String,
+    /// The bucket (v2) or the database (v1, v3).
+    pub bucket: String,
+    /// There is one, except where [`InfluxDbSettings::api`] is v1, or is `auto` and there is a login.
+    pub token: Option<Token>,
+    /// For v1 alone.
+    pub login: Option<Login>,
+}
+
+/// Which API InfluxDB speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Api {
+    /// The server is asked.
+    #[default]
+    Auto,
+    /// `POST /write`.
+    V1,
+    /// `POST /api/v2/write`.
+    V2,
+    /// `POST /api/v3/write_lp`.
+    V3,
+}
+
+/// Where the token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// Here.
+    Value(Secret),
+    /// In the Secrets Manager secret of this name or ARN.
+    SecretName(String),
+}
+
+/// A user of a 1.x server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// How points are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteSettings {
+    /// The most points in a request; at least 1.
+    pub batch_points: usize,
+    /// The most bytes of line protocol in a request, before compression.
+    pub batch_bytes: usize,
+    /// The most requests in flight; at least 1.
+    pub concurrency: usize,
+    /// Attempts beyond the first.
+    pub retries: u32,
+    /// The time that a request may take.
+    pub request_timeout: Duration,
+    /// The time that connecting may take.
+    pub connect_timeout: Duration,
+}
+
+/// What converters may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConverterSettings {
+    /// Bytes of memory of an instance.
+    pub memory_bytes: usize,
+    /// Time for one call.
+    pub time: Duration,
+    /// Bytes that one call may return.
+    pub result_bytes: usize,
+    /// Bytes that an instance may log.
+    pub log_bytes: usize,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object.
+    #[default]
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Why the loader cannot start, or cannot write.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Settings have values that are not allowed. Every one of them is named.
+    #[error("{}", bad_settings(.0))]
+    Bad(Vec<BadSetting>),
+    /// Settings are missing without which InfluxDB cannot be written to. Every one of them is named.
+    #[error("InfluxDB cannot be written to without {}", missing_settings(.0))]
+    Missing(Vec<&'static str>),
+}
+
+fn bad_settings(bad: &[BadSetting]) -> String {
+    match bad {
+        [one] => format!("bad setting: {one}"),
+        many => {
+            let lines: String = many.iter().map(|bad| format!("\n  {bad}")).collect();
+            format!("{} bad settings:{lines}", many.len())
+        }
+    }
+}
+
+fn missing_settings(missing: &[&'static str]) -> String {
+    let mut message = missing.join(" and ");
+    if missing.contains(&NO_TOKEN) {
+        message.push_str("\nhint: a 1.x server without authentication needs no token where `INFLUXDB_API` is `v1`");
+    }
+    message
+}
+
+const NO_URL: &str = "`INFLUXDB_URL`";
+const NO_TOKEN: &str = "`INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_SECRET_NAME`";
+
+impl Config {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        Self::read(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// Reads the settings, each from `lookup`. A value that is empty or white space is as good as none.
+    ///
+    /// # Errors
+    /// [`ConfigError::Bad`], which names every bad setting at once.
+    pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut reader = Reader::new(lookup);
+        let config = Self {
+            influxdb: InfluxDb::read(&mut reader),
+            write: WriteSettings {
+                batch_points: reader.integer(&settings::MAX_BATCH_SIZE),
+                batch_bytes: reader.integer(&settings::MAX_BATCH_BYTES),
+                concurrency: reader.integer(&settings::WRITE_CONCURRENCY),
+                retries: reader.integer(&settings::MAX_RETRIES),
+                request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),
+                connect_timeout: Duration::from_secs(reader.integer(&settings::CONNECT_TIMEOUT_SECONDS)),
+            },
+            deadline_margin: Duration::from_secs(reader.integer(&settings::DEADLINE_MARGIN_SECONDS)),
+            rows_per_batch: reader.integer(&settings::ROWS_PER_BATCH),
+            validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
+            drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
+            enable_metrics: reader.boolean(&settings::ENABLE_METRICS),
+            log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
+            log_format: reader.choice(&settings::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),
+            converter: ConverterSettings {
+                memory_bytes: reader.integer::<usize>(&settings::CONVERTER_MEMORY_MIB) << 20,
+                time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
+                result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
+                log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
+            },
+        };
+        let bad = reader.finish();
+        if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
+    }
+
+    /// Where InfluxDB is and who writes.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`], which names every setting without which InfluxDB cannot be written to.
+    pub fn influxdb(&self) -> Result<InfluxDbSettings, ConfigError> {
+        let InfluxDb { url, api, organization, bucket, token, login } = self.influxdb.clone();
+        let authorized = match api {
+            Api::Auto => token.is_some() || login.is_some(),
+            Api::V1 => true,
+            Api::V2 | Api::V3 => token.is_some(),
+        };
+        match url {
+            Some(url) if authorized => Ok(InfluxDbSettings { url, api, organization, bucket, token, login }),
+            url => {
+                let mut missing = Vec::new();
+                missing.extend(url.is_none().then_some(NO_URL));
+                missing.extend((!authorized).then_some(NO_TOKEN));
+                Err(ConfigError::Missing(missing))
+            }
+        }
+    }
+}
+
+impl InfluxDb {
+    fn read(reader: &mut Reader<impl Fn(&str) -> Option<String>>) -> Self {
+        let url = reader.url(&settings::INFLUXDB_URL);
+        let api = reader.choice(&settings::INFLUXDB_API, Api::parse).unwrap_or_default();
+        let organization = reader.text(&settings::INFLUXDB_ORG).unwrap_or_default();
+        let bucket = reader.text(&settings::INFLUXDB_BUCKET).unwrap_or_default();
+        let token = reader.token(&settings::INFLUXDB_TOKEN);
+        let secret_name = reader.text(&settings::INFLUXDB_TOKEN_SECRET_NAME);
+        let login = Login::read(reader);
+        Self {
+            url,
+            api,
+            organization,
+            bucket,
+            token: token.map(Token::Value).or_else(|| secret_name.map(Token::SecretName)),
+            login,
+        }
+    }
+}
+
+impl Login {
+    fn read(reader: &mut Reader<impl Fn(&str) -> Option<String>>) -> Option<Self> {
+        let (name, secret) = (&settings::INFLUXDB_USERNAME, &settings::INFLUXDB_PASSWORD);
+        match (reader.is_set(name), reader.is_set(secret)) {
+            (true, false) => reader.lacks(secret, name),
+            (false, true) => reader.lacks(name, secret),
+            (true, true) | (false, false) => {}
+        }
+        let (username, password) = (reader.text(name), reader.password(secret));
+        username.zip(password).map(|(username, password)| Self { username, password })
+    }
+}
+
+impl Api {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Self::Auto,
+            "v1" => Self::V1,
+            "v2" => Self::V2,
+            "v3" => Self::V3,
+            _ => return None,
+        })
+    }
+}
+
+impl LogFormat {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "json" => Self::Json,
+            "text" => Self::Text,
+            _ => return None,
+        })
+    }
+}

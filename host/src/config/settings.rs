@@ -1,0 +1,304 @@
+//! The table of settings: every environment variable that the loader reads, once.
+
+use std::fmt::Write as _;
+
+/// A setting: an environment variable of its own.
+#[derive(Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What is assumed where the variable is unset or empty; itself a value that [`Setting::kind`] allows.
+    pub default: Option<&'static str>,
+    /// What values are allowed.
+    pub kind: Kind,
+    /// What it does, for the reader of the documentation: Markdown, one line.
+    pub meaning: &'static str,
+}
+
+/// What values a setting allows.
+#[derive(Debug)]
+pub enum Kind {
+    /// A URL of an InfluxDB server.
+    Url,
+    /// Text without control characters.
+    Text,
+    /// Text that is never shown, and visible ASCII, because it is sent as an HTTP header.
+    Token,
+    /// Text without control characters that is never shown.
+    Password,
+    /// `true`, `false` and their usual other names.
+    Boolean,
+    /// A whole number between two, both allowed.
+    Integer {
+        /// The smallest.
+        minimum: u64,
+        /// The largest.
+        maximum: u64,
+    },
+    /// One of a few words, in any case.
+    Choice(&'static [&'static str]),
+}
+
+impl Kind {
+    /// What is allowed, for messages and documentation.
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Url => {
+                "a URL that starts with `http://` or `https://`, without user name, password, query and fragment"
+                    .to_owned()
+            }
+            Self::Text | Self::Password => "text without control characters".to_owned(),
+            Self::Token => "visible ASCII characters without spaces".to_owned(),
+            Self::Boolean => "`true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`)".to_owned(),
+            Self::Integer { minimum, maximum } => format!("a whole number from {minimum} to {maximum}"),
+            Self::Choice(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                match words.split_last() {
+                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+                    _ => words.concat(),
+                }
+            }
+        }
+    }
+}
+
+const MIB: u64 = 1024 * 1024;
+
+/// Where InfluxDB is.
+pub(super) const INFLUXDB_URL: Setting = Setting {
+    name: "INFLUXDB_URL",
+    default: None,
+    kind: Kind::Url,
+    meaning: "Where InfluxDB is, such as `https://example.timestream-influxdb.us-east-1.on.aws:8086`. Needed to write to InfluxDB.",
+};
+
+/// Which API the server speaks.
+pub(super) const INFLUXDB_API: Setting = Setting {
+    name: "INFLUXDB_API",
+    default: Some("auto"),
+    kind: Kind::Choice(&["auto", "v1", "v2", "v3"]),
+    meaning: "The write API. `auto` asks the server.",
+};
+
+/// The organization.
+pub(super) const INFLUXDB_ORG: Setting =
+    Setting { name: "INFLUXDB_ORG", default: Some("ons-energy"), kind: Kind::Text, meaning: "The organization (v2)." };
+
+/// The bucket.
+pub(super) const INFLUXDB_BUCKET: Setting = Setting {
+    name: "INFLUXDB_BUCKET",
+    default: Some("energy_data"),
+    kind: Kind::Text,
+    meaning: "The bucket (v2) or the database (v1, v3).",
+};
+
+/// The token itself.
+pub(super) const INFLUXDB_TOKEN: Setting = Setting {
+    name: "INFLUXDB_TOKEN",
+    default: None,
+    kind: Kind::Token,
+    meaning: "The token. Better kept in Secrets Manager: see `INFLUXDB_TOKEN_SECRET_NAME`. Where both are set, this one is used.",
+};
+
+/// The secret that holds the token.
+pub(super) const INFLUXDB_TOKEN_SECRET_NAME: Setting = Setting {
+    name: "INFLUXDB_TOKEN_SECRET_NAME",
+    default: None,
+    kind: Kind::Text,
+    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`.",
+};
+
+/// The user of a 1.x server.
+pub(super) const INFLUXDB_USERNAME: Setting = Setting {
+    name: "INFLUXDB_USERNAME",
+    default: None,
+    kind: Kind::Text,
+    meaning: "The user name for basic authentication (v1 only).",
+};
+
+/// The password of a 1.x server.
+pub(super) const INFLUXDB_PASSWORD: Setting = Setting {
+    name: "INFLUXDB_PASSWORD",
+    default: None,
+    kind: Kind::Password,
+    meaning: "The password for basic authentication (v1 only).",
+};
+
+/// Points in a request.
+pub(super) const MAX_BATCH_SIZE: Setting = Setting {
+    name: "MAX_BATCH_SIZE",
+    default: Some("1000"),
+    kind: Kind::Integer { minimum: 1, maximum: 100_000 },
+    meaning: "The most points in a write request.",
+};
+
+/// Bytes in a request.
+pub(super) const MAX_BATCH_BYTES: Setting = Setting {
+    name: "MAX_BATCH_BYTES",
+    // Half of what InfluxDB 3 takes by default, so that its limit is never met.
+    default: Some("5242880"),
+    kind: Kind::Integer { minimum: 1024, maximum: 50 * MIB },
+    meaning: "The most bytes of line protocol in a write request, before compression.",
+};
+
+/// Requests at a time.
+pub(super) const WRITE_CONCURRENCY: Setting = Setting {
+    name: "WRITE_CONCURRENCY",
+    default: Some("4"),
+    kind: Kind::Integer { minimum: 1, maximum: 64 },
+    meaning: "The most write requests in flight at a time.",
+};
+
+/// Attempts beyond the first.
+pub(super) const MAX_RETRIES: Setting = Setting {
+    name: "MAX_RETRIES",
+    default: Some("3"),
+    kind: Kind::Integer { minimum: 0, maximum: 20 },
+    meaning: "How often a write request that failed for a passing reason is sent again.",
+};
+
+/// The time that a request may take.
+pub(super) const REQUEST_TIMEOUT_SECONDS: Setting = Setting {
+    name: "REQUEST_TIMEOUT_SECONDS",
+    default: Some("30"),
+    kind: Kind::Integer { minimum: 1, maximum: 900 },
+    meaning: "The time that one write request may take.",
+};
+
+/// The time that a connection may take.
+pub(super) const CONNECT_TIMEOUT_SECONDS: Setting = Setting {
+    name: "CONNECT_TIMEOUT_SECONDS",
+    default: Some("5"),
+    kind: Kind::Integer { minimum: 1, maximum: 60 },
+    meaning: "The time that connecting to InfluxDB may take.",
+};
+
+/// When to stop before the deadline.
+pub(super) const DEADLINE_MARGIN_SECONDS: Setting = Setting {
+    name: "DEADLINE_MARGIN_SECONDS",
+    default: Some("10"),
+    kind: Kind::Integer { minimum: 0, maximum: 300 },
+    meaning: "How long before the function's deadline the loader stops cleanly and answers.",
+};
+
+/// Rows decoded at a time.
+pub(super) const ROWS_PER_BATCH: Setting = Setting {
+    name: "ROWS_PER_BATCH",
+    default: Some("8192"),
+    kind: Kind::Integer { minimum: 1, maximum: 1_048_576 },
+    meaning: "How many rows are decoded and converted at a time.",
+};
+
+/// Whether required columns are required.
+pub(super) const VALIDATE_SCHEMA: Setting = Setting {
+    name: "VALIDATE_SCHEMA",
+    default: Some("true"),
+    kind: Kind::Boolean,
+    meaning: "`true`: an object that lacks a column that its dataset requires fails before anything is written. `false`: only what a point cannot do without is required.",
+};
+
+/// What rejected rows do.
+pub(super) const DROP_INVALID_RECORDS: Setting = Setting {
+    name: "DROP_INVALID_RECORDS",
+    default: Some("true"),
+    kind: Kind::Boolean,
+    meaning: "`true`: rejected rows are left out and counted. `false`: the first rejected row fails the object.",
+};
+
+/// Whether metrics are sent.
+pub(super) const ENABLE_METRICS: Setting = Setting {
+    name: "ENABLE_METRICS",
+    default: Some("true"),
+    kind: Kind::Boolean,
+    meaning: "Whether metrics are sent to CloudWatch.",
+};
+
+/// What is logged.
+pub(super) const LOG_LEVEL: Setting = Setting {
+    name: "LOG_LEVEL",
+    default: Some("info"),
+    kind: Kind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
+    meaning: "The least level that is logged.",
+};
+
+/// How it is logged.
+pub(super) const LOG_FORMAT: Setting = Setting {
+    name: "LOG_FORMAT",
+    default: Some("json"),
+    kind: Kind::Choice(&["json", "text"]),
+    meaning: "How a log line is written.",
+};
+
+/// Memory of a converter.
+pub(super) const CONVERTER_MEMORY_MIB: Setting = Setting {
+    name: "CONVERTER_MEMORY_MIB",
+    default: Some("256"),
+    // A 32-bit memory cannot be larger.
+    kind: Kind::Integer { minimum: 1, maximum: 4096 },
+    meaning: "The memory that an instance of a converter may use, in MiB.",
+};
+
+/// Time of a converter.
+pub(super) const CONVERTER_TIME_SECONDS: Setting = Setting {
+    name: "CONVERTER_TIME_SECONDS",
+    default: Some("10"),
+    kind: Kind::Integer { minimum: 1, maximum: 900 },
+    meaning: "The time that a converter may take for one batch.",
+};
+
+/// Bytes that a converter returns.
+pub(super) const CONVERTER_RESULT_MIB: Setting = Setting {
+    name: "CONVERTER_RESULT_MIB",
+    default: Some("64"),
+    kind: Kind::Integer { minimum: 1, maximum: 1024 },
+    meaning: "The most that a converter may return from one call, in MiB.",
+};
+
+/// Bytes that a converter logs.
+pub(super) const CONVERTER_LOG_KIB: Setting = Setting {
+    name: "CONVERTER_LOG_KIB",
+    default: Some("64"),
+    kind: Kind::Integer { minimum: 0, maximum: 4096 },
+    meaning: "The most that an instance of a converter may log, in KiB; the rest is dropped and counted.",
+};
+
+/// Every setting, in the order of the documentation.
+pub const SETTINGS: &[&Setting] = &[
+    &INFLUXDB_URL,
+    &INFLUXDB_API,
+    &INFLUXDB_ORG,
+    &INFLUXDB_BUCKET,
+    &INFLUXDB_TOKEN,
+    &INFLUXDB_TOKEN_SECRET_NAME,
+    &INFLUXDB_USERNAME,
+    &INFLUXDB_PASSWORD,
+    &MAX_BATCH_SIZE,
+    &MAX_BATCH_BYTES,
+    &WRITE_CONCURRENCY,
+    &MAX_RETRIES,
+    &REQUEST_TIMEOUT_SECONDS,
+    &CONNECT_TIMEOUT_SECONDS,
+    &DEADLINE_MARGIN_SECONDS,
+    &ROWS_PER_BATCH,
+    &VALIDATE_SCHEMA,
+    &DROP_INVALID_RECORDS,
+    &ENABLE_METRICS,
+    &LOG_LEVEL,
+    &LOG_FORMAT,
+    &CONVERTER_MEMORY_MIB,
+    &CONVERTER_TIME_SECONDS,
+    &CONVERTER_RESULT_MIB,
+    &CONVERTER_LOG_KIB,
+];
+
+/// The settings as a Markdown table: name, default, allowed values and meaning, a line each.
+pub fn markdown() -> String {
+    let mut table = String::from("| Setting | Default | Allowed | Meaning |\n|---|---|---|---|\n");
+    for setting in SETTINGS {
+        let default = setting.default.map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
+        // Writing to a string cannot fail.
+        let _ =
+            writeln!(table, "| `{}` | {default} | {} | {} |", setting.name, setting.kind.allowed(), setting.meaning);
+    }
+    table
+}
