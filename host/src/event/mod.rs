@@ -1,0 +1,211 @@
+//! Any payload → the objects that it names, and who asks.
+//!
+//! Each form of event has a file and an entry in [`FORMS`]: how it is recognized, and how it is read. What matches no
+//! form is refused with the forms that are known; what matches a form and is broken is refused with the place. Nothing
+//! that an event says is trusted: names, keys and tokens are checked here, once.
+
+mod node;
+mod object;
+mod s3;
+mod direct;
+mod api_gateway;
+
+use std::error::Error;
+use std::fmt;
+use std::str::Utf8Error;
+
+use serde_json::{Map, Value};
+
+use node::Node;
+pub use object::ObjectReference;
+
+/// The largest payload that Lambda delivers, in bytes. It bounds how many objects an event can name.
+pub const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
+
+/// What an event asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Who asks.
+    pub caller: Caller,
+    /// The objects to load, in the order of the event; none for a test event, or where every record is skipped.
+    pub objects: Vec<ObjectReference>,
+    /// Records that tell of something other than the creation of an object.
+    pub skipped: u64,
+}
+
+/// Who asks, and so how the answer has to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// S3, asynchronously: nobody reads the answer, and a failed invocation is tried again.
+    S3,
+    /// Step Functions or another program, which reads the result or the type of the error.
+    Direct,
+    /// API Gateway, or a function URL, which wants a status and a body.
+    ApiGateway,
+}
+
+/// Why a payload is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// It is larger than any that Lambda delivers.
+    #[error("the event is too large: {bytes} bytes; at most {MAXIMUM_PAYLOAD_BYTES} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// It is not JSON.
+    #[error("the event is not JSON")]
+    NotJson(#[source] serde_json::Error),
+    /// It matches no form of event.
+    #[error("the event has no known form; known are:{}", known_forms())]
+    Unknown,
+    /// It matches a form of event and breaks its rules.
+    #[error("the event is a broken {form}")]
+    Broken {
+        /// The name of the form.
+        form: &'static str,
+        /// Who asks.
+        caller: Caller,
+        /// What is wrong with it, and where.
+        #[source]
+        broken: Broken,
+    },
+}
+
+impl EventError {
+    /// Who asks, as far as that can be told. What matches no form counts as [`Caller::Direct`].
+    pub fn caller(&self) -> Caller {
+        match self {
+            Self::TooLarge { .. } | Self::NotJson(_) | Self::Unknown => Caller::Direct,
+            Self::Broken { caller, .. } => *caller,
+        }
+    }
+}
+
+/// What is wrong with an event, and where.
+#[derive(Debug)]
+pub struct Broken {
+    /// The path, such as `Records[2].s3.object.key`.
+    pub at: String,
+    /// What is wrong there.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` {}", self.at, self.problem)
+    }
+}
+
+impl Error for Broken {
+    /// The problem is told by the message already, so it is the problem's own source.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.problem.source()
+    }
+}
+
+/// What is wrong with a value of an event.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// There is none, or it is null.
+    #[error("is missing")]
+    Missing,
+    /// It has another type.
+    #[error("is {found}; expected {expected}")]
+    Type {
+        /// What would be right.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// It is empty.
+    #[error("is empty")]
+    Empty,
+    /// It has too many bytes.
+    #[error("is too long: {bytes} bytes; at most {limit} are allowed")]
+    TooLong {
+        /// How many it has.
+        bytes: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// It cannot be the name of a bucket.
+    #[error("is no bucket's name: `{0}`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`")]
+    Bucket(String),
+    /// It holds something other than visible ASCII.
+    #[error("holds characters other than visible ASCII")]
+    Token,
+    /// The record comes from another service than the first one.
+    #[error("differs from that of the first record; expected `{expected}`")]
+    Source {
+        /// The service of the form.
+        expected: &'static str,
+    },
+    /// It is not URL-encoded.
+    #[error("is not URL-encoded: the `%` at byte {position} is not followed by two hexadecimal digits")]
+    NotUrlEncoded {
+        /// Where the `%` stands.
+        position: usize,
+    },
+    /// It decodes to bytes that are not UTF-8.
+    #[error("does not decode to UTF-8")]
+    NotUtf8(#[source] Utf8Error),
+    /// It is not base64.
+    #[error("is not base64, although `isBase64Encoded` is `true`")]
+    NotBase64(#[source] base64::DecodeError),
+    /// It is not JSON.
+    #[error("is not JSON")]
+    NotJson(#[source] serde_json::Error),
+}
+
+/// A form of event.
+struct Form {
+    /// What it is called in messages.
+    name: &'static str,
+    /// What it looks like, for who sent something else.
+    example: &'static str,
+    /// Who sends it.
+    caller: Caller,
+    /// Whether a payload is meant to be of this form.
+    matches: fn(&Map<String, Value>) -> bool,
+    /// Reads it.
+    read: fn(&Node<'_>) -> Result<Found, Broken>,
+}
+
+/// What was found in an event.
+#[derive(Default)]
+struct Found {
+    objects: Vec<ObjectReference>,
+    skipped: u64,
+}
+
+/// Every form. The first one that matches is taken, so what is told by the least stands last.
+const FORMS: [Form; 5] = [s3::NOTIFICATION, s3::TEST, api_gateway::REST, api_gateway::HTTP, direct::OBJECT];
+
+fn known_forms() -> String {
+    FORMS.iter().map(|form| format!("\n  {}: {}", form.name, form.example)).collect()
+}
+
+/// Reads an event from its bytes.
+///
+/// # Errors
+/// [`EventError`] where the payload is too large, not JSON, of no known form, or broken.
+pub fn parse(payload: &[u8]) -> Result<Event, EventError> {
+    if payload.len() > MAXIMUM_PAYLOAD_BYTES {
+        return Err(EventError::TooLarge { bytes: payload.len() });
+    }
+    read(&serde_json::from_slice(payload).map_err(EventError::NotJson)?)
+}
+
+/// Reads an event.
+///
+/// # Errors
+/// [`EventError::Unknown`] or [`EventError::Broken`].
+pub fn read(payload: &Value) -> Result<Event, EventError> {
+    let members = payload.as_object().ok_or(EventError::Unknown)?;
+    let form = FORMS.iter().find(|form| (form.matches)(members)).ok_or(EventError::Unknown)?;
+    let Form { name, caller, .. } = *form;
+    let found =
+        (form.read)(&Node::new(payload, "")).map_err(|broken| EventError::Broken { form: name, caller, broken })?;
+    Ok(Event { caller, objects: found.objects, skipped: found.skipped })
+}

@@ -1,0 +1,75 @@
+//! References to objects, checked.
+
+use std::fmt;
+
+use super::node::Node;
+use super::{Broken, Problem};
+
+/// The longest key that S3 takes, in bytes of UTF-8.
+const MAXIMUM_KEY_BYTES: usize = 1024;
+
+/// The shortest and the longest name of a bucket: 255 as the oldest ones may have; newer ones end at 63.
+const BUCKET_NAME_BYTES: std::ops::RangeInclusive<usize> = 3..=255;
+
+/// The longest version, tag or sequencer that is taken. S3 says that a version has at most 1,024 bytes.
+const MAXIMUM_TOKEN_BYTES: usize = 1024;
+
+/// An object that is to be loaded. Prints as `s3://bucket/key`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectReference {
+    /// 3 to 255 letters, digits, `.`, `-` and `_`.
+    pub bucket: String,
+    /// The plain key, not encoded; 1 to 1,024 bytes.
+    pub key: String,
+    /// Which version; none: the latest one. Visible ASCII.
+    pub version_id: Option<String>,
+    /// The entity tag without quotation marks, as the event has it. Visible ASCII.
+    pub etag: Option<String>,
+    /// The size in bytes, as the event has it.
+    pub size: Option<u64>,
+    /// What orders the events of one key. Visible ASCII.
+    pub sequencer: Option<String>,
+    /// The dataset, where the caller names it. Not checked: [`crate::dataset::DatasetName`] is.
+    pub dataset: Option<String>,
+}
+
+impl fmt::Display for ObjectReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// The name of a bucket: letters, digits, `.`, `-` and `_`, which the names of old buckets and the aliases of access
+/// points keep to as well. Whether S3 has such a bucket is S3's to say.
+pub(super) fn bucket(node: &Node<'_>) -> Result<String, Broken> {
+    let name = node.text()?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let valid = BUCKET_NAME_BYTES.contains(&name.len()) && name.bytes().all(allowed);
+    if valid { Ok(name.to_owned()) } else { Err(node.broken(Problem::Bucket(shorten(name)))) }
+}
+
+/// A plain key, found at `node`.
+pub(super) fn key(node: &Node<'_>, key: &str) -> Result<String, Broken> {
+    match key.len() {
+        0 => Err(node.broken(Problem::Empty)),
+        1..=MAXIMUM_KEY_BYTES => Ok(key.to_owned()),
+        bytes => Err(node.broken(Problem::TooLong { bytes, limit: MAXIMUM_KEY_BYTES })),
+    }
+}
+
+/// A version, an entity tag or a sequencer: opaque, sent back in a query or a header.
+pub(super) fn token(node: &Node<'_>) -> Result<Option<String>, Broken> {
+    let Some(token) = node.optional_text()? else { return Ok(None) };
+    if token.len() > MAXIMUM_TOKEN_BYTES {
+        return Err(node.broken(Problem::TooLong { bytes: token.len(), limit: MAXIMUM_TOKEN_BYTES }));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(node.broken(Problem::Token));
+    }
+    Ok(Some(token.to_owned()))
+}
+
+/// Enough of a hostile value to recognize it by.
+fn shorten(value: &str) -> String {
+    value.chars().take(80).flat_map(char::escape_debug).collect()
+}

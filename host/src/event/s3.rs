@@ -1,0 +1,84 @@
+//! S3's own notifications, sent straight to the function.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::node::Node;
+use super::{Broken, Caller, Form, Found, ObjectReference, Problem, object};
+
+/// The notification of one or more changes. Keys are URL-encoded, a space as `+`.
+pub(super) const NOTIFICATION: Form = Form {
+    name: "S3 notification",
+    example: r#"{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {…}}]}"#,
+    caller: Caller::S3,
+    matches: is_notification,
+    read: notification,
+};
+
+/// What S3 sends when notifications are set up.
+pub(super) const TEST: Form = Form {
+    name: "S3 test event",
+    example: r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", …}"#,
+    caller: Caller::S3,
+    matches: |payload| payload.get("Event").and_then(Value::as_str) == Some("s3:TestEvent"),
+    read: |_| Ok(Found::default()),
+};
+
+const SOURCE: &str = "aws:s3";
+
+/// The first record decides: lists of records also come from other services.
+fn is_notification(payload: &Map<String, Value>) -> bool {
+    let first = payload.get("Records").and_then(|records| records.get(0));
+    first.is_some_and(|record| {
+        record.get("eventSource").and_then(Value::as_str) == Some(SOURCE) || record.get("s3").is_some()
+    })
+}
+
+fn notification(payload: &Node<'_>) -> Result<Found, Broken> {
+    let mut found = Found::default();
+    for record in payload.member("Records").elements()? {
+        let source = record.member("eventSource");
+        if source.optional_text()?.is_some_and(|source| source != SOURCE) {
+            return Err(source.broken(Problem::Source { expected: SOURCE }));
+        }
+        // Older forms of the event have the name with the prefix.
+        let name = record.member("eventName").text()?;
+        if name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
+            found.objects.push(created(&record.member("s3"))?);
+        } else {
+            found.skipped += 1;
+        }
+    }
+    Ok(found)
+}
+
+/// The object of a record, from its member `s3`.
+fn created(s3: &Node<'_>) -> Result<ObjectReference, Broken> {
+    let object = s3.member("object");
+    let encoded = object.member("key");
+    let key = decode(encoded.text()?).map_err(|problem| encoded.broken(problem))?;
+    Ok(ObjectReference {
+        bucket: object::bucket(&s3.member("bucket").member("name"))?,
+        key: object::key(&encoded, &key)?,
+        version_id: object::token(&object.member("versionId"))?,
+        etag: object::token(&object.member("eTag"))?.map(|tag| tag.trim_matches('"').to_owned()),
+        size: object.member("size").optional_unsigned()?,
+        sequencer: object::token(&object.member("sequencer"))?,
+        dataset: None,
+    })
+}
+
+/// Undoes URL encoding. A `%` that starts no escape is refused: it would name another object than S3 meant.
+fn decode(encoded: &str) -> Result<String, Problem> {
+    let is_escape =
+        |escape: Option<&str>| escape.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    for (position, _) in encoded.match_indices('%') {
+        if !is_escape(encoded.get(position + 1..position + 3)) {
+            return Err(Problem::NotUrlEncoded { position });
+        }
+    }
+    let spaced: Cow<'_, str> = if encoded.contains('+') { encoded.replace('+', " ").into() } else { encoded.into() };
+    let decoded = percent_encoding::percent_decode_str(&spaced).decode_utf8().map_err(Problem::NotUtf8)?;
+    Ok(decoded.into_owned())
+}
