@@ -1,37 +1,24 @@
-//! What happened, exactly accounted.
+//! What happened, exactly accounted, and how it is told to who asked.
 
-use std::collections::BTreeMap;
+mod accounts;
+mod failure;
+mod answer;
+
 use std::time::Duration;
 
-/// What became of the rows of one object. `rows = written + rejected + filtered` once the object is done.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Accounts {
-    /// Rows read from the source.
-    pub rows: u64,
-    /// Rows of which every point is written.
-    pub written: u64,
-    /// Rows rejected, by code.
-    pub rejected: BTreeMap<String, u64>,
-    /// Rows that the converter chose not to make points of.
-    pub filtered: u64,
-    /// Points written.
-    pub points: u64,
-    /// Requests that wrote their points.
-    pub batches: u64,
-    /// Requests given up.
-    pub failed_batches: u64,
-    /// Attempts beyond the first.
-    pub retries: u64,
-    /// Bytes read from the source.
-    pub bytes_read: u64,
-    /// Bytes of line protocol written, before compression.
-    pub line_protocol_bytes: u64,
-    /// Bytes sent, after compression.
-    pub bytes_written: u64,
-}
+use serde::{Serialize, Serializer};
+
+use crate::event::ObjectReference;
+
+pub use accounts::Accounts;
+pub use answer::{Answer, InvocationError, answer};
+pub use failure::{ErrorType, Failure, FailureKind};
+
+/// How many rejected rows of an object a report names. All are counted.
+pub const MAXIMUM_REJECTIONS: usize = 10;
 
 /// Which converter converted an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConverterId {
     /// The converter's own name.
     pub name: String,
@@ -41,11 +28,143 @@ pub struct ConverterId {
     pub digest: String,
 }
 
-/// How long the parts of a load took, over all threads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How long the parts of a load took, over all threads. Serialized in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Timings {
     /// From start to end, by the clock on the wall.
+    #[serde(rename = "total_seconds", serialize_with = "seconds")]
     pub total: Duration,
     /// In converters and the encoder.
+    #[serde(rename = "convert_seconds", serialize_with = "seconds")]
     pub convert: Duration,
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+/// A row that was not written, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RejectedRow {
+    /// Its number in the object, from 0.
+    pub row: u64,
+    /// The number of its row group in the object, from 0, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_group: Option<u32>,
+    /// What reports count by.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// What became of one object.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ObjectReport {
+    /// `s3://bucket/key`, or the path of a file.
+    pub object: String,
+    /// The bucket, where it is an object of S3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// The plain key, where it is an object of S3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Which version, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// Its dataset, as far as it was found out.
+    pub dataset: Option<String>,
+    /// Which converter converted it, as far as one was found.
+    pub converter: Option<ConverterId>,
+    /// What became of its rows.
+    pub accounts: Accounts,
+    /// How long it took.
+    pub timings: Timings,
+    /// The first rejected rows, in ascending order; at most [`MAXIMUM_REJECTIONS`].
+    pub rejections: Vec<RejectedRow>,
+    /// Why it failed; none where it did not.
+    pub failure: Option<Failure>,
+}
+
+impl ObjectReport {
+    /// The report of an object of S3 of which nothing is known yet.
+    pub fn of(object: &ObjectReference) -> Self {
+        Self {
+            object: object.to_string(),
+            bucket: Some(object.bucket.clone()),
+            key: Some(object.key.clone()),
+            version_id: object.version_id.clone(),
+            dataset: object.dataset.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The report of a file of which nothing is known yet.
+    pub fn of_file(path: impl Into<String>) -> Self {
+        Self { object: path.into(), ..Self::default() }
+    }
+
+    /// Names a rejected row, unless enough rows before it are named. Rows may come in any order. Counting them is the
+    /// matter of [`Accounts::reject`].
+    pub fn name_rejection(&mut self, rejected: RejectedRow) {
+        let place = self.rejections.partition_point(|named| named.row <= rejected.row);
+        if place < MAXIMUM_REJECTIONS {
+            self.rejections.insert(place, rejected);
+            self.rejections.truncate(MAXIMUM_REJECTIONS);
+        }
+    }
+}
+
+/// What became of everything that an event named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The objects, in the order of the event.
+    pub objects: Vec<ObjectReport>,
+    /// Records of the event that named no object to load.
+    pub skipped: u64,
+    /// Why nothing could be begun: a bad event, or what every object needs is missing.
+    pub failure: Option<Failure>,
+}
+
+impl Report {
+    /// The report of an event of which nothing could be begun.
+    pub fn failed(failure: Failure) -> Self {
+        Self { failure: Some(failure), ..Self::default() }
+    }
+
+    /// The accounts of all objects together.
+    pub fn totals(&self) -> Accounts {
+        let mut totals = Accounts::default();
+        for object in &self.objects {
+            totals.merge(&object.accounts);
+        }
+        totals
+    }
+
+    /// Why it failed: what kept it from beginning, else the failure of the first object that failed.
+    pub fn first_failure(&self) -> Option<&Failure> {
+        self.failure.as_ref().or_else(|| self.objects.iter().find_map(|object| object.failure.as_ref()))
+    }
+}
+
+/// The report with the totals of its objects. Members only ever get added.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Shape<'a> {
+            status: &'static str,
+            totals: Accounts,
+            skipped: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            failure: &'a Option<Failure>,
+            objects: &'a [ObjectReport],
+        }
+        Shape {
+            status: if self.first_failure().is_none() { "succeeded" } else { "failed" },
+            totals: self.totals(),
+            skipped: self.skipped,
+            failure: &self.failure,
+            objects: &self.objects,
+        }
+        .serialize(serializer)
+    }
 }

@@ -1,0 +1,91 @@
+//! Accounts: what became of every row.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// How many codes of rejections are told apart. Codes come from converters, which could make up one a row.
+const MAXIMUM_CODES: usize = 100;
+
+/// The code under which the rows of further codes are counted.
+const OTHER_CODES: &str = "other";
+
+/// What became of the rows of one object. `rows = written + rejected + filtered` once the object is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Accounts {
+    /// Rows read from the source.
+    pub rows: u64,
+    /// Rows of which every point is written.
+    pub written: u64,
+    /// Rows rejected, by code.
+    pub rejected: BTreeMap<String, u64>,
+    /// Rows that the converter chose not to make points of.
+    pub filtered: u64,
+    /// Points written.
+    pub points: u64,
+    /// Requests that wrote their points.
+    pub batches: u64,
+    /// Requests given up.
+    pub failed_batches: u64,
+    /// Attempts beyond the first.
+    pub retries: u64,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+    /// Bytes of line protocol written, before compression.
+    pub line_protocol_bytes: u64,
+    /// Bytes sent, after compression.
+    pub bytes_written: u64,
+}
+
+impl Accounts {
+    /// Whether every row is accounted for. Only a load that failed may say no.
+    pub fn balances(&self) -> bool {
+        self.rows == self.written + self.rejected_total() + self.filtered
+    }
+
+    /// Rows rejected, under whatever code.
+    pub fn rejected_total(&self) -> u64 {
+        self.rejected.values().sum()
+    }
+
+    /// Counts `rows` rejected rows under `code`; under `other` once there are 100 codes.
+    pub fn reject(&mut self, code: &str, rows: u64) {
+        if let Some(count) = self.rejected.get_mut(code) {
+            *count += rows;
+        } else {
+            let code = if self.rejected.len() < MAXIMUM_CODES { code } else { OTHER_CODES };
+            *self.rejected.entry(code.to_owned()).or_default() += rows;
+        }
+    }
+
+    /// Adds everything that `other` counts.
+    pub fn merge(&mut self, other: &Self) {
+        // Taken apart, so that a count that is added to the type is not forgotten here.
+        let Self {
+            rows,
+            written,
+            rejected,
+            filtered,
+            points,
+            batches,
+            failed_batches,
+            retries,
+            bytes_read,
+            line_protocol_bytes,
+            bytes_written,
+        } = other;
+        self.rows += rows;
+        self.written += written;
+        for (code, rows) in rejected {
+            self.reject(code, *rows);
+        }
+        self.filtered += filtered;
+        self.points += points;
+        self.batches += batches;
+        self.failed_batches += failed_batches;
+        self.retries += retries;
+        self.bytes_read += bytes_read;
+        self.line_protocol_bytes += line_protocol_bytes;
+        self.bytes_written += bytes_written;
+    }
+}

@@ -1,0 +1,200 @@
+//! Why something failed, classified once: the one place where a failure gets its error type and its status.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest message of a failure, in bytes. Step Functions and the logs of Lambda cut longer ones.
+const MAXIMUM_MESSAGE_BYTES: usize = 4096;
+
+/// The line of an error's message that says what to do about it.
+const HINT: &str = "\nhint: ";
+
+/// The types of errors that callers know by name, such as in `Retry` and `Catch` of a state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ErrorType {
+    /// The object, or its converter, does not give points.
+    DataConversionError,
+    /// InfluxDB is not reached, is busy, or does not let the loader in.
+    InfluxDBConnectionError,
+    /// InfluxDB refuses what is written.
+    InfluxDBWriteError,
+    /// Everything else: the event, S3, the loader itself.
+    UnexpectedError,
+}
+
+impl ErrorType {
+    /// Every type.
+    pub const ALL: [Self; 4] =
+        [Self::DataConversionError, Self::InfluxDBConnectionError, Self::InfluxDBWriteError, Self::UnexpectedError];
+
+    /// The name by which callers know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DataConversionError => "DataConversionError",
+            Self::InfluxDBConnectionError => "InfluxDBConnectionError",
+            Self::InfluxDBWriteError => "InfluxDBWriteError",
+            Self::UnexpectedError => "UnexpectedError",
+        }
+    }
+}
+
+impl fmt::Display for ErrorType {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// What kind of failure it is, as the stages tell failures apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The event cannot be read.
+    BadEvent,
+    /// The bucket, the object or the version does not exist.
+    NotFound,
+    /// The key names no dataset, or one that has no converter.
+    UnknownDataset,
+    /// The event or the object is larger than the loader takes.
+    TooLarge,
+    /// S3 does not let the loader read the object.
+    Forbidden,
+    /// S3 is not reached, or gives up in the middle.
+    Source,
+    /// The object is not readable Parquet, does not fit its dataset, or has a row that must not be rejected.
+    Conversion,
+    /// The converter breaks its contract: it traps, exceeds a limit, or answers nonsense.
+    Converter,
+    /// InfluxDB is not reached, or is busy for longer than there is time.
+    Connection,
+    /// InfluxDB does not let the loader write: a bad token, or no such organization or bucket.
+    Refused,
+    /// InfluxDB refuses points, or a request fails for good.
+    Write,
+    /// There is no time left before the deadline.
+    Deadline,
+    /// What should not happen: a fault of the loader or of its installation.
+    Unexpected,
+}
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 13] = [
+        Self::BadEvent,
+        Self::NotFound,
+        Self::UnknownDataset,
+        Self::TooLarge,
+        Self::Forbidden,
+        Self::Source,
+        Self::Conversion,
+        Self::Converter,
+        Self::Connection,
+        Self::Refused,
+        Self::Write,
+        Self::Deadline,
+        Self::Unexpected,
+    ];
+
+    /// The error type for callers.
+    pub fn error_type(self) -> ErrorType {
+        self.mapped().0
+    }
+
+    /// The HTTP status for callers by way of API Gateway.
+    pub fn status(self) -> u16 {
+        self.mapped().1
+    }
+
+    /// 400 and 404 say that the same request will fail again; 503 says that it may well succeed later.
+    fn mapped(self) -> (ErrorType, u16) {
+        match self {
+            Self::BadEvent => (ErrorType::UnexpectedError, 400),
+            Self::NotFound => (ErrorType::UnexpectedError, 404),
+            Self::UnknownDataset => (ErrorType::DataConversionError, 404),
+            Self::TooLarge => (ErrorType::DataConversionError, 413),
+            Self::Forbidden => (ErrorType::UnexpectedError, 500),
+            Self::Source => (ErrorType::UnexpectedError, 503),
+            Self::Conversion => (ErrorType::DataConversionError, 400),
+            Self::Converter => (ErrorType::DataConversionError, 500),
+            Self::Connection => (ErrorType::InfluxDBConnectionError, 503),
+            Self::Refused => (ErrorType::InfluxDBConnectionError, 500),
+            Self::Write => (ErrorType::InfluxDBWriteError, 500),
+            Self::Deadline => (ErrorType::UnexpectedError, 500),
+            Self::Unexpected => (ErrorType::UnexpectedError, 500),
+        }
+    }
+}
+
+/// Why an object, or a whole event, failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// What callers know it by; follows from [`Failure::kind`].
+    error_type: ErrorType,
+    /// What kind it is.
+    kind: FailureKind,
+    /// What failed and why.
+    message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure of `kind`, told by `error` and its sources: their messages joined by `: `, and their `hint:` lines apart.
+    pub fn new(kind: FailureKind, error: &(dyn Error + 'static)) -> Self {
+        let mut messages = Vec::new();
+        let mut hints = Vec::new();
+        let mut next = Some(error);
+        while let Some(error) = next {
+            next = error.source();
+            let text = error.to_string();
+            let (message, hint) =
+                text.split_once(HINT).map_or((text.as_str(), None), |(message, hint)| (message, Some(hint)));
+            messages.push(message.to_owned());
+            hints.extend(hint.map(str::to_owned));
+        }
+        Self {
+            error_type: kind.error_type(),
+            kind,
+            message: shorten(messages.join(": ")),
+            hint: (!hints.is_empty()).then(|| shorten(hints.join("\n"))),
+        }
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
+    /// What callers know it by.
+    pub fn error_type(&self) -> ErrorType {
+        self.error_type
+    }
+
+    /// What failed and why; one or more lines, at most 4 KiB.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(formatter, "{HINT}{hint}"))
+    }
+}
+
+/// Cuts a message that has no end.
+fn shorten(mut message: String) -> String {
+    if message.len() > MAXIMUM_MESSAGE_BYTES {
+        message.truncate(message.floor_char_boundary(MAXIMUM_MESSAGE_BYTES));
+        message.push('…');
+    }
+    message
+}
