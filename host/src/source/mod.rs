@@ -1,5 +1,18 @@
 //! Object → record batches, streamed: the only place that reads S3 and names Parquet.
+//!
+//! Parquet is read through its synchronous page reader, which asks for one page of one column at a time. A file answers
+//! from the disk; an object in S3 answers from small windows that are fetched ahead, one for each column (`windows`).
+//! So memory depends on the number of columns and the size of their pages, not on the size of the file or of its row
+//! groups, and a file needs no page index to be streamed.
 
 mod columns;
+mod error;
+mod file;
+mod parquet;
+mod s3;
+mod windows;
 
 pub use columns::{Batch, ColumnSchema, ColumnType};
+pub use error::{Cause, SourceError};
+pub use parquet::{Batches, ParquetObject};
+pub use s3::{S3Location, list};

@@ -1,0 +1,62 @@
+//! What can go wrong while an object is read.
+
+use std::error::Error;
+use std::sync::Arc;
+
+/// What lies behind an error; shared, since one failed request can fail several columns.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// Why an object could not be read. Each variant names the object.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// There is no such bucket, key, version or file.
+    #[error("`{object}` does not exist")]
+    NotFound {
+        /// The object, as `s3://bucket/key` or as a path.
+        object: String,
+    },
+    /// The credentials do not allow reading it.
+    #[error("no permission to read `{object}`")]
+    Forbidden {
+        /// The object.
+        object: String,
+        /// What refused it.
+        #[source]
+        cause: Cause,
+    },
+    /// The object was replaced after reading had begun.
+    #[error("`{object}` was replaced while it was read")]
+    Replaced {
+        /// The object.
+        object: String,
+    },
+    /// The object's bytes could not be had.
+    #[error("cannot read `{object}`")]
+    Read {
+        /// The object.
+        object: String,
+        /// What failed.
+        #[source]
+        cause: Cause,
+    },
+    /// The object is not a Parquet file.
+    #[error("`{object}` is not a Parquet file: {reason}")]
+    NotParquet {
+        /// The object.
+        object: String,
+        /// What was found in its place.
+        reason: String,
+    },
+    /// The object is a Parquet file that is damaged, or that uses what the reader does not know.
+    #[error("cannot decode `{object}` at row {row}")]
+    Decode {
+        /// The object.
+        object: String,
+        /// The row, from 0, at which the batch begins that could not be decoded.
+        row: u64,
+        /// What the decoder says.
+        #[source]
+        cause: Cause,
+    },
+}

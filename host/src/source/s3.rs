@@ -1,0 +1,192 @@
+//! Objects in S3, read by ranges.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use bytes::Bytes;
+
+use super::SourceError;
+use super::error::Cause;
+
+/// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
+/// so that one request is enough.
+const TAIL_BYTES: u64 = 64 * 1024;
+/// A request for a range is tried again when its body breaks off, at most so often in all. (The SDK itself repeats
+/// requests that fail before the body begins.)
+const BODY_ATTEMPTS: usize = 3;
+
+/// Where an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3Location {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The key, decoded.
+    pub key: String,
+    /// A version of it; the current one without.
+    pub version: Option<String>,
+}
+
+impl std::fmt::Display for S3Location {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "s3://{}/{}", self.bucket, self.key)
+    }
+}
+
+/// An object, held to the state in which it was first seen.
+#[derive(Clone, Debug)]
+pub(super) struct S3Object {
+    client: Client,
+    location: Arc<S3Location>,
+    etag: Option<String>,
+    bytes: u64,
+    read: Arc<AtomicU64>,
+}
+
+impl S3Object {
+    /// Opens an object with one request, and returns its last bytes with it.
+    pub(super) async fn open(client: Client, location: S3Location) -> Result<(Self, Bytes), SourceError> {
+        let mut object =
+            Self { client, location: Arc::new(location), etag: None, bytes: 0, read: Arc::new(AtomicU64::new(0)) };
+        let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
+            Ok(answer) => answer,
+            // S3 knows no range of an object without bytes.
+            Err(error) if status(&error) == Some(416) => {
+                let reason = "it is empty".to_owned();
+                return Err(SourceError::NotParquet { object: object.location.to_string(), reason });
+            }
+            Err(error) => return Err(object.failed(error)),
+        };
+        object.bytes = total_bytes(&answer).ok_or_else(|| SourceError::Read {
+            object: object.location.to_string(),
+            cause: words("the answer does not say how long the object is"),
+        })?;
+        object.etag = answer.e_tag().map(str::to_owned);
+        let expected = object.bytes.min(TAIL_BYTES);
+        let tail = match object.body(answer, expected).await {
+            Ok(tail) => tail,
+            Err(_) => object.fetch(object.bytes - expected..object.bytes).await?,
+        };
+        Ok((object, tail))
+    }
+
+    /// The object's length.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes read so far.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Its name, for messages.
+    pub(super) fn name(&self) -> String {
+        self.location.to_string()
+    }
+
+    /// Fetches a range, which must not be empty.
+    pub(super) async fn fetch(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let header = format!("bytes={}-{}", range.start, range.end - 1);
+        let mut attempt = 1;
+        loop {
+            let answer = self.request(header.clone()).await.map_err(|error| self.failed(error))?;
+            match self.body(answer, range.end - range.start).await {
+                Ok(body) => return Ok(body),
+                Err(cause) if attempt == BODY_ATTEMPTS => {
+                    return Err(SourceError::Read { object: self.name(), cause });
+                }
+                Err(cause) => {
+                    tracing::debug!(object = %self.location, %cause, attempt, "the body broke off, asking again");
+                    attempt += 1;
+                }
+            }
+        }
+    }
+
+    async fn request(&self, range: String) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
+        self.client
+            .get_object()
+            .bucket(&self.location.bucket)
+            .key(&self.location.key)
+            .set_version_id(self.location.version.clone())
+            .set_if_match(self.etag.clone())
+            .range(range)
+            .send()
+            .await
+    }
+
+    async fn body(&self, answer: GetObjectOutput, expected: u64) -> Result<Bytes, Cause> {
+        let body = answer.body.collect().await.map_err(|broken| Arc::new(broken) as Cause)?.into_bytes();
+        self.read.fetch_add(body.len() as u64, Ordering::Relaxed);
+        if body.len() as u64 == expected {
+            Ok(body)
+        } else {
+            Err(words(&format!("the answer has {} bytes where {expected} were asked for", body.len())))
+        }
+    }
+
+    fn failed(&self, error: SdkError<GetObjectError>) -> SourceError {
+        let object = self.name();
+        match status(&error) {
+            Some(404) => SourceError::NotFound { object },
+            Some(401 | 403) => SourceError::Forbidden { object, cause: readable(error) },
+            Some(412) => SourceError::Replaced { object },
+            _ => SourceError::Read { object, cause: readable(error) },
+        }
+    }
+}
+
+/// The keys that begin with a prefix, in S3's order, without the placeholders of folders.
+///
+/// # Errors
+///
+/// When the bucket does not exist, may not be listed, or does not answer.
+pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>, SourceError> {
+    let object = format!("s3://{bucket}/{prefix}");
+    let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    let mut keys = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| match status(&error) {
+            Some(404) => SourceError::NotFound { object: object.clone() },
+            Some(401 | 403) => SourceError::Forbidden { object: object.clone(), cause: readable(error) },
+            _ => SourceError::Read { object: object.clone(), cause: readable(error) },
+        })?;
+        keys.extend(
+            page.contents().iter().filter_map(|entry| entry.key()).filter(|key| !key.ends_with('/')).map(str::to_owned),
+        );
+    }
+    Ok(keys)
+}
+
+/// The HTTP status with which S3 answered, if it did.
+fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// The error in words: the SDK's own `Display` says no more than `service error`.
+fn readable<E>(error: SdkError<E>) -> Cause
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    words(&match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => aws_sdk_s3::error::DisplayErrorContext(error).to_string(),
+    })
+}
+
+fn words(words: &str) -> Cause {
+    Cause::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
+}
+
+/// The length of the whole object, of which the answer holds a part.
+fn total_bytes(answer: &GetObjectOutput) -> Option<u64> {
+    match answer.content_range() {
+        Some(range) => range.rsplit_once('/')?.1.parse().ok(),
+        None => answer.content_length().and_then(|length| u64::try_from(length).ok()),
+    }
+}
