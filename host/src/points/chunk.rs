@@ -32,9 +32,157 @@ impl Chunk {
         self.lines.len()
     }
 
+    /// How many rows its points came from.
+    pub fn rows(&self) -> u64 {
+        self.lines.chunk_by(|one, next| one.row == next.row).count() as u64
+    }
+
     /// The text of line `index`, with its newline.
     pub fn line(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.lines[index - 1].end };
         &self.body[start..self.lines[index].end]
+    }
+}
+
+/// How large chunks become. A chunk holds at least one row, however large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// Points in a chunk.
+    pub points: usize,
+    /// Bytes of line protocol in a chunk.
+    pub bytes: usize,
+}
+
+/// Gathers rows into chunks.
+#[derive(Debug)]
+pub struct ChunkBuilder {
+    limits: ChunkLimits,
+    chunk: Chunk,
+    full: Vec<Chunk>,
+    /// The lines before this one belong to rows that are complete.
+    complete: usize,
+}
+
+impl ChunkBuilder {
+    /// A builder without rows.
+    pub fn new(limits: ChunkLimits) -> Self {
+        Self { limits, chunk: Chunk::default(), full: Vec::new(), complete: 0 }
+    }
+
+    /// Where the line that is being written goes: append to it, then call [`Self::end_line`].
+    pub(super) fn body(&mut self) -> &mut Vec<u8> {
+        &mut self.chunk.body
+    }
+
+    pub(super) fn end_line(&mut self, row: u64) {
+        self.chunk.body.push(b'\n');
+        self.chunk.lines.push(Line { end: self.chunk.body.len(), row });
+    }
+
+    /// Takes back the line that is being written, but not the lines that ended before it.
+    pub(super) fn discard_line(&mut self) {
+        let end = self.chunk.lines.last().map_or(0, |line| line.end);
+        self.chunk.body.truncate(end);
+    }
+
+    /// Takes back every line of the row that is being written.
+    pub(super) fn discard_row(&mut self) {
+        self.chunk.lines.truncate(self.complete);
+        self.discard_line();
+    }
+
+    /// Ends the row. Returns how many points it gave.
+    pub(super) fn end_row(&mut self) -> usize {
+        let points = self.chunk.lines.len() - self.complete;
+        let over = self.chunk.lines.len() > self.limits.points || self.chunk.body.len() > self.limits.bytes;
+        if over && self.complete > 0 {
+            let rest = self.split_off();
+            self.full.push(std::mem::replace(&mut self.chunk, rest));
+        }
+        self.complete = self.chunk.lines.len();
+        if self.complete >= self.limits.points || self.chunk.body.len() >= self.limits.bytes {
+            self.complete = 0;
+            self.full.push(std::mem::take(&mut self.chunk));
+            self.chunk.body.reserve(self.full.last().map_or(0, |full| full.body.len()));
+        }
+        points
+    }
+
+    /// The lines of the last row, which the chunk has no room for.
+    fn split_off(&mut self) -> Chunk {
+        let start = self.chunk.lines[self.complete - 1].end;
+        let lines = self.chunk.lines.split_off(self.complete);
+        let lines = lines.into_iter().map(|line| Line { end: line.end - start, row: line.row }).collect();
+        Chunk { body: self.chunk.body.split_off(start), lines }
+    }
+
+    /// The chunks that are full.
+    pub fn take_full(&mut self) -> impl Iterator<Item = Chunk> + '_ {
+        self.full.drain(..)
+    }
+
+    /// The rows that are left, if there are any.
+    pub fn finish(mut self) -> Option<Chunk> {
+        self.chunk.lines.truncate(self.complete);
+        (!self.chunk.lines.is_empty()).then_some(self.chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes rows of so many lines each; every line is its row's number.
+    fn chunks(limits: ChunkLimits, rows: &[usize]) -> Vec<String> {
+        let mut builder = ChunkBuilder::new(limits);
+        for (row, points) in rows.iter().enumerate() {
+            for _ in 0..*points {
+                builder.body().extend_from_slice(row.to_string().as_bytes());
+                builder.end_line(row as u64);
+            }
+            assert_eq!(builder.end_row(), *points);
+        }
+        let mut chunks: Vec<_> = builder.take_full().collect();
+        chunks.extend(builder.finish());
+        for chunk in &chunks {
+            assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
+            assert_eq!(chunk.line(0), format!("{}\n", chunk.lines()[0].row).as_bytes());
+        }
+        chunks.iter().map(|chunk| String::from_utf8_lossy(chunk.body()).replace('\n', " ")).collect()
+    }
+
+    #[test]
+    fn a_chunk_is_full_at_so_many_points() {
+        assert_eq!(chunks(ChunkLimits { points: 2, bytes: 100 }, &[1, 1, 1]), ["0 1 ", "2 "]);
+    }
+
+    #[test]
+    fn a_chunk_is_full_at_so_many_bytes() {
+        assert_eq!(chunks(ChunkLimits { points: 100, bytes: 5 }, &[1, 1, 1, 1]), ["0 1 ", "2 3 "]);
+    }
+
+    #[test]
+    fn the_points_of_a_row_stay_together() {
+        assert_eq!(chunks(ChunkLimits { points: 3, bytes: 100 }, &[2, 2, 5, 1]), ["0 0 ", "1 1 ", "2 2 2 2 2 ", "3 "]);
+    }
+
+    #[test]
+    fn rows_without_points_leave_no_trace() {
+        assert_eq!(chunks(ChunkLimits { points: 2, bytes: 100 }, &[0, 1, 0]), ["1 "]);
+        assert_eq!(chunks(ChunkLimits { points: 2, bytes: 100 }, &[0]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_discarded_row_takes_its_lines_with_it() {
+        let mut builder = ChunkBuilder::new(ChunkLimits { points: 10, bytes: 100 });
+        builder.body().extend_from_slice(b"kept");
+        builder.end_line(0);
+        builder.end_row();
+        builder.body().extend_from_slice(b"gone");
+        builder.end_line(1);
+        builder.body().extend_from_slice(b"half");
+        builder.discard_row();
+        builder.end_row();
+        assert_eq!(builder.finish().as_ref().map(Chunk::body), Some(&b"kept\n"[..]));
     }
 }

@@ -1,5 +1,26 @@
 //! Plan + batch → line protocol, with validation and rejects. Does no input or output.
+//!
+//! An [`Encoder`] serves one object. What repeats is made once: text is escaped once a dictionary, with its key before
+//! it, and copied row by row from there; a converter is asked once a distinct value. Rows that cannot become points are
+//! rejected with a reason and leave nothing in the output.
 
 mod chunk;
+mod coded;
+mod encode;
+mod escape;
+mod fields;
+mod layout;
+mod rejects;
+mod tags;
+mod tokens;
+mod translations;
 
-pub use chunk::{Chunk, Line};
+pub use chunk::{Chunk, ChunkBuilder, ChunkLimits, Line};
+pub use encode::{EncodeError, Encoded, Encoder};
+pub use escape::Unwritable;
+pub use layout::LayoutError;
+pub use rejects::RejectedRow;
+pub use translations::Mapping;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,422 @@
+//! Batches → lines, row by row over columns that were bound beforehand.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::error::ArrowError;
+
+use super::chunk::ChunkBuilder;
+use super::coded::Coded;
+use super::escape::{SERIES_KEY_BYTES, Unwritable};
+use super::fields::constant_text;
+use super::layout::{self, LayoutError, PointLayout};
+use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
+use super::translations::{Mapping, Translation};
+use crate::converter::{Constant, Converted, Mask, Plan, Source};
+use crate::source::Batch;
+
+/// Why a batch could not be encoded.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError<E> {
+    /// The converter failed.
+    #[error(transparent)]
+    Mapping(E),
+    /// A column is not what the plan takes it for.
+    #[error("a column of the batch cannot be used as the plan says")]
+    Column(#[from] ArrowError),
+}
+
+/// What became of the rows of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// Rows that gave no point because the converter chose so.
+    pub filtered: u64,
+    /// Rows that were rejected, in ascending order.
+    pub rejected: Vec<RejectedRow>,
+}
+
+/// Encodes the batches of one object, in any order.
+#[derive(Debug)]
+pub struct Encoder {
+    plan: Plan,
+    /// What [`Self::columns`] gives.
+    columns: Vec<usize>,
+    translations: Vec<Translation>,
+    points: Vec<PointState>,
+}
+
+#[derive(Debug)]
+struct PointState {
+    layout: PointLayout,
+    when: Choice,
+    times: Option<Int64Array>,
+    /// For points whose fields may collide: the last row, counted from 1, that wrote each key.
+    written: Vec<usize>,
+    /// The dictionaries of translated field keys, by field.
+    key_dictionaries: HashMap<usize, StringArray>,
+}
+
+impl Encoder {
+    /// Settles what of a plan does not depend on the data.
+    ///
+    /// # Errors
+    ///
+    /// When a measurement or a key of the plan cannot be written in line protocol.
+    pub fn new(plan: &Plan) -> Result<Self, LayoutError> {
+        let points = plan.points.iter().map(|point| {
+            Ok(PointState {
+                layout: PointLayout::new(point)?,
+                when: Choice::All,
+                times: None,
+                written: Vec::new(),
+                key_dictionaries: HashMap::new(),
+            })
+        });
+        Ok(Self {
+            columns: layout::columns(plan),
+            translations: (0..plan.translations.len()).map(Translation::new).collect(),
+            points: points.collect::<Result<_, LayoutError>>()?,
+            plan: plan.clone(),
+        })
+    }
+
+    /// The columns of the object that batches must have, in this order.
+    pub fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// Encodes a batch into `chunks`.
+    ///
+    /// # Errors
+    ///
+    /// When the converter fails; the batch's rows may then be in the chunks in part.
+    pub fn encode<M: Mapping>(
+        &mut self,
+        batch: &Batch,
+        mapping: &mut M,
+        chunks: &mut ChunkBuilder,
+    ) -> Result<Encoded, EncodeError<M::Error>> {
+        let rows = batch.columns.num_rows();
+        let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
+        let mut inputs = Inputs {
+            columns: &self.columns,
+            translated_columns: &self.plan.translations,
+            batch: &batch.columns,
+            converted: &converted,
+            coded: HashMap::new(),
+            translated: Vec::new(),
+        };
+        for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
+            let coded = inputs.coded(&Source::Column(*column))?;
+            inputs.translated.push(translation.translate(&coded, mapping).map_err(EncodeError::Mapping)?);
+        }
+        for point in &mut self.points {
+            point.bind(&mut inputs)?;
+        }
+        Ok(self.encode_rows(rows, batch.first_row, &converted, chunks))
+    }
+
+    fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, M::Error> {
+        if !self.plan.converts() {
+            return Ok(Converted { computed: Vec::new(), masks: Vec::new(), rejected: Vec::new() });
+        }
+        let positions: Vec<usize> =
+            self.plan.reads.iter().filter_map(|column| self.columns.binary_search(column).ok()).collect();
+        let read = batch.columns.project(&positions);
+        // Every position was found among the batch's own columns.
+        #[expect(clippy::expect_used, reason = "the positions are in range")]
+        mapping.convert(&read.expect("a batch has the columns that were asked for"))
+    }
+
+    fn encode_rows(
+        &mut self,
+        rows: usize,
+        first_row: u64,
+        converted: &Converted,
+        chunks: &mut ChunkBuilder,
+    ) -> Encoded {
+        let mut encoded = Encoded::default();
+        let mut rejections = converted.rejected.iter().peekable();
+        for row in 0..rows {
+            let number = first_row + row as u64;
+            if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
+                let (code, message) = (rejection.code.clone(), rejection.message.clone());
+                encoded.rejected.push(RejectedRow { row: number, code, message });
+                continue;
+            }
+            let mut problem = None;
+            for point in &mut self.points {
+                if !point.when.has(row) {
+                    continue;
+                }
+                match point.write(row, chunks.body()) {
+                    Ok(()) => chunks.end_line(number),
+                    Err(found) => {
+                        problem = Some(found);
+                        break;
+                    }
+                }
+            }
+            if let Some(RowProblem { code, message }) = problem {
+                chunks.discard_row();
+                encoded.rejected.push(RejectedRow { row: number, code, message });
+            } else if chunks.end_row() == 0 {
+                encoded.filtered += 1;
+            }
+        }
+        encoded
+    }
+}
+
+impl PointState {
+    fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
+        self.when = inputs.choice(self.layout.when);
+        self.times = Some(inputs.times(&self.layout.time)?);
+        for tag in &mut self.layout.tags {
+            tag.bind(inputs)?;
+        }
+        let mut keys_changed = self.written.is_empty();
+        for (index, field) in self.layout.fields.iter_mut().enumerate() {
+            if let Some(dictionary) = field.bind(inputs)? {
+                self.key_dictionaries.insert(index, dictionary);
+                keys_changed = true;
+            }
+        }
+        if self.layout.fields_may_collide && keys_changed {
+            self.number_keys();
+        }
+        // Rows are counted from the start of each batch.
+        self.written.fill(0);
+        Ok(())
+    }
+
+    /// Gives each key that a field may have in this batch a number, the same for the same key.
+    fn number_keys(&mut self) {
+        let mut numbers: HashMap<&str, usize> = HashMap::new();
+        let mut number = |key| {
+            let next = numbers.len();
+            *numbers.entry(key).or_insert(next)
+        };
+        let mut ids: Vec<Vec<usize>> = Vec::with_capacity(self.layout.fields.len());
+        for (index, field) in self.layout.fields.iter().enumerate() {
+            ids.push(match (field.name(), self.key_dictionaries.get(&index)) {
+                (Some(name), _) => vec![number(name)],
+                (None, Some(dictionary)) => dictionary.iter().map(|key| number(key.unwrap_or_default())).collect(),
+                (None, None) => Vec::new(),
+            });
+        }
+        let count = numbers.len();
+        for (field, ids) in self.layout.fields.iter_mut().zip(ids) {
+            field.key_ids = ids;
+        }
+        self.written = vec![0; count];
+    }
+
+    /// Appends the point of a row, without the end of the line.
+    fn write(&mut self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+        let time = match &self.times {
+            Some(times) if times.is_valid(row) => times.values()[row],
+            _ => return Err(RowProblem::timestamp()),
+        };
+        let start = line.len();
+        line.extend_from_slice(&self.layout.measurement);
+        if self.layout.tags_are_sorted {
+            for tag in &self.layout.tags {
+                tag.write(row, line)?;
+            }
+        } else {
+            self.write_tags_in_order(row, line)?;
+        }
+        if line.len() - start > SERIES_KEY_BYTES {
+            let reason = Unwritable::TooLong(SERIES_KEY_BYTES);
+            return Err(RowProblem::unwritable("the series key".to_owned(), reason));
+        }
+        let mut separator = b' ';
+        for field in &self.layout.fields {
+            let slot = if self.layout.fields_may_collide { field.key_id(row) } else { None };
+            if slot.is_some_and(|slot| self.written[slot] == row + 1) {
+                continue;
+            }
+            if field.write(row, separator, line)? {
+                separator = b',';
+                if let Some(slot) = slot {
+                    self.written[slot] = row + 1;
+                }
+            }
+        }
+        if separator == b' ' {
+            return Err(RowProblem::no_fields());
+        }
+        line.push(b' ');
+        line.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+        Ok(())
+    }
+
+    /// For tags whose keys are known only with the row, or of which several may have the same.
+    fn write_tags_in_order(&self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+        let mut tags = Vec::with_capacity(self.layout.tags.len());
+        for tag in &self.layout.tags {
+            tags.extend(tag.find(row)?);
+        }
+        // A stable sort leaves those of the same key in the plan's order, of which the first is written.
+        tags.sort_by_key(|(name, ..)| *name);
+        tags.dedup_by_key(|(name, ..)| *name);
+        for (_, key, value) in tags {
+            line.extend_from_slice(key);
+            line.extend_from_slice(value);
+        }
+        Ok(())
+    }
+}
+
+/// Why a row cannot become points.
+#[derive(Debug)]
+pub(super) struct RowProblem {
+    code: String,
+    message: String,
+}
+
+impl RowProblem {
+    #[cold]
+    fn timestamp() -> Self {
+        Self { code: INVALID_TIMESTAMP.to_owned(), message: "the row has no time that can be read".to_owned() }
+    }
+
+    #[cold]
+    fn no_fields() -> Self {
+        Self { code: NO_FIELDS.to_owned(), message: "the row has no field".to_owned() }
+    }
+
+    #[cold]
+    pub(super) fn missing(code: &str, what: &str) -> Self {
+        Self { code: code.to_owned(), message: format!("{what} is missing or not finite") }
+    }
+
+    #[cold]
+    #[expect(clippy::needless_pass_by_value, reason = "made for this message alone")]
+    pub(super) fn unwritable(what: String, reason: Unwritable) -> Self {
+        Self { code: UNWRITABLE.to_owned(), message: format!("{what} cannot be written: {reason}") }
+    }
+}
+
+/// The entry of a dictionary that each row of a batch has.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Codes {
+    /// The first entry in all rows.
+    #[default]
+    First,
+    Rows(ScalarBuffer<i32>),
+}
+
+impl Codes {
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> i32 {
+        match self {
+            Self::First => 0,
+            Self::Rows(codes) => codes[row],
+        }
+    }
+}
+
+/// Which rows of a batch have something.
+#[derive(Clone, Debug)]
+pub(super) enum Choice {
+    All,
+    None,
+    Rows(BooleanBuffer),
+}
+
+impl Choice {
+    #[inline]
+    pub(super) fn has(&self, row: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Rows(rows) => rows.value(row),
+        }
+    }
+}
+
+/// What a batch and its converter offer to bind tags and fields to.
+pub(super) struct Inputs<'a> {
+    columns: &'a [usize],
+    translated_columns: &'a [usize],
+    batch: &'a RecordBatch,
+    converted: &'a Converted,
+    /// Columns that were needed as text, by their index in the object.
+    coded: HashMap<usize, Coded>,
+    /// One dictionary for each translation.
+    translated: Vec<StringArray>,
+}
+
+impl Inputs<'_> {
+    /// The column of a source that is not translated and not constant.
+    pub(super) fn array(&self, source: &Source) -> Result<ArrayRef, ArrowError> {
+        let array = match source {
+            Source::Column(column) => {
+                self.columns.binary_search(column).ok().and_then(|position| self.batch.columns().get(position))
+            }
+            Source::Computed(index) => self.converted.computed.get(*index),
+            Source::Translated(_) | Source::Constant(_) => None,
+        };
+        array.map(Arc::clone).ok_or_else(|| ArrowError::SchemaError(format!("the batch has no {source:?}")))
+    }
+
+    fn coded(&mut self, source: &Source) -> Result<Coded, ArrowError> {
+        match source {
+            Source::Column(column) => {
+                if let Some(coded) = self.coded.get(column) {
+                    return Ok(coded.clone());
+                }
+                let coded = Coded::new(&self.array(source)?)?;
+                self.coded.insert(*column, coded.clone());
+                Ok(coded)
+            }
+            _ => Coded::new(&self.array(source)?),
+        }
+    }
+
+    /// A source as text: the code of each row and the dictionary.
+    pub(super) fn text(&mut self, source: &Source) -> Result<(Codes, StringArray), ArrowError> {
+        match source {
+            Source::Constant(constant) => Ok((Codes::First, StringArray::from(vec![constant_text(constant)]))),
+            Source::Translated(index) => {
+                let missing = || ArrowError::SchemaError(format!("the batch has no {source:?}"));
+                let column = *self.translated_columns.get(*index).ok_or_else(missing)?;
+                let dictionary = self.translated.get(*index).ok_or_else(missing)?.clone();
+                Ok((Codes::Rows(self.coded(&Source::Column(column))?.codes), dictionary))
+            }
+            Source::Column(_) | Source::Computed(_) => {
+                let coded = self.coded(source)?;
+                Ok((Codes::Rows(coded.codes), coded.dictionary))
+            }
+        }
+    }
+
+    /// A source as nanoseconds since the epoch.
+    fn times(&self, source: &Source) -> Result<Int64Array, ArrowError> {
+        if let Source::Constant(Constant::Integer(time)) = source {
+            return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
+        }
+        let array = self.array(source)?;
+        match array.data_type() {
+            DataType::Timestamp(..) => {
+                let times = array.as_primitive::<TimestampNanosecondType>();
+                Ok(Int64Array::new(times.values().clone(), times.nulls().cloned()))
+            }
+            DataType::Int64 => Ok(array.as_primitive::<Int64Type>().clone()),
+            other => Err(ArrowError::CastError(format!("{other} is not a time"))),
+        }
+    }
+
+    pub(super) fn choice(&self, mask: Option<usize>) -> Choice {
+        match mask.map(|mask| self.converted.masks.get(mask)) {
+            None | Some(Some(Mask::All)) => Choice::All,
+            Some(None | Some(Mask::None)) => Choice::None,
+            Some(Some(Mask::Rows(rows))) => Choice::Rows(rows.values().clone()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The tags of a point.
+
+use arrow::error::ArrowError;
+
+use super::encode::{Choice, Codes, Inputs, RowProblem};
+use super::escape;
+use super::layout::LayoutError;
+use super::tokens::Tokens;
+use crate::converter::{Key, Missing, Source, Tag};
+
+/// A tag, bound to a batch.
+#[derive(Debug)]
+pub(super) struct TagSlot {
+    tag: Tag,
+    /// `,key=`, escaped; empty for a translated key.
+    prefix: Vec<u8>,
+    /// The tag as it is written: `,key=value`, or the value alone for a translated key.
+    tokens: Tokens,
+    codes: Codes,
+    /// For a translated key: `,key=`.
+    keys: Tokens,
+    key_codes: Codes,
+    /// For a translated key: the keys as they are, to sort by.
+    key_names: Vec<String>,
+    when: Choice,
+}
+
+/// A tag of a row: its key to sort by, then the two parts in which it is written.
+pub(super) type Written<'a> = (&'a str, &'a [u8], &'a [u8]);
+
+impl TagSlot {
+    pub(super) fn new(tag: &Tag) -> Result<Self, LayoutError> {
+        let mut prefix = Vec::new();
+        if let Key::Name(name) = &tag.key {
+            prefix.push(b',');
+            escape::tag_key(name, &mut prefix).map_err(|reason| LayoutError {
+                what: "tag key",
+                name: name.clone(),
+                reason,
+            })?;
+            prefix.push(b'=');
+        }
+        Ok(Self {
+            tag: tag.clone(),
+            prefix,
+            tokens: Tokens::default(),
+            codes: Codes::default(),
+            keys: Tokens::default(),
+            key_codes: Codes::default(),
+            key_names: Vec::new(),
+            when: Choice::All,
+        })
+    }
+
+    /// The key, where it is the same in every row.
+    pub(super) fn name(&self) -> Option<&str> {
+        match &self.tag.key {
+            Key::Name(name) => Some(name),
+            Key::Translated(_) => None,
+        }
+    }
+
+    /// What messages call it.
+    fn title(&self) -> String {
+        match (&self.tag.key, &self.tag.source) {
+            (Key::Name(name), _) => format!("the tag `{name}`"),
+            (Key::Translated(index), Source::Column(_) | Source::Computed(_) | Source::Constant(_)) => {
+                format!("the tag named by translation {index}")
+            }
+            (Key::Translated(index), Source::Translated(value)) => {
+                format!("the tag named by translation {index} with the value of translation {value}")
+            }
+        }
+    }
+
+    pub(super) fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
+        let (codes, dictionary) = inputs.text(&self.tag.source)?;
+        let prefix = &self.prefix;
+        self.tokens.update(&dictionary, |value, line| {
+            line.extend_from_slice(prefix);
+            escape::tag_value(value, line)
+        });
+        self.codes = codes;
+        if let Key::Translated(translation) = self.tag.key {
+            let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
+            let changed = self.keys.update(&dictionary, |key, line| {
+                line.push(b',');
+                escape::tag_key(key, line)?;
+                line.push(b'=');
+                Ok(())
+            });
+            if changed {
+                self.key_names = dictionary.iter().map(|key| key.unwrap_or_default().to_owned()).collect();
+            }
+            self.key_codes = codes;
+        }
+        self.when = inputs.choice(self.tag.when);
+        Ok(())
+    }
+
+    /// Appends the tag of a row, if it has one. For tags whose key is the same in every row.
+    #[inline]
+    pub(super) fn write(&self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+        if self.when.has(row) {
+            let token = self.tokens.get(self.codes.get(row));
+            if token.is_empty() {
+                return self.absent(row);
+            }
+            line.extend_from_slice(token);
+        }
+        Ok(())
+    }
+
+    /// The tag of a row, if it has one, before it is sorted into its place.
+    pub(super) fn find(&self, row: usize) -> Result<Option<Written<'_>>, RowProblem> {
+        if !self.when.has(row) {
+            return Ok(None);
+        }
+        let token = self.tokens.get(self.codes.get(row));
+        if token.is_empty() {
+            return self.absent(row).map(|()| None);
+        }
+        match &self.tag.key {
+            Key::Name(name) => Ok(Some((name, b"", token))),
+            Key::Translated(_) => {
+                let code = self.key_codes.get(row);
+                let key = self.keys.get(code);
+                if let Some(reason) = self.keys.unwritable(code) {
+                    return Err(RowProblem::unwritable(format!("the key of {}", self.title()), reason));
+                }
+                if key.is_empty() {
+                    return self.missing().map(|()| None);
+                }
+                let name = usize::try_from(code).ok().and_then(|code| self.key_names.get(code));
+                Ok(Some((name.map_or("", String::as_str), key, token)))
+            }
+        }
+    }
+
+    /// What becomes of a row that has no token.
+    #[cold]
+    fn absent(&self, row: usize) -> Result<(), RowProblem> {
+        match self.tokens.unwritable(self.codes.get(row)) {
+            Some(reason) => Err(RowProblem::unwritable(format!("the value of {}", self.title()), reason)),
+            None => self.missing(),
+        }
+    }
+
+    fn missing(&self) -> Result<(), RowProblem> {
+        match &self.tag.missing {
+            Missing::Omit => Ok(()),
+            Missing::Reject(code) => Err(RowProblem::missing(code, &self.title())),
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What an encoder makes of plans and batches.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampNanosecondArray, UInt64Array,
+};
+use arrow::datatypes::{Field as ArrowField, Int32Type, Schema};
+
+use super::*;
+use crate::converter::{
+    Constant, Converted, Field, FieldType, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
+};
+use crate::source::Batch;
+
+/// A converter written as two functions. Counts what it is asked.
+struct Native {
+    translate: fn(usize, Option<&str>) -> Option<String>,
+    convert: fn(&RecordBatch) -> Converted,
+    asked: Vec<Option<String>>,
+}
+
+impl Mapping for Native {
+    type Error = Infallible;
+
+    fn translate(&mut self, translation: usize, values: &StringArray) -> Result<StringArray, Infallible> {
+        self.asked.extend(values.iter().map(|value| value.map(str::to_owned)));
+        Ok(values.iter().map(|value| (self.translate)(translation, value)).collect())
+    }
+
+    fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, Infallible> {
+        Ok((self.convert)(columns))
+    }
+}
+
+fn batch(columns: Vec<ArrayRef>) -> Batch {
+    let fields: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| ArrowField::new(format!("c{index}"), column.data_type().clone(), true))
+        .collect();
+    Batch { first_row: 0, columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap() }
+}
+
+fn text(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(values.iter().copied().collect::<DictionaryArray<Int32Type>>())
+}
+
+fn times(values: Vec<Option<i64>>) -> ArrayRef {
+    Arc::new(TimestampNanosecondArray::from(values))
+}
+
+fn tag(key: &str, source: Source) -> Tag {
+    Tag { key: Key::Name(key.to_owned()), source, when: None, missing: Missing::Omit }
+}
+
+fn field(key: &str, source: Source, write_as: FieldType) -> Field {
+    Field { key: Key::Name(key.to_owned()), source, write_as, when: None, missing: Missing::Omit }
+}
+
+/// A plan of one point whose time is the first column.
+fn plan(tags: Vec<Tag>, fields: Vec<Field>) -> Plan {
+    let point = Point { measurement: "m".to_owned(), time: Source::Column(0), tags, fields, when: None };
+    Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 }
+}
+
+fn unused(_: &RecordBatch) -> Converted {
+    unreachable!("the plan does not convert")
+}
+
+/// The lines of a batch, then its rejects as `row code: message`, then how many rows were filtered.
+fn encode(plan: &Plan, batch: &Batch) -> String {
+    encode_by(plan, batch, &mut Native { translate: |_, _| None, convert: unused, asked: Vec::new() })
+}
+
+fn encode_by<M: Mapping<Error = Infallible>>(plan: &Plan, batch: &Batch, mapping: &mut M) -> String {
+    let mut encoder = Encoder::new(plan).unwrap();
+    let mut chunks = ChunkBuilder::new(ChunkLimits { points: 1_000, bytes: 1_000_000 });
+    let encoded = encoder.encode(batch, mapping, &mut chunks).unwrap();
+    let mut shown = chunks.finish().map_or(String::new(), |chunk| String::from_utf8(chunk.body().to_vec()).unwrap());
+    for RejectedRow { row, code, message } in encoded.rejected {
+        shown += &format!("row {row} rejected as {code}: {message}\n");
+    }
+    if encoded.filtered > 0 {
+        shown += &format!("{} filtered\n", encoded.filtered);
+    }
+    shown
+}
+
+#[test]
+fn each_type_of_field_is_written_as_line_protocol_has_it() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2)]),
+        Arc::new(Float64Array::from(vec![0.1, 1e300])),
+        Arc::new(Int64Array::from(vec![i64::MIN, 7])),
+        Arc::new(UInt64Array::from(vec![u64::MAX, 7])),
+        Arc::new(BooleanArray::from(vec![true, false])),
+        text(&[Some("say \"hi\""), Some("")]),
+    ]);
+    let fields = vec![
+        field("f", Source::Column(1), FieldType::Float),
+        field("i", Source::Column(2), FieldType::Integer),
+        field("u", Source::Column(3), FieldType::Unsigned),
+        field("b", Source::Column(4), FieldType::Boolean),
+        field("t", Source::Column(5), FieldType::Text),
+        field("as float", Source::Column(2), FieldType::Float),
+        field("as text", Source::Column(4), FieldType::Text),
+    ];
+    insta::assert_snapshot!(encode(&plan(vec![], fields), &columns), @r#"
+    m f=0.1,i=-9223372036854775808i,u=18446744073709551615u,b=true,t="say \"hi\"",as\ float=-9.223372036854776e+18,as\ text="true" 1
+    m f=1e+300,i=7i,u=7u,b=false,t="",as\ float=7.0,as\ text="false" 2
+    "#);
+}
+
+#[test]
+fn tags_are_sorted_by_key_and_left_out_where_they_are_missing() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), Some(3)]),
+        text(&[Some("são paulo"), None, Some("")]),
+        Arc::new(Int64Array::from(vec![Some(7), Some(8), None])),
+    ]);
+    let tags = vec![
+        tag("region", Source::Column(1)),
+        tag("line", Source::Column(2)),
+        tag("a", Source::Constant(Constant::Text("x=y".to_owned()))),
+    ];
+    let fields = vec![field("v", Source::Constant(Constant::Integer(1)), FieldType::Integer)];
+    insta::assert_snapshot!(encode(&plan(tags, fields), &columns), @r"
+    m,a=x\=y,line=7,region=são\ paulo v=1i 1
+    m,a=x\=y,line=8 v=1i 2
+    m,a=x\=y v=1i 3
+    ");
+}
+
+#[test]
+fn a_missing_value_rejects_the_row_where_the_plan_says_so() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), None, Some(4)]),
+        Arc::new(Float64Array::from(vec![Some(f64::NAN), Some(2.0), Some(3.0), None])),
+    ]);
+    let mut value = field("v", Source::Column(1), FieldType::Float);
+    value.missing = Missing::Reject("invalid-value".to_owned());
+    insta::assert_snapshot!(encode(&plan(vec![], vec![value]), &columns), @r"
+    m v=2.0 2
+    row 0 rejected as invalid-value: the field `v` is missing or not finite
+    row 2 rejected as invalid-timestamp: the row has no time that can be read
+    row 3 rejected as invalid-value: the field `v` is missing or not finite
+    ");
+}
+
+#[test]
+fn a_row_without_a_field_or_with_an_unwritable_tag_is_rejected() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), Some(3)]),
+        Arc::new(Float64Array::from(vec![None, Some(2.0), Some(3.0)])),
+        text(&[Some("a"), Some("two\nlines"), Some("ends in \\")]),
+    ]);
+    let fields = vec![field("v", Source::Column(1), FieldType::Float)];
+    insta::assert_snapshot!(encode(&plan(vec![tag("t", Source::Column(2))], fields), &columns), @r"
+    row 0 rejected as no-fields: the row has no field
+    row 1 rejected as unwritable: the value of the tag `t` cannot be written: it holds a line break
+    row 2 rejected as unwritable: the value of the tag `t` cannot be written: it ends in a backslash
+    ");
+}
+
+#[test]
+fn a_key_can_be_translated_and_the_first_field_of_a_key_wins() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), Some(3), Some(4)]),
+        text(&[Some("MW"), Some("kV"), None, Some("kV")]),
+        Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0, f64::NAN])),
+        Arc::new(Float64Array::from(vec![10.0, 20.0, 30.0, 40.0])),
+    ]);
+    let mut value = field("", Source::Column(2), FieldType::Float);
+    value.key = Key::Translated(0);
+    let mut plan = plan(vec![], vec![value, field("voltage_kv", Source::Column(3), FieldType::Float)]);
+    plan.translations = vec![1];
+    let translate: fn(usize, Option<&str>) -> Option<String> = |_, unit| {
+        Some(match unit {
+            Some("MW") => "power_mw".to_owned(),
+            Some("kV") => "voltage_kv".to_owned(),
+            _ => "value".to_owned(),
+        })
+    };
+    let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    m power_mw=1.0,voltage_kv=10.0 1
+    m voltage_kv=2.0 2
+    m value=3.0,voltage_kv=30.0 3
+    m voltage_kv=40.0 4
+    ");
+    assert_eq!(mapping.asked, [Some("MW".to_owned()), Some("kV".to_owned()), None], "once a distinct value");
+}
+
+#[test]
+fn tags_with_translated_keys_are_sorted_too_and_the_first_of_a_key_wins() {
+    let columns =
+        batch(vec![times(vec![Some(1), Some(2), Some(3)]), text(&[Some("zone"), Some("area"), Some("time")])]);
+    let mut dynamic = tag("", Source::Constant(Constant::Text("dynamic".to_owned())));
+    dynamic.key = Key::Translated(0);
+    let named = tag("area", Source::Constant(Constant::Text("named".to_owned())));
+    let other = tag("area", Source::Constant(Constant::Text("second".to_owned())));
+    let fields = vec![field("v", Source::Constant(Constant::Boolean(true)), FieldType::Boolean)];
+    let mut plan = plan(vec![dynamic, named, other], fields);
+    plan.translations = vec![1];
+    let translate: fn(usize, Option<&str>) -> Option<String> = |_, key| key.map(str::to_owned);
+    let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    m,area=named,zone=dynamic v=true 1
+    m,area=named v=true 2
+    row 2 rejected as unwritable: the key of the tag named by translation 0 cannot be written: the server keeps this key for itself
+    ");
+}
+
+#[test]
+fn computed_columns_masks_and_rejections_of_the_converter_are_followed() {
+    let columns = batch(vec![Arc::new(Int64Array::from(vec![10, 20, 30, 40])) as ArrayRef]);
+    let mut flagged = field("flag", Source::Constant(Constant::Boolean(true)), FieldType::Boolean);
+    flagged.when = Some(1);
+    let mut plan = plan(vec![], vec![field("v", Source::Computed(0), FieldType::Float), flagged]);
+    plan.reads = vec![0];
+    plan.computed = vec![crate::source::ColumnType::Float];
+    plan.masks = 2;
+    plan.points[0].when = Some(0);
+    let convert: fn(&RecordBatch) -> Converted = |columns| Converted {
+        computed: vec![Arc::new(Float64Array::from(vec![0.5; columns.num_rows()]))],
+        masks: vec![
+            Mask::Rows(BooleanArray::from(vec![true, true, false, true])),
+            Mask::Rows(BooleanArray::from(vec![false, true, true, true])),
+        ],
+        rejected: vec![Rejection { row: 3, code: "odd".to_owned(), message: "it is odd".to_owned() }],
+    };
+    let mut mapping = Native { translate: |_, _| None, convert, asked: Vec::new() };
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    m v=0.5 10
+    m v=0.5,flag=true 20
+    row 3 rejected as odd: it is odd
+    1 filtered
+    ");
+}
+
+#[test]
+fn a_row_with_one_bad_point_writes_none_of_its_points() {
+    let columns =
+        batch(vec![times(vec![Some(1), Some(2)]), Arc::new(Float64Array::from(vec![Some(1.0), None])) as ArrayRef]);
+    let good = field("v", Source::Constant(Constant::Integer(1)), FieldType::Integer);
+    let mut strict = field("w", Source::Column(1), FieldType::Float);
+    strict.missing = Missing::Reject("invalid-value".to_owned());
+    let mut plan = plan(vec![], vec![good]);
+    let second = Point { measurement: "n".to_owned(), fields: vec![strict], ..plan.points[0].clone() };
+    plan.points.push(second);
+    insta::assert_snapshot!(encode(&plan, &columns), @r"
+    m v=1i 1
+    n w=1.0 1
+    row 1 rejected as invalid-value: the field `w` is missing or not finite
+    ");
+}
+
+#[test]
+fn a_plan_that_names_what_cannot_be_written_is_refused() {
+    let value = || vec![field("v", Source::Constant(Constant::Integer(1)), FieldType::Integer)];
+    let mut comment = plan(vec![], value());
+    comment.points[0].measurement = "#m".to_owned();
+    for (plan, expected) in [
+        (comment, "the measurement `#m` cannot be written"),
+        (plan(vec![tag("time", Source::Column(1))], value()), "the tag key `time` cannot be written"),
+        (
+            plan(vec![], vec![field("a\\", Source::Column(1), FieldType::Float)]),
+            "the field key `a\\` cannot be written",
+        ),
+    ] {
+        assert_eq!(Encoder::new(&plan).unwrap_err().to_string(), expected);
+    }
+}

@@ -1,0 +1,111 @@
+//! The answers of a converter, one for each distinct value, remembered.
+
+use std::collections::HashMap;
+
+use arrow::array::builder::StringBuilder;
+use arrow::array::{Array, RecordBatch, StringArray};
+
+use super::coded::{Coded, same};
+use crate::converter::Converted;
+
+/// Values that one call translates at most, so that a call's time and memory do not depend on the data.
+const VALUES_A_CALL: usize = 16 * 1024;
+/// Answers that are remembered at most for each translation: enough for the tags of a large grid.
+const REMEMBERED: usize = 128 * 1024;
+
+/// What executes a plan's translations and conversions: a converter's instance.
+pub trait Mapping {
+    /// Why it could not.
+    type Error;
+
+    /// Answers values of a translated column, one for each, as `translate` in `wit/converter.wit` says.
+    ///
+    /// # Errors
+    ///
+    /// When the converter fails.
+    fn translate(&mut self, translation: usize, values: &StringArray) -> Result<StringArray, Self::Error>;
+
+    /// Converts the columns that the plan reads, as `convert` in `wit/converter.wit` says.
+    ///
+    /// # Errors
+    ///
+    /// When the converter fails.
+    fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, Self::Error>;
+}
+
+/// One of a plan's translations.
+#[derive(Debug, Default)]
+pub(super) struct Translation {
+    index: usize,
+    answers: HashMap<Box<str>, Option<Box<str>>>,
+    /// The answer for rows without a value, once there was one.
+    none: Option<Option<Box<str>>>,
+    /// The dictionary that was translated last, and its translation.
+    last: Option<(StringArray, StringArray)>,
+}
+
+impl Translation {
+    pub(super) fn new(index: usize) -> Self {
+        Self { index, ..Self::default() }
+    }
+
+    /// The column's codes with the translated dictionary, which has one entry more than the column's own: the answer for
+    /// rows without a value.
+    pub(super) fn translate<M: Mapping>(&mut self, column: &Coded, mapping: &mut M) -> Result<StringArray, M::Error> {
+        let asks_for_none = column.has_nulls && self.none.is_none();
+        if let Some((source, translated)) = &self.last
+            && same(source, &column.dictionary)
+            && !asks_for_none
+        {
+            return Ok(translated.clone());
+        }
+        self.ask(&column.dictionary, asks_for_none, mapping)?;
+        let dictionary = &column.dictionary;
+        let mut translated = StringBuilder::with_capacity(dictionary.len() + 1, dictionary.value_data().len());
+        let none = self.none.as_ref().and_then(Option::as_deref);
+        for value in dictionary {
+            match value {
+                Some(value) => translated.append_option(self.answers.get(value).and_then(Option::as_deref)),
+                None => translated.append_option(none),
+            }
+        }
+        translated.append_option(none);
+        let translated = translated.finish();
+        self.last = Some((dictionary.clone(), translated.clone()));
+        Ok(translated)
+    }
+
+    /// Asks the converter for what it has not answered yet.
+    fn ask<M: Mapping>(&mut self, dictionary: &StringArray, none: bool, mapping: &mut M) -> Result<(), M::Error> {
+        if self.answers.len() > REMEMBERED {
+            self.answers.clear();
+        }
+        let mut unknown: Vec<Option<&str>> = Vec::new();
+        for value in dictionary.iter().flatten() {
+            if !self.answers.contains_key(value) {
+                unknown.push(Some(value));
+                // Keeps a value that is there twice from being asked for twice; the answer replaces it.
+                self.answers.insert(value.into(), None);
+            }
+        }
+        let none = none || (dictionary.null_count() > 0 && self.none.is_none());
+        unknown.extend(none.then_some(None));
+        for values in unknown.chunks(VALUES_A_CALL) {
+            let answers = match mapping.translate(self.index, &StringArray::from(values.to_vec())) {
+                Ok(answers) => answers,
+                Err(error) => {
+                    // Nothing that was not answered may be taken for an answer.
+                    self.answers.clear();
+                    return Err(error);
+                }
+            };
+            for (value, answer) in values.iter().zip(&answers) {
+                match value {
+                    Some(value) => _ = self.answers.insert((*value).into(), answer.map(Into::into)),
+                    None => self.none = Some(answer.map(Into::into)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
