@@ -1,1 +1,74 @@
-//! Placeholder while the skeleton stands.
+//! The clients of AWS: one configuration for all of them, loaded at first use, once a process.
+//!
+//! Region, credentials, profile, retries (standard, three attempts) and `AWS_ENDPOINT_URL` come from where every tool of
+//! AWS takes them: environment, profile files, and the metadata of the place where the process runs. What is set here is
+//! what must not be left to chance: the TLS implementation, and how long a silent peer is waited for.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use tokio::sync::OnceCell;
+
+/// The versions of the SDK's defaults that this program was tested with.
+const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
+
+/// Within a region a connection takes milliseconds: after three seconds there is no way to the endpoint (a Lambda function
+/// in a VPC without an endpoint or a NAT gateway is the usual cause), and the caller should hear of it soon.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// From the end of a request to the first byte of its answer. S3's first byte takes 0.1 to 0.2 s, seconds under load.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// One attempt, until the head of its answer is read; the bodies of S3 objects are guarded by the SDK's protection against
+/// stalled streams instead.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Makes ring the TLS implementation of every client in this process that does not name its own. Further calls do nothing.
+pub fn install_tls_provider() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // An error says that the embedding program has chosen a provider already: its choice holds.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    });
+}
+
+/// The configuration that all clients share.
+pub async fn config() -> &'static SdkConfig {
+    static CONFIG: OnceCell<SdkConfig> = OnceCell::const_new();
+    CONFIG.get_or_init(load).await
+}
+
+async fn load() -> SdkConfig {
+    install_tls_provider();
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build();
+    aws_config::defaults(BEHAVIOR()).http_client(http).timeout_config(timeouts).load().await
+}
+
+/// A client of S3.
+///
+/// Where an endpoint is given (`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_S3`, a profile), buckets are addressed by path:
+/// what answers there is a private server, whose name has no subdomain for each bucket.
+pub async fn s3() -> aws_sdk_s3::Client {
+    let config = config().await;
+    let elsewhere = config.endpoint_url().is_some() || std::env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+    aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(elsewhere).build())
+}
+
+/// A client of Secrets Manager.
+pub async fn secrets_manager() -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::new(config().await)
+}
+
+/// A client of CloudWatch.
+pub async fn cloudwatch() -> aws_sdk_cloudwatch::Client {
+    aws_sdk_cloudwatch::Client::new(config().await)
+}
