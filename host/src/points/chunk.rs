@@ -17,6 +17,14 @@ pub struct Chunk {
 }
 
 impl Chunk {
+    /// A chunk of these lines, each of a row of its own, for tests of what takes chunks.
+    #[cfg(test)]
+    pub(crate) fn of_lines(body: &str) -> Self {
+        let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = ends.zip(0..).map(|(end, row)| Line { end, row }).collect();
+        Self { body: body.as_bytes().to_vec(), lines }
+    }
+
     /// The line protocol.
     pub fn body(&self) -> &[u8] {
         &self.body
