@@ -1,1 +1,90 @@
 //! Line protocol → InfluxDB, a file or standard output.
+//!
+//! A [`Sink`] takes [`Chunk`]s, one request each, from any number of tasks at once. What it takes it has delivered when
+//! [`Sink::write`] answers; nothing is queued behind the caller's back, so that a caller who counts answers counts
+//! exactly what is written.
+
+mod delivery;
+mod error;
+mod influxdb;
+mod lines;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub(crate) mod scripted_server;
+
+use std::time::Instant;
+
+pub use delivery::{Delivery, RejectedLine};
+pub use error::{Answer, SinkError, SinkErrorKind, Tries};
+pub use influxdb::{Engine, Health, InfluxDb, TokenError};
+pub use lines::LineWriter;
+
+use crate::points::Chunk;
+
+/// Where points go.
+#[derive(Debug)]
+pub enum Sink {
+    /// To InfluxDB, by HTTP.
+    InfluxDb(Box<InfluxDb>),
+    /// To a file or standard output, as text.
+    Lines(LineWriter),
+}
+
+impl From<InfluxDb> for Sink {
+    fn from(influxdb: InfluxDb) -> Self {
+        Self::InfluxDb(Box::new(influxdb))
+    }
+}
+
+impl From<LineWriter> for Sink {
+    fn from(lines: LineWriter) -> Self {
+        Self::Lines(lines)
+    }
+}
+
+impl Sink {
+    /// Delivers `chunk`, with as many attempts as the settings allow and the deadline leaves time for.
+    ///
+    /// May be called from many tasks at once. Dropping the future gives the chunk up: it may be written or not.
+    /// Writing the same chunk again writes the same points.
+    ///
+    /// # Errors
+    /// See [`SinkError`]; the chunk counts as not written, though after a timeout InfluxDB may have written it.
+    pub async fn write(&self, chunk: Chunk, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.write(&chunk, deadline).await,
+            Self::Lines(lines) => lines.write(chunk, deadline).await,
+        }
+    }
+
+    /// Asks the server whether it is there; `None` where there is no server.
+    ///
+    /// # Errors
+    /// See [`InfluxDb::health`].
+    pub async fn health(&self, deadline: Option<Instant>) -> Result<Option<Health>, SinkError> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.health(deadline).await.map(Some),
+            Self::Lines(_) => Ok(None),
+        }
+    }
+
+    /// Completes what was written: a file gets its name. Nothing can be written to a file after it.
+    ///
+    /// # Errors
+    /// [`SinkError::File`] where the file cannot be completed; it is removed then.
+    pub async fn finish(&self) -> Result<(), SinkError> {
+        match self {
+            Self::InfluxDb(_) => Ok(()),
+            Self::Lines(lines) => lines.finish().await,
+        }
+    }
+
+    /// Gives up: an unfinished file is removed. What InfluxDB has, it keeps.
+    pub async fn abandon(&self) {
+        match self {
+            Self::InfluxDb(_) => {}
+            Self::Lines(lines) => lines.abandon().await,
+        }
+    }
+}

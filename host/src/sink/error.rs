@@ -1,0 +1,220 @@
+//! What can go wrong on the way to a sink, and what kind of problem each of it is.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::influxdb::TokenError;
+
+/// Why something was not delivered. Says which URL, what was answered, after how many attempts and how long; never a
+/// token or a password.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// `INFLUXDB_URL` is not a URL that requests can be sent to.
+    #[error("InfluxDB's URL cannot be used, {problem}: `{url}`")]
+    InvalidUrl {
+        /// The URL, without its credentials where it has some.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The HTTP client cannot be set up: no certificates on this machine, for instance.
+    #[error("the HTTP client for InfluxDB cannot be set up")]
+    Client(#[source] reqwest::Error),
+    /// No connection, or one that broke before the answer.
+    #[error("`{url}` cannot be reached ({tries})")]
+    Unreachable {
+        /// Where the request went.
+        url: String,
+        /// How often and how long it was tried.
+        tries: Tries,
+        /// What the last attempt met.
+        source: reqwest::Error,
+    },
+    /// A connection, but no answer in the time that one attempt may take.
+    #[error("`{url}` did not answer in time ({tries})")]
+    TimedOut {
+        /// Where the request went.
+        url: String,
+        /// How often and how long it was tried.
+        tries: Tries,
+        /// What the last attempt met.
+        source: reqwest::Error,
+    },
+    /// 401: no or wrong credentials.
+    #[error(
+        "the credentials are refused: {0}\nhint: check `INFLUXDB_TOKEN`, or the secret that `INFLUXDB_TOKEN_SECRET_NAME` names"
+    )]
+    Unauthorized(Answer),
+    /// 403: known credentials that do not allow this.
+    #[error("the credentials do not allow to write to {target}: {answer}\nhint: the token needs write access to it")]
+    Forbidden {
+        /// The bucket and organization, or the database.
+        target: String,
+        /// What the server said.
+        answer: Answer,
+    },
+    /// 404: no such organization, bucket or database, or no InfluxDB at this URL.
+    #[error("{target} is not there: {answer}")]
+    NotFound {
+        /// The bucket and organization, or the database.
+        target: String,
+        /// What the server said.
+        answer: Answer,
+    },
+    /// 400, 422 and what else says that this request will never be taken.
+    #[error("the points are refused: {0}")]
+    Refused(Answer),
+    /// 413: the request is larger than the server, or a proxy before it, allows.
+    #[error("the request of {bytes} bytes is too large: {answer}\nhint: lower `MAX_BATCH_SIZE` or `MAX_BATCH_BYTES`")]
+    TooLarge {
+        /// The size of the body as sent, in bytes.
+        bytes: usize,
+        /// What the server said.
+        answer: Answer,
+    },
+    /// 408, 429, 500, 502, 503 or 504 until no attempt was left.
+    #[error("InfluxDB is failing or too busy: {0}")]
+    ServerFailing(Answer),
+    /// 3xx. Redirects are not followed: credentials go to the configured server alone.
+    #[error(
+        "`{url}` redirects to `{location}` with status {status}\nhint: redirects are not followed; if that is the server, set `INFLUXDB_URL` to it"
+    )]
+    Redirected {
+        /// Where the request went.
+        url: String,
+        /// The status.
+        status: u16,
+        /// Where the server points to.
+        location: String,
+    },
+    /// An answer that InfluxDB does not give. A write is done when it is answered by 204 and by nothing else.
+    #[error("this is not an answer of InfluxDB: {0}\nhint: check `INFLUXDB_URL`")]
+    Unexpected(Answer),
+    /// `INFLUXDB_API=auto`, and the answer to `/ping` does not tell the engine.
+    #[error(
+        "`{url}` answered {status}, which does not tell the engine\nhint: check `INFLUXDB_URL`, or set `INFLUXDB_API` to `v1` or `v2`"
+    )]
+    UnknownEngine {
+        /// What was asked.
+        url: String,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// An engine that this version does not write to.
+    #[error("`{url}` is InfluxDB {version}, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only")]
+    UnsupportedEngine {
+        /// The server.
+        url: String,
+        /// What it is.
+        version: String,
+    },
+    /// The time that the caller gave is over. The points may have been written by an attempt under way.
+    #[error("no time is left for `{destination}` ({tries})")]
+    DeadlineReached {
+        /// The URL, the file, or the secret.
+        destination: String,
+        /// How often and how long it was tried.
+        tries: Tries,
+        /// What the last attempt met, if there was one.
+        source: Option<Box<SinkError>>,
+    },
+    /// The token cannot be had.
+    #[error("InfluxDB's token cannot be had")]
+    Token(#[from] TokenError),
+    /// The file of lines cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    File {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Standard output cannot be written to.
+    #[error("standard output cannot be written to")]
+    Output(#[source] io::Error),
+    /// The reader of standard output has gone: nobody wants more lines.
+    #[error("the reader of standard output has gone")]
+    Closed,
+}
+
+/// The kinds of problems that callers tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkErrorKind {
+    /// The server is not reached, or is failing or busy for longer than it was waited for. Later it may do.
+    Connection,
+    /// The server does not let the loader write, whatever the points are: wrong URL, token, organization or bucket.
+    Refused,
+    /// The server refuses these points, or the file cannot be written.
+    Write,
+    /// The time that the caller gave is over.
+    Deadline,
+    /// Nobody wants more: a reason to stop, not a failure.
+    Closed,
+}
+
+impl SinkError {
+    /// What kind of problem this is.
+    pub fn kind(&self) -> SinkErrorKind {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::ServerFailing(_) => SinkErrorKind::Connection,
+            Self::InvalidUrl { .. }
+            | Self::Client(_)
+            | Self::Unauthorized(_)
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::Redirected { .. }
+            | Self::Unexpected(_)
+            | Self::UnknownEngine { .. }
+            | Self::UnsupportedEngine { .. }
+            | Self::Token(_) => SinkErrorKind::Refused,
+            Self::Refused(_) | Self::TooLarge { .. } | Self::File { .. } | Self::Output(_) => SinkErrorKind::Write,
+            Self::DeadlineReached { .. } => SinkErrorKind::Deadline,
+            Self::Closed => SinkErrorKind::Closed,
+        }
+    }
+}
+
+/// What a server answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where the request went, without its query.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+    /// The server's own words, shortened and without control characters; empty where it said nothing.
+    pub message: String,
+    /// How often and how long it was tried.
+    pub tries: Tries,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, status, message, tries } = self;
+        match message.as_str() {
+            "" => write!(f, "`{url}` answered {status} ({tries})"),
+            message => write!(f, "`{url}` answered {status}, {message} ({tries})"),
+        }
+    }
+}
+
+/// How often and how long something was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tries {
+    /// Requests made.
+    pub attempts: u32,
+    /// From the start of the first to the end of the last, waits included.
+    pub elapsed: Duration,
+}
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.attempts == 1 { "" } else { "s" };
+        write!(f, "{} attempt{plural} in ", self.attempts)?;
+        match self.elapsed {
+            short if short < Duration::from_secs(1) => write!(f, "{} ms", short.as_millis()),
+            long => write!(f, "{:.1} s", long.as_secs_f64()),
+        }
+    }
+}

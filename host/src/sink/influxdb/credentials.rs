@@ -1,0 +1,221 @@
+//! Who writes: nobody, a user with a password, or the holder of a token, which may be kept in Secrets Manager.
+//!
+//! A token from Secrets Manager is read once and kept. When the server refuses it, it is read again: a rotated secret
+//! costs one refused request. Of many requests that are refused at the same time, one reads the secret for all.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use reqwest::header::HeaderValue;
+use tokio::sync::{Mutex, OnceCell};
+
+use super::super::{SinkError, Tries};
+use crate::aws;
+use crate::config::{Login, Secret, Token};
+
+/// The most keys of a secret that a message names.
+const KEYS_SHOWN: usize = 8;
+
+/// Why there is no token. Names the secret, never what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Secrets Manager does not hand the secret out.
+    #[error("the secret `{name}` cannot be read from Secrets Manager")]
+    NotRead {
+        /// The secret.
+        name: String,
+        /// Why: what Secrets Manager answered, or what kept it from answering.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The secret holds bytes, not text.
+    #[error("the secret `{name}` holds no text\nhint: store the token as text, or as JSON with the key `token`")]
+    NotText {
+        /// The secret.
+        name: String,
+    },
+    /// The secret is JSON and has no token.
+    #[error(
+        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`"
+    )]
+    NoToken {
+        /// The secret.
+        name: String,
+        /// The keys that it has.
+        keys: String,
+    },
+    /// The secret starts as JSON does and is none.
+    #[error("the secret `{name}` starts like JSON, and is none")]
+    NotJson {
+        /// The secret.
+        name: String,
+        /// Where it ends to be JSON.
+        source: serde_json::Error,
+    },
+    /// A token holds what no token holds: white space within, control characters, or nothing at all.
+    #[error("the token from {origin} is empty, or has characters that no token has")]
+    Unusable {
+        /// Where it comes from.
+        origin: String,
+    },
+}
+
+/// A value of the header `Authorization`.
+#[derive(Clone, Debug)]
+pub(super) struct Authorization {
+    /// Marked as sensitive, so that it prints as nothing.
+    header: HeaderValue,
+    /// How often the secret was read before.
+    generation: u64,
+}
+
+impl Authorization {
+    pub(super) fn header(&self) -> HeaderValue {
+        self.header.clone()
+    }
+}
+
+/// Who writes.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    origin: Origin,
+    current: Mutex<Option<Authorization>>,
+}
+
+#[derive(Debug)]
+enum Origin {
+    Nobody,
+    Login(Login),
+    Token(Secret),
+    SecretsManager { name: String, client: OnceCell<Client> },
+}
+
+impl Credentials {
+    /// Anyone may write.
+    pub(super) fn nobody() -> Self {
+        Self::new(Origin::Nobody)
+    }
+
+    /// A user with a password.
+    pub(super) fn login(login: Login) -> Self {
+        Self::new(Origin::Login(login))
+    }
+
+    /// The holder of a token.
+    pub(super) fn token(token: Token) -> Self {
+        Self::new(match token {
+            Token::Value(token) => Origin::Token(token),
+            Token::SecretName(name) => Origin::SecretsManager { name, client: OnceCell::new() },
+        })
+    }
+
+    /// The holder of a token in a Secrets Manager of the test's own.
+    #[cfg(test)]
+    pub(super) fn secret(name: &str, client: Client) -> Self {
+        Self::new(Origin::SecretsManager { name: name.to_owned(), client: OnceCell::new_with(Some(client)) })
+    }
+
+    fn new(origin: Origin) -> Self {
+        Self { origin, current: Mutex::new(None) }
+    }
+
+    /// What to send; `None` where nothing is.
+    pub(super) async fn current(&self, deadline: Option<Instant>) -> Result<Option<Authorization>, SinkError> {
+        let mut current = self.current.lock().await;
+        if current.is_none() {
+            *current = self.read(0, deadline).await?;
+        }
+        Ok(current.clone())
+    }
+
+    /// What to send after `refused` was refused; `None` where that will not change.
+    pub(super) async fn refresh(
+        &self,
+        refused: Option<&Authorization>,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Authorization>, SinkError> {
+        let (Origin::SecretsManager { .. }, Some(refused)) = (&self.origin, refused) else { return Ok(None) };
+        let mut current = self.current.lock().await;
+        // Another request may have read the secret while this one was under way.
+        if current.as_ref().is_none_or(|current| current.generation <= refused.generation) {
+            *current = self.read(refused.generation + 1, deadline).await?;
+        }
+        Ok(current.clone().filter(|current| current.header != refused.header))
+    }
+
+    async fn read(&self, generation: u64, deadline: Option<Instant>) -> Result<Option<Authorization>, SinkError> {
+        let header = match &self.origin {
+            Origin::Nobody => return Ok(None),
+            Origin::Login(Login { username, password }) => {
+                let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
+                header("Basic", &pair, || "`INFLUXDB_PASSWORD`".to_owned())?
+            }
+            Origin::Token(token) => header("Token", token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
+            Origin::SecretsManager { name, client } => {
+                let origin = || format!("the secret `{name}`");
+                let client = client.get_or_init(aws::secrets_manager).await;
+                let secret = match deadline {
+                    None => read_secret(client, name).await?,
+                    Some(deadline) => tokio::time::timeout_at(deadline.into(), read_secret(client, name))
+                        .await
+                        .map_err(|_| no_time(origin()))??,
+                };
+                header("Token", token_in(name, &secret)?.expose(), origin)?
+            }
+        };
+        Ok(Some(Authorization { header, generation }))
+    }
+}
+
+fn no_time(destination: String) -> SinkError {
+    SinkError::DeadlineReached { destination, tries: Tries { attempts: 1, elapsed: Duration::ZERO }, source: None }
+}
+
+/// A header that is not printed. A token is one word: anything else was pasted wrongly.
+fn header(scheme: &str, word: &str, origin: impl FnOnce() -> String) -> Result<HeaderValue, TokenError> {
+    let one_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    let header = one_word.then(|| HeaderValue::from_str(&format!("{scheme} {word}")).ok()).flatten();
+    let mut header = header.ok_or_else(|| TokenError::Unusable { origin: origin() })?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+/// The text of a secret.
+async fn read_secret(client: &Client, name: &str) -> Result<Secret, TokenError> {
+    let answer = client
+        .get_secret_value()
+        .secret_id(name)
+        .send()
+        .await
+        .map_err(|error| TokenError::NotRead { name: name.to_owned(), source: reason(error) })?;
+    answer.secret_string.map(Secret::new).ok_or_else(|| TokenError::NotText { name: name.to_owned() })
+}
+
+/// What Secrets Manager answered, in one line where the SDK has three; else what kept it from answering.
+fn reason(error: SdkError<GetSecretValueError>) -> Box<dyn Error + Send + Sync> {
+    match error.code() {
+        Some(code) => format!("{code}, {}", error.message().unwrap_or("without a message")).into(),
+        None => Box::new(error),
+    }
+}
+
+/// The token in the text of a secret: the text itself, or the value of `token` where the text is JSON.
+fn token_in(name: &str, secret: &Secret) -> Result<Secret, TokenError> {
+    let text = secret.expose().trim();
+    if !text.starts_with('{') {
+        return Ok(Secret::new(text));
+    }
+    let json: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|source| TokenError::NotJson { name: name.to_owned(), source })?;
+    match json.get("token").and_then(serde_json::Value::as_str) {
+        Some(token) if !token.trim().is_empty() => Ok(Secret::new(token.trim())),
+        Some(_) | None => {
+            let keys: Vec<&str> = json.keys().map(String::as_str).take(KEYS_SHOWN).collect();
+            Err(TokenError::NoToken { name: name.to_owned(), keys: keys.join(", ") })
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Which engine a server is, told by its answer to `/ping`.
+//!
+//! | engine | status | tells |
+//! |---|---|---|
+//! | 1.x, and what speaks its protocol | 204 | `X-Influxdb-Version: 1.8.10` |
+//! | 2.x | 204 | `X-Influxdb-Version: v2.7.12` |
+//! | 3 | 200, or 401 where even a ping needs a token | JSON with `version`, or the header `cluster-uuid` |
+
+use std::fmt;
+use std::time::Duration;
+
+use super::exchange::Exchange;
+
+/// The generations of InfluxDB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// InfluxDB 1.x, or a server that speaks its protocol.
+    V1,
+    /// InfluxDB 2.x.
+    V2,
+    /// InfluxDB 3.
+    V3,
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "InfluxDB 1.x",
+            Self::V2 => "InfluxDB 2.x",
+            Self::V3 => "InfluxDB 3",
+        })
+    }
+}
+
+/// A server that answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The engine; `None` where the answer does not tell it, which is an error only where `INFLUXDB_API` is `auto`.
+    pub engine: Option<Engine>,
+    /// The version, as the server gives it.
+    pub version: Option<String>,
+    /// What was asked.
+    pub url: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// How long the answer took.
+    pub latency: Duration,
+}
+
+/// What the answer to a ping tells.
+pub(super) fn health(exchange: &Exchange, url: String) -> Health {
+    let version = exchange.header("x-influxdb-version").map(str::to_owned).or_else(|| version_in(&exchange.body));
+    let version =
+        version.map(|version| version.chars().filter(|character| !character.is_control()).take(40).collect::<String>());
+    let engine = match version.as_deref().map(|version| version.trim_start_matches('v').split('.').next()) {
+        Some(Some("1")) => Some(Engine::V1),
+        Some(Some("2")) => Some(Engine::V2),
+        Some(Some("3")) => Some(Engine::V3),
+        _ if exchange.headers.contains_key("cluster-uuid") => Some(Engine::V3),
+        _ => None,
+    };
+    Health { engine, version, url, status: exchange.status.as_u16(), latency: exchange.latency }
+}
+
+/// The version in the JSON that InfluxDB 3 answers with.
+fn version_in(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    json.get("version")?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,239 @@
+//! One request and its answer, and what the answer means.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+
+use super::super::error::{Answer, SinkError, Tries};
+use super::credentials::{Authorization, Credentials};
+use super::retry;
+
+/// The most that is read of an answer's body. Error messages are short; 2.x echoes refused lines in them.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long a body is waited for once the head of its answer is here: the status tells most of it.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that is shown of a message, in characters.
+const MESSAGE_LIMIT: usize = 600;
+
+/// A request, to be sent as often as it takes.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    /// Line protocol, compressed.
+    pub(super) body: Option<Bytes>,
+    /// Who sends it; `None` where nobody is asked for.
+    pub(super) credentials: Option<&'a Credentials>,
+    /// What its answer means.
+    pub(super) judge: fn(Exchange) -> Result<Exchange, Failure>,
+}
+
+/// An answer, read as far as it is of use.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// From the start of the request to the end of the answer.
+    pub(super) latency: Duration,
+}
+
+/// Why an attempt failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There was no answer: no connection, or one that broke.
+    Transport(reqwest::Error),
+    /// There was no answer in time.
+    TimedOut(reqwest::Error),
+    /// The request cannot be sent by any attempt.
+    Unsendable(reqwest::Error),
+    /// 408, 429, 500, 502, 503, 504.
+    Busy { message: Message, retry_after: Option<Duration> },
+    /// 401.
+    Unauthorized(Message),
+    /// 403.
+    Forbidden(Message),
+    /// 404.
+    NotFound(Message),
+    /// 413.
+    TooLarge(Message),
+    /// Any other 4xx or 5xx.
+    Refused(Message),
+    /// 3xx.
+    Redirected { status: StatusCode, location: String },
+    /// What is no answer to this request.
+    Unexpected(Message),
+}
+
+/// A status and the words with it.
+#[derive(Debug)]
+pub(super) struct Message {
+    status: StatusCode,
+    text: String,
+}
+
+/// Makes one attempt, which takes at most `time`, and [`BODY_PATIENCE`] for the body.
+pub(super) async fn exchange(
+    client: &Client,
+    request: &Request<'_>,
+    authorization: Option<&Authorization>,
+    time: Duration,
+) -> Result<Exchange, Failure> {
+    let started = std::time::Instant::now();
+    let mut builder = client.request(request.method.clone(), request.url.clone()).timeout(time);
+    if let Some(body) = &request.body {
+        builder = builder
+            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
+            .header(header::CONTENT_ENCODING, "gzip")
+            .body(body.clone());
+    }
+    if let Some(authorization) = authorization {
+        builder = builder.header(header::AUTHORIZATION, authorization.header());
+    }
+    let mut response = builder.send().await.map_err(|error| {
+        let error = error.without_url();
+        if error.is_timeout() {
+            Failure::TimedOut(error)
+        } else if error.is_builder() {
+            Failure::Unsendable(error)
+        } else {
+            Failure::Transport(error)
+        }
+    })?;
+    let body = read_body(&mut response).await;
+    Ok(Exchange {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+        latency: started.elapsed(),
+    })
+}
+
+/// As much of the body as is of use and comes in time. One that breaks off says what it says: the status is known.
+async fn read_body(response: &mut Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while body.len() < BODY_LIMIT
+            && let Ok(Some(bytes)) = response.chunk().await
+        {
+            let room = BODY_LIMIT - body.len();
+            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+    };
+    drop(tokio::time::timeout(BODY_PATIENCE, read).await);
+    body
+}
+
+/// What the answer to a write means. Only 204 says that the points are written: any other success comes from something
+/// that is not InfluxDB, a sign-in page for instance.
+pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
+    match exchange.status.as_u16() {
+        204 => Ok(exchange),
+        401 => Err(Failure::Unauthorized(exchange.message())),
+        403 => Err(Failure::Forbidden(exchange.message())),
+        404 => Err(Failure::NotFound(exchange.message())),
+        413 => Err(Failure::TooLarge(exchange.message())),
+        _ => Err(exchange.other_failure()),
+    }
+}
+
+/// What the answer to a ping means: whatever is there, it is there, and what it is is told by the answer.
+pub(super) fn judge_ping(exchange: Exchange) -> Result<Exchange, Failure> {
+    match exchange.status.as_u16() {
+        200..=299 | 401 | 403 | 404 => Ok(exchange),
+        _ => Err(exchange.other_failure()),
+    }
+}
+
+impl Exchange {
+    /// A header as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What statuses mean that mean the same for every request.
+    fn other_failure(self) -> Failure {
+        match self.status.as_u16() {
+            408 | 429 | 500 | 502 | 503 | 504 => Failure::Busy {
+                retry_after: self
+                    .header(header::RETRY_AFTER.as_str())
+                    .and_then(|value| retry::retry_after(value, SystemTime::now())),
+                message: self.message(),
+            },
+            300..=399 => Failure::Redirected {
+                status: self.status,
+                location: clean(self.header(header::LOCATION.as_str()).unwrap_or_default()),
+            },
+            400..=599 => Failure::Refused(self.message()),
+            _ => Failure::Unexpected(self.message()),
+        }
+    }
+
+    /// The words of the answer: JSON's `message` (2.x) or `error` (1.x, 3), else the text.
+    fn message(&self) -> Message {
+        let json = serde_json::from_slice::<serde_json::Value>(&self.body).ok();
+        let words = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error"))?.as_str());
+        let text = match words {
+            Some(words) => clean(words),
+            None => clean(&String::from_utf8_lossy(&self.body)),
+        };
+        Message { status: self.status, text }
+    }
+}
+
+/// Text from a server, fit for one line of a log: at most [`MESSAGE_LIMIT`] characters, control characters as spaces.
+fn clean(text: &str) -> String {
+    let mut characters = text.trim().chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut clean: String = characters.by_ref().take(MESSAGE_LIMIT).collect();
+    if characters.next().is_some() {
+        clean.push('…');
+    }
+    clean
+}
+
+impl Failure {
+    /// Whether another attempt may succeed.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport(_) | Self::TimedOut(_) | Self::Busy { .. } => true,
+            Self::Unsendable(_)
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::TooLarge(_)
+            | Self::Refused(_)
+            | Self::Redirected { .. }
+            | Self::Unexpected(_) => false,
+        }
+    }
+
+    /// How long the server asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        if let Self::Busy { retry_after, .. } = self { *retry_after } else { None }
+    }
+
+    /// The failure of the last attempt, as the caller gets it.
+    pub(super) fn into_error(self, url: String, target: &str, request: &Request<'_>, tries: Tries) -> SinkError {
+        let target = target.to_owned();
+        let answer = |url, Message { status, text }| Answer { url, status: status.as_u16(), message: text, tries };
+        match self {
+            Self::Transport(source) => SinkError::Unreachable { url, tries, source },
+            Self::TimedOut(source) => SinkError::TimedOut { url, tries, source },
+            Self::Unsendable(source) => SinkError::Client(source),
+            Self::Busy { message, .. } => SinkError::ServerFailing(answer(url, message)),
+            Self::Unauthorized(message) => SinkError::Unauthorized(answer(url, message)),
+            Self::Forbidden(message) => SinkError::Forbidden { target, answer: answer(url, message) },
+            Self::NotFound(message) => SinkError::NotFound { target, answer: answer(url, message) },
+            Self::TooLarge(message) => {
+                SinkError::TooLarge { bytes: request.body.as_ref().map_or(0, Bytes::len), answer: answer(url, message) }
+            }
+            Self::Refused(message) => SinkError::Refused(answer(url, message)),
+            Self::Redirected { status, location } => SinkError::Redirected { url, status: status.as_u16(), location },
+            Self::Unexpected(message) => SinkError::Unexpected(answer(url, message)),
+        }
+    }
+}

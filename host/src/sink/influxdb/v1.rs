@@ -1,0 +1,21 @@
+//! InfluxDB 1.x, and what speaks its protocol: VictoriaMetrics and others.
+//!
+//! `POST /write?db&precision`. Lines of one request stand for themselves: a refused one keeps none of the others out.
+
+use reqwest::Url;
+
+use super::credentials::Credentials;
+use super::endpoint::{self, Endpoint};
+use crate::config::InfluxDbSettings;
+
+/// Where points go: the bucket of the settings is the database.
+pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
+    let mut url = endpoint::join(base, &["write"]);
+    url.query_pairs_mut().append_pair("db", &settings.bucket).append_pair("precision", "ns");
+    let credentials = match (&settings.login, &settings.token) {
+        (Some(login), _) => Credentials::login(login.clone()),
+        (None, Some(token)) => Credentials::token(token.clone()),
+        (None, None) => Credentials::nobody(),
+    };
+    Endpoint { url, target: format!("database `{}`", settings.bucket), credentials }
+}
