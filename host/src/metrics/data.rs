@@ -1,0 +1,256 @@
+//! What is measured: a report → values of metrics. Pure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::report::{Accounts, ErrorType, ObjectReport, Report};
+
+/// The value of the dimension `DatasetType` of objects whose dataset was not found out.
+const UNKNOWN_DATASET: &str = "unknown";
+
+/// The longest value of a dimension that is sent, in bytes. CloudWatch takes 1024.
+const DIMENSION_LIMIT: usize = 255;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Points that InfluxDB has.
+    PointsWritten,
+    /// Requests, written or given up.
+    BatchesProcessed,
+    /// Seconds that an object took.
+    ProcessingTime,
+    /// Rows read.
+    SourceRecords,
+    /// The share of the rows read of which points were made, in percent. Absent where no row was read.
+    ConversionRate,
+    /// The share of requests that wrote their points, in percent. Absent where there was no request.
+    BatchSuccessRate,
+    /// Requests given up.
+    FailedBatches,
+    /// Objects that failed, by the type of their error.
+    ProcessingErrors,
+}
+
+/// The units of metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// Time.
+    Seconds,
+    /// A share, from 0 to 100.
+    Percent,
+}
+
+impl Metric {
+    /// The name in CloudWatch.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PointsWritten => "PointsWritten",
+            Self::BatchesProcessed => "BatchesProcessed",
+            Self::ProcessingTime => "ProcessingTime",
+            Self::SourceRecords => "SourceRecords",
+            Self::ConversionRate => "ConversionRate",
+            Self::BatchSuccessRate => "BatchSuccessRate",
+            Self::FailedBatches => "FailedBatches",
+            Self::ProcessingErrors => "ProcessingErrors",
+        }
+    }
+
+    /// The unit.
+    pub fn unit(self) -> Unit {
+        match self {
+            Self::PointsWritten
+            | Self::BatchesProcessed
+            | Self::SourceRecords
+            | Self::FailedBatches
+            | Self::ProcessingErrors => Unit::Count,
+            Self::ProcessingTime => Unit::Seconds,
+            Self::ConversionRate | Self::BatchSuccessRate => Unit::Percent,
+        }
+    }
+}
+
+/// The values of a metric for a dataset: one for each object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Datum {
+    /// What is measured.
+    pub metric: Metric,
+    /// The dimension `DatasetType`, as CloudWatch takes it.
+    pub dataset: String,
+    /// The dimension `ErrorType`, of [`Metric::ProcessingErrors`] alone.
+    pub error_type: Option<ErrorType>,
+    /// In the order of the objects; finite.
+    pub values: Vec<f64>,
+}
+
+impl fmt::Display for Datum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} DatasetType={}", self.metric.name(), self.dataset)?;
+        if let Some(error_type) = self.error_type {
+            write!(f, " ErrorType={error_type}")?;
+        }
+        write!(f, " {:?} {:?}", self.metric.unit(), self.values)
+    }
+}
+
+/// The metrics of an invocation, by dataset and metric.
+pub fn data(report: &Report) -> Vec<Datum> {
+    let mut values: BTreeMap<(String, Metric, Option<ErrorType>), Vec<f64>> = BTreeMap::new();
+    for object in &report.objects {
+        let dataset = dimension(object.dataset.as_deref().unwrap_or_default());
+        for (metric, value) in measures(object) {
+            values.entry((dataset.clone(), metric, None)).or_default().push(value);
+        }
+        if let Some(failure) = &object.failure {
+            let key = (dataset, Metric::ProcessingErrors, Some(failure.error_type()));
+            values.entry(key).or_default().push(1.0);
+        }
+    }
+    if let Some(failure) = &report.failure {
+        let key = (UNKNOWN_DATASET.to_owned(), Metric::ProcessingErrors, Some(failure.error_type()));
+        values.entry(key).or_default().push(1.0);
+    }
+    values
+        .into_iter()
+        .map(|((dataset, metric, error_type), values)| Datum { metric, dataset, error_type, values })
+        .collect()
+}
+
+/// What one object adds, its failure apart.
+fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
+    let Accounts { rows, points, batches, failed_batches, filtered, .. } = object.accounts;
+    let requests = batches + failed_batches;
+    let converted = rows.saturating_sub(object.accounts.rejected_total()).saturating_sub(filtered);
+    [
+        (Metric::PointsWritten, Some(count(points))),
+        (Metric::BatchesProcessed, Some(count(requests))),
+        (Metric::ProcessingTime, Some(object.timings.total.as_secs_f64())),
+        (Metric::SourceRecords, Some(count(rows))),
+        (Metric::ConversionRate, percent(converted, rows)),
+        (Metric::BatchSuccessRate, percent(batches, requests)),
+        (Metric::FailedBatches, Some(count(failed_batches))),
+    ]
+    .into_iter()
+    .filter_map(|(metric, value)| Some((metric, value?)))
+}
+
+/// CloudWatch counts in floats; above 2^53, of which no load comes near, they are rounded.
+fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// The share of `part` in `whole`; of nothing there is none.
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * count(part) / count(whole))
+}
+
+/// A dataset's name as CloudWatch takes it as a dimension: printable ASCII, not beginning with a colon, neither blank nor
+/// long. One value that it does not take would lose all metrics of its request, and names come from keys of objects.
+fn dimension(dataset: &str) -> String {
+    let ascii = |character: char| if matches!(character, ' '..='~') { character } else { '_' };
+    let value: String = dataset.trim_start_matches(':').chars().map(ascii).take(DIMENSION_LIMIT).collect();
+    if value.trim().is_empty() { UNKNOWN_DATASET.to_owned() } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::{Failure, FailureKind, Timings};
+
+    fn shown(report: &Report) -> String {
+        data(report).iter().map(|datum| format!("{datum}\n")).collect()
+    }
+
+    fn failure(kind: FailureKind) -> Failure {
+        Failure::new(kind, &std::io::Error::other("it failed"))
+    }
+
+    fn object(dataset: &str, accounts: Accounts) -> ObjectReport {
+        let timings = Timings { total: Duration::from_millis(1500), ..Timings::default() };
+        ObjectReport { dataset: Some(dataset.to_owned()), accounts, timings, ..ObjectReport::default() }
+    }
+
+    #[test]
+    fn every_object_is_a_value_of_its_dataset() {
+        let mut accounts =
+            Accounts { rows: 200, written: 180, filtered: 10, points: 360, batches: 3, ..Accounts::default() };
+        accounts.reject("invalid-value", 10);
+        let good = object("generation", accounts);
+        let failing = ObjectReport {
+            failure: Some(failure(FailureKind::Write)),
+            ..object(
+                "generation",
+                Accounts { rows: 50, written: 25, points: 25, batches: 1, failed_batches: 1, ..Accounts::default() },
+            )
+        };
+        let other =
+            object("consumption", Accounts { rows: 1, written: 1, points: 1, batches: 1, ..Accounts::default() });
+        let report = Report { objects: vec![good, failing, other], ..Report::default() };
+        insta::assert_snapshot!(shown(&report), @r"
+        PointsWritten DatasetType=consumption Count [1.0]
+        BatchesProcessed DatasetType=consumption Count [1.0]
+        ProcessingTime DatasetType=consumption Seconds [1.5]
+        SourceRecords DatasetType=consumption Count [1.0]
+        ConversionRate DatasetType=consumption Percent [100.0]
+        BatchSuccessRate DatasetType=consumption Percent [100.0]
+        FailedBatches DatasetType=consumption Count [0.0]
+        PointsWritten DatasetType=generation Count [360.0, 25.0]
+        BatchesProcessed DatasetType=generation Count [3.0, 2.0]
+        ProcessingTime DatasetType=generation Seconds [1.5, 1.5]
+        SourceRecords DatasetType=generation Count [200.0, 50.0]
+        ConversionRate DatasetType=generation Percent [90.0, 100.0]
+        BatchSuccessRate DatasetType=generation Percent [100.0, 50.0]
+        FailedBatches DatasetType=generation Count [0.0, 1.0]
+        ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Count [1.0]
+        ");
+    }
+
+    #[test]
+    fn of_nothing_there_is_no_rate() {
+        let report = Report { objects: vec![object("generation", Accounts::default())], ..Report::default() };
+        insta::assert_snapshot!(shown(&report), @r"
+        PointsWritten DatasetType=generation Count [0.0]
+        BatchesProcessed DatasetType=generation Count [0.0]
+        ProcessingTime DatasetType=generation Seconds [1.5]
+        SourceRecords DatasetType=generation Count [0.0]
+        FailedBatches DatasetType=generation Count [0.0]
+        ");
+    }
+
+    #[test]
+    fn failures_without_a_dataset_are_counted_too() {
+        let object = ObjectReport { failure: Some(failure(FailureKind::UnknownDataset)), ..ObjectReport::default() };
+        let mut report = Report::failed(failure(FailureKind::BadEvent));
+        report.objects = vec![object.clone(), object];
+        let errors: String =
+            shown(&report).lines().filter(|line| line.contains("Errors")).collect::<Vec<_>>().join("\n");
+        insta::assert_snapshot!(errors, @r"
+        ProcessingErrors DatasetType=unknown ErrorType=DataConversionError Count [1.0, 1.0]
+        ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Count [1.0]
+        ");
+    }
+
+    #[test]
+    fn a_name_that_cloudwatch_does_not_take_is_bent() {
+        assert_eq!(dimension("::geração\n"), "gera__o_");
+        assert_eq!(dimension(" : "), " : ");
+        assert_eq!(dimension(":"), "unknown");
+        assert_eq!(dimension(" \t"), " _");
+        assert_eq!(dimension(&"x".repeat(5000)).len(), 255);
+    }
+
+    proptest! {
+        #[test]
+        fn every_dimension_is_one_that_cloudwatch_takes(name in any::<String>()) {
+            let value = dimension(&name);
+            prop_assert!(!value.trim().is_empty() && value.len() <= 255 && !value.starts_with(':'));
+            prop_assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+        }
+    }
+}
