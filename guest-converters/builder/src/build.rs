@@ -7,18 +7,25 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use serde_json::Value;
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::toolchain::{Toolchain, ToolchainError};
 
-/// Cargo's release profile, made small: one unit for the optimizer, no unwinding, names for backtraces but no other
-/// debugging information. The same as the profile `converter` of the workspace that this crate stands in.
-const RELEASE: [&str; 4] = [
-    "profile.release.lto=true",
-    "profile.release.codegen-units=1",
-    "profile.release.panic=\"abort\"",
-    "profile.release.strip=\"debuginfo\"",
+/// The profile `converter` for a package whose workspace has none: cargo's release profile, made small. One unit for the
+/// optimizer, no unwinding, names for backtraces but no other debugging information. The same as in the workspace that
+/// this crate stands in.
+const PROFILE: [&str; 5] = [
+    "profile.converter.inherits=\"release\"",
+    "profile.converter.lto=true",
+    "profile.converter.codegen-units=1",
+    "profile.converter.panic=\"abort\"",
+    "profile.converter.strip=\"debuginfo\"",
 ];
+
+/// What a converter exports.
+const INTERFACE: &str = "influxdb-loader:converter/converter";
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A converter, built.
 #[derive(Clone, Debug)]
@@ -62,16 +69,22 @@ pub enum BuildError {
         /// The package's directory.
         package: PathBuf,
     },
-    /// The module is not a converter's.
-    #[error(
-        "cannot make a component of `{}`\nhint: a converter exports itself by `converter_sdk::export!`",
-        .module.display()
-    )]
+    /// The module does not make a component.
+    #[error("cannot make a component of `{}`", .module.display())]
     Component {
         /// The core module.
         module: PathBuf,
         /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: AnyError,
+    },
+    /// The module makes a component, but not a converter.
+    #[error(
+        "`{}` does not export `{INTERFACE}`\nhint: a converter exports itself by `converter_sdk::export!`",
+        .module.display()
+    )]
+    NotAConverter {
+        /// The core module.
+        module: PathBuf,
     },
     /// A file cannot be read or written.
     #[error("cannot access `{}`", .path.display())]
@@ -88,7 +101,7 @@ pub enum BuildError {
 pub struct Build {
     package: PathBuf,
     target_directory: PathBuf,
-    profile: Option<String>,
+    workspace_profile: bool,
     examples: bool,
     locked: bool,
 }
@@ -101,16 +114,16 @@ impl Build {
         Self {
             package: package.into(),
             target_directory: target_directory.into(),
-            profile: None,
+            workspace_profile: false,
             examples: false,
             locked: false,
         }
     }
 
-    /// Builds with a profile of the package's workspace, as it stands there. Without it: cargo's release profile, made
-    /// small.
-    pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = Some(name.into());
+    /// Builds with the profile `converter` as it stands in the package's workspace. Without this, a profile for small
+    /// and fast components is used, whatever the package's workspace says.
+    pub fn workspace_profile(mut self) -> Self {
+        self.workspace_profile = true;
         self
     }
 
@@ -170,13 +183,9 @@ impl Build {
         cargo.current_dir(package).arg("--message-format=json-render-diagnostics");
         cargo.arg("--target-dir").arg(target_directory);
         cargo.arg(if self.examples { "--examples" } else { "--lib" });
-        match &self.profile {
-            Some(profile) => {
-                cargo.args(["--profile", profile]);
-            }
-            None => {
-                cargo.arg("--release").args(RELEASE.iter().flat_map(|setting| ["--config", setting]));
-            }
+        cargo.args(["--profile", "converter"]);
+        if !self.workspace_profile {
+            cargo.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
         }
         if self.locked {
             cargo.arg("--locked");
@@ -223,12 +232,27 @@ fn modules(messages: &[u8], manifest: &Path) -> Vec<(String, PathBuf)> {
 }
 
 fn componentize(name: String, module: &Path) -> Result<Component, BuildError> {
+    let failed = |source| BuildError::Component { module: module.into(), source };
     let bytes = fs::read(module).map_err(|source| BuildError::File { path: module.into(), source })?;
-    let encode = || ComponentEncoder::default().module(&bytes)?.validate(true).encode();
-    let bytes = encode().map_err(|error| BuildError::Component { module: module.into(), source: error.into() })?;
+    let bytes = encode(&bytes).map_err(failed)?;
+    if !is_converter(&bytes).map_err(failed)? {
+        return Err(BuildError::NotAConverter { module: module.into() });
+    }
     let path = module.with_extension("component.wasm");
     write(&path, &bytes)?;
     Ok(Component { name, bytes, path })
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, AnyError> {
+    Ok(ComponentEncoder::default().module(module)?.validate(true).encode()?)
+}
+
+/// Whether the component exports the contract's interface, in any version: which versions there are is the loader's to
+/// say.
+fn is_converter(component: &[u8]) -> Result<bool, AnyError> {
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else { return Ok(false) };
+    let mut exports = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key));
+    Ok(exports.any(|export| export.split('@').next() == Some(INTERFACE)))
 }
 
 /// Writes a file that others may be reading or writing: they see the whole file before or after, never a part.

@@ -65,3 +65,63 @@ fn target_directory_of(out: &Path) -> Option<PathBuf> {
     let build = out.ancestors().find(|directory| directory.file_name() == Some(OsStr::new("build")))?;
     Some(build.parent()?.parent()?.join("converters"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_outer_cargo_sets_is_not_inherited() {
+        let outer = [
+            "CARGO",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_MAKEFLAGS",
+            "CARGO_MANIFEST_DIR",
+            "CARGO_BUILD_TARGET",
+            "CARGO_TARGET_DIR",
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER",
+            "CARGO_PROFILE_RELEASE_LTO",
+            "CARGO_INCREMENTAL",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTC_LINKER",
+            "RUSTDOCFLAGS",
+            "RUSTFLAGS",
+            "OUT_DIR",
+            "TARGET",
+            "OPT_LEVEL",
+        ];
+        for name in outer {
+            assert!(belongs_to_the_outer_build(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_the_machine_sets_is() {
+        let machine = [
+            "PATH",
+            "HOME",
+            "RUSTUP_HOME",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_HOME",
+            "CARGO_HTTP_PROXY",
+            "CARGO_NET_OFFLINE",
+            "CARGO_REGISTRIES_COMPANY_TOKEN",
+            "CARGO_BUILD_JOBS",
+        ];
+        for name in machine {
+            assert!(!belongs_to_the_outer_build(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn converters_stand_beside_the_profiles_of_the_outer_build() {
+        let directory = |out: &str| target_directory_of(Path::new(out));
+        assert_eq!(directory("/target/release/build/host-0123/out"), Some("/target/converters".into()));
+        assert_eq!(directory("/target/release/build/host/0123/out"), Some("/target/converters".into()));
+        assert_eq!(directory("/home/build/target/debug/build/a/out"), Some("/home/build/target/converters".into()));
+        assert_eq!(directory("/target/arm64/release/build/a/out"), Some("/target/arm64/converters".into()));
+        assert_eq!(directory("/somewhere/out"), None);
+    }
+}

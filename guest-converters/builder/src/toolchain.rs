@@ -153,3 +153,74 @@ fn target_library(rustc: &Path) -> Result<Option<PathBuf>, ToolchainError> {
         Err(source) => Err(ToolchainError::Run { program: rustc.into(), source }),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// A program that says where the target's standard library would be.
+    fn rustc(directory: &Path, script: &str) -> PathBuf {
+        let path = directory.join("rustc");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    fn debian(usr: &Path) {
+        for path in ["bin/cargo", "bin/rustc", "bin/wasm-ld", "lib/rustlib/src/rust/library/Cargo.lock"] {
+            let path = usr.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_rustc_that_has_the_target_goes_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let rustc = rustc(directory.path(), &format!("echo {}", directory.path().display()));
+        debian(directory.path());
+        let toolchain = Toolchain::detect_in(Path::new("cargo"), &rustc, directory.path()).unwrap();
+        assert_eq!(toolchain, Toolchain::Installed { cargo: "cargo".into(), rustc });
+    }
+
+    #[test]
+    fn debians_packages_go_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let usr = directory.path();
+        debian(usr);
+        let expected = Toolchain::Debian {
+            cargo: usr.join("bin/cargo"),
+            rustc: usr.join("bin/rustc"),
+            linker: usr.join("bin/wasm-ld"),
+            sources: usr.join("lib/rustlib/src/rust/library"),
+        };
+        for script in ["echo /nowhere", "exit 1"] {
+            let rustc = rustc(directory.path(), script);
+            assert_eq!(Toolchain::detect_in(Path::new("cargo"), &rustc, usr).unwrap(), expected);
+        }
+        assert_eq!(Toolchain::detect_in(Path::new("cargo"), Path::new("/nowhere/rustc"), usr).unwrap(), expected);
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        debian(directory.path());
+        fs::remove_file(directory.path().join("bin/wasm-ld")).unwrap();
+        let rustc = rustc(directory.path(), "echo /nowhere");
+        let error = Toolchain::detect_in(Path::new("cargo"), &rustc, directory.path()).unwrap_err();
+        let expected = format!(
+            "no toolchain builds for `wasm32-unknown-unknown`:\n  \
+             the target's standard library: /nowhere\n  \
+             Debian's `lld`: {}\n\
+             hint: run `rustup target add wasm32-unknown-unknown`, or on Debian \
+             `apt-get install rustc-web cargo-web rust-web-src lld`",
+            directory.path().join("bin/wasm-ld").display()
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
