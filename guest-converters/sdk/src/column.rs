@@ -38,7 +38,8 @@ impl Column {
     /// A column of text. For text that depends on one column only, [`crate::PlanBuilder::translate`] is cheaper.
     pub fn texts<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> Self {
         let mut validity = Bitmap::default();
-        let dictionary: Strings = values.into_iter().inspect(|value| validity.push(value.is_some())).collect();
+        let mut dictionary: Strings = values.into_iter().inspect(|value| validity.push(value.is_some())).collect();
+        dictionary.validity = None; // Rows are null, their words are not.
         let codes = (0..).take(dictionary.len()).collect();
         Self { values: Values::Texts(Text { codes, dictionary }), validity: validity.into_validity() }
     }
@@ -205,4 +206,90 @@ fn mismatch(expected: &str, found: &Values) -> Problem {
         Values::Timestamps(_) => "timestamp",
     };
     Problem::new("unexpected-type", format!("a {expected} column was to be read, but it is {found}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn columns_are_laid_out_as_the_contract_says() {
+        let booleans = Column::booleans([Some(true), None, Some(false), Some(true)]);
+        assert_eq!(booleans, Column { values: Values::Booleans(vec![0b1001]), validity: Some(vec![0b1101]) });
+
+        let floats = Column::floats([Some(1.5), None]);
+        assert_eq!(floats, Column { values: Values::Floats(vec![1.5, 0.0]), validity: Some(vec![0b01]) });
+
+        let times = Column::timestamps((0..9).map(Some));
+        assert_eq!(times, Column { values: Values::Timestamps((0..9).collect()), validity: None });
+
+        let texts = Column::texts([Some("a"), None]);
+        let dictionary = Strings { offsets: vec![0, 1, 1], data: b"a".to_vec(), validity: None };
+        let values = Values::Texts(Text { codes: vec![0, 1], dictionary });
+        assert_eq!(texts, Column { values, validity: Some(vec![0b01]) });
+    }
+
+    #[test]
+    fn a_mask_says_all_or_none_without_a_bitmap() {
+        assert_eq!(Mask::of([true; 9]), Mask::All);
+        assert_eq!(Mask::of([false; 9]), Mask::None);
+        assert_eq!(Mask::of([true, false, false, false, false, false, false, false, true]), Mask::Rows(vec![1, 1]));
+    }
+
+    #[test]
+    fn a_distinct_value_is_read_once_and_only_where_a_row_has_it() {
+        let dictionary = ["1", "2", "x", "unused"].into_iter().map(Some).collect();
+        let text = Text { codes: vec![0, 1, 0, 2, 2, 99], dictionary };
+        let column = Column { values: Values::Texts(text), validity: Some(vec![0b01_1111]) };
+        let mut read = Vec::new();
+        let texts = ColumnView::new(&column, 6).texts().unwrap();
+        let numbers: Vec<Option<u8>> = texts
+            .map_distinct(|text| {
+                read.push(text);
+                text.parse().ok()
+            })
+            .collect();
+        assert_eq!(numbers, [Some(1), Some(2), Some(1), None, None, None]);
+        assert_eq!(read, ["1", "2", "x"]);
+    }
+
+    #[test]
+    fn a_column_of_another_type_is_a_problem() {
+        let column = Column::integers([Some(1)]);
+        let problem = ColumnView::new(&column, 1).floats().err().unwrap();
+        assert_eq!(problem.message, "a float column was to be read, but it is integer");
+    }
+
+    #[test]
+    fn a_column_that_is_too_short_ends_in_nulls() {
+        let column = Column::integers([Some(1)]);
+        assert_eq!(ColumnView::new(&column, 3).integers().unwrap().collect::<Vec<_>>(), [Some(1), None, None]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            rows in prop::collection::vec(
+                (any::<Option<bool>>(), any::<Option<i64>>(), any::<Option<u64>>(), any::<Option<String>>()), 0..40,
+            ),
+        ) {
+            let view = |column: Column, read: &dyn Fn(ColumnView<'_>)| read(ColumnView::new(&column, rows.len()));
+            view(Column::booleans(rows.iter().map(|row| row.0)), &|column| {
+                assert!(column.booleans().unwrap().eq(rows.iter().map(|row| row.0)));
+            });
+            view(Column::integers(rows.iter().map(|row| row.1)), &|column| {
+                assert!(column.integers().unwrap().eq(rows.iter().map(|row| row.1)));
+            });
+            view(Column::unsigneds(rows.iter().map(|row| row.2)), &|column| {
+                assert!(column.unsigneds().unwrap().eq(rows.iter().map(|row| row.2)));
+            });
+            view(Column::texts(rows.iter().map(|row| row.3.as_deref())), &|column| {
+                assert!(column.texts().unwrap().iter().eq(rows.iter().map(|row| row.3.as_deref())));
+            });
+        }
+    }
 }

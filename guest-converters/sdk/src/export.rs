@@ -26,6 +26,7 @@ thread_local! {
 }
 
 /// The exports of a converter; [`crate::export!`] uses it.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Exported<C>(PhantomData<C>);
 
@@ -71,4 +72,56 @@ macro_rules! export {
     $crate::bindings::export!(Exported with_types_in $crate::bindings);
         };
     };
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use super::*;
+    use crate::testing::Table;
+    use crate::{Column, ColumnType, PlanBuilder, Point};
+
+    struct Doubled;
+
+    impl Converter for Doubled {
+        fn describe() -> Description {
+            let [name, version, dataset, summary] = ["doubled", "1.0.0", "numbers", ""].map(str::to_owned);
+            Description { name, version, dataset, summary }
+        }
+
+        fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+            let mut plan = PlanBuilder::new(input);
+            let time = plan.required("time", &[ColumnType::Timestamp]);
+            let number = plan.required("number", &[ColumnType::Integer]);
+            let name = plan.required("name", &[ColumnType::Text]);
+            let doubled = plan.compute(ColumnType::Integer, [number], |[number]| {
+                Ok(Column::integers(number.integers()?.map(|number| Some(number? * 2))))
+            });
+            let mut point = Point::new("numbers", time);
+            point.tag("name", plan.translate(name, |name| Some(name?.to_uppercase().into())));
+            point.field("doubled", doubled);
+            plan.finish([point])
+        }
+    }
+
+    #[test]
+    fn what_prepare_made_is_there_in_the_calls_that_follow() {
+        // The state is the instance's; here, the thread's.
+        let values = || [Some("a")].into_iter().collect();
+        assert_eq!(Exported::<Doubled>::translate(0, values()).unwrap_err().code, "not-prepared");
+
+        let table = Table::new("numbers").timestamps("time", [0]).integers("number", [21]).texts("name", ["a"]);
+        let plan = Exported::<Doubled>::prepare(table.input().clone()).unwrap();
+        assert_eq!(plan.reads, [1]);
+        assert_eq!(Exported::<Doubled>::translate(0, values()).unwrap(), [Some("A")].into_iter().collect());
+        let batch = Batch { rows: 1, columns: vec![Column::integers([Some(21)])] };
+        assert_eq!(Exported::<Doubled>::convert(batch).unwrap().computed, [Column::integers([Some(42)])]);
+    }
+
+    #[test]
+    fn a_table_that_cannot_be_mapped_is_refused() {
+        let problems = Exported::<Doubled>::prepare(Table::new("numbers").input().clone()).unwrap_err();
+        assert_eq!(problems.len(), 3);
+    }
 }

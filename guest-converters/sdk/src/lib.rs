@@ -61,6 +61,8 @@ mod column;
 mod point;
 mod plan;
 mod export;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 
 #[doc(hidden)]
 pub use wit_bindgen;

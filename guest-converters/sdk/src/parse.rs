@@ -101,3 +101,145 @@ impl Cursor<'_> {
 pub fn float(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    #[test]
+    fn rfc_3339_is_read_with_its_offset() {
+        assert_eq!(timestamp("2024-03-01T12:30:00Z"), Some(1_709_296_200 * SECOND));
+        assert_eq!(timestamp("2024-03-01T12:30:00+00:00"), timestamp("2024-03-01T12:30:00Z"));
+        assert_eq!(timestamp("2024-03-01T09:30:00-03:00"), timestamp("2024-03-01T12:30:00Z"));
+        assert_eq!(timestamp("2024-03-01T18:00:00+05:30"), timestamp("2024-03-01T12:30:00Z"));
+        assert_eq!(timestamp("2024-03-01t12:30:00z"), timestamp("2024-03-01T12:30:00Z"));
+        assert_eq!(timestamp("2024-03-01 12:30:00Z"), timestamp("2024-03-01T12:30:00Z"));
+    }
+
+    #[test]
+    fn without_an_offset_it_is_utc() {
+        assert_eq!(timestamp("2024-03-01T12:30:00"), timestamp("2024-03-01T12:30:00Z"));
+        assert_eq!(timestamp("2024-03-01 12:30:00"), timestamp("2024-03-01T12:30:00Z"));
+    }
+
+    #[test]
+    fn a_fraction_has_one_to_nine_digits() {
+        assert_eq!(timestamp("1970-01-01T00:00:00.5Z"), Some(SECOND / 2));
+        assert_eq!(timestamp("1970-01-01 00:00:00.123456789"), Some(123_456_789));
+        assert_eq!(timestamp("1969-12-31T23:59:59.999999999Z"), Some(-1));
+        assert_eq!(timestamp("1970-01-01T00:00:00."), None);
+        assert_eq!(timestamp("1970-01-01T00:00:00.1234567890"), None);
+    }
+
+    #[test]
+    fn the_range_ends_where_64_bits_end() {
+        assert_eq!(timestamp("1677-09-21T00:12:43.145224192Z"), Some(i64::MIN));
+        assert_eq!(timestamp("1677-09-21T00:12:43.145224191Z"), None);
+        assert_eq!(timestamp("2262-04-11T23:47:16.854775807Z"), Some(i64::MAX));
+        assert_eq!(timestamp("2262-04-11T23:47:16.854775808Z"), None);
+        assert_eq!(timestamp("0000-01-01T00:00:00Z"), None);
+        assert_eq!(timestamp("9999-12-31T23:59:59-23:59"), None);
+    }
+
+    #[test]
+    fn nothing_else_is_a_time() {
+        let others = [
+            "",
+            "now",
+            "1709296200",
+            "2024-03-01",
+            "2024-03-01T12:30",
+            "2024-03-01T12:30Z",
+            "2024-03-01T12",
+            "20240301T123000Z",
+            "2024-061T12:30:00Z",
+            "24-03-01T12:30:00Z",
+            "+002024-03-01T12:30:00Z",
+            "-2024-03-01T12:30:00Z",
+            "2024-3-1T12:30:00Z",
+            "2024/03/01 12:30:00",
+            "01-03-2024 12:30:00",
+            "2024-03-01_12:30:00",
+            "2024-03-01  12:30:00",
+            " 2024-03-01T12:30:00Z",
+            "2024-03-01T12:30:00Z ",
+            "2024-03-01T12:30:00 Z",
+            "2024-03-01T12:30:00 -03:00",
+            "2024-03-01T12:30:00-0300",
+            "2024-03-01T12:30:00-03",
+            "2024-03-01T12:30:00-03:00:00",
+            "2024-03-01T12:30:00-03:00[America/Sao_Paulo]",
+            "2024-03-01T12:30:00+24:00",
+            "2024-03-01T12:30:00+00:60",
+            "2024-03-01T12:30:00,5Z",
+            "2024-03-01T12:30:00ZZ",
+            "2024-02-30T12:30:00Z",
+            "2023-02-29T12:30:00Z",
+            "2024-13-01T12:30:00Z",
+            "2024-00-01T12:30:00Z",
+            "2024-03-00T12:30:00Z",
+            "2024-03-01T24:00:00Z",
+            "2024-03-01T12:60:00Z",
+            "2024-12-31T23:59:60Z",
+            "2024-03-01T12:30:0٣Z",
+        ];
+        for text in others {
+            assert_eq!(timestamp(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_float_is_read_without_the_space_around_it() {
+        assert_eq!(float(" 12.5\t"), Some(12.5));
+        assert_eq!(float("-1.5e3"), Some(-1500.0));
+        assert_eq!(float("+7"), Some(7.0));
+        assert_eq!(float("1e999"), Some(f64::INFINITY));
+        assert!(float("NaN").is_some_and(f64::is_nan));
+    }
+
+    #[test]
+    fn nothing_else_is_a_float() {
+        for text in ["", " ", "12,5", "1,234.5", "1 234", "12 MW", "0x10", "1_000", "--1", "1e"] {
+            assert_eq!(float(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_jiff_prints_is_read_back(nanoseconds: i64, seconds in -86_340..86_340_i32) {
+            let time = Timestamp::from_nanosecond(nanoseconds.into()).unwrap();
+            prop_assert_eq!(timestamp(&time.to_string()), Some(nanoseconds));
+            let offset = Offset::from_seconds(seconds / 60 * 60).unwrap();
+            prop_assert_eq!(timestamp(&time.display_with_offset(offset).to_string()), Some(nanoseconds));
+        }
+
+        #[test]
+        fn what_has_the_form_of_a_time_is_read_as_jiff_reads_it(
+            text in r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-5][0-9](\.[0-9]{0,10})?",
+            offset in "([Zz]|[+-]([01][0-9]|2[0-3]):[0-6][0-9])?",
+        ) {
+            let zone = if offset.is_empty() { "Z" } else { &offset };
+            let expected = format!("{text}{zone}").parse::<Timestamp>().ok();
+            let expected = expected.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
+            prop_assert_eq!(timestamp(&format!("{text}{offset}")), expected);
+        }
+
+        #[test]
+        fn no_text_does_harm(text in r"[0-9TZ:.+ -]{0,40}|\PC*") {
+            timestamp(&text);
+            float(&text);
+        }
+
+        #[test]
+        fn what_rust_prints_is_read_back(number: f64) {
+            prop_assert_eq!(float(&number.to_string()).map(f64::to_bits), Some(number.to_bits()));
+        }
+    }
+}

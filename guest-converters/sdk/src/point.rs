@@ -1,7 +1,8 @@
 //! Points of a plan, and what they consist of.
 
 use crate::{
-    ColumnRef, Computed, Constant, Field, FieldType, Key, MaskRef, Missing, Point, Problem, Source, Tag, Translated,
+    ColumnRef, ColumnType, Computed, Constant, Field, FieldType, Key, MaskRef, Missing, Point, Problem, Source, Tag,
+    Translated,
 };
 
 impl Point {
@@ -74,6 +75,21 @@ impl Problem {
     pub fn with_column(mut self, column: impl Into<String>) -> Self {
         self.column = Some(column.into());
         self
+    }
+}
+
+impl ColumnType {
+    /// The type's name in the contract, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::Unsigned => "unsigned",
+            Self::Float => "float",
+            Self::Text => "text",
+            Self::Timestamp => "timestamp",
+            Self::Other => "other",
+        }
     }
 }
 

@@ -34,6 +34,9 @@ impl<T: AsRef<str>> FromIterator<Option<T>> for Strings {
             offsets.push(offset(data.len()));
             validity.push(string.is_some());
         }
+        if offsets.len() == 1 {
+            offsets.clear(); // No strings have no offsets.
+        }
         Self { offsets, data, validity: validity.into_validity() }
     }
 }
@@ -107,5 +110,57 @@ impl Bitmap {
     /// As the contract has it: no bitmap where there is no null.
     pub(crate) fn into_validity(self) -> Option<Vec<u8>> {
         (!self.is_all()).then_some(self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn strings_are_laid_out_as_the_contract_says() {
+        let strings: Strings = [Some("MW"), None, Some(""), Some("é")].into_iter().collect();
+        let expected =
+            Strings { offsets: vec![0, 2, 2, 2, 4], data: "MWé".as_bytes().to_vec(), validity: Some(vec![0b1101]) };
+        assert_eq!(strings, expected);
+    }
+
+    #[test]
+    fn without_a_null_there_is_no_bitmap() {
+        let strings: Strings = [Some("a"), Some("b")].into_iter().collect();
+        assert_eq!(strings.validity, None);
+    }
+
+    #[test]
+    fn no_strings_have_no_offsets() {
+        let strings: Strings = [None::<&str>; 0].into_iter().collect();
+        assert_eq!(strings, Strings { offsets: vec![], data: vec![], validity: None });
+        assert!(strings.is_empty());
+        assert_eq!(strings.iter().unwrap().count(), 0);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_a_problem() {
+        let strings = Strings { offsets: vec![0, 1], data: vec![0xff], validity: None };
+        assert_eq!(strings.iter().err().unwrap().code, "invalid-strings");
+    }
+
+    #[test]
+    fn offsets_that_lie_give_no_string() {
+        let strings = Strings { offsets: vec![0, 9, 1, 2], data: b"ab".to_vec(), validity: None };
+        assert_eq!(strings.iter().unwrap().collect::<Vec<_>>(), [None, None, Some("b")]);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(strings: Vec<Option<String>>) {
+            let written: Strings = strings.iter().map(Option::as_deref).collect();
+            let read: Vec<_> = written.iter().unwrap().map(|string| string.map(str::to_owned)).collect();
+            prop_assert_eq!(read, strings);
+        }
     }
 }

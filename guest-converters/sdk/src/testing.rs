@@ -1,0 +1,398 @@
+//! Converters, tested natively.
+//!
+//! A [`Table`] stands for a Parquet file; [`Table::convert`] says what each of its rows becomes, one string a row:
+//!
+//! ```
+//! # use converter_sdk::{Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, ColumnType};
+//! # struct Weather;
+//! # impl Converter for Weather {
+//! #     fn describe() -> Description { unimplemented!() }
+//! #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+//! #         let mut plan = PlanBuilder::new(input);
+//! #         let mut point = Point::new("weather", plan.required("observed_at", &[ColumnType::Timestamp]));
+//! #         let station = plan.required("station", &[ColumnType::Text]);
+//! #         point.tag("station", plan.translate(station, |name| Some(name?.to_lowercase().into())));
+//! #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+//! #         plan.finish([point])
+//! #     }
+//! # }
+//! use converter_sdk::testing::Table;
+//!
+//! let rows = Table::new("weather")
+//!     .timestamps("observed_at", [1, 2])
+//!     .texts("station", ["OSLO", "Bergen"])
+//!     .floats("celsius", [Some(4.5), None])
+//!     .convert::<Weather>();
+//! assert_eq!(rows.unwrap(), ["weather,station=oslo celsius=4.5 1", "rejected: no-temperature"]);
+//! ```
+//!
+//! This is how the contract reads, not how the loader works: it takes the rows one by one, and what it writes is for
+//! people, without line protocol's escapes. To try a component on a file, use the loader.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::{
+    Batch, Column, ColumnSchema, ColumnType, ColumnView, Constant, Converted, Converter, Field, FieldType, Input, Key,
+    Mapping, Mask, Missing, Plan, Point, Problem, Source, Tag, Values,
+};
+
+/// Columns with names: what a Parquet file is to a converter.
+#[derive(Clone, Debug)]
+pub struct Table {
+    input: Input,
+    columns: Vec<Column>,
+    rows: usize,
+}
+
+impl Table {
+    /// A table of `dataset` without columns; its schema is checked.
+    pub fn new(dataset: &str) -> Self {
+        let input = Input { dataset: dataset.to_owned(), columns: vec![], partitions: vec![], strict: true };
+        Self { input, columns: Vec::new(), rows: 0 }
+    }
+
+    /// Does not have the schema checked.
+    pub fn lenient(mut self) -> Self {
+        self.input.strict = false;
+        self
+    }
+
+    /// Adds a `name=value` segment to the object's key.
+    pub fn partition(mut self, name: &str, value: &str) -> Self {
+        self.input.partitions.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a column of booleans. Here and below, rows are values, or options where `None` is a null.
+    ///
+    /// # Panics
+    ///
+    /// Here and below, when another column has another number of rows.
+    pub fn booleans<T: Into<Option<bool>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Boolean, rows, Column::booleans)
+    }
+
+    /// Adds a column of signed integers.
+    pub fn integers<T: Into<Option<i64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Integer, rows, Column::integers)
+    }
+
+    /// Adds a column of unsigned integers.
+    pub fn unsigneds<T: Into<Option<u64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Unsigned, rows, Column::unsigneds)
+    }
+
+    /// Adds a column of floats.
+    pub fn floats<T: Into<Option<f64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Float, rows, Column::floats)
+    }
+
+    /// Adds a column of text.
+    pub fn texts<'a, T: Into<Option<&'a str>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Text, rows, Column::texts)
+    }
+
+    /// Adds a column of times, in nanoseconds since the epoch.
+    pub fn timestamps<T: Into<Option<i64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
+        self.column(name, ColumnType::Timestamp, rows, Column::timestamps)
+    }
+
+    /// Adds a column that can be seen but not used, of the type `source_type` in the file.
+    pub fn other(mut self, name: &str, source_type: &str) -> Self {
+        let nulls = vec![None::<bool>; self.rows];
+        self = self.column(name, ColumnType::Other, nulls, Column::booleans);
+        if let Some(column) = self.input.columns.last_mut() {
+            source_type.clone_into(&mut column.source_type);
+        }
+        self
+    }
+
+    fn column<T, V: Into<Option<T>>>(
+        mut self,
+        name: &str,
+        column_type: ColumnType,
+        rows: impl IntoIterator<Item = V>,
+        column: fn(Vec<Option<T>>) -> Column,
+    ) -> Self {
+        let rows: Vec<Option<T>> = rows.into_iter().map(Into::into).collect();
+        assert!(self.columns.is_empty() || self.rows == rows.len(), "column `{name}` must have {} rows", self.rows);
+        self.rows = rows.len();
+        let source_type = column_type.name().to_owned();
+        self.input.columns.push(ColumnSchema { name: name.to_owned(), column_type, source_type, nullable: true });
+        self.columns.push(column(rows));
+        self
+    }
+
+    /// What `prepare` is told about the table.
+    pub fn input(&self) -> &Input {
+        &self.input
+    }
+
+    /// What each row becomes: its points, one a line, or `rejected: CODE`, or `filtered`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the table, or with a batch of it.
+    pub fn convert<C: Converter>(&self) -> Result<Vec<String>, Vec<Problem>> {
+        let mapping = C::prepare(&self.input)?;
+        let rows = Rows::new(self, &mapping).map_err(|problem| vec![problem])?;
+        let outcomes = (0..self.rows).map(|row| match rows.points(row) {
+            Ok(points) if points.is_empty() => "filtered".to_owned(),
+            Ok(points) => points.join("\n"),
+            Err(code) => format!("rejected: {code}"),
+        });
+        Ok(outcomes.collect())
+    }
+}
+
+/// A value of a row.
+#[derive(Clone, Debug)]
+enum Value {
+    Boolean(bool),
+    Integer(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
+    Timestamp(i64),
+}
+
+/// As a field is written.
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Boolean(value) => write!(formatter, "{value}"),
+            Self::Integer(value) | Self::Timestamp(value) => write!(formatter, "{value}i"),
+            Self::Unsigned(value) => write!(formatter, "{value}u"),
+            Self::Float(value) => write!(formatter, "{value}"),
+            Self::Text(value) => write!(formatter, "{value:?}"),
+        }
+    }
+}
+
+impl Value {
+    /// As a tag is written, and as a translation gets it.
+    fn into_text(self) -> String {
+        match self {
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(value) => value.to_string(),
+            Self::Unsigned(value) => value.to_string(),
+            Self::Float(value) => value.to_string(),
+            Self::Text(value) => value,
+            Self::Timestamp(value) => Timestamp::from_nanosecond(value.into()).unwrap_or_default().to_string(),
+        }
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(self, Self::Float(value) if !value.is_finite())
+    }
+}
+
+/// A table and all that its rows' values come from.
+struct Rows<'a> {
+    plan: &'a Plan,
+    columns: Vec<Vec<Option<Value>>>,
+    translated: Vec<Vec<Option<String>>>,
+    computed: Vec<Vec<Option<Value>>>,
+    converted: Converted,
+}
+
+/// The code under which a row is rejected.
+type Code = String;
+
+impl<'a> Rows<'a> {
+    fn new(table: &Table, mapping: &'a Mapping) -> Result<Self, Problem> {
+        let plan = mapping.plan();
+        let reads = plan.reads.iter().map(|&read| table.columns[read as usize].clone()).collect();
+        let rows = u32::try_from(table.rows).map_err(|error| Problem::new("too-many-rows", error.to_string()))?;
+        let converted = mapping.convert(&Batch { rows, columns: reads })?;
+        let all = |columns: &[Column]| -> Result<Vec<_>, Problem> {
+            columns.iter().map(|column| values(column, table.rows)).collect()
+        };
+        let (columns, computed) = (all(&table.columns)?, all(&converted.computed)?);
+        let translate = |(translation, &column): (u32, &u32)| {
+            let texts = columns[column as usize].iter().map(|value| value.clone().map(Value::into_text));
+            let answers = mapping.translate(translation, &texts.collect())?;
+            answers.iter().map(|answers| answers.map(|answer| answer.map(str::to_owned)).collect())
+        };
+        let translated = (0..).zip(&plan.translations).map(translate).collect::<Result<_, _>>()?;
+        Ok(Self { plan, columns, translated, computed, converted })
+    }
+
+    fn points(&self, row: usize) -> Result<Vec<String>, Code> {
+        let rejection = self.converted.rejected.iter().find(|rejection| rejection.row as usize == row);
+        if let Some(rejection) = rejection {
+            return Err(rejection.code.clone());
+        }
+        let points = self.plan.points.iter().filter(|point| self.is_chosen(point.when, row));
+        points.map(|point| self.point(point, row)).collect()
+    }
+
+    fn point(&self, point: &Point, row: usize) -> Result<String, Code> {
+        let time = match self.value(&point.time, row) {
+            Some(Value::Timestamp(time) | Value::Integer(time)) => time,
+            _ => return Err("invalid-timestamp".to_owned()),
+        };
+        let mut tags = Vec::new();
+        for Tag { key, source, when, missing } in &point.tags {
+            let tag = self.item(key, source, *when, missing, row)?;
+            push_new(&mut tags, tag.map(|(key, value)| (key, value.into_text())));
+        }
+        let mut fields = Vec::new();
+        for Field { key, source, write_as, when, missing } in &point.fields {
+            let field = self.item(key, source, *when, missing, row)?;
+            push_new(&mut fields, field.map(|(key, value)| (key, written_as(value, *write_as).to_string())));
+        }
+        if fields.is_empty() {
+            return Err("no-fields".to_owned());
+        }
+        let join = |items: Vec<(String, String)>| {
+            let items: Vec<_> = items.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+            items.join(",")
+        };
+        let separator = if tags.is_empty() { "" } else { "," };
+        Ok(format!("{}{separator}{} {} {time}", point.measurement, join(tags), join(fields)))
+    }
+
+    /// A tag or a field.
+    fn item(
+        &self,
+        key: &Key,
+        source: &Source,
+        when: Option<u32>,
+        missing: &Missing,
+        row: usize,
+    ) -> Result<Option<(String, Value)>, Code> {
+        if !self.is_chosen(when, row) {
+            return Ok(None);
+        }
+        let key = match key {
+            Key::Name(name) => Some(name.clone()),
+            Key::Translated(translation) => {
+                self.translated[*translation as usize][row].clone().filter(|key| !key.is_empty())
+            }
+        };
+        match (key.zip(self.value(source, row).filter(|value| !value.is_missing())), missing) {
+            (Some(item), _) => Ok(Some(item)),
+            (None, Missing::Omit) => Ok(None),
+            (None, Missing::Reject(code)) => Err(code.clone()),
+        }
+    }
+
+    fn value(&self, source: &Source, row: usize) -> Option<Value> {
+        match source {
+            Source::Column(column) => self.columns[*column as usize][row].clone(),
+            Source::Computed(column) => self.computed[*column as usize][row].clone(),
+            Source::Translated(translation) => self.translated[*translation as usize][row].clone().map(Value::Text),
+            Source::Constant(constant) => Some(match constant.clone() {
+                Constant::Boolean(value) => Value::Boolean(value),
+                Constant::Integer(value) => Value::Integer(value),
+                Constant::Unsigned(value) => Value::Unsigned(value),
+                Constant::Float(value) => Value::Float(value),
+                Constant::Text(value) => Value::Text(value),
+            }),
+        }
+    }
+
+    fn is_chosen(&self, mask: Option<u32>, row: usize) -> bool {
+        match mask.map(|mask| &self.converted.masks[mask as usize]) {
+            None | Some(Mask::All) => true,
+            Some(Mask::None) => false,
+            Some(Mask::Rows(rows)) => crate::strings::is_set(Some(rows), row),
+        }
+    }
+}
+
+/// The first of two items with the same key stays.
+fn push_new(items: &mut Vec<(String, String)>, item: Option<(String, String)>) {
+    items.extend(item.filter(|(key, _)| items.iter().all(|(known, _)| known != key)));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as the host does it")]
+fn written_as(value: Value, field_type: Option<FieldType>) -> Value {
+    match (field_type, value) {
+        (Some(FieldType::Float), Value::Integer(value)) => Value::Float(value as f64),
+        (Some(FieldType::Float), Value::Unsigned(value)) => Value::Float(value as f64),
+        (Some(FieldType::Text), value) => Value::Text(value.into_text()),
+        (_, value) => value,
+    }
+}
+
+fn values(column: &Column, rows: usize) -> Result<Vec<Option<Value>>, Problem> {
+    let view = ColumnView::new(column, rows);
+    fn wrap<T>(rows: impl Iterator<Item = Option<T>>, value: fn(T) -> Value) -> Vec<Option<Value>> {
+        rows.map(|row| row.map(value)).collect()
+    }
+    Ok(match &column.values {
+        Values::Booleans(_) => wrap(view.booleans()?, Value::Boolean),
+        Values::Integers(_) => wrap(view.integers()?, Value::Integer),
+        Values::Unsigneds(_) => wrap(view.unsigneds()?, Value::Unsigned),
+        Values::Floats(_) => wrap(view.floats()?, Value::Float),
+        Values::Texts(_) => wrap(view.texts()?.iter(), |text| Value::Text(text.to_owned())),
+        Values::Timestamps(_) => wrap(view.timestamps()?, Value::Timestamp),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use super::*;
+    use crate::{ColumnRef, Description, PlanBuilder, Rejection};
+
+    /// A field of every type, and a rule of the contract in every row.
+    struct Everything;
+
+    impl Converter for Everything {
+        fn describe() -> Description {
+            let [name, version, dataset, summary] = ["everything", "1.0.0", "all", ""].map(str::to_owned);
+            Description { name, version, dataset, summary }
+        }
+
+        fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+            let mut plan = PlanBuilder::new(input);
+            let mut column = |name, column_type| -> ColumnRef { plan.required(name, &[column_type]) };
+            let time = column("time", ColumnType::Timestamp);
+            let [boolean, integer] = [column("boolean", ColumnType::Boolean), column("integer", ColumnType::Integer)];
+            let [unsigned, text] = [column("unsigned", ColumnType::Unsigned), column("text", ColumnType::Text)];
+            let key = plan.translate(text, |text| text.map(Into::into));
+            let even = plan.mask([integer], |[integer]| {
+                Ok(Mask::of(integer.integers()?.map(|row| row.is_none_or(|row| row % 2 == 0))))
+            });
+            plan.reject([integer], |[integer]| {
+                let large = integer.integers()?.zip(0..).filter(|(integer, _)| *integer > Some(100));
+                Ok(large.map(|(_, row)| Rejection { row, code: "large".into(), message: String::new() }).collect())
+            });
+            let mut point = Point::new("all", time);
+            point.when(even);
+            point.tag("time", time);
+            point.tag("boolean", boolean);
+            point.field("boolean", boolean);
+            point.field("integer", integer).write_as(FieldType::Float);
+            point.field("unsigned", unsigned);
+            point.field(key, Constant::Float(0.5)).or_reject("no-text");
+            point.field("unsigned", Constant::from("the first wins"));
+            plan.finish([point])
+        }
+    }
+
+    #[test]
+    fn rows_become_what_the_contract_says() {
+        let table = Table::new("all")
+            .timestamps("time", [Some(0), Some(1), None, Some(3), Some(4), Some(5)])
+            .booleans("boolean", [Some(true), None, None, None, None, None])
+            .integers("integer", [Some(2), Some(1), None, Some(102), None, None])
+            .unsigneds("unsigned", [Some(3), None, None, None, Some(7), None])
+            .texts("text", [Some("a"), Some("b"), Some("c"), Some("d"), None, Some("unsigned")]);
+        let expected = [
+            "all,time=1970-01-01T00:00:00Z,boolean=true boolean=true,integer=2,unsigned=3u,a=0.5 0",
+            "filtered",
+            "rejected: invalid-timestamp",
+            "rejected: large",
+            "rejected: no-text",
+            "all,time=1970-01-01T00:00:00.000000005Z unsigned=0.5 5",
+        ];
+        assert_eq!(table.convert::<Everything>().unwrap(), expected);
+    }
+}
