@@ -33,7 +33,7 @@ fn build() -> Result<(), Box<dyn Error>> {
     for name in CONVERTERS {
         let package = Path::new("..").join(name);
         println!("cargo::rerun-if-changed={}", package.display());
-        let components = Build::new(package, target_directory()?).profile("converter").locked().run()?;
+        let components = Build::new(package, target_directory()?).workspace_profile().locked().run()?;
         let [component] = &components[..] else { return Err(format!("`{name}` must give one component").into()) };
         fs::write(Path::new(&out).join(name).with_extension("wasm"), &component.bytes)?;
     }

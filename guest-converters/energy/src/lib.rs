@@ -157,3 +157,6 @@ fn trimmed(text: Option<&str>) -> Option<Cow<'_, str>> {
 fn tag_value(text: Option<&str>) -> Option<Cow<'_, str>> {
     trimmed(text).filter(|text| !["nan", "none", "null"].iter().any(|word| text.eq_ignore_ascii_case(word)))
 }
+
+#[cfg(test)]
+mod tests;
