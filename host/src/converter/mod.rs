@@ -1,7 +1,35 @@
 //! Converters: sandboxed components that say what columns mean. The only place that names wasmtime.
+//!
+//! An [`Engine`] compiles a component to a [`Converter`]; each worker on an object gets its own [`Instance`] of it, so that
+//! nothing passes from one object to another. What an instance may use up is set by [`Limits`]; how it fails is told by
+//! [`ConverterError`]; what it answers has been checked before anyone else sees it.
 
+mod bindings;
+mod catalog;
+mod columns;
+mod engine;
+mod error;
+mod inspect;
+mod instance;
+mod limits;
+mod log;
 mod plan;
+mod state;
+mod text;
+mod validate;
+mod wasi;
 
+pub use catalog::Catalog;
+pub use engine::Engine;
+pub use error::{Call, ConverterError, Problem, Subject};
+pub use instance::{Converter, Instance};
+pub use limits::Limits;
 pub use plan::{
     Constant, Converted, Description, Field, FieldType, Input, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
 };
+
+/// The version of the contract, `wit/converter.wit`, that this loader speaks.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+
+#[cfg(test)]
+mod tests;

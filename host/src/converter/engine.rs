@@ -1,0 +1,150 @@
+//! The engine: one for all converters of a process. Compiles components, links what they may import, and keeps the time.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
+
+use super::bindings::{ConverterWorld, ConverterWorldPre};
+use super::error::{ConverterError, Subject};
+use super::instance::Converter;
+use super::limits::Limits;
+use super::state::State;
+use super::text::one_line;
+use super::{inspect, wasi};
+
+/// How often time is counted: a time slice ends at most so much late. A hundred times a second costs nothing measurable.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The longest reason that is taken over from the engine, in bytes.
+const MAX_REASON_BYTES: usize = 500;
+
+/// Compiles converters. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    wasmtime: wasmtime::Engine,
+    linker: Linker<State>,
+    limits: Limits,
+    _ticker: Ticker,
+}
+
+impl Engine {
+    /// An engine whose converters have these limits. Starts the thread that keeps the time; it ends when the engine and
+    /// everything that it compiled are gone.
+    ///
+    /// # Errors
+    ///
+    /// [`ConverterError::Engine`] if the limits contradict each other, or the system gives no thread.
+    pub fn new(limits: Limits) -> Result<Self, ConverterError> {
+        let failed = |error: &dyn std::fmt::Display| ConverterError::Engine { reason: error.to_string() };
+        if limits.stack_bytes == 0 || limits.stack_bytes > Limits::MAX_STACK_BYTES {
+            let (asked, max) = (limits.stack_bytes, Limits::MAX_STACK_BYTES);
+            return Err(failed(&format_args!("a stack must have 1 to {max} bytes: {asked}")));
+        }
+        let mut config = Config::new();
+        config
+            .epoch_interruption(true)
+            .max_wasm_stack(limits.stack_bytes)
+            .cranelift_opt_level(OptLevel::Speed)
+            // The same answer on every machine, which may be another at every invocation.
+            .relaxed_simd_deterministic(true)
+            // File and line, where a component still has its debug information. Not left to the environment.
+            .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+        let wasmtime = wasmtime::Engine::new(&config).map_err(|error| failed(&format_args!("{error:#}")))?;
+        let linker = linker(&wasmtime).map_err(|error| failed(&format_args!("{error:#}")))?;
+        let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
+        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, _ticker: ticker })))
+    }
+
+    /// The limits of its converters.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Compiles a component and asks it what it is.
+    ///
+    /// Takes some 100 ms for each 100 KB of the component and core; belongs on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// One of those that [`ConverterError::is_unusable_component`] names, or what `describe` failed with.
+    pub fn compile(&self, component: &[u8]) -> Result<Converter, ConverterError> {
+        let digest = digest(component);
+        let subject = Subject::unnamed(&digest);
+        let compile = |reason: String| ConverterError::Compile { subject: subject.clone(), reason };
+        inspect::preamble(component, &subject)?;
+        let max = self.0.limits.component_bytes;
+        if component.len() > max {
+            return Err(compile(format!("it has {} bytes, at most {max} are allowed", component.len())));
+        }
+        let component = Component::from_binary(&self.0.wasmtime, component)
+            .map_err(|error| compile(one_line(&format!("{error:#}"), MAX_REASON_BYTES)))?;
+        inspect::interfaces(&component, &self.0.wasmtime, &subject)?;
+        let pre = self.0.linker.instantiate_pre(&component).and_then(ConverterWorldPre::new).map_err(|error| {
+            let reason = one_line(&format!("{error:#}"), MAX_REASON_BYTES);
+            ConverterError::NotAConverter { subject: subject.clone(), reason }
+        })?;
+        Converter::new(self.clone(), pre, digest)
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+
+    /// A time slice in ticks. One more than it has, as the first may be nearly over.
+    pub(super) fn ticks(slice: Duration) -> u64 {
+        u64::try_from(slice.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+/// What converters may import: the log, and a WASI that grants nothing.
+fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    ConverterWorld::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    wasi::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+/// The lower-case hexadecimal SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digest, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    })
+}
+
+/// The thread that counts time for the engine, without which nothing would stop a loop.
+struct Ticker {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: wasmtime::Engine) -> std::io::Result<Self> {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("converter-clock".into()).spawn(move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It waits for nothing but this, and does not panic.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Converters and their instances: every call into a guest is made here, under limits, and every answer leaves checked.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{Array, RecordBatch, StringArray};
+use wasmtime::{Store, Trap, WasmBacktrace};
+
+use super::bindings::exports::influxdb_loader::converter::converter::Guest;
+use super::bindings::influxdb_loader::converter::types as wit;
+use super::bindings::{ConverterWorld, ConverterWorldPre};
+use super::columns::{Column, Strings};
+use super::engine::Engine;
+use super::error::{Call, ConverterError, Subject};
+use super::log::Log;
+use super::plan::{Converted, Description, Input, Plan};
+use super::state::State;
+use super::text::one_line;
+use super::validate::{self, Invalid};
+use super::wasi;
+use crate::source::ColumnType;
+
+/// The longest message of a failure, in bytes.
+const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// How many different codes an instance may reject rows with: reports and metrics keep an account of each.
+const MAX_CODES: usize = 100;
+
+/// A converter, compiled. Cheap to clone; may be used from many threads.
+#[derive(Clone)]
+pub struct Converter(Arc<Compiled>);
+
+struct Compiled {
+    engine: Engine,
+    pre: ConverterWorldPre<State>,
+    description: Description,
+    digest: String,
+    subject: Subject,
+}
+
+impl Converter {
+    pub(super) fn new(engine: Engine, pre: ConverterWorldPre<State>, digest: String) -> Result<Self, ConverterError> {
+        let subject = Subject::unnamed(&digest);
+        let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes);
+        let mut instance = Instance::start(&engine, &pre, subject, log)?;
+        let description = instance.describe()?;
+        let subject = Subject::of(&description);
+        Ok(Self(Arc::new(Compiled { engine, pre, description, digest, subject })))
+    }
+
+    /// What it is, in its own words.
+    pub fn description(&self) -> &Description {
+        &self.0.description
+    }
+
+    /// The lower-case hexadecimal SHA-256 of the component.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// A fresh instance, which shares nothing with any other.
+    ///
+    /// # Errors
+    ///
+    /// What the component did wrong while it started, and limits that it ran into.
+    pub fn instantiate(&self) -> Result<Instance, ConverterError> {
+        let Compiled { engine, pre, description, subject, .. } = &*self.0;
+        let log = Log::new(&description.name, &description.version, engine.limits().log_bytes);
+        Instance::start(engine, pre, subject.clone(), log)
+    }
+}
+
+impl std::fmt::Debug for Converter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Compiled { description, digest, .. } = &*self.0;
+        formatter
+            .debug_struct("Converter")
+            .field("description", description)
+            .field("digest", digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An instance of a converter: one for each worker on an object. Calls block, on any thread that may block.
+pub struct Instance {
+    engine: Engine,
+    world: ConverterWorld,
+    store: Store<State>,
+    subject: Subject,
+    /// What the calls after `prepare` are checked against.
+    plan: Option<Plan>,
+    /// The types of [`Plan::reads`].
+    reads: Vec<ColumnType>,
+    /// The codes that rows were rejected with.
+    codes: BTreeSet<String>,
+    /// Whether a call failed inside the guest, which is then in a state that nobody knows.
+    spent: bool,
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Instance")
+            .field("subject", &self.subject)
+            .field("spent", &self.spent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    fn start(
+        engine: &Engine,
+        pre: &ConverterWorldPre<State>,
+        subject: Subject,
+        log: Log,
+    ) -> Result<Self, ConverterError> {
+        let limits = engine.limits();
+        let mut store = Store::new(engine.wasmtime(), State::new(log, limits));
+        store.limiter(State::limiter);
+        store.set_hostcall_fuel(limits.result_bytes);
+        store.set_max_component_handles(wasi::MAX_RESOURCES);
+        store.set_epoch_deadline(Engine::ticks(limits.prepare_time));
+        match pre.instantiate(&mut store) {
+            Ok(world) => {
+                store.data().log().end();
+                let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
+                Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false })
+            }
+            Err(error) => Err(failure(&subject, Call::Instantiate, limits.prepare_time, engine, store.data(), &error)),
+        }
+    }
+
+    fn describe(&mut self) -> Result<Description, ConverterError> {
+        let description = self.call(Call::Describe, |guest, store| guest.call_describe(store))?;
+        validate::description(description).map_err(|invalid| self.invalid(invalid))
+    }
+
+    /// Plans an object: the first call for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConverterError::Rejected`] with everything that the converter misses in the input; and all errors of a converter
+    /// that breaks.
+    pub fn prepare(&mut self, input: &Input) -> Result<Plan, ConverterError> {
+        let columns: Vec<wit::ColumnSchema<'_>> = input
+            .columns
+            .iter()
+            .map(|column| wit::ColumnSchema {
+                name: &column.name,
+                column_type: column_type(column.column_type),
+                source_type: &column.source_type,
+                nullable: column.nullable,
+            })
+            .collect();
+        let partitions: Vec<(&str, &str)> =
+            input.partitions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let lowered =
+            wit::Input { dataset: &input.dataset, columns: &columns, partitions: &partitions, strict: input.strict };
+        let answer = self.call(Call::Prepare, |guest, store| guest.call_prepare(store, lowered))?;
+        let plan = answer.map_err(|problems| self.rejected(problems))?;
+        let plan = validate::plan(plan, input).map_err(|invalid| self.invalid(invalid.within("plan")))?;
+        self.reads = plan.reads.iter().map(|&column| input.columns[column].column_type).collect();
+        self.plan = Some(plan.clone());
+        Ok(plan)
+    }
+
+    /// Translates values of the column `plan.translations[translation]`, null for rows without one. The answer has as many;
+    /// a null in it means no value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::prepare`].
+    pub fn translate(&mut self, translation: usize, values: &StringArray) -> Result<StringArray, ConverterError> {
+        let translations = self.plan.as_ref().map_or(0, |plan| plan.translations.len());
+        if translation >= translations {
+            return Err(misuse(format_args!("translation {translation} of {translations}")));
+        }
+        let index = u32::try_from(translation).map_err(misuse)?;
+        if values.is_empty() {
+            return Ok(values.clone());
+        }
+        let strings = Strings::new(values);
+        let answer = self.call(Call::Translate, |guest, store| guest.call_translate(store, index, strings.lower()))?;
+        let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
+        validate::translated(answer, values.len()).map_err(|invalid| self.invalid(invalid))
+    }
+
+    /// Converts a batch: the columns that `plan.reads` names, in its order, in the types of [`ColumnType::arrow`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Instance::prepare`]; [`ConverterError::Engine`] if the columns are not those of the plan.
+    pub fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, ConverterError> {
+        if self.plan.is_none() {
+            return Err(misuse("a batch came before the plan"));
+        }
+        if columns.num_columns() != self.reads.len() {
+            let (found, expected) = (columns.num_columns(), self.reads.len());
+            return Err(misuse(format_args!("a batch has {found} columns, the plan reads {expected}")));
+        }
+        let crossing = columns.columns().iter().zip(&self.reads).enumerate().map(|(index, (column, &column_type))| {
+            Column::new(column, column_type).ok_or_else(|| {
+                let found = column.data_type();
+                misuse(format_args!("column {index} of a batch is of type `{found}`, expected {column_type:?}"))
+            })
+        });
+        let crossing = crossing.collect::<Result<Vec<_>, _>>()?;
+        let rows = columns.num_rows();
+        let lowered: Vec<wit::ColumnParam<'_>> = crossing.iter().map(Column::lower).collect();
+        let batch = wit::Batch { rows: u32::try_from(rows).map_err(misuse)?, columns: &lowered };
+        let answer = self.call(Call::Convert, |guest, store| guest.call_convert(store, batch))?;
+        let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
+        // There is one, as the first lines have seen.
+        let Some(plan) = &self.plan else { return Err(misuse("a batch came before the plan")) };
+        let converted = validate::converted(answer, plan, rows).map_err(|invalid| self.invalid(invalid))?;
+        for rejection in &converted.rejected {
+            if !self.codes.contains(&rejection.code) {
+                self.codes.insert(rejection.code.clone());
+            }
+        }
+        if self.codes.len() > MAX_CODES {
+            let reason = format!("has more than {MAX_CODES} different codes");
+            return Err(self.invalid(Invalid { item: "rejected".into(), reason }));
+        }
+        Ok(converted)
+    }
+
+    /// Calls the guest within its time slice.
+    fn call<R>(
+        &mut self,
+        call: Call,
+        enter: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<R>,
+    ) -> Result<R, ConverterError> {
+        if self.spent {
+            return Err(ConverterError::Spent { subject: self.subject.clone() });
+        }
+        let limits = self.engine.limits();
+        let slice = match call {
+            Call::Instantiate | Call::Describe | Call::Prepare => limits.prepare_time,
+            Call::Translate | Call::Convert => limits.call_time,
+        };
+        self.store.data_mut().begin();
+        self.store.set_epoch_deadline(Engine::ticks(slice));
+        let answer = enter(self.world.influxdb_loader_converter_converter(), &mut self.store);
+        self.store.data().log().end();
+        answer.map_err(|error| {
+            self.spent = true;
+            failure(&self.subject, call, slice, &self.engine, self.store.data(), &error)
+        })
+    }
+
+    fn rejected(&self, problems: Vec<wit::Problem>) -> ConverterError {
+        match validate::problems(problems) {
+            Ok(problems) => ConverterError::Rejected { subject: self.subject.clone(), problems },
+            Err(invalid) => self.invalid(invalid),
+        }
+    }
+
+    fn invalid(&self, invalid: Invalid) -> ConverterError {
+        let Invalid { item, reason } = invalid;
+        ConverterError::InvalidResult { subject: self.subject.clone(), item, reason }
+    }
+}
+
+/// Tells apart why a call did not return, by what the error carries.
+fn failure(
+    subject: &Subject,
+    call: Call,
+    slice: Duration,
+    engine: &Engine,
+    state: &State,
+    error: &wasmtime::Error,
+) -> ConverterError {
+    let subject = subject.clone();
+    let trap = error.downcast_ref::<Trap>();
+    let backtrace = error.downcast_ref::<WasmBacktrace>();
+    let log = state.log();
+    let mut detail: Vec<String> = log.errors().map(str::to_owned).collect();
+    if let Some(backtrace) = backtrace {
+        // The first line says that what follows is a backtrace.
+        detail.extend(backtrace.to_string().lines().skip(1).map(|line| line.trim().to_owned()));
+    }
+    if trap == Some(&Trap::Interrupt) {
+        return ConverterError::RanOutOfTime { subject, call, limit: slice, detail };
+    }
+    if let Some(asked) = state.refused_memory() {
+        return ConverterError::RanOutOfMemory { subject, call, asked, limit: engine.limits().memory_bytes, detail };
+    }
+    let cause = one_line(&error.root_cause().to_string(), MAX_MESSAGE_BYTES);
+    if trap.is_some() || backtrace.is_some() {
+        // A guest that panics says why before it traps.
+        let message = log.last_error().map_or(cause, str::to_owned);
+        return ConverterError::Trapped { subject, call, message, detail };
+    }
+    match call {
+        // No code ran: what the component exports is not what the contract says.
+        Call::Instantiate => ConverterError::NotAConverter { subject, reason: cause },
+        // The guest returned, and what it returned cannot be read.
+        Call::Describe | Call::Prepare | Call::Translate | Call::Convert => {
+            let max = engine.limits().result_bytes;
+            let reason = format!("cannot be read, it may have at most {max} bytes: {cause}");
+            ConverterError::InvalidResult { subject, item: call.answer().to_owned(), reason }
+        }
+    }
+}
+
+/// The host broke the rules of this module.
+fn misuse(reason: impl std::fmt::Display) -> ConverterError {
+    ConverterError::Engine { reason: reason.to_string() }
+}
+
+fn column_type(column_type: ColumnType) -> wit::ColumnType {
+    match column_type {
+        ColumnType::Boolean => wit::ColumnType::Boolean,
+        ColumnType::Integer => wit::ColumnType::Integer,
+        ColumnType::Unsigned => wit::ColumnType::Unsigned,
+        ColumnType::Float => wit::ColumnType::Float,
+        ColumnType::Text => wit::ColumnType::Text,
+        ColumnType::Timestamp => wit::ColumnType::Timestamp,
+        ColumnType::Other => wit::ColumnType::Other,
+    }
+}

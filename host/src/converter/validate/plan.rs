@@ -1,0 +1,266 @@
+//! The answer of `prepare`.
+
+use super::{Invalid, code, wit};
+use crate::converter::plan::{Constant, Field, FieldType, Input, Key, Missing, Plan, Point, Source, Tag};
+use crate::source::ColumnType;
+
+/// How many points a row may give: a wide table becomes some dozens.
+const MAX_POINTS: usize = 64;
+
+/// How many tags a point may have: engines index each of them.
+const MAX_TAGS: usize = 256;
+
+/// How many fields a point may have: more than the 500 columns that InfluxDB 3 allows a table.
+const MAX_FIELDS: usize = 1024;
+
+/// How many translations, columns to read, computed columns and masks there may be, of each: one for each field.
+const MAX_COLUMNS: usize = 1024;
+
+/// The longest measurement or key, in bytes: InfluxDB 2 allows 65,535 for those of a series together.
+const MAX_NAME_BYTES: usize = 4096;
+
+/// Checks a plan for an input.
+pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input) -> Result<Plan, Invalid> {
+    let wit::Plan { points, translations, reads, computed, masks } = plan;
+    count("points", points.len(), MAX_POINTS)?;
+    count("translations", translations.len(), MAX_COLUMNS)?;
+    count("reads", reads.len(), MAX_COLUMNS)?;
+    count("computed", computed.len(), MAX_COLUMNS)?;
+    let masks = masks as usize;
+    count("masks", masks, MAX_COLUMNS)?;
+    if points.is_empty() {
+        return Err(Invalid::new("points", "is empty: a plan has at least one point"));
+    }
+
+    let columns: Vec<ColumnType> = input.columns.iter().map(|column| column.column_type).collect();
+    let translations = columns_of("translations", translations, &columns)?;
+    let reads = columns_of("reads", reads, &columns)?;
+    for (index, column) in reads.iter().enumerate() {
+        if reads[..index].contains(column) {
+            return Err(Invalid::new(format!("reads[{index}]"), format!("names column {column} a second time")));
+        }
+    }
+    let computed: Vec<ColumnType> = computed.into_iter().map(column_type).collect();
+    if let Some(index) = computed.iter().position(|&computed| computed == ColumnType::Other) {
+        return Err(Invalid::new(format!("computed[{index}]"), "is of type `other`, which cannot be computed"));
+    }
+
+    let names = Names { columns: &columns, translations: translations.len(), computed: &computed, masks };
+    let points = items("points", points, |point| names.point(point))?;
+    Ok(Plan { points, translations, reads, computed, masks })
+}
+
+/// What the items of a plan can name.
+struct Names<'a> {
+    columns: &'a [ColumnType],
+    translations: usize,
+    computed: &'a [ColumnType],
+    masks: usize,
+}
+
+impl Names<'_> {
+    fn point(&self, point: wit::Point) -> Result<Point, Invalid> {
+        let wit::Point { measurement, time, tags, fields, when } = point;
+        name("measurement", &measurement)?;
+        count("tags", tags.len(), MAX_TAGS)?;
+        count("fields", fields.len(), MAX_FIELDS)?;
+        if fields.is_empty() {
+            return Err(Invalid::new("fields", "is empty: a point has at least one field"));
+        }
+        let (time, time_type) = self.source("time", time)?;
+        match time_type {
+            ColumnType::Timestamp | ColumnType::Integer => {}
+            ColumnType::Boolean | ColumnType::Unsigned | ColumnType::Float | ColumnType::Text | ColumnType::Other => {
+                let reason = format!("is of type `{}`: a time is a timestamp or an integer", type_name(time_type));
+                return Err(Invalid::new("time", reason));
+            }
+        }
+        Ok(Point {
+            measurement,
+            time,
+            tags: items("tags", tags, |tag| self.tag(tag))?,
+            fields: items("fields", fields, |field| self.field(field))?,
+            when: self.when(when)?,
+        })
+    }
+
+    fn tag(&self, tag: wit::Tag) -> Result<Tag, Invalid> {
+        Ok(Tag {
+            key: self.key(tag.key)?,
+            source: self.source("source", tag.source)?.0,
+            when: self.when(tag.when)?,
+            missing: missing(tag.missing)?,
+        })
+    }
+
+    fn field(&self, field: wit::Field) -> Result<Field, Invalid> {
+        let key = self.key(field.key)?;
+        let (source, source_type) = self.source("source", field.source)?;
+        Ok(Field {
+            key,
+            source,
+            write_as: write_as(source_type, field.write_as)?,
+            when: self.when(field.when)?,
+            missing: missing(field.missing)?,
+        })
+    }
+
+    fn key(&self, key: wit::Key) -> Result<Key, Invalid> {
+        Ok(match key {
+            wit::Key::Name(key) => {
+                name("key", &key)?;
+                Key::Name(key)
+            }
+            wit::Key::Translated(index) => Key::Translated(below("key", "translation", index, self.translations)?),
+        })
+    }
+
+    fn source(&self, item: &str, source: wit::Source) -> Result<(Source, ColumnType), Invalid> {
+        Ok(match source {
+            wit::Source::Column(index) => {
+                let index = below(item, "column", index, self.columns.len())?;
+                (Source::Column(index), usable(item, index, self.columns[index])?)
+            }
+            wit::Source::Translated(index) => {
+                (Source::Translated(below(item, "translation", index, self.translations)?), ColumnType::Text)
+            }
+            wit::Source::Computed(index) => {
+                let index = below(item, "computed column", index, self.computed.len())?;
+                (Source::Computed(index), self.computed[index])
+            }
+            wit::Source::Constant(constant) => {
+                let (constant, column_type) = match constant {
+                    wit::Constant::Boolean(value) => (Constant::Boolean(value), ColumnType::Boolean),
+                    wit::Constant::Integer(value) => (Constant::Integer(value), ColumnType::Integer),
+                    wit::Constant::Unsigned(value) => (Constant::Unsigned(value), ColumnType::Unsigned),
+                    wit::Constant::Float(value) if value.is_finite() => (Constant::Float(value), ColumnType::Float),
+                    wit::Constant::Float(value) => {
+                        return Err(Invalid::new(item, format!("is a constant that is not finite: {value}")));
+                    }
+                    wit::Constant::Text(value) => (Constant::Text(value), ColumnType::Text),
+                };
+                (Source::Constant(constant), column_type)
+            }
+        })
+    }
+
+    fn when(&self, when: Option<u32>) -> Result<Option<usize>, Invalid> {
+        when.map(|mask| below("when", "mask", mask, self.masks)).transpose()
+    }
+}
+
+fn missing(missing: wit::Missing) -> Result<Missing, Invalid> {
+    Ok(match missing {
+        wit::Missing::Omit => Missing::Omit,
+        wit::Missing::Reject(reject) => Missing::Reject(code(reject).map_err(|invalid| invalid.within("missing"))?),
+    })
+}
+
+/// The type to write a field in: its own, unless the plan asks for one that it can be written as.
+fn write_as(source: ColumnType, asked: Option<wit::FieldType>) -> Result<FieldType, Invalid> {
+    let own = match source {
+        ColumnType::Boolean => FieldType::Boolean,
+        ColumnType::Integer | ColumnType::Timestamp => FieldType::Integer,
+        ColumnType::Unsigned => FieldType::Unsigned,
+        ColumnType::Float => FieldType::Float,
+        ColumnType::Text => FieldType::Text,
+        ColumnType::Other => return Err(Invalid::new("source", "is of type `other`, which cannot be used")),
+    };
+    let asked = match asked {
+        None => return Ok(own),
+        Some(wit::FieldType::Boolean) => FieldType::Boolean,
+        Some(wit::FieldType::Integer) => FieldType::Integer,
+        Some(wit::FieldType::Unsigned) => FieldType::Unsigned,
+        Some(wit::FieldType::Float) => FieldType::Float,
+        Some(wit::FieldType::Text) => FieldType::Text,
+    };
+    let integer = matches!(source, ColumnType::Integer | ColumnType::Unsigned);
+    if asked == own || asked == FieldType::Text || (asked == FieldType::Float && integer) {
+        return Ok(asked);
+    }
+    let asked = format!("{asked:?}").to_lowercase();
+    Err(Invalid::new(
+        "write-as",
+        format!("is `{asked}`, as which a source of type `{}` cannot be written", type_name(source)),
+    ))
+}
+
+fn column_type(column_type: wit::ColumnType) -> ColumnType {
+    match column_type {
+        wit::ColumnType::Boolean => ColumnType::Boolean,
+        wit::ColumnType::Integer => ColumnType::Integer,
+        wit::ColumnType::Unsigned => ColumnType::Unsigned,
+        wit::ColumnType::Float => ColumnType::Float,
+        wit::ColumnType::Text => ColumnType::Text,
+        wit::ColumnType::Timestamp => ColumnType::Timestamp,
+        wit::ColumnType::Other => ColumnType::Other,
+    }
+}
+
+/// The name that the contract has for a type.
+pub(super) fn type_name(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::Boolean => "boolean",
+        ColumnType::Integer => "integer",
+        ColumnType::Unsigned => "unsigned",
+        ColumnType::Float => "float",
+        ColumnType::Text => "text",
+        ColumnType::Timestamp => "timestamp",
+        ColumnType::Other => "other",
+    }
+}
+
+/// Each item checked; what is wrong with one is told with its place in the list.
+fn items<T, U>(list: &str, items: Vec<T>, check: impl Fn(T) -> Result<U, Invalid>) -> Result<Vec<U>, Invalid> {
+    let checked = items.into_iter().enumerate();
+    checked.map(|(index, item)| check(item).map_err(|invalid| invalid.within(format!("{list}[{index}]")))).collect()
+}
+
+/// Indexes of columns that can be used.
+fn columns_of(list: &str, indexes: Vec<u32>, columns: &[ColumnType]) -> Result<Vec<usize>, Invalid> {
+    let checked = indexes.into_iter().enumerate();
+    checked
+        .map(|(place, index)| {
+            let item = format!("{list}[{place}]");
+            let index = below(&item, "column", index, columns.len())?;
+            usable(&item, index, columns[index])?;
+            Ok(index)
+        })
+        .collect()
+}
+
+fn usable(item: &str, index: usize, column_type: ColumnType) -> Result<ColumnType, Invalid> {
+    if column_type == ColumnType::Other {
+        return Err(Invalid::new(item, format!("names column {index} of type `other`, which cannot be used")));
+    }
+    Ok(column_type)
+}
+
+fn below(item: &str, what: &str, index: u32, count: usize) -> Result<usize, Invalid> {
+    let index = index as usize;
+    if index >= count {
+        return Err(Invalid::new(item, format!("names {what} {index} of {count}")));
+    }
+    Ok(index)
+}
+
+fn count(item: &str, count: usize, max: usize) -> Result<(), Invalid> {
+    if count > max {
+        return Err(Invalid::new(item, format!("has {count} items, at most {max} are allowed")));
+    }
+    Ok(())
+}
+
+fn name(item: &str, name: &str) -> Result<(), Invalid> {
+    if name.is_empty() {
+        return Err(Invalid::new(item, "is empty"));
+    }
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Invalid::new(item, format!("has {} bytes, at most {MAX_NAME_BYTES} are allowed", name.len())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;
