@@ -4,6 +4,7 @@
 //! them all.
 
 pub mod config;
+pub mod logs;
 pub mod aws;
 pub mod event;
 pub mod dataset;

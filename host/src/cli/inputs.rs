@@ -1,0 +1,83 @@
+//! What the command line names → the objects to load.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::CliError;
+use crate::aws;
+use crate::event::ObjectReference;
+use crate::pipeline::Location;
+use crate::source;
+
+const PARQUET: &str = ".parquet";
+
+/// Every object that `inputs` name, directories and prefixes in alphabetical order.
+pub(super) async fn find(inputs: &[String]) -> Result<Vec<Location>, CliError> {
+    let mut found = Vec::new();
+    for input in inputs {
+        let before = found.len();
+        match input.strip_prefix("s3://") {
+            Some(rest) => in_s3(input, rest, &mut found).await?,
+            None => in_files(Path::new(input), &mut found)?,
+        }
+        if found.len() == before {
+            return Err(CliError::NothingFound(input.clone()));
+        }
+    }
+    Ok(found)
+}
+
+fn is_parquet(name: &str) -> bool {
+    name.len() > PARQUET.len() && name.to_ascii_lowercase().ends_with(PARQUET)
+}
+
+/// What tools leave beside data: `_SUCCESS`, `.part.crc`.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with(['_', '.'])
+}
+
+fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
+    let unreadable = |cause| CliError::Read { path: path.display().to_string(), cause };
+    if !path.is_dir() {
+        found.push(Location::File(path.to_owned()));
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Links to directories are not followed: they may lead back here.
+        if is_hidden(&name) || (path.is_dir() && path.is_symlink()) {
+            continue;
+        }
+        if path.is_dir() {
+            in_files(&path, found)?;
+        } else if is_parquet(&name) {
+            found.push(Location::File(path));
+        }
+    }
+    Ok(())
+}
+
+async fn in_s3(url: &str, rest: &str, found: &mut Vec<Location>) -> Result<(), CliError> {
+    let (bucket, key) = rest.split_once('/').ok_or_else(|| CliError::S3Url(url.to_owned()))?;
+    if bucket.is_empty() {
+        return Err(CliError::S3Url(url.to_owned()));
+    }
+    // The name of one object: it needs no right to list the bucket.
+    let keys = if is_parquet(key) { vec![key.to_owned()] } else { source::list(&aws::s3().await, bucket, key).await? };
+    let wanted = |key: &String| is_parquet(key) && !key.rsplit('/').next().is_some_and(is_hidden);
+    found.extend(keys.into_iter().filter(wanted).map(|key| {
+        Location::S3(ObjectReference {
+            bucket: bucket.to_owned(),
+            key,
+            version_id: None,
+            etag: None,
+            size: None,
+            sequencer: None,
+            dataset: None,
+        })
+    }));
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! `invoke`: the Lambda function's handler on a file.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{CliError, print};
+use crate::config::Config;
+use crate::lambda::Function;
+
+/// Prints the answer, or the error as Lambda tells it. Returns whether the invocation succeeded.
+pub(super) async fn invoke(config: &Config, path: &Path) -> Result<bool, CliError> {
+    let event: Value = serde_json::from_slice(&read(path)?).map_err(CliError::EventNotJson)?;
+    let function = Function::new(config)?;
+    let (answer, succeeded) = match function.handle(&event, None).await {
+        Ok(answer) => (answer, true),
+        Err(error) => (json!({ "errorType": error.error_type.name(), "errorMessage": error.error_message }), false),
+    };
+    print(&format!("{answer:#}\n"))?;
+    Ok(succeeded)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let result = if path == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    result.map_err(|cause| CliError::Read { path: path.display().to_string(), cause })
+}

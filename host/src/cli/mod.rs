@@ -1,0 +1,173 @@
+//! The command line.
+
+mod health;
+mod inputs;
+mod invoke;
+mod load;
+mod progress;
+mod summary;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing::level_filters::LevelFilter;
+
+use crate::config::{Config, ConfigError, LogFormat};
+use crate::logs;
+use crate::pipeline::LoadError;
+use crate::report::{Failure, FailureKind};
+use crate::sink::SinkError;
+use crate::source::SourceError;
+
+/// Loads Parquet files into InfluxDB through sandboxed WebAssembly converters.
+///
+/// Settings come from the environment: INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_BUCKET and others; the README lists them.
+#[derive(Debug, Parser)]
+#[command(name = "influxdb-loader", version, propagate_version = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Log what happens to standard error; twice for more.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Load files, directories or objects of S3 into InfluxDB, a file or standard output.
+    ///
+    /// Exits with 0 only when everything was loaded.
+    #[command(after_help = "Examples:
+  influxdb-loader load data/ --to points.lp
+  influxdb-loader load s3://bucket/dataset=generation/2024/ --json
+  influxdb-loader load file.parquet --dataset generation --converter generation.wasm --to -")]
+    Load(LoadArguments),
+    /// Write a file's line protocol to standard output, and the summary to standard error.
+    Convert(ConvertArguments),
+    /// Handle an event as the Lambda function does, and print its answer.
+    ///
+    /// Exits with 1 when the invocation fails, and prints the error as Lambda does.
+    Invoke {
+        /// A file with the event, in any form that the function takes; `-` for standard input.
+        event: PathBuf,
+    },
+    /// Ask InfluxDB whether it is there, and which engine it is.
+    Health {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+struct LoadArguments {
+    /// Files, directories (every *.parquet below them), s3://bucket/key, or s3://bucket/prefix/.
+    #[arg(required = true, value_name = "FILE|DIRECTORY|S3-URL")]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    conversion: ConversionArguments,
+    /// Where the points go: `influxdb`, a file of line protocol, or `-` for standard output.
+    #[arg(long, default_value = "influxdb", value_name = "influxdb|PATH|-")]
+    to: String,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ConvertArguments {
+    /// A file, or s3://bucket/key.
+    #[arg(value_name = "FILE|S3-URL")]
+    input: String,
+    #[command(flatten)]
+    conversion: ConversionArguments,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ConversionArguments {
+    /// The dataset, instead of the one that the path names (`dataset=NAME/…`, or a known name in it).
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// A component to convert with, instead of the built-in converter of the dataset.
+    #[arg(long, value_name = "FILE.wasm")]
+    converter: Option<PathBuf>,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Start(#[from] crate::lambda::StartError),
+    #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
+    S3Url(String),
+    #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]
+    NothingFound(String),
+    #[error("cannot read `{path}`")]
+    Read {
+        path: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error("the event is not JSON")]
+    EventNotJson(#[source] serde_json::Error),
+    #[error("cannot write to standard output")]
+    Print(#[source] io::Error),
+}
+
+/// Runs the command that the process was started with.
+pub async fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = async {
+        let config = Config::from_environment()?;
+        let level = match arguments.verbose {
+            0 => config.log_level.min(LevelFilter::WARN),
+            1 => LevelFilter::INFO,
+            _ => LevelFilter::DEBUG,
+        };
+        logs::start(level, LogFormat::Text);
+        match arguments.command {
+            Command::Load(arguments) => load::load(&config, &arguments).await,
+            Command::Convert(arguments) => load::convert(&config, arguments).await,
+            Command::Invoke { event } => invoke::invoke(&config, &event).await,
+            Command::Health { json } => health::health(&config, json).await,
+        }
+    };
+    match result.await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        // Whoever reads the output has seen enough.
+        Err(CliError::Print(cause)) if cause.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&Failure::new(FailureKind::Unexpected, &error), None);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error: what failed, and perhaps a hint.
+fn complain(failure: &Failure, object: Option<&str>) {
+    let mut text = String::from("error: ");
+    if let Some(object) = object.filter(|object| !failure.message().contains(*object)) {
+        text.push_str(&format!("`{object}`: "));
+    }
+    text.push_str(&format!("{failure}\n"));
+    // When standard error is closed there is nobody left to tell.
+    drop(io::stderr().write_all(text.as_bytes()));
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    io::stdout().write_all(text.as_bytes()).map_err(CliError::Print)
+}

@@ -1,0 +1,145 @@
+//! The summary of a load, for people.
+
+use std::fmt::Write;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+
+use crate::report::{Accounts, ObjectReport, Report, Timings};
+
+/// The digits of a digest that tell versions apart at a glance.
+const SHORT_DIGEST: usize = 12;
+
+/// Objects, rows, and what was rejected, as text with a newline at its end.
+pub(super) fn table(report: &Report) -> String {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "object",
+        "converter",
+        "rows",
+        "written",
+        "rejected",
+        "filtered",
+        "points",
+        "bytes",
+        "seconds",
+        "rows/s",
+    ]);
+    for object in &report.objects {
+        table.add_row(row(name(object), converter(object), &object.accounts, &object.timings));
+    }
+    if report.objects.len() > 1 {
+        let total = report.objects.iter().map(|object| object.timings.total).sum();
+        let timings = Timings { total, ..Timings::default() };
+        table.add_row(row("total".to_owned(), String::new(), &report.totals(), &timings));
+    }
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = format!("{table}\n");
+    rejections(report, &mut text);
+    text
+}
+
+fn name(object: &ObjectReport) -> String {
+    match object.failure {
+        None => object.object.clone(),
+        Some(_) => format!("{} (failed)", object.object),
+    }
+}
+
+fn converter(object: &ObjectReport) -> String {
+    object.converter.as_ref().map_or_else(String::new, |converter| {
+        let digest = converter.digest.get(..SHORT_DIGEST).unwrap_or(&converter.digest);
+        format!("{} {} ({digest})", converter.name, converter.version)
+    })
+}
+
+fn row(name: String, converter: String, accounts: &Accounts, timings: &Timings) -> [String; 10] {
+    let seconds = timings.total.as_secs_f64();
+    [
+        name,
+        converter,
+        grouped(accounts.rows),
+        grouped(accounts.written),
+        grouped(accounts.rejected_total()),
+        grouped(accounts.filtered),
+        grouped(accounts.points),
+        grouped(accounts.line_protocol_bytes),
+        format!("{seconds:.2}"),
+        if seconds > 0.0 { format!("{:.0}", accounts.rows as f64 / seconds) } else { String::new() },
+    ]
+}
+
+fn rejections(report: &Report, text: &mut String) {
+    let totals = report.totals();
+    for (code, count) in &totals.rejected {
+        let rows = if *count == 1 { "row" } else { "rows" };
+        // Writing to a string does not fail.
+        _ = writeln!(text, "rejected as {code}: {} {rows}", grouped(*count));
+    }
+    for object in &report.objects {
+        for rejected in &object.rejections {
+            _ = writeln!(text, "  {} row {}: {}: {}", object.object, rejected.row, rejected.code, rejected.message);
+        }
+        let named = object.rejections.len() as u64;
+        let rest = object.accounts.rejected_total() - named.min(object.accounts.rejected_total());
+        if rest > 0 {
+            _ = writeln!(text, "  {} and {} more", object.object, grouped(rest));
+        }
+    }
+}
+
+/// A number with its thousands set apart: `75,440`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::report::{ConverterId, RejectedRow};
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!([0, 999, 1_000, 75_440, 1_234_567].map(grouped), ["0", "999", "1,000", "75,440", "1,234,567"]);
+    }
+
+    #[test]
+    fn the_summary_shows_rows_reasons_and_the_converter() {
+        let mut object = ObjectReport::of_file("dataset=consumption/2021.parquet");
+        object.converter = Some(ConverterId {
+            name: "consumption".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "0123456789abcdef".repeat(4),
+        });
+        object.accounts = Accounts {
+            rows: 75_453,
+            written: 75_440,
+            points: 75_440,
+            line_protocol_bytes: 10_000_000,
+            ..Accounts::default()
+        };
+        object.accounts.reject("invalid-timestamp", 13);
+        object.timings.total = Duration::from_millis(500);
+        object.name_rejection(RejectedRow {
+            row: 7_000,
+            row_group: Some(0),
+            code: "invalid-timestamp".to_owned(),
+            message: "the row has no time that can be read".to_owned(),
+        });
+        let report = Report { objects: vec![object], ..Report::default() };
+        insta::assert_snapshot!(table(&report), @"");
+    }
+}

@@ -1,0 +1,64 @@
+//! The function's face to AWS Lambda: events in, answers and failed invocations out.
+
+mod function;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing::Instrument;
+
+pub use function::{Function, StartError};
+
+use crate::config::Config;
+use crate::report::InvocationError;
+
+/// Serves invocations until Lambda ends the process.
+///
+/// # Errors
+///
+/// When the function cannot start, or Lambda's runtime interface fails.
+pub async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
+    let function = Function::new(config)?;
+    let margin = config.deadline_margin;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        let context = &event.context;
+        let span = tracing::info_span!("invocation", request_id = context.request_id);
+        let deadline = deadline(context.deadline, SystemTime::now(), Instant::now(), margin);
+        function.handle(&event.payload, deadline).instrument(span).await
+    }))
+    .await
+}
+
+impl From<InvocationError> for Diagnostic {
+    fn from(error: InvocationError) -> Self {
+        Self { error_type: error.error_type.name().to_owned(), error_message: error.error_message }
+    }
+}
+
+/// When to stop, from Lambda's deadline in milliseconds since the epoch. None when that lies in the past: emulators send
+/// a constant, and what is over already cannot be kept.
+fn deadline(milliseconds: u64, now: SystemTime, instant: Instant, margin: Duration) -> Option<Instant> {
+    let left = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?.duration_since(now).ok()?;
+    instant.checked_add(left.saturating_sub(margin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARGIN: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn the_loader_stops_some_time_before_the_deadline() {
+        let (now, instant) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1_000), Instant::now());
+        assert_eq!(deadline(1_060_000, now, instant, MARGIN), Some(instant + Duration::from_secs(50)));
+        assert_eq!(deadline(1_005_000, now, instant, MARGIN), Some(instant), "less time is left than the margin");
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_none() {
+        let (now, instant) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1_000), Instant::now());
+        assert_eq!(deadline(600_000, now, instant, MARGIN), None);
+    }
+}

@@ -1,0 +1,28 @@
+//! The log: one line an event on standard error, JSON for machines or text for people.
+
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
+
+use crate::config::LogFormat;
+
+/// The loader's own events and those of converters. The libraries beneath log what concerns them: connections, retries,
+/// credentials; of theirs only warnings are taken.
+fn events(level: LevelFilter) -> Targets {
+    let libraries = level.min(LevelFilter::from_level(Level::WARN));
+    Targets::new().with_default(libraries).with_target("influxdb_loader", level).with_target("converter", level)
+}
+
+/// Begins to log, for the life of the process. Standard output stays free for data.
+pub fn start(level: LevelFilter, format: LogFormat) {
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
+        LogFormat::Json => {
+            Box::new(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
+        }
+        LogFormat::Text => Box::new(fmt::layer().with_target(false).without_time().with_writer(std::io::stderr)),
+    };
+    // An error says that a program which uses this library logs already: its choice holds.
+    drop(tracing_subscriber::registry().with(layer.with_filter(events(level))).try_init());
+}

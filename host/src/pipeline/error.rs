@@ -1,0 +1,133 @@
+//! Why an object was not loaded, classified once.
+
+use arrow::error::ArrowError;
+
+use crate::converter::ConverterError;
+use crate::dataset::DatasetError;
+use crate::points::LayoutError;
+use crate::report::FailureKind;
+use crate::sink::{SinkError, SinkErrorKind};
+use crate::source::SourceError;
+
+/// Why an object was not loaded, or not as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The key does not say which dataset it is.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// There is no converter, or it failed.
+    #[error(transparent)]
+    Converter(#[from] ConverterError),
+    /// The object cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The converter's plan cannot be written as line protocol.
+    #[error("the converter's plan cannot be followed")]
+    Layout(#[from] LayoutError),
+    /// A column does not hold what its schema says.
+    #[error("a column cannot be converted")]
+    Column(#[source] ArrowError),
+    /// DROP_INVALID_RECORDS is false and a row was rejected.
+    #[error(
+        "row {row} is rejected as `{code}`: {message}\nhint: with `DROP_INVALID_RECORDS=true` such rows are left out and counted"
+    )]
+    RejectedRow {
+        /// Its number in the object, from 0.
+        row: u64,
+        /// What reports count by.
+        code: String,
+        /// Why.
+        message: String,
+    },
+    /// The points cannot be written.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// Rows are lost or counted twice: a fault of the loader.
+    #[error(
+        "the accounts do not balance: of {expected} rows {read} were read, {written} written, {rejected} rejected, {filtered} filtered"
+    )]
+    Unbalanced {
+        /// Rows of the object.
+        expected: u64,
+        /// Rows that were decoded.
+        read: u64,
+        /// Rows of which every point is written.
+        written: u64,
+        /// Rows rejected.
+        rejected: u64,
+        /// Rows that gave no point.
+        filtered: u64,
+    },
+    /// A thread of the loader stopped: a fault of the loader.
+    #[error("a thread of the loader stopped")]
+    Stopped(#[source] tokio::task::JoinError),
+}
+
+impl LoadError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::Dataset(_) => FailureKind::UnknownDataset,
+            Self::Converter(error) => converter(error),
+            Self::Source(error) => source(error),
+            Self::Layout(_) => FailureKind::Converter,
+            Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
+            Self::Sink(error) => sink_failure_kind(error),
+            Self::Unbalanced { .. } | Self::Stopped(_) => FailureKind::Unexpected,
+        }
+    }
+
+    /// What the converter wrote before it failed, and its stack, a line each.
+    pub fn detail(&self) -> &[String] {
+        match self {
+            Self::Converter(error) => error.detail(),
+            Self::Dataset(_)
+            | Self::Source(_)
+            | Self::Layout(_)
+            | Self::Column(_)
+            | Self::RejectedRow { .. }
+            | Self::Sink(_)
+            | Self::Unbalanced { .. }
+            | Self::Stopped(_) => &[],
+        }
+    }
+}
+
+fn converter(error: &ConverterError) -> FailureKind {
+    match error {
+        ConverterError::Rejected { .. } => FailureKind::Conversion,
+        ConverterError::UnknownDataset { .. } => FailureKind::UnknownDataset,
+        ConverterError::Engine { .. } => FailureKind::Unexpected,
+        ConverterError::Trapped { .. }
+        | ConverterError::RanOutOfTime { .. }
+        | ConverterError::RanOutOfMemory { .. }
+        | ConverterError::InvalidResult { .. }
+        | ConverterError::Spent { .. }
+        | ConverterError::NotAComponent { .. }
+        | ConverterError::NotAConverter { .. }
+        | ConverterError::UnsupportedImports { .. }
+        | ConverterError::ContractVersion { .. }
+        | ConverterError::Compile { .. } => FailureKind::Converter,
+    }
+}
+
+fn source(error: &SourceError) -> FailureKind {
+    match error {
+        SourceError::NotFound { .. } => FailureKind::NotFound,
+        SourceError::Forbidden { .. } => FailureKind::Forbidden,
+        SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
+        SourceError::NotParquet { .. } | SourceError::Decode { .. } => FailureKind::Conversion,
+    }
+}
+
+/// The kind of a failure to write, or of a health check.
+pub fn sink_failure_kind(error: &SinkError) -> FailureKind {
+    match error {
+        SinkError::Unauthorized(_) | SinkError::Forbidden { .. } | SinkError::NotFound { .. } => FailureKind::Refused,
+        SinkError::DeadlineReached { .. } => FailureKind::Deadline,
+        other => match other.kind() {
+            SinkErrorKind::Connection => FailureKind::Connection,
+            SinkErrorKind::Write => FailureKind::Write,
+        },
+    }
+}
