@@ -10,7 +10,7 @@ use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, comp
 use crate::config::Config;
 use crate::pipeline::{LoadError, Loader};
 use crate::report::Report;
-use crate::sink::{InfluxDb, LineWriter, Sink};
+use crate::sink::{InfluxDb, LineWriter, Sink, SinkError};
 
 /// Loads what is named. Returns whether all of it was loaded.
 pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<bool, CliError> {
@@ -30,6 +30,10 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
         let object = loader.load(location, dataset.as_deref(), &sink, None, &bar).await;
         bar.finished_object();
         if let Some(failure) = &object.failure {
+            if to == "-" && matches!(sink.finish().await, Err(SinkError::Closed)) {
+                // Whoever reads the lines has seen enough, as `head` has.
+                return Ok(true);
+            }
             bar.suspend(|| complain(failure, Some(&object.object)));
         }
         report.objects.push(object);

@@ -13,7 +13,7 @@ const SHORT_DIGEST: usize = 12;
 /// Objects, rows, and what was rejected, as text with a newline at its end.
 pub(super) fn table(report: &Report) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "object",
         "converter",
@@ -72,21 +72,20 @@ fn row(name: String, converter: String, accounts: &Accounts, timings: &Timings) 
     ]
 }
 
+/// For each object what was rejected, by code, with the first rows of each.
 fn rejections(report: &Report, text: &mut String) {
-    let totals = report.totals();
-    for (code, count) in &totals.rejected {
-        let rows = if *count == 1 { "row" } else { "rows" };
+    for object in report.objects.iter().filter(|object| !object.accounts.rejected.is_empty()) {
         // Writing to a string does not fail.
-        _ = writeln!(text, "rejected as {code}: {} {rows}", grouped(*count));
-    }
-    for object in &report.objects {
-        for rejected in &object.rejections {
-            _ = writeln!(text, "  {} row {}: {}: {}", object.object, rejected.row, rejected.code, rejected.message);
-        }
-        let named = object.rejections.len() as u64;
-        let rest = object.accounts.rejected_total() - named.min(object.accounts.rejected_total());
-        if rest > 0 {
-            _ = writeln!(text, "  {} and {} more", object.object, grouped(rest));
+        _ = writeln!(text, "rejected from {}:", object.object);
+        for (code, count) in &object.accounts.rejected {
+            _ = write!(text, "  {code}: {} {}", grouped(*count), if *count == 1 { "row" } else { "rows" });
+            let named: Vec<_> = object.rejections.iter().filter(|rejected| rejected.code == *code).collect();
+            if let Some(first) = named.first() {
+                let rows: Vec<_> = named.iter().map(|rejected| rejected.row.to_string()).collect();
+                let more = if (named.len() as u64) < *count { ", …" } else { "" };
+                _ = write!(text, "; {} (row {}{more})", first.message, rows.join(", "));
+            }
+            text.push('\n');
         }
     }
 }

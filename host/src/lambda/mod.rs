@@ -2,6 +2,7 @@
 
 mod function;
 
+use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -25,7 +26,9 @@ pub async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
         let context = &event.context;
         let span = tracing::info_span!("invocation", request_id = context.request_id);
         let deadline = deadline(context.deadline, SystemTime::now(), Instant::now(), margin);
-        function.handle(&event.payload, deadline).instrument(span).await
+        // Boxed, because the compiler gives up on the depth of all stages' futures within those of the runtime.
+        let handled: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(function.handle(&event.payload, deadline));
+        handled.instrument(span).await
     }))
     .await
 }

@@ -122,12 +122,11 @@ fn source(error: &SourceError) -> FailureKind {
 
 /// The kind of a failure to write, or of a health check.
 pub fn sink_failure_kind(error: &SinkError) -> FailureKind {
-    match error {
-        SinkError::Unauthorized(_) | SinkError::Forbidden { .. } | SinkError::NotFound { .. } => FailureKind::Refused,
-        SinkError::DeadlineReached { .. } => FailureKind::Deadline,
-        other => match other.kind() {
-            SinkErrorKind::Connection => FailureKind::Connection,
-            SinkErrorKind::Write => FailureKind::Write,
-        },
+    match error.kind() {
+        SinkErrorKind::Connection => FailureKind::Connection,
+        SinkErrorKind::Refused => FailureKind::Refused,
+        // A reader of standard output that has gone is nothing that a report is made of.
+        SinkErrorKind::Write | SinkErrorKind::Closed => FailureKind::Write,
+        SinkErrorKind::Deadline => FailureKind::Deadline,
     }
 }
