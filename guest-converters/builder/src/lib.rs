@@ -12,6 +12,9 @@
 //! an environment from which everything that such a cargo sets has been removed. Builds that run at the same time are
 //! fine: cargo's own lock makes them take turns.
 //!
+//! The same sources, toolchain and versions of dependencies give the same bytes wherever they are built: the machine's
+//! directories are kept out, and compiler flags from the environment or cargo's configuration are not used.
+//!
 //! Nothing is ever installed; see [`Toolchain::detect`] for what is looked for.
 
 mod build;

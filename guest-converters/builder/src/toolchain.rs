@@ -99,6 +99,7 @@ impl Toolchain {
             linker: find("bin/wasm-ld", "lld"),
             sources: find("lib/rustlib/src/rust/library", "rust-web-src"),
         };
+        // The first is what the rustc in use lacks; any more are what Debian's packages lack.
         if missing.len() > 1 { Err(ToolchainError::Missing { missing }) } else { Ok(debian) }
     }
 
