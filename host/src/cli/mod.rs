@@ -1,5 +1,6 @@
 //! The command line.
 
+mod converter;
 mod health;
 mod inputs;
 mod invoke;
@@ -53,6 +54,9 @@ enum Command {
         /// A file with the event, in any form that the function takes; `-` for standard input.
         event: PathBuf,
     },
+    /// Write, test, upload and choose converters.
+    #[command(subcommand)]
+    Converter(converter::Command),
     /// Ask InfluxDB whether it is there, and which engine it is.
     Health {
         /// Print JSON.
@@ -142,6 +146,7 @@ pub async fn run() -> ExitCode {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke { event } => invoke::invoke(&config, &event).await,
+            Command::Converter(command) => converter::run(&config, command).await,
             Command::Health { json } => health::health(&config, json).await,
         }
     };
