@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 pub use data::{Datum, Metric, Unit, data};
 
 use crate::aws;
-use crate::report::Report;
+use crate::report::{Failure, FailureKind, Report};
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "ONS/InfluxDB";
@@ -63,7 +63,8 @@ impl Metrics {
                 let count = request.len();
                 let sent = client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(request)).send().await;
                 if let Err(error) = sent {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "{count} metrics are not sent");
+                    let failure = Failure::new(FailureKind::Unexpected, &error);
+                    tracing::warn!("{count} metrics are not sent: {}", failure.message());
                 }
             }
         };

@@ -44,18 +44,20 @@ pub enum SinkError {
     },
     /// 401: no or wrong credentials.
     #[error(
-        "the credentials are refused: {0}\nhint: check `INFLUXDB_TOKEN`, or the secret that `INFLUXDB_TOKEN_SECRET_NAME` names"
+        "the credentials are refused: {0}\nhint: check `INFLUXDB_TOKEN`, the secret that `INFLUXDB_TOKEN_SECRET_NAME` names, or for 1.x `INFLUXDB_USERNAME` and `INFLUXDB_PASSWORD`"
     )]
     Unauthorized(Answer),
     /// 403: known credentials that do not allow this.
-    #[error("the credentials do not allow to write to {target}: {answer}\nhint: the token needs write access to it")]
+    #[error(
+        "the credentials do not allow to write to {target}: {answer}\nhint: let the token, or for 1.x the user, write to it"
+    )]
     Forbidden {
         /// The bucket and organization, or the database.
         target: String,
         /// What the server said.
         answer: Answer,
     },
-    /// 404: no such organization, bucket or database, or no InfluxDB at this URL.
+    /// 404: no such organization, bucket or database.
     #[error("{target} is not there: {answer}")]
     NotFound {
         /// The bucket and organization, or the database.
@@ -90,7 +92,7 @@ pub enum SinkError {
         location: String,
     },
     /// An answer that InfluxDB does not give. A write is done when it is answered by 204 and by nothing else.
-    #[error("this is not an answer of InfluxDB: {0}\nhint: check `INFLUXDB_URL`")]
+    #[error("this is not an answer of InfluxDB: {0}\nhint: check `INFLUXDB_URL` and `INFLUXDB_API`")]
     Unexpected(Answer),
     /// `INFLUXDB_API=auto`, and the answer to `/ping` does not tell the engine.
     #[error(

@@ -4,7 +4,7 @@
 //! costs one refused request. Of many requests that are refused at the same time, one reads the secret for all.
 
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -157,12 +157,13 @@ impl Credentials {
             Origin::Token(token) => header("Token", token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
             Origin::SecretsManager { name, client } => {
                 let origin = || format!("the secret `{name}`");
+                let started = Instant::now();
                 let client = client.get_or_init(aws::secrets_manager).await;
                 let secret = match deadline {
                     None => read_secret(client, name).await?,
                     Some(deadline) => tokio::time::timeout_at(deadline.into(), read_secret(client, name))
                         .await
-                        .map_err(|_| no_time(origin()))??,
+                        .map_err(|_| no_time(origin(), started))??,
                 };
                 header("Token", token_in(name, &secret)?.expose(), origin)?
             }
@@ -171,8 +172,8 @@ impl Credentials {
     }
 }
 
-fn no_time(destination: String) -> SinkError {
-    SinkError::DeadlineReached { destination, tries: Tries { attempts: 1, elapsed: Duration::ZERO }, source: None }
+fn no_time(destination: String, started: Instant) -> SinkError {
+    SinkError::DeadlineReached { destination, tries: Tries { attempts: 1, elapsed: started.elapsed() }, source: None }
 }
 
 /// A header that is not printed. A token is one word: anything else was pasted wrongly.

@@ -2,14 +2,18 @@
 //!
 //! | engine | status | tells |
 //! |---|---|---|
-//! | 1.x, and what speaks its protocol | 204 | `X-Influxdb-Version: 1.8.10` |
+//! | 1.x | 204 | `X-Influxdb-Version: 1.8.10` |
+//! | what speaks the protocol of 1.x, such as VictoriaMetrics | 204 | that it claims no other version |
 //! | 2.x | 204 | `X-Influxdb-Version: v2.7.12` |
 //! | 3 | 200, or 401 where even a ping needs a token | JSON with `version`, or the header `cluster-uuid` |
 
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use super::exchange::Exchange;
+use crate::config::Api;
 
 /// The generations of InfluxDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,18 @@ pub enum Engine {
     V2,
     /// InfluxDB 3.
     V3,
+}
+
+impl Engine {
+    /// The engine that a setting names; `None` where the server is asked.
+    pub(super) fn named_by(api: Api) -> Option<Self> {
+        match api {
+            Api::Auto => None,
+            Api::V1 => Some(Self::V1),
+            Api::V2 => Some(Self::V2),
+            Api::V3 => Some(Self::V3),
+        }
+    }
 }
 
 impl fmt::Display for Engine {
@@ -52,12 +68,14 @@ pub(super) fn health(exchange: &Exchange, url: String) -> Health {
     let version = exchange.header("x-influxdb-version").map(str::to_owned).or_else(|| version_in(&exchange.body));
     let version =
         version.map(|version| version.chars().filter(|character| !character.is_control()).take(40).collect::<String>());
-    let engine = match version.as_deref().map(|version| version.trim_start_matches('v').split('.').next()) {
+    let generation = version.as_deref().map(|version| version.trim_start_matches('v').split('.').next());
+    let engine = match generation {
         Some(Some("1")) => Some(Engine::V1),
         Some(Some("2")) => Some(Engine::V2),
         Some(Some("3")) => Some(Engine::V3),
-        _ if exchange.headers.contains_key("cluster-uuid") => Some(Engine::V3),
-        _ => None,
+        Some(_) => None,
+        None if exchange.headers.contains_key("cluster-uuid") => Some(Engine::V3),
+        None => (exchange.status == StatusCode::NO_CONTENT).then_some(Engine::V1),
     };
     Health { engine, version, url, status: exchange.status.as_u16(), latency: exchange.latency }
 }

@@ -57,7 +57,7 @@ pub(super) enum Failure {
     Unauthorized(Message),
     /// 403.
     Forbidden(Message),
-    /// 404.
+    /// 404, of what is written to.
     NotFound(Message),
     /// 413.
     TooLarge(Message),
@@ -135,7 +135,9 @@ pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
         204 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
         403 => Err(Failure::Forbidden(exchange.message())),
-        404 => Err(Failure::NotFound(exchange.message())),
+        // Without InfluxDB's own words it is the path that is not there: another server, or another engine.
+        404 if exchange.words().is_some() => Err(Failure::NotFound(exchange.message())),
+        404 => Err(Failure::Unexpected(exchange.message())),
         413 => Err(Failure::TooLarge(exchange.message())),
         _ => Err(exchange.other_failure()),
     }
@@ -173,15 +175,16 @@ impl Exchange {
         }
     }
 
-    /// The words of the answer: JSON's `message` (2.x) or `error` (1.x, 3), else the text.
+    /// The status, and the words with it: InfluxDB's own, else the text.
     fn message(&self) -> Message {
-        let json = serde_json::from_slice::<serde_json::Value>(&self.body).ok();
-        let words = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error"))?.as_str());
-        let text = match words {
-            Some(words) => clean(words),
-            None => clean(&String::from_utf8_lossy(&self.body)),
-        };
-        Message { status: self.status, text }
+        let text = self.words().unwrap_or_else(|| String::from_utf8_lossy(&self.body).into_owned());
+        Message { status: self.status, text: clean(&text) }
+    }
+
+    /// InfluxDB's own words: JSON's `message` (2.x) or `error` (1.x, 3).
+    fn words(&self) -> Option<String> {
+        let json: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
+        json.get("message").or_else(|| json.get("error"))?.as_str().map(str::to_owned)
     }
 }
 

@@ -32,7 +32,7 @@ pub use engine::{Engine, Health};
 
 use super::{Delivery, SinkError};
 use crate::aws;
-use crate::config::{Api, InfluxDbSettings, WriteSettings};
+use crate::config::{InfluxDbSettings, WriteSettings};
 use crate::points::Chunk;
 use endpoint::Endpoint;
 use exchange::{Exchange, Failure, Request};
@@ -111,31 +111,38 @@ impl InfluxDb {
     pub async fn health(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
         let health = self.ping(deadline).await?;
         // What is learnt here the first write need not ask again.
-        self.endpoint.get_or_try_init(async || self.endpoint_of(&health)).await?;
+        self.endpoint
+            .get_or_try_init(async || match Engine::named_by(self.settings.api) {
+                Some(engine) => self.endpoint_of(engine, None),
+                None => self.recognized_endpoint(&health),
+            })
+            .await?;
         Ok(health)
     }
 
     async fn find_endpoint(&self, deadline: Option<Instant>) -> Result<Endpoint, SinkError> {
-        match self.settings.api {
-            Api::Auto => self.endpoint_of(&self.ping(deadline).await?),
-            Api::V1 => Ok(v1::endpoint(&self.url, &self.settings)),
-            Api::V2 => Ok(v2::endpoint(&self.url, &self.settings)),
-            Api::V3 => Err(self.unsupported("3")),
+        match Engine::named_by(self.settings.api) {
+            Some(engine) => self.endpoint_of(engine, None),
+            None => self.recognized_endpoint(&self.ping(deadline).await?),
         }
     }
 
-    fn endpoint_of(&self, health: &Health) -> Result<Endpoint, SinkError> {
-        match (self.settings.api, health.engine) {
-            (Api::V1, _) | (Api::Auto, Some(Engine::V1)) => Ok(v1::endpoint(&self.url, &self.settings)),
-            (Api::V2, _) | (Api::Auto, Some(Engine::V2)) => Ok(v2::endpoint(&self.url, &self.settings)),
-            (Api::V3, _) => Err(self.unsupported("3")),
-            (Api::Auto, Some(Engine::V3)) => Err(self.unsupported(health.version.as_deref().unwrap_or("3"))),
-            (Api::Auto, None) => Err(SinkError::UnknownEngine { url: health.url.clone(), status: health.status }),
-        }
+    fn recognized_endpoint(&self, health: &Health) -> Result<Endpoint, SinkError> {
+        let Some(engine) = health.engine else {
+            return Err(SinkError::UnknownEngine { url: health.url.clone(), status: health.status });
+        };
+        self.endpoint_of(engine, health.version.as_deref())
     }
 
-    fn unsupported(&self, version: &str) -> SinkError {
-        SinkError::UnsupportedEngine { url: endpoint::shown(&self.url), version: version.to_owned() }
+    fn endpoint_of(&self, engine: Engine, version: Option<&str>) -> Result<Endpoint, SinkError> {
+        match engine {
+            Engine::V1 => Ok(v1::endpoint(&self.url, &self.settings)),
+            Engine::V2 => Ok(v2::endpoint(&self.url, &self.settings)),
+            Engine::V3 => Err(SinkError::UnsupportedEngine {
+                url: endpoint::shown(&self.url),
+                version: version.unwrap_or("3").to_owned(),
+            }),
+        }
     }
 
     async fn ping(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
@@ -186,7 +193,7 @@ impl InfluxDb {
                 Next::Deadline => return Err(no_time(&course, Some(error(&course)))),
                 Next::Retry(wait) => {
                     let reason = error(&course);
-                    tracing::debug!(wait_ms = wait.as_millis(), "trying again: {reason}");
+                    tracing::warn!(wait_ms = wait.as_millis(), "trying again: {reason}");
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -200,7 +207,8 @@ struct Sent {
     attempts: u32,
 }
 
-/// Compresses line protocol, at the fastest level: it makes a tenth to a fifth of it already.
+/// Compresses line protocol at the fastest level, which makes a quarter of it even where the values are random, at 350 to
+/// 480 MB/s: half a millisecond for 1,000 points, so that no thread of its own is worth its while.
 fn gzip(lines: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
     #[expect(clippy::expect_used, reason = "writing to memory does not fail")]

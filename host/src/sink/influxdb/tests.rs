@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod engines;
+mod tokens;
+
 use std::error::Error;
 
 use futures_util::future::join_all;
@@ -10,7 +13,7 @@ use super::super::scripted_server::{Reply, ScriptedServer};
 use super::super::{Answer, SinkErrorKind};
 use super::credentials::Credentials;
 use super::*;
-use crate::config::{Login, Secret, Token};
+use crate::config::{Api, Login, Secret, Token};
 
 const TOKEN: &str = "token-of-the-test";
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(2), cap: Duration::from_millis(10) };
@@ -213,14 +216,14 @@ async fn credentials_that_are_refused_fail_at_once() {
         refused(Reply::with(401, &[], r#"{"code":"unauthorized","message":"unauthorized access"}"#)).await;
     insta::assert_snapshot!(text, @r"
     the credentials are refused: `http://server/api/v2/write` answered 401, unauthorized access (1 attempt)
-    hint: check `INFLUXDB_TOKEN`, or the secret that `INFLUXDB_TOKEN_SECRET_NAME` names
+    hint: check `INFLUXDB_TOKEN`, the secret that `INFLUXDB_TOKEN_SECRET_NAME` names, or for 1.x `INFLUXDB_USERNAME` and `INFLUXDB_PASSWORD`
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Refused, 1));
     let (text, error, requests) =
         refused(Reply::with(403, &[], r#"{"code":"forbidden","message":"insufficient permissions"}"#)).await;
     insta::assert_snapshot!(text, @r"
     the credentials do not allow to write to bucket `energy_data` of organization `ons & energy`: `http://server/api/v2/write` answered 403, insufficient permissions (1 attempt)
-    hint: the token needs write access to it
+    hint: let the token, or for 1.x the user, write to it
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Refused, 1));
 }
@@ -258,9 +261,18 @@ async fn only_204_says_that_points_are_written() {
     let (text, error, requests) = refused(Reply::with(200, &[], "<html>")).await;
     insta::assert_snapshot!(text, @r"
     this is not an answer of InfluxDB: `http://server/api/v2/write` answered 200, <html> (1 attempt)
-    hint: check `INFLUXDB_URL`
+    hint: check `INFLUXDB_URL` and `INFLUXDB_API`
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Refused, 1));
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_there_is_told_from_a_bucket() {
+    let (text, ..) = refused(Reply::with(404, &[], "404 page not found\n")).await;
+    insta::assert_snapshot!(text, @r"
+    this is not an answer of InfluxDB: `http://server/api/v2/write` answered 404, 404 page not found (1 attempt)
+    hint: check `INFLUXDB_URL` and `INFLUXDB_API`
+    ");
 }
 
 #[tokio::test]
@@ -276,217 +288,4 @@ async fn a_body_that_does_not_come_says_what_it_said() {
     let write_settings = WriteSettings { request_timeout: Duration::from_millis(200), ..write_settings() };
     let error = write(&InfluxDb::new(settings(&server, Api::V2), &write_settings).unwrap()).await.unwrap_err();
     assert!(matches!(&error, SinkError::Refused(answer) if answer.message == "half"), "{error:?}");
-}
-
-mod engines {
-    use super::*;
-
-    fn pinged(reply: Reply) -> impl Future<Output = ScriptedServer> {
-        ScriptedServer::start(move |_, request| match request.line.as_str() {
-            "GET /ping" => reply.clone(),
-            _ => Reply::status(204),
-        })
-    }
-
-    fn version(version: &str) -> Reply {
-        Reply::with(204, &[("X-Influxdb-Version", version)], "")
-    }
-
-    async fn lines(reply: Reply) -> Vec<String> {
-        let server = pinged(reply).await;
-        let influxdb = client(&server, Api::Auto);
-        let writes = join_all((0..3).map(|_| write(&influxdb))).await;
-        assert!(writes.iter().all(Result::is_ok), "{writes:?}");
-        server.received().into_iter().map(|request| request.line).collect()
-    }
-
-    #[tokio::test]
-    async fn the_engine_is_asked_for_once_and_without_credentials() {
-        let server = pinged(version("v2.7.12")).await;
-        let influxdb = client(&server, Api::Auto);
-        let health = influxdb.health(None).await.unwrap();
-        assert_eq!((health.engine, health.version.as_deref(), health.status), (Some(Engine::V2), Some("v2.7.12"), 204));
-        assert_eq!(health.url, format!("{}/ping", server.url));
-        write(&influxdb).await.unwrap();
-        write(&influxdb).await.unwrap();
-        let received = server.received();
-        let pings: Vec<_> = received.iter().filter(|request| request.line == "GET /ping").collect();
-        assert_eq!((pings.len(), received.len()), (1, 3));
-        assert_eq!(pings[0].header("authorization"), None);
-    }
-
-    #[tokio::test]
-    async fn an_engine_gets_its_own_protocol() {
-        for (answer, path) in [("1.8.10", "/write"), ("v2.7.12", "/api/v2/write"), ("2.0.0-rc", "/api/v2/write")] {
-            let lines = lines(version(answer)).await;
-            assert_eq!(lines[0], "GET /ping");
-            assert_eq!(lines.len(), 4);
-            assert!(lines[1..].iter().all(|line| line.starts_with(&format!("POST {path}?"))), "{lines:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn influxdb_3_is_recognized_and_left_alone() {
-        let json = r#"{"version":"3.4.1","revision":"x","process_id":"y"}"#;
-        for reply in [Reply::with(200, &[], json), Reply::with(401, &[("cluster-uuid", "0")], "")] {
-            let server = pinged(reply).await;
-            let error = write(&client(&server, Api::Auto)).await.unwrap_err();
-            assert!(matches!(error, SinkError::UnsupportedEngine { .. }), "{error:?}");
-            assert_eq!(server.received().len(), 1);
-        }
-        let server = pinged(Reply::with(200, &[], json)).await;
-        let error = client(&server, Api::Auto).health(None).await.unwrap_err();
-        insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3.4.1, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
-        let error = write(&client(&server, Api::V3)).await.unwrap_err();
-        insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
-    }
-
-    #[tokio::test]
-    async fn a_server_that_is_none_of_them_is_an_error_only_where_it_is_asked() {
-        let server = pinged(Reply::with(404, &[], "not here")).await;
-        let error = client(&server, Api::Auto).health(None).await.unwrap_err();
-        insta::assert_snapshot!(stable(&server, &error.to_string()), @r"
-        `http://server/ping` answered 404, which does not tell the engine
-        hint: check `INFLUXDB_URL`, or set `INFLUXDB_API` to `v1` or `v2`
-        ");
-        assert_eq!(error.kind(), SinkErrorKind::Refused);
-        let health = client(&server, Api::V2).health(None).await.unwrap();
-        assert_eq!((health.engine, health.version, health.status), (None, None, 404));
-    }
-
-    #[tokio::test]
-    async fn a_ping_is_tried_again_like_a_write() {
-        let server = ScriptedServer::replying([Reply::status(503), version("v2.7.12")]).await;
-        assert_eq!(client(&server, Api::Auto).health(None).await.unwrap().engine, Some(Engine::V2));
-    }
-}
-
-mod tokens {
-    use aws_sdk_secretsmanager::config::{BehaviorVersion, Credentials as Keys, Region};
-
-    use super::*;
-
-    /// A Secrets Manager that holds these secrets, one after the other.
-    async fn secrets_manager(secrets: &[&str]) -> ScriptedServer {
-        let replies: Vec<Reply> = secrets
-            .iter()
-            .map(|secret| Reply::with(200, &[], &serde_json::json!({ "SecretString": secret }).to_string()))
-            .collect();
-        ScriptedServer::replying(replies).await
-    }
-
-    fn with_secret(server: &ScriptedServer, secrets: &ScriptedServer) -> InfluxDb {
-        let config = aws_sdk_secretsmanager::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Keys::new("key", "secret", None, None, "test"))
-            .endpoint_url(&secrets.url)
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let influxdb = client(server, Api::V2);
-        let endpoint = v2::endpoint(&influxdb.url, &influxdb.settings);
-        let credentials = Credentials::secret("the/secret", aws_sdk_secretsmanager::Client::from_conf(config));
-        influxdb.endpoint.set(Endpoint { credentials, ..endpoint }).unwrap();
-        influxdb
-    }
-
-    /// An InfluxDB that takes one token.
-    async fn taking(token: &'static str) -> ScriptedServer {
-        ScriptedServer::start(move |_, request| {
-            let right = request.header("authorization") == Some(&format!("Token {token}"));
-            Reply::status(if right { 204 } else { 401 })
-        })
-        .await
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_read_once() {
-        for secret in ["one", " one\n", r#"{"token":"one","bucket":"b"}"#] {
-            let (server, secrets) = (taking("one").await, secrets_manager(&[secret]).await);
-            let influxdb = with_secret(&server, &secrets);
-            write(&influxdb).await.unwrap();
-            write(&influxdb).await.unwrap();
-            assert_eq!((server.received().len(), secrets.received().len()), (2, 1), "{secret}");
-            assert_eq!(secrets.received()[0].header("x-amz-target"), Some("secretsmanager.GetSecretValue"));
-            assert_eq!(secrets.received()[0].text(), r#"{"SecretId":"the/secret"}"#);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_rotated_secret_is_read_again() {
-        let (server, secrets) = (taking("two").await, secrets_manager(&["one", "two"]).await);
-        let influxdb = with_secret(&server, &secrets);
-        assert_eq!(write(&influxdb).await.unwrap().attempts, 2);
-        assert_eq!(write(&influxdb).await.unwrap().attempts, 1);
-        assert_eq!(secrets.received().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn many_refused_writes_read_the_secret_once() {
-        let (server, secrets) = (taking("two").await, secrets_manager(&["one", "two"]).await);
-        let influxdb = with_secret(&server, &secrets);
-        let writes = join_all((0..8).map(|_| write(&influxdb))).await;
-        assert!(writes.iter().all(Result::is_ok), "{writes:?}");
-        assert_eq!(secrets.received().len(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_wrong_secret_is_read_again_once() {
-        for (rotated, requests) in [("two", 2), ("one", 1)] {
-            let (server, secrets) = (taking("three").await, secrets_manager(&["one", rotated]).await);
-            let error = write(&with_secret(&server, &secrets)).await.unwrap_err();
-            assert!(matches!(error, SinkError::Unauthorized(_)), "{error:?}");
-            // The same token again need not be tried.
-            assert_eq!((server.received().len(), secrets.received().len()), (requests, 2));
-        }
-    }
-
-    async fn error_of(secret: &str) -> String {
-        let (server, secrets) = (taking("one").await, secrets_manager(&[secret]).await);
-        let error = write(&with_secret(&server, &secrets)).await.unwrap_err();
-        assert_eq!((error.kind(), server.received().len()), (SinkErrorKind::Refused, 0));
-        format!("{error}: {}", error.source().unwrap())
-    }
-
-    #[tokio::test]
-    async fn a_secret_without_a_token_is_named_and_not_shown() {
-        insta::assert_snapshot!(error_of(r#"{"username":"admin","password":"hunter2"}"#).await, @r"
-        InfluxDB's token cannot be had: the secret `the/secret` is JSON without the key `token`, a text that is not empty; its keys: password, username
-        hint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`
-        ");
-        insta::assert_snapshot!(error_of(r#"{"token":{"value":"hunter2"}}"#).await, @r"
-        InfluxDB's token cannot be had: the secret `the/secret` is JSON without the key `token`, a text that is not empty; its keys: token
-        hint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`
-        ");
-        insta::assert_snapshot!(error_of(r#"{"token":"hunter2""#).await, @"InfluxDB's token cannot be had: the secret `the/secret` starts like JSON, and is none");
-        insta::assert_snapshot!(error_of("hunter2 and more").await, @"InfluxDB's token cannot be had: the token from the secret `the/secret` is empty, or has characters that no token has");
-        insta::assert_snapshot!(error_of("").await, @"InfluxDB's token cannot be had: the token from the secret `the/secret` is empty, or has characters that no token has");
-    }
-
-    #[tokio::test]
-    async fn a_secret_that_cannot_be_read_says_why() {
-        let denied = Reply::with(400, &[], r#"{"__type":"ResourceNotFoundException","message":"no such secret"}"#);
-        let (server, secrets) = (taking("one").await, ScriptedServer::replying([denied]).await);
-        let error = write(&with_secret(&server, &secrets)).await.unwrap_err();
-        insta::assert_snapshot!(chain(&error), @r"
-        InfluxDB's token cannot be had
-        the secret `the/secret` cannot be read from Secrets Manager
-        ResourceNotFoundException, no such secret
-        ");
-    }
-
-    #[tokio::test]
-    async fn a_silent_secrets_manager_is_not_waited_for_past_the_deadline() {
-        let (server, secrets) = (taking("one").await, ScriptedServer::replying([Reply::Silence]).await);
-        let error = with_secret(&server, &secrets).write(&chunk(), soon(200)).await.unwrap_err();
-        assert!(matches!(error, SinkError::DeadlineReached { .. }), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn what_is_secret_is_not_printed() {
-        let server = taking(TOKEN).await;
-        let influxdb = client(&server, Api::V2);
-        write(&influxdb).await.unwrap();
-        assert!(!format!("{influxdb:?}").contains(TOKEN), "{influxdb:?}");
-    }
 }

@@ -1,0 +1,89 @@
+//! How a server is recognized, and what it is asked then.
+
+use super::*;
+
+fn pinged(reply: Reply) -> impl Future<Output = ScriptedServer> {
+    ScriptedServer::start(move |_, request| match request.line.as_str() {
+        "GET /ping" => reply.clone(),
+        _ => Reply::status(204),
+    })
+}
+
+fn version(version: &str) -> Reply {
+    Reply::with(204, &[("X-Influxdb-Version", version)], "")
+}
+
+async fn lines(reply: Reply) -> Vec<String> {
+    let server = pinged(reply).await;
+    let influxdb = client(&server, Api::Auto);
+    let writes = join_all((0..3).map(|_| write(&influxdb))).await;
+    assert!(writes.iter().all(Result::is_ok), "{writes:?}");
+    server.received().into_iter().map(|request| request.line).collect()
+}
+
+#[tokio::test]
+async fn the_engine_is_asked_for_once_and_without_credentials() {
+    let server = pinged(version("v2.7.12")).await;
+    let influxdb = client(&server, Api::Auto);
+    let health = influxdb.health(None).await.unwrap();
+    assert_eq!((health.engine, health.version.as_deref(), health.status), (Some(Engine::V2), Some("v2.7.12"), 204));
+    assert_eq!(health.url, format!("{}/ping", server.url));
+    write(&influxdb).await.unwrap();
+    write(&influxdb).await.unwrap();
+    let received = server.received();
+    let pings: Vec<_> = received.iter().filter(|request| request.line == "GET /ping").collect();
+    assert_eq!((pings.len(), received.len()), (1, 3));
+    assert_eq!(pings[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn an_engine_gets_its_own_protocol() {
+    let answers = [
+        (version("1.8.10"), "/write"),
+        // As VictoriaMetrics answers.
+        (Reply::status(204), "/write"),
+        (version("v2.7.12"), "/api/v2/write"),
+        (version("2.0.0-rc"), "/api/v2/write"),
+    ];
+    for (answer, path) in answers {
+        let lines = lines(answer).await;
+        assert_eq!(lines[0], "GET /ping");
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1..].iter().all(|line| line.starts_with(&format!("POST {path}?"))), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn influxdb_3_is_recognized_and_left_alone() {
+    let json = r#"{"version":"3.4.1","revision":"x","process_id":"y"}"#;
+    for reply in [Reply::with(200, &[], json), Reply::with(401, &[("cluster-uuid", "0")], "")] {
+        let server = pinged(reply).await;
+        let error = write(&client(&server, Api::Auto)).await.unwrap_err();
+        assert!(matches!(error, SinkError::UnsupportedEngine { .. }), "{error:?}");
+        assert_eq!(server.received().len(), 1);
+    }
+    let server = pinged(Reply::with(200, &[], json)).await;
+    let error = client(&server, Api::Auto).health(None).await.unwrap_err();
+    insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3.4.1, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
+    let error = write(&client(&server, Api::V3)).await.unwrap_err();
+    insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
+}
+
+#[tokio::test]
+async fn a_server_that_is_none_of_them_is_an_error_only_where_it_is_asked() {
+    let server = pinged(Reply::with(404, &[], "not here")).await;
+    let error = client(&server, Api::Auto).health(None).await.unwrap_err();
+    insta::assert_snapshot!(stable(&server, &error.to_string()), @r"
+    `http://server/ping` answered 404, which does not tell the engine
+    hint: check `INFLUXDB_URL`, or set `INFLUXDB_API` to `v1` or `v2`
+    ");
+    assert_eq!(error.kind(), SinkErrorKind::Refused);
+    let health = client(&server, Api::V2).health(None).await.unwrap();
+    assert_eq!((health.engine, health.version, health.status), (None, None, 404));
+}
+
+#[tokio::test]
+async fn a_ping_is_tried_again_like_a_write() {
+    let server = ScriptedServer::replying([Reply::status(503), version("v2.7.12")]).await;
+    assert_eq!(client(&server, Api::Auto).health(None).await.unwrap().engine, Some(Engine::V2));
+}
