@@ -9,6 +9,9 @@ mod settings;
 mod reader;
 mod unknown;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -150,9 +153,16 @@ pub enum ConfigError {
     /// Settings have values that are not allowed. Every one of them is named.
     #[error("{}", bad_settings(.0))]
     Bad(Vec<BadSetting>),
-    /// Settings are missing without which InfluxDB cannot be written to. Every one of them is named.
-    #[error("InfluxDB cannot be written to without {}", missing_settings(.0))]
-    Missing(Vec<&'static str>),
+    /// Settings are missing without which InfluxDB cannot be written to.
+    #[error("InfluxDB cannot be written to without {}", missing_settings(*.url, *.token, *.api))]
+    Missing {
+        /// Whether the URL is missing.
+        url: bool,
+        /// Whether what authorizes the loader is missing.
+        token: bool,
+        /// Which API is to be spoken.
+        api: Api,
+    },
 }
 
 fn bad_settings(bad: &[BadSetting]) -> String {
@@ -165,16 +175,16 @@ fn bad_settings(bad: &[BadSetting]) -> String {
     }
 }
 
-fn missing_settings(missing: &[&'static str]) -> String {
-    let mut message = missing.join(" and ");
-    if missing.contains(&NO_TOKEN) {
-        message.push_str("\nhint: a 1.x server without authentication needs no token where `INFLUXDB_API` is `v1`");
+fn missing_settings(url: bool, token: bool, api: Api) -> String {
+    let mut missing = Vec::new();
+    missing.extend(url.then_some("`INFLUXDB_URL`"));
+    missing.extend(token.then_some("`INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_SECRET_NAME`"));
+    let mut message = missing.join(", and without ");
+    if token && api == Api::Auto {
+        message.push_str("\nhint: for a 1.x server without authentication, set `INFLUXDB_API=v1`");
     }
     message
 }
-
-const NO_URL: &str = "`INFLUXDB_URL`";
-const NO_TOKEN: &str = "`INFLUXDB_TOKEN` or `INFLUXDB_TOKEN_SECRET_NAME`";
 
 impl Config {
     /// Reads the settings of this process.
@@ -232,12 +242,7 @@ impl Config {
         };
         match url {
             Some(url) if authorized => Ok(InfluxDbSettings { url, api, organization, bucket, token, login }),
-            url => {
-                let mut missing = Vec::new();
-                missing.extend(url.is_none().then_some(NO_URL));
-                missing.extend((!authorized).then_some(NO_TOKEN));
-                Err(ConfigError::Missing(missing))
-            }
+            url => Err(ConfigError::Missing { url: url.is_none(), token: !authorized, api }),
         }
     }
 }

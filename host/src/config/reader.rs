@@ -9,18 +9,31 @@ use super::settings::{Kind, Setting};
 
 /// One bad setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadSetting {
-    /// The environment variable.
-    pub name: &'static str,
-    /// What was found, fit to be shown.
-    pub value: String,
-    /// What is allowed.
-    pub allowed: String,
+pub enum BadSetting {
+    /// Its value is not allowed.
+    Value {
+        /// The environment variable.
+        name: &'static str,
+        /// What was found, fit to be shown.
+        value: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// It is unset, and another setting cannot do without it.
+    Unset {
+        /// The environment variable.
+        name: &'static str,
+        /// The environment variable that needs it.
+        needed_by: &'static str,
+    },
 }
 
 impl fmt::Display for BadSetting {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` is {}; allowed: {}", self.name, self.value, self.allowed)
+        match self {
+            Self::Value { name, value, allowed } => write!(formatter, "`{name}` is {value}; allowed: {allowed}"),
+            Self::Unset { name, needed_by } => write!(formatter, "`{name}` is unset; `{needed_by}` needs it"),
+        }
     }
 }
 
@@ -45,9 +58,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     }
 
     /// Remembers that `setting` is unset where another setting asks for it.
-    pub(super) fn lacks(&mut self, setting: &Setting, because: &Setting) {
-        let allowed = format!("{}, because `{}` is set", setting.kind.allowed(), because.name);
-        self.bad.push(BadSetting { name: setting.name, value: "unset".to_owned(), allowed });
+    pub(super) fn lacks(&mut self, setting: &Setting, needed_by: &Setting) {
+        self.bad.push(BadSetting::Unset { name: setting.name, needed_by: needed_by.name });
     }
 
     /// The value or the default. Surrounding white space, which copying leaves behind, is no part of a value.
@@ -64,7 +76,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         let parsed = parse(&value);
         if parsed.is_none() {
             let (value, allowed) = (shown(&setting.kind, &value), setting.kind.allowed());
-            self.bad.push(BadSetting { name: setting.name, value, allowed });
+            self.bad.push(BadSetting::Value { name: setting.name, value, allowed });
         }
         parsed
     }

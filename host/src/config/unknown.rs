@@ -8,7 +8,7 @@ use super::settings::SETTINGS;
 const PREFIXES: [&str; 2] = ["INFLUXDB_", "CONVERTER_"];
 
 /// As many letters may be wrong, missing or too many in a name that is taken for a setting's.
-const SLIPS: usize = 2;
+const SLIPS: usize = 3;
 
 /// An environment variable that looks like a setting and is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
