@@ -10,6 +10,9 @@ mod s3;
 mod direct;
 mod api_gateway;
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error;
 use std::fmt;
 use std::str::Utf8Error;
@@ -136,7 +139,7 @@ pub enum Problem {
     #[error("holds characters other than visible ASCII")]
     Token,
     /// The record comes from another service than the first one.
-    #[error("differs from that of the first record; expected `{expected}`")]
+    #[error("is another service than that of the first record; expected `{expected}`")]
     Source {
         /// The service of the form.
         expected: &'static str,

@@ -38,6 +38,7 @@ fn is_notification(payload: &Map<String, Value>) -> bool {
 fn notification(payload: &Node<'_>) -> Result<Found, Broken> {
     let mut found = Found::default();
     for record in payload.member("Records").elements()? {
+        let record = record.object()?;
         let source = record.member("eventSource");
         if source.optional_text()?.is_some_and(|source| source != SOURCE) {
             return Err(source.broken(Problem::Source { expected: SOURCE }));
@@ -45,7 +46,7 @@ fn notification(payload: &Node<'_>) -> Result<Found, Broken> {
         // Older forms of the event have the name with the prefix.
         let name = record.member("eventName").text()?;
         if name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
-            found.objects.push(created(&record.member("s3"))?);
+            found.objects.push(created(&record.member("s3").object()?)?);
         } else {
             found.skipped += 1;
         }
@@ -55,11 +56,12 @@ fn notification(payload: &Node<'_>) -> Result<Found, Broken> {
 
 /// The object of a record, from its member `s3`.
 fn created(s3: &Node<'_>) -> Result<ObjectReference, Broken> {
-    let object = s3.member("object");
+    let bucket = s3.member("bucket").object()?;
+    let object = s3.member("object").object()?;
     let encoded = object.member("key");
     let key = decode(encoded.text()?).map_err(|problem| encoded.broken(problem))?;
     Ok(ObjectReference {
-        bucket: object::bucket(&s3.member("bucket").member("name"))?,
+        bucket: object::bucket(&bucket.member("name"))?,
         key: object::key(&encoded, &key)?,
         version_id: object::token(&object.member("versionId"))?,
         etag: object::token(&object.member("eTag"))?.map(|tag| tag.trim_matches('"').to_owned()),
