@@ -120,3 +120,136 @@ pub fn partitions(key: &str) -> Vec<(String, String)> {
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), |decoded| decoded.into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails has to say so")]
+
+    use proptest::prelude::*;
+
+    use super::{DatasetError, DatasetName, name, partitions};
+
+    const KNOWN: [&str; 4] = ["generation", "consumption", "transmission", "ons-load-raw"];
+
+    /// The name that `key` gives, with the energy datasets known.
+    fn named(key: &str) -> String {
+        name(key, &KNOWN).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_dataset_segment_names_the_dataset_known_or_not() {
+        assert_eq!(named("raw/dataset=generation/part-0.parquet"), "generation");
+        assert_eq!(named("dataset=weather_2/part-0.parquet"), "weather_2");
+    }
+
+    #[test]
+    fn a_dataset_segment_wins_over_names_in_the_path() {
+        assert_eq!(named("consumption/dataset=generation/transmission/consumption.parquet"), "generation");
+    }
+
+    #[test]
+    fn the_last_of_several_dataset_segments_wins() {
+        assert_eq!(named("dataset=generation/copy/dataset=consumption/part-0.parquet"), "consumption");
+    }
+
+    #[test]
+    fn a_dataset_segment_is_lowered_and_percent_decoded() {
+        assert_eq!(named("dataset=Generation/part-0.parquet"), "generation");
+        assert_eq!(named("dataset=ons%2Dload%2Draw/part-0.parquet"), "ons-load-raw");
+    }
+
+    #[test]
+    fn a_dataset_segment_that_is_no_name_is_an_error_even_where_the_path_has_a_known_one() {
+        insta::assert_snapshot!(
+            name("generation/dataset=__HIVE DEFAULT__\n/part-0.parquet", &KNOWN).unwrap_err(),
+            @r"`__HIVE DEFAULT__\n` is no dataset's name; allowed are 1 to 64 ASCII letters, digits, `-` and `_`"
+        );
+        assert!(matches!(name("generation/dataset=/x.parquet", &KNOWN), Err(DatasetError::Name { .. })));
+    }
+
+    #[test]
+    fn a_file_name_is_no_dataset_segment() {
+        assert_eq!(named("generation/dataset=consumption.parquet"), "consumption");
+        assert_eq!(named("generation/dataset=weather.parquet"), "generation");
+    }
+
+    #[test]
+    fn without_a_segment_the_known_name_in_the_key_is_taken_in_any_case() {
+        assert_eq!(named("landing/GENERATION/2024-03-01.parquet"), "generation");
+        assert_eq!(named("landing/2024/hourly-Consumption-v2.parquet"), "consumption");
+    }
+
+    #[test]
+    fn the_last_known_name_in_the_path_wins() {
+        assert_eq!(named("generation/transmission/2024.parquet"), "transmission");
+        assert_eq!(named("generation/consumption/generation-2024.parquet"), "generation");
+    }
+
+    #[test]
+    fn a_known_name_within_another_one_does_not_win() {
+        let known = ["load", "ons-load-raw", "raw"];
+        assert_eq!(name("landing/ons-load-raw/2024.parquet", &known).unwrap().as_str(), "ons-load-raw");
+        assert_eq!(name("ons-load-raw/load/2024.parquet", &known).unwrap().as_str(), "load");
+    }
+
+    #[test]
+    fn a_key_without_a_name_is_an_error_with_the_known_names_and_a_hint() {
+        insta::assert_snapshot!(name("landing/2024.parquet", &KNOWN).unwrap_err(), @r#"
+        the key names no dataset: `landing/2024.parquet`; known datasets: `generation`, `consumption`, `transmission`, `ons-load-raw`
+        hint: put a `dataset=NAME/` segment into the key, or `"dataset": "NAME"` into the event
+        "#);
+        insta::assert_snapshot!(name::<&str>("landing/2024.parquet", &[]).unwrap_err(), @r#"
+        the key names no dataset: `landing/2024.parquet`; known datasets: none
+        hint: put a `dataset=NAME/` segment into the key, or `"dataset": "NAME"` into the event
+        "#);
+    }
+
+    #[test]
+    fn a_name_has_1_to_64_characters() {
+        assert!("".parse::<DatasetName>().is_err());
+        assert!("d".repeat(64).parse::<DatasetName>().is_ok());
+        assert!("d".repeat(65).parse::<DatasetName>().is_err());
+    }
+
+    #[test]
+    fn partitions_are_the_directories_with_an_equals_sign_in_order_and_decoded() {
+        let key = "raw/dataset=generation/region=S%C3%A3o%20Paulo/=none/note=a=b/empty=/year=2024/x=1.parquet";
+        let expected =
+            [("dataset", "generation"), ("region", "São Paulo"), ("note", "a=b"), ("empty", ""), ("year", "2024")];
+        assert_eq!(partitions(key), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn a_partition_that_does_not_decode_stays_as_it_is() {
+        let pairs = partitions("a=%FF/b=100%/c=%zz/x.parquet");
+        assert_eq!(pairs, [("a", "%FF"), ("b", "100%"), ("c", "%zz")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_gives_a_valid_name_or_an_error(key in "\\PC*") {
+            if let Ok(name) = name(&key, &KNOWN) {
+                prop_assert_eq!(name.as_str().parse::<DatasetName>(), Ok(name));
+            }
+        }
+
+        #[test]
+        fn partitions_come_back_as_they_were_encoded(pairs in prop::collection::vec(("\\PC{1,12}", "\\PC{0,12}"), 0..5)) {
+            let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+            let key: String = pairs.iter().map(|(name, value)| format!("{}={}/", encode(name), encode(value))).collect();
+            prop_assert_eq!(partitions(&(key + "part-0.parquet")), pairs);
+        }
+
+        /// The oracle: try every place, from the end of the key, and the longest name first.
+        #[test]
+        fn the_name_is_the_longest_that_ends_last(key in "[abAB/]{0,12}", known in prop::collection::vec("[ab]{1,4}", 0..5)) {
+            let lower = key.to_lowercase();
+            let mut longest_first = known.clone();
+            longest_first.sort_by_key(|name| std::cmp::Reverse(name.len()));
+            let expected = (0..=lower.len())
+                .rev()
+                .find_map(|end| longest_first.iter().find(|name| lower[..end].ends_with(name.as_str())));
+            prop_assert_eq!(name(&key, &known).ok().map(|name| name.to_string()), expected.cloned());
+        }
+    }
+}
