@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::shorten;
+
 /// The longest message of a failure, in bytes. Step Functions and the logs of Lambda cut longer ones.
 const MAXIMUM_MESSAGE_BYTES: usize = 4096;
 
@@ -154,12 +156,10 @@ impl Failure {
             messages.push(message.to_owned());
             hints.extend(hint.map(str::to_owned));
         }
-        Self {
-            error_type: kind.error_type(),
-            kind,
-            message: shorten(messages.join(": ")),
-            hint: (!hints.is_empty()).then(|| shorten(hints.join("\n"))),
-        }
+        let [mut message, mut hint] = [messages.join(": "), hints.join("\n")];
+        shorten(&mut message, MAXIMUM_MESSAGE_BYTES);
+        shorten(&mut hint, MAXIMUM_MESSAGE_BYTES);
+        Self { error_type: kind.error_type(), kind, message, hint: Some(hint).filter(|hint| !hint.is_empty()) }
     }
 
     /// What kind it is.
@@ -188,13 +188,4 @@ impl fmt::Display for Failure {
         formatter.write_str(&self.message)?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(formatter, "{HINT}{hint}"))
     }
-}
-
-/// Cuts a message that has no end.
-fn shorten(mut message: String) -> String {
-    if message.len() > MAXIMUM_MESSAGE_BYTES {
-        message.truncate(message.floor_char_boundary(MAXIMUM_MESSAGE_BYTES));
-        message.push('…');
-    }
-    message
 }

@@ -4,6 +4,9 @@ mod accounts;
 mod failure;
 mod answer;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -16,6 +19,9 @@ pub use failure::{ErrorType, Failure, FailureKind};
 
 /// How many rejected rows of an object a report names. All are counted.
 pub const MAXIMUM_REJECTIONS: usize = 10;
+
+/// The longest message of a rejected row that a report holds, in bytes. The whole report has to fit into Lambda's 6 MiB.
+const MAXIMUM_REJECTION_BYTES: usize = 512;
 
 /// Which converter converted an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,6 +43,14 @@ pub struct Timings {
     /// In converters and the encoder.
     #[serde(rename = "convert_seconds", serialize_with = "seconds")]
     pub convert: Duration,
+}
+
+/// Cuts a text that is longer than `limit` bytes.
+fn shorten(text: &mut String, limit: usize) {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        text.push('…');
+    }
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -105,9 +119,10 @@ impl ObjectReport {
 
     /// Names a rejected row, unless enough rows before it are named. Rows may come in any order. Counting them is the
     /// matter of [`Accounts::reject`].
-    pub fn name_rejection(&mut self, rejected: RejectedRow) {
+    pub fn name_rejection(&mut self, mut rejected: RejectedRow) {
         let place = self.rejections.partition_point(|named| named.row <= rejected.row);
         if place < MAXIMUM_REJECTIONS {
+            shorten(&mut rejected.message, MAXIMUM_REJECTION_BYTES);
             self.rejections.insert(place, rejected);
             self.rejections.truncate(MAXIMUM_REJECTIONS);
         }
