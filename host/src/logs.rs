@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
-use crate::config::LogFormat;
+use crate::config::{self, LogFormat};
 
 /// The loader's own events and those of converters. The libraries beneath log what concerns them: connections, retries,
 /// credentials; of theirs only warnings are taken.
@@ -25,4 +25,8 @@ pub fn start(level: LevelFilter, format: LogFormat) {
     };
     // An error says that a program which uses this library logs already: its choice holds.
     drop(tracing_subscriber::registry().with(layer.with_filter(events(level))).try_init());
+    // Said first of all: a setting with a slip of the pen is as good as not set.
+    for slip in config::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        tracing::warn!("{slip}");
+    }
 }

@@ -10,34 +10,27 @@ use crate::report::{Accounts, ObjectReport, Report, Timings};
 /// The digits of a digest that tell versions apart at a glance.
 const SHORT_DIGEST: usize = 12;
 
-/// Objects, rows, and what was rejected, as text with a newline at its end.
+/// The columns of numbers, before the object's name: the longest stands last.
+const NUMBERS: usize = 8;
+
+/// Objects, rows, converters, and what was rejected, as text with a newline at its end.
 pub(super) fn table(report: &Report) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
-    table.set_header([
-        "object",
-        "converter",
-        "rows",
-        "written",
-        "rejected",
-        "filtered",
-        "points",
-        "bytes",
-        "seconds",
-        "rows/s",
-    ]);
+    table.set_header(["rows", "written", "rejected", "filtered", "points", "bytes", "seconds", "rows/s", "object"]);
     for object in &report.objects {
-        table.add_row(row(name(object), converter(object), &object.accounts, &object.timings));
+        table.add_row(row(name(object), &object.accounts, &object.timings));
     }
     if report.objects.len() > 1 {
         let total = report.objects.iter().map(|object| object.timings.total).sum();
         let timings = Timings { total, ..Timings::default() };
-        table.add_row(row("total".to_owned(), String::new(), &report.totals(), &timings));
+        table.add_row(row("total".to_owned(), &report.totals(), &timings));
     }
-    for column in table.column_iter_mut().skip(2) {
+    for column in table.column_iter_mut().take(NUMBERS) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!("{table}\n");
+    converters(report, &mut text);
     rejections(report, &mut text);
     text
 }
@@ -49,18 +42,9 @@ fn name(object: &ObjectReport) -> String {
     }
 }
 
-fn converter(object: &ObjectReport) -> String {
-    object.converter.as_ref().map_or_else(String::new, |converter| {
-        let digest = converter.digest.get(..SHORT_DIGEST).unwrap_or(&converter.digest);
-        format!("{} {} ({digest})", converter.name, converter.version)
-    })
-}
-
-fn row(name: String, converter: String, accounts: &Accounts, timings: &Timings) -> [String; 10] {
+fn row(name: String, accounts: &Accounts, timings: &Timings) -> [String; NUMBERS + 1] {
     let seconds = timings.total.as_secs_f64();
     [
-        name,
-        converter,
         grouped(accounts.rows),
         grouped(accounts.written),
         grouped(accounts.rejected_total()),
@@ -69,13 +53,26 @@ fn row(name: String, converter: String, accounts: &Accounts, timings: &Timings) 
         grouped(accounts.line_protocol_bytes),
         format!("{seconds:.2}"),
         if seconds > 0.0 { format!("{:.0}", accounts.rows as f64 / seconds) } else { String::new() },
+        name,
     ]
+}
+
+/// Each converter that took part, once.
+fn converters(report: &Report, text: &mut String) {
+    let mut named = Vec::new();
+    for converter in report.objects.iter().filter_map(|object| object.converter.as_ref()) {
+        if !named.contains(&converter) {
+            named.push(converter);
+            let digest = converter.digest.get(..SHORT_DIGEST).unwrap_or(&converter.digest);
+            // Writing to a string does not fail.
+            _ = writeln!(text, "converted by {} {} ({digest})", converter.name, converter.version);
+        }
+    }
 }
 
 /// For each object what was rejected, by code, with the first rows of each.
 fn rejections(report: &Report, text: &mut String) {
     for object in report.objects.iter().filter(|object| !object.accounts.rejected.is_empty()) {
-        // Writing to a string does not fail.
         _ = writeln!(text, "rejected from {}:", object.object);
         for (code, count) in &object.accounts.rejected {
             _ = write!(text, "  {code}: {} {}", grouped(*count), if *count == 1 { "row" } else { "rows" });
@@ -139,6 +136,15 @@ mod tests {
             message: "the row has no time that can be read".to_owned(),
         });
         let report = Report { objects: vec![object], ..Report::default() };
-        insta::assert_snapshot!(table(&report), @"");
+        insta::assert_snapshot!(table(&report), @r"
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+           rows   written   rejected   filtered   points        bytes   seconds   rows/s   object                           
+        ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+         75,453    75,440         13          0   75,440   10,000,000      0.50   150906   dataset=consumption/2021.parquet 
+        ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        converted by consumption 1.0.0 (0123456789ab)
+        rejected from dataset=consumption/2021.parquet:
+          invalid-timestamp: 13 rows; the row has no time that can be read (row 7000, …)
+        ");
     }
 }

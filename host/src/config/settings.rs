@@ -302,3 +302,24 @@ pub fn markdown() -> String {
     }
     table
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_readme_has_the_table_of_settings() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = readme.split_once("<!-- settings -->\n").expect("the start of the table");
+        let (_, after) = rest.split_once("<!-- /settings -->\n").expect("the end of the table");
+        let expected = format!("{before}<!-- settings -->\n{}<!-- /settings -->\n{after}", markdown());
+        if std::env::var_os("UPDATE_README").is_some() {
+            std::fs::write(path, expected).unwrap();
+        } else {
+            assert!(readme == expected, "the table in README.md is not that of the code; UPDATE_README=1 writes it");
+        }
+    }
+}

@@ -217,28 +217,25 @@ impl Loader {
             })
             .buffer_unordered(self.options.concurrency);
         let mut outcomes = std::pin::pin!(outcomes);
-        let accounts = &mut report.accounts;
         let mut result = Ok(());
         while let Some(outcome) = outcomes.next().await {
             match outcome {
                 Outcome::Counted { rows, filtered, rejected } => {
                     progress.advanced(filtered + rejected.len() as u64);
-                    accounts.rows += rows;
-                    accounts.filtered += filtered;
+                    report.accounts.rows += rows;
+                    report.accounts.filtered += filtered;
                     for row in rejected {
-                        accounts.reject(&row.code, 1);
+                        report.accounts.reject(&row.code, 1);
                         tracing::debug!(object = report.object, row = row.row, code = row.code, "{}", row.message);
-                        report.rejections.push(row);
+                        report.name_rejection(row);
                     }
-                    report.rejections.sort_by_key(|row| row.row);
-                    report.rejections.truncate(report::MAXIMUM_REJECTIONS);
                 }
                 Outcome::Written(sizes, Ok(delivery)) => {
                     progress.advanced(sizes.rows);
-                    count(accounts, &sizes, &delivery);
+                    count(&mut report.accounts, &sizes, &delivery);
                 }
                 Outcome::Written(_, Err(error)) => {
-                    accounts.failed_batches += 1;
+                    report.accounts.failed_batches += 1;
                     result = Err(LoadError::Sink(error));
                     break;
                 }
