@@ -14,7 +14,7 @@ use super::retry;
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long a body is waited for once the head of its answer is here: the status tells most of it.
-const BODY_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most that is shown of a message, in characters.
 const MESSAGE_LIMIT: usize = 600;
