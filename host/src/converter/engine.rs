@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
-use super::bindings::{ConverterWorld, ConverterWorldPre};
+use super::bindings::{ConverterWorld, ConverterWorldIndices};
 use super::error::{ConverterError, Subject};
 use super::instance::Converter;
 use super::limits::Limits;
@@ -70,7 +70,7 @@ impl Engine {
 
     /// Compiles a component and asks it what it is.
     ///
-    /// Takes some 100 ms for each 100 KB of the component and core; belongs on a thread that may block.
+    /// Takes about 100 ms for a converter in Rust, and seconds for an interpreter; belongs on a thread that may block.
     ///
     /// # Errors
     ///
@@ -87,11 +87,13 @@ impl Engine {
         let component = Component::from_binary(&self.0.wasmtime, component)
             .map_err(|error| compile(one_line(&format!("{error:#}"), MAX_REASON_BYTES)))?;
         inspect::interfaces(&component, &self.0.wasmtime, &subject)?;
-        let pre = self.0.linker.instantiate_pre(&component).and_then(ConverterWorldPre::new).map_err(|error| {
+        let linked = self.0.linker.instantiate_pre(&component);
+        let exports = linked.and_then(|pre| Ok((ConverterWorldIndices::new(&pre)?, pre)));
+        let (exports, pre) = exports.map_err(|error| {
             let reason = one_line(&format!("{error:#}"), MAX_REASON_BYTES);
             ConverterError::NotAConverter { subject: subject.clone(), reason }
         })?;
-        Converter::new(self.clone(), pre, digest)
+        Converter::new(self.clone(), pre, exports, digest)
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -146,5 +148,37 @@ impl Drop for Ticker {
             // It waits for nothing but this, and does not panic.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_of_an_engine_that_is_gone_not_even_its_clock() {
+        let engine = Engine::new(Limits::default()).unwrap();
+        let wasmtime = engine.wasmtime().weak();
+        let clone = engine.clone();
+        drop(engine);
+        assert!(wasmtime.upgrade().is_some());
+        drop(clone);
+        // The clock's thread has one, too.
+        assert!(wasmtime.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_time_slice_is_never_shorter_than_it_says() {
+        assert_eq!(Engine::ticks(Duration::from_millis(100)), 11);
+        assert_eq!(Engine::ticks(Duration::from_millis(101)), 12);
+        assert_eq!(Engine::ticks(Duration::ZERO), 1);
+        assert_eq!(Engine::ticks(Duration::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_digest_is_lower_case_hexadecimal() {
+        assert_eq!(digest(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

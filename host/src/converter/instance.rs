@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
+use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap, WasmBacktrace};
 
 use super::bindings::exports::influxdb_loader::converter::converter::Guest;
 use super::bindings::influxdb_loader::converter::types as wit;
-use super::bindings::{ConverterWorld, ConverterWorldPre};
+use super::bindings::{ConverterWorld, ConverterWorldIndices};
 use super::columns::{Column, Strings};
 use super::engine::Engine;
 use super::error::{Call, ConverterError, Subject};
 use super::log::Log;
-use super::plan::{Converted, Description, Input, Plan};
+use super::plan::{Converted, Description, Input, Mask, Plan};
 use super::state::State;
 use super::text::one_line;
 use super::validate::{self, Invalid};
@@ -33,20 +34,26 @@ pub struct Converter(Arc<Compiled>);
 
 struct Compiled {
     engine: Engine,
-    pre: ConverterWorldPre<State>,
+    pre: InstancePre<State>,
+    exports: ConverterWorldIndices,
     description: Description,
     digest: String,
     subject: Subject,
 }
 
 impl Converter {
-    pub(super) fn new(engine: Engine, pre: ConverterWorldPre<State>, digest: String) -> Result<Self, ConverterError> {
+    pub(super) fn new(
+        engine: Engine,
+        pre: InstancePre<State>,
+        exports: ConverterWorldIndices,
+        digest: String,
+    ) -> Result<Self, ConverterError> {
         let subject = Subject::unnamed(&digest);
         let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes);
-        let mut instance = Instance::start(&engine, &pre, subject, log)?;
+        let mut instance = Instance::start(&engine, &pre, &exports, subject, log)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
-        Ok(Self(Arc::new(Compiled { engine, pre, description, digest, subject })))
+        Ok(Self(Arc::new(Compiled { engine, pre, exports, description, digest, subject })))
     }
 
     /// What it is, in its own words.
@@ -65,9 +72,9 @@ impl Converter {
     ///
     /// What the component did wrong while it started, and limits that it ran into.
     pub fn instantiate(&self) -> Result<Instance, ConverterError> {
-        let Compiled { engine, pre, description, subject, .. } = &*self.0;
+        let Compiled { engine, pre, exports, description, subject, .. } = &*self.0;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes);
-        Instance::start(engine, pre, subject.clone(), log)
+        Instance::start(engine, pre, exports, subject.clone(), log)
     }
 }
 
@@ -89,7 +96,7 @@ pub struct Instance {
     store: Store<State>,
     subject: Subject,
     /// What the calls after `prepare` are checked against.
-    plan: Option<Plan>,
+    plan: Option<Arc<Plan>>,
     /// The types of [`Plan::reads`].
     reads: Vec<ColumnType>,
     /// The codes that rows were rejected with.
@@ -111,7 +118,8 @@ impl std::fmt::Debug for Instance {
 impl Instance {
     fn start(
         engine: &Engine,
-        pre: &ConverterWorldPre<State>,
+        pre: &InstancePre<State>,
+        exports: &ConverterWorldIndices,
         subject: Subject,
         log: Log,
     ) -> Result<Self, ConverterError> {
@@ -121,14 +129,16 @@ impl Instance {
         store.set_hostcall_fuel(limits.result_bytes);
         store.set_max_component_handles(wasi::MAX_RESOURCES);
         store.set_epoch_deadline(Engine::ticks(limits.prepare_time));
-        match pre.instantiate(&mut store) {
-            Ok(world) => {
-                store.data().log().end();
-                let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
-                Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false })
-            }
-            Err(error) => Err(failure(&subject, Call::Instantiate, limits.prepare_time, engine, store.data(), &error)),
-        }
+        let instance = pre
+            .instantiate(&mut store)
+            .map_err(|error| failure(&subject, Call::Instantiate, limits.prepare_time, engine, store.data(), &error))?;
+        let world = exports.load(&mut store, &instance).map_err(|error| {
+            let reason = one_line(&format!("{error:#}"), MAX_MESSAGE_BYTES);
+            ConverterError::NotAConverter { subject: subject.clone(), reason }
+        })?;
+        store.data().log().end();
+        let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
+        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false })
     }
 
     fn describe(&mut self) -> Result<Description, ConverterError> {
@@ -157,11 +167,12 @@ impl Instance {
             input.partitions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let lowered =
             wit::Input { dataset: &input.dataset, columns: &columns, partitions: &partitions, strict: input.strict };
+        self.plan = None;
         let answer = self.call(Call::Prepare, |guest, store| guest.call_prepare(store, lowered))?;
         let plan = answer.map_err(|problems| self.rejected(problems))?;
         let plan = validate::plan(plan, input).map_err(|invalid| self.invalid(invalid.within("plan")))?;
         self.reads = plan.reads.iter().map(|&column| input.columns[column].column_type).collect();
-        self.plan = Some(plan.clone());
+        self.plan = Some(Arc::new(plan.clone()));
         Ok(plan)
     }
 
@@ -192,9 +203,7 @@ impl Instance {
     ///
     /// As [`Instance::prepare`]; [`ConverterError::Engine`] if the columns are not those of the plan.
     pub fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, ConverterError> {
-        if self.plan.is_none() {
-            return Err(misuse("a batch came before the plan"));
-        }
+        let Some(plan) = self.plan.clone() else { return Err(misuse("a batch came before the plan")) };
         if columns.num_columns() != self.reads.len() {
             let (found, expected) = (columns.num_columns(), self.reads.len());
             return Err(misuse(format_args!("a batch has {found} columns, the plan reads {expected}")));
@@ -207,13 +216,14 @@ impl Instance {
         });
         let crossing = crossing.collect::<Result<Vec<_>, _>>()?;
         let rows = columns.num_rows();
+        if rows == 0 {
+            return Ok(nothing(&plan));
+        }
         let lowered: Vec<wit::ColumnParam<'_>> = crossing.iter().map(Column::lower).collect();
         let batch = wit::Batch { rows: u32::try_from(rows).map_err(misuse)?, columns: &lowered };
         let answer = self.call(Call::Convert, |guest, store| guest.call_convert(store, batch))?;
         let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
-        // There is one, as the first lines have seen.
-        let Some(plan) = &self.plan else { return Err(misuse("a batch came before the plan")) };
-        let converted = validate::converted(answer, plan, rows).map_err(|invalid| self.invalid(invalid))?;
+        let converted = validate::converted(answer, &plan, rows).map_err(|invalid| self.invalid(invalid))?;
         for rejection in &converted.rejected {
             if !self.codes.contains(&rejection.code) {
                 self.codes.insert(rejection.code.clone());
@@ -279,7 +289,7 @@ fn failure(
     let mut detail: Vec<String> = log.errors().map(str::to_owned).collect();
     if let Some(backtrace) = backtrace {
         // The first line says that what follows is a backtrace.
-        detail.extend(backtrace.to_string().lines().skip(1).map(|line| line.trim().to_owned()));
+        detail.extend(backtrace.to_string().lines().skip(1).map(frame));
     }
     if trap == Some(&Trap::Interrupt) {
         return ConverterError::RanOutOfTime { subject, call, limit: slice, detail };
@@ -294,14 +304,40 @@ fn failure(
         return ConverterError::Trapped { subject, call, message, detail };
     }
     match call {
-        // No code ran: what the component exports is not what the contract says.
-        Call::Instantiate => ConverterError::NotAConverter { subject, reason: cause },
+        // No code of the guest ran: the system has no room for it.
+        Call::Instantiate => ConverterError::Engine { reason: format!("{subject} cannot start: {cause}") },
         // The guest returned, and what it returned cannot be read.
         Call::Describe | Call::Prepare | Call::Translate | Call::Convert => {
             let max = engine.limits().result_bytes;
-            let reason = format!("cannot be read, it may have at most {max} bytes: {cause}");
+            let reason = format!("cannot be read: {cause} (at most {max} bytes are allowed)");
             ConverterError::InvalidResult { subject, item: call.answer().to_owned(), reason }
         }
+    }
+}
+
+/// A line of a backtrace, without what nobody reads: that a module has no name, and the hashes that Rust gives to crates.
+fn frame(line: &str) -> String {
+    let line = line.trim().replace("<unknown>!", "");
+    let mut short = String::with_capacity(line.len());
+    for part in line.split_inclusive(']') {
+        match part.rsplit_once('[') {
+            // Longer than the name of any type that consists of such digits, such as `f64`.
+            Some((before, hash)) if hash.len() > 10 && hash.bytes().all(|b| b.is_ascii_hexdigit() || b == b']') => {
+                short.push_str(before);
+            }
+            Some(_) | None => short.push_str(part),
+        }
+    }
+    short
+}
+
+/// What a batch without rows becomes, of which guests are never told.
+fn nothing(plan: &Plan) -> Converted {
+    let computed = plan.computed.iter().filter_map(|computed| computed.arrow());
+    Converted {
+        computed: computed.map(|data_type| new_empty_array(&data_type)).collect(),
+        masks: vec![Mask::All; plan.masks],
+        rejected: Vec::new(),
     }
 }
 
@@ -319,5 +355,18 @@ fn column_type(column_type: ColumnType) -> wit::ColumnType {
         ColumnType::Text => wit::ColumnType::Text,
         ColumnType::Timestamp => wit::ColumnType::Timestamp,
         ColumnType::Other => wit::ColumnType::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_short() {
+        let line =
+            "  7:   0x1230 - <unknown>!core[14d469399b14da0]::slice::<impl [f64]>::get::<panicky[dcb0960b7b9e7be8]::P>";
+        assert_eq!(frame(line), "7:   0x1230 - core::slice::<impl [f64]>::get::<panicky::P>");
+        assert_eq!(frame("  at src/lib.rs:3:4"), "at src/lib.rs:3:4");
     }
 }

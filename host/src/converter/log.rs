@@ -136,10 +136,59 @@ impl Drop for Log {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::{Arc, Mutex};
+
+    use insta::assert_snapshot;
+
     use super::*;
 
     fn log(bytes: usize) -> Log {
         Log::new("generation", "1.0.0", bytes)
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What subscribers are told while `run` runs, a line of JSON for each event.
+    fn events(run: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .without_time()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, run);
+        String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn messages_are_events_under_the_converter_s_name() {
+        let events = events(|| {
+            let mut log = log(12);
+            log.message(Level::Debug, "starts");
+            log.write(Stream::Error, b"odd\n");
+            log.message(Level::Error, "too long to be logged");
+            log.message(Level::Info, "also");
+        });
+        assert_snapshot!(events, @r#"
+        {"level":"DEBUG","fields":{"message":"starts","converter":"generation","version":"1.0.0"},"target":"converter"}
+        {"level":"WARN","fields":{"message":"odd","converter":"generation","version":"1.0.0"},"target":"converter"}
+        {"level":"WARN","fields":{"message":"messages dropped, the log of an instance is bounded","converter":"generation","version":"1.0.0","dropped":2},"target":"converter"}
+        "#);
     }
 
     #[test]

@@ -78,18 +78,12 @@ fn column(column: wit::ColumnResult, column_type: ColumnType, rows: usize) -> Re
             // Of one length: `bitmap` and `nulls` were told it.
             Arc::new(BooleanArray::new(values, nulls))
         }
-        wit::ValuesResult::Integers(values) => {
-            Arc::new(Int64Array::try_new(scalars(values, rows)?, nulls).map_err(arrow)?)
-        }
-        wit::ValuesResult::Unsigneds(values) => {
-            Arc::new(UInt64Array::try_new(scalars(values, rows)?, nulls).map_err(arrow)?)
-        }
-        wit::ValuesResult::Floats(values) => {
-            Arc::new(Float64Array::try_new(scalars(values, rows)?, nulls).map_err(arrow)?)
-        }
+        wit::ValuesResult::Integers(values) => Arc::new(Int64Array::try_new(scalars(values, rows)?, nulls)?),
+        wit::ValuesResult::Unsigneds(values) => Arc::new(UInt64Array::try_new(scalars(values, rows)?, nulls)?),
+        wit::ValuesResult::Floats(values) => Arc::new(Float64Array::try_new(scalars(values, rows)?, nulls)?),
         wit::ValuesResult::Texts(values) => Arc::new(text(values, nulls, rows)?),
         wit::ValuesResult::Timestamps(values) => {
-            Arc::new(TimestampNanosecondArray::try_new(scalars(values, rows)?, nulls).map_err(arrow)?)
+            Arc::new(TimestampNanosecondArray::try_new(scalars(values, rows)?, nulls)?)
         }
     })
 }
@@ -118,10 +112,10 @@ fn text(text: wit::TextResult, nulls: Option<NullBuffer>, rows: usize) -> Result
         None => nulls,
     };
     let (offsets, data, _) = dictionary.into_parts();
-    let dictionary = StringArray::try_new(offsets, data, None).map_err(arrow)?;
+    let dictionary = StringArray::try_new(offsets, data, None)?;
     let codes: ScalarBuffer<i32> = codes.into_iter().map(u32::cast_signed).collect::<Vec<_>>().into();
-    let codes = PrimitiveArray::<Int32Type>::try_new(codes, nulls).map_err(arrow)?;
-    DictionaryArray::try_new(codes, Arc::new(dictionary)).map_err(arrow)
+    let codes = PrimitiveArray::<Int32Type>::try_new(codes, nulls)?;
+    Ok(DictionaryArray::try_new(codes, Arc::new(dictionary))?)
 }
 
 /// Strings, as many as there must be if that is known.
@@ -212,8 +206,10 @@ fn length(item: &str, found: usize, rows: usize) -> Result<(), Invalid> {
 }
 
 /// What Arrow still finds wrong, after every check of ours.
-fn arrow(error: ArrowError) -> Invalid {
-    Invalid::new("values", one_line(&error.to_string(), MAX_MESSAGE_BYTES))
+impl From<ArrowError> for Invalid {
+    fn from(error: ArrowError) -> Self {
+        Self::new("values", one_line(&error.to_string(), MAX_MESSAGE_BYTES))
+    }
 }
 
 #[cfg(test)]

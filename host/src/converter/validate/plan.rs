@@ -239,7 +239,7 @@ fn usable(item: &str, index: usize, column_type: ColumnType) -> Result<ColumnTyp
 fn below(item: &str, what: &str, index: u32, count: usize) -> Result<usize, Invalid> {
     let index = index as usize;
     if index >= count {
-        return Err(Invalid::new(item, format!("names {what} {index} of {count}")));
+        return Err(Invalid::new(item, format!("names {what} {index}, there are {count}")));
     }
     Ok(index)
 }
