@@ -15,6 +15,5 @@ pub mod sink;
 pub mod report;
 pub mod metrics;
 pub mod pipeline;
-pub mod golden;
 pub mod lambda;
 pub mod cli;

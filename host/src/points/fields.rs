@@ -140,9 +140,9 @@ impl FieldSlot {
                 if key.is_empty() {
                     line.truncate(start);
                     if let Some(reason) = self.keys.unwritable(code) {
-                        return Err(RowProblem::unwritable(self.title(row), reason));
+                        return Err(RowProblem::unwritable(self.title(), reason));
                     }
-                    return self.missing(row);
+                    return self.missing();
                 }
                 line.extend_from_slice(key);
             }
@@ -151,7 +151,7 @@ impl FieldSlot {
             return Ok(true);
         }
         line.truncate(start);
-        self.missing(row)
+        self.missing()
     }
 
     #[inline]
@@ -197,22 +197,18 @@ impl FieldSlot {
         true
     }
 
-    /// What messages call the field of a row.
-    fn title(&self, row: usize) -> String {
+    fn title(&self) -> String {
         match &self.field.key {
             Key::Name(name) => format!("the field `{name}`"),
-            Key::Translated(index) => match self.keys.get(self.key_codes.get(row)) {
-                [key @ .., b'='] => format!("the field `{}`", String::from_utf8_lossy(key)),
-                _ => format!("the field named by translation {index}"),
-            },
+            Key::Translated(index) => format!("the field named by translation {index}"),
         }
     }
 
     #[cold]
-    fn missing(&self, row: usize) -> Result<bool, RowProblem> {
+    fn missing(&self) -> Result<bool, RowProblem> {
         match &self.field.missing {
             Missing::Omit => Ok(false),
-            Missing::Reject(code) => Err(RowProblem::missing(code, &self.title(row))),
+            Missing::Reject(code) => Err(RowProblem::missing(code, &self.title())),
         }
     }
 }

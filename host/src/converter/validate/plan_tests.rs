@@ -1,1 +1,256 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
 
+use insta::{assert_debug_snapshot, assert_snapshot};
+
+use super::*;
+use crate::source::ColumnSchema;
+
+/// A column of each type, in the order of the contract.
+fn input() -> Input {
+    let types = [
+        ColumnType::Boolean,
+        ColumnType::Integer,
+        ColumnType::Unsigned,
+        ColumnType::Float,
+        ColumnType::Text,
+        ColumnType::Timestamp,
+        ColumnType::Other,
+    ];
+    let columns = types.into_iter().map(|column_type| ColumnSchema {
+        name: type_name(column_type).to_owned(),
+        column_type,
+        source_type: String::new(),
+        nullable: true,
+    });
+    Input { dataset: "test".into(), columns: columns.collect(), partitions: Vec::new(), strict: true }
+}
+
+const INTEGER: u32 = 1;
+const FLOAT: u32 = 3;
+const TEXT: u32 = 4;
+const TIMESTAMP: u32 = 5;
+const OTHER: u32 = 6;
+
+fn field(source: wit::Source) -> wit::Field {
+    wit::Field { key: wit::Key::Name("value".into()), source, write_as: None, when: None, missing: wit::Missing::Omit }
+}
+
+fn tag(source: wit::Source) -> wit::Tag {
+    wit::Tag { key: wit::Key::Name("region".into()), source, when: None, missing: wit::Missing::Omit }
+}
+
+fn point() -> wit::Point {
+    wit::Point {
+        measurement: "load".into(),
+        time: wit::Source::Column(TIMESTAMP),
+        tags: vec![tag(wit::Source::Column(TEXT))],
+        fields: vec![field(wit::Source::Column(FLOAT))],
+        when: None,
+    }
+}
+
+fn valid() -> wit::Plan {
+    wit::Plan { points: vec![point()], translations: vec![TEXT], reads: vec![], computed: vec![], masks: 0 }
+}
+
+fn wrong(plan: wit::Plan) -> String {
+    let Invalid { item, reason } = super::plan(plan, &input()).unwrap_err();
+    format!("`{item}` {reason}")
+}
+
+fn wrong_point(point: wit::Point) -> String {
+    wrong(wit::Plan { points: vec![super::tests::point(), point], ..valid() })
+}
+
+fn wrong_field(field: wit::Field) -> String {
+    wrong_point(wit::Point { fields: vec![field], ..point() })
+}
+
+#[test]
+fn a_valid_plan_is_kept_as_it_is() {
+    let plan = wit::Plan {
+        computed: vec![wit::ColumnType::Timestamp],
+        reads: vec![TEXT, FLOAT],
+        masks: 1,
+        points: vec![wit::Point {
+            time: wit::Source::Computed(0),
+            tags: vec![wit::Tag { key: wit::Key::Translated(0), when: Some(0), ..tag(wit::Source::Translated(0)) }],
+            fields: vec![wit::Field {
+                write_as: Some(wit::FieldType::Float),
+                missing: wit::Missing::Reject("invalid-value".into()),
+                ..field(wit::Source::Column(INTEGER))
+            }],
+            when: Some(0),
+            ..point()
+        }],
+        ..valid()
+    };
+    assert_debug_snapshot!(super::plan(plan, &input()).unwrap(), @r#"
+    Plan {
+        points: [
+            Point {
+                measurement: "load",
+                time: Computed(
+                    0,
+                ),
+                tags: [
+                    Tag {
+                        key: Translated(
+                            0,
+                        ),
+                        source: Translated(
+                            0,
+                        ),
+                        when: Some(
+                            0,
+                        ),
+                        missing: Omit,
+                    },
+                ],
+                fields: [
+                    Field {
+                        key: Name(
+                            "value",
+                        ),
+                        source: Column(
+                            1,
+                        ),
+                        write_as: Float,
+                        when: None,
+                        missing: Reject(
+                            "invalid-value",
+                        ),
+                    },
+                ],
+                when: Some(
+                    0,
+                ),
+            },
+        ],
+        translations: [
+            4,
+        ],
+        reads: [
+            4,
+            3,
+        ],
+        computed: [
+            Timestamp,
+        ],
+        masks: 1,
+    }
+    "#);
+}
+
+#[test]
+fn a_plan_has_a_point_and_a_point_has_a_field() {
+    assert_snapshot!(wrong(wit::Plan { points: vec![], ..valid() }), @"`points` is empty: a plan has at least one point");
+    assert_snapshot!(wrong_point(wit::Point { fields: vec![], ..point() }), @"`points[1].fields` is empty: a point has at least one field");
+}
+
+#[test]
+fn names_are_not_empty_and_not_endless() {
+    assert_snapshot!(wrong_point(wit::Point { measurement: String::new(), ..point() }), @"`points[1].measurement` is empty");
+    let key = |key: String| wit::Field { key: wit::Key::Name(key), ..field(wit::Source::Column(FLOAT)) };
+    assert_snapshot!(wrong_field(key(String::new())), @"`points[1].fields[0].key` is empty");
+    assert_snapshot!(wrong_field(key("k".repeat(5000))), @"`points[1].fields[0].key` has 5000 bytes, at most 4096 are allowed");
+}
+
+#[test]
+fn every_index_is_of_something() {
+    assert_snapshot!(wrong(wit::Plan { translations: vec![TEXT, 7], ..valid() }), @"`translations[1]` names column 7, there are 7");
+    assert_snapshot!(wrong(wit::Plan { reads: vec![u32::MAX], ..valid() }), @"`reads[0]` names column 4294967295, there are 7");
+    assert_snapshot!(wrong(wit::Plan { reads: vec![1, 2, 1], ..valid() }), @"`reads[2]` names column 1 a second time");
+    assert_snapshot!(wrong_field(field(wit::Source::Column(7))), @"`points[1].fields[0].source` names column 7, there are 7");
+    assert_snapshot!(wrong_field(field(wit::Source::Translated(1))), @"`points[1].fields[0].source` names translation 1, there are 1");
+    assert_snapshot!(wrong_field(field(wit::Source::Computed(0))), @"`points[1].fields[0].source` names computed column 0, there are 0");
+    let key = wit::Key::Translated(9);
+    assert_snapshot!(wrong_field(wit::Field { key, ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].key` names translation 9, there are 1");
+    assert_snapshot!(wrong_field(wit::Field { when: Some(0), ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].when` names mask 0, there are 0");
+    assert_snapshot!(wrong_point(wit::Point { when: Some(0), ..point() }), @"`points[1].when` names mask 0, there are 0");
+    let tags = vec![tag(wit::Source::Column(TEXT)), wit::Tag { when: Some(3), ..tag(wit::Source::Column(TEXT)) }];
+    assert_snapshot!(wrong_point(wit::Point { tags, ..point() }), @"`points[1].tags[1].when` names mask 3, there are 0");
+}
+
+#[test]
+fn columns_that_cannot_cross_cannot_be_used() {
+    assert_snapshot!(wrong(wit::Plan { translations: vec![OTHER], ..valid() }), @"`translations[0]` names column 6 of type `other`, which cannot be used");
+    assert_snapshot!(wrong(wit::Plan { reads: vec![OTHER], ..valid() }), @"`reads[0]` names column 6 of type `other`, which cannot be used");
+    let computed = vec![wit::ColumnType::Float, wit::ColumnType::Other];
+    assert_snapshot!(wrong(wit::Plan { computed, ..valid() }), @"`computed[1]` is of type `other`, which cannot be computed");
+    assert_snapshot!(wrong_field(field(wit::Source::Column(OTHER))), @"`points[1].fields[0].source` names column 6 of type `other`, which cannot be used");
+    assert_snapshot!(wrong_point(wit::Point { time: wit::Source::Column(OTHER), ..point() }), @"`points[1].time` names column 6 of type `other`, which cannot be used");
+}
+
+#[test]
+fn a_time_is_a_timestamp_or_an_integer() {
+    assert_snapshot!(wrong_point(wit::Point { time: wit::Source::Column(TEXT), ..point() }), @"`points[1].time` is of type `text`: a time is a timestamp or an integer");
+    assert_snapshot!(wrong_point(wit::Point { time: wit::Source::Translated(0), ..point() }), @"`points[1].time` is of type `text`: a time is a timestamp or an integer");
+    for time in
+        [wit::Source::Column(TIMESTAMP), wit::Source::Column(INTEGER), wit::Source::Constant(wit::Constant::Integer(0))]
+    {
+        super::plan(wit::Plan { points: vec![wit::Point { time, ..point() }], ..valid() }, &input()).unwrap();
+    }
+}
+
+#[test]
+fn integers_are_written_as_floats_everything_as_text_and_nothing_else_as_another_type() {
+    let asked = [
+        wit::FieldType::Boolean,
+        wit::FieldType::Integer,
+        wit::FieldType::Unsigned,
+        wit::FieldType::Float,
+        wit::FieldType::Text,
+    ];
+    let columns = input().columns;
+    let table: String = columns[..6]
+        .iter()
+        .map(|column| {
+            let own = write_as(column.column_type, None).unwrap();
+            let allowed: Vec<_> =
+                asked.iter().filter_map(|&asked| write_as(column.column_type, Some(asked)).ok()).collect();
+            format!("{}: {own:?}, of {allowed:?}\n", column.name)
+        })
+        .collect();
+    assert_snapshot!(table, @"
+    boolean: Boolean, of [Boolean, Text]
+    integer: Integer, of [Integer, Float, Text]
+    unsigned: Unsigned, of [Unsigned, Float, Text]
+    float: Float, of [Float, Text]
+    text: Text, of [Text]
+    timestamp: Integer, of [Integer, Text]
+    ");
+    let write_as = Some(wit::FieldType::Integer);
+    assert_snapshot!(wrong_field(wit::Field { write_as, ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].write-as` is `integer`, as which a source of type `float` cannot be written");
+}
+
+#[test]
+fn constants_are_finite() {
+    let constant = |value| field(wit::Source::Constant(wit::Constant::Float(value)));
+    assert_snapshot!(wrong_field(constant(f64::NAN)), @"`points[1].fields[0].source` is a constant that is not finite: NaN");
+    assert_snapshot!(wrong_field(constant(f64::NEG_INFINITY)), @"`points[1].fields[0].source` is a constant that is not finite: -inf");
+}
+
+#[test]
+fn codes_of_missing_values_can_be_counted() {
+    let missing = wit::Missing::Reject("Invalid value".into());
+    assert_snapshot!(wrong_field(wit::Field { missing, ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].missing.code` must be words of lower case joined by `-`, at most 64 bytes: `Invalid value`");
+}
+
+#[test]
+fn a_plan_is_bounded() {
+    assert_snapshot!(wrong(wit::Plan { points: vec![point(); 65], ..valid() }), @"`points` has 65 items, at most 64 are allowed");
+    assert_snapshot!(wrong(wit::Plan { translations: vec![TEXT; 1025], ..valid() }), @"`translations` has 1025 items, at most 1024 are allowed");
+    assert_snapshot!(wrong(wit::Plan { reads: vec![TEXT; 1025], ..valid() }), @"`reads` has 1025 items, at most 1024 are allowed");
+    assert_snapshot!(wrong(wit::Plan { computed: vec![wit::ColumnType::Float; 1025], ..valid() }), @"`computed` has 1025 items, at most 1024 are allowed");
+    assert_snapshot!(wrong(wit::Plan { masks: u32::MAX, ..valid() }), @"`masks` has 4294967295 items, at most 1024 are allowed");
+    assert_snapshot!(wrong_point(wit::Point { tags: vec![tag(wit::Source::Column(TEXT)); 257], ..point() }), @"`points[1].tags` has 257 items, at most 256 are allowed");
+    assert_snapshot!(wrong_point(wit::Point { fields: vec![field(wit::Source::Column(FLOAT)); 1025], ..point() }), @"`points[1].fields` has 1025 items, at most 1024 are allowed");
+}
+
+#[test]
+fn a_key_may_stand_twice() {
+    let fields = vec![field(wit::Source::Column(FLOAT)), field(wit::Source::Column(INTEGER))];
+    let plan = super::plan(wit::Plan { points: vec![wit::Point { fields, ..point() }], ..valid() }, &input()).unwrap();
+    assert_eq!(plan.points[0].fields.len(), 2);
+}
