@@ -32,7 +32,10 @@ fn build() -> Result<(), Box<dyn Error>> {
     let out = env::var_os("OUT_DIR").ok_or("cargo sets `OUT_DIR` for build scripts")?;
     for name in CONVERTERS {
         let package = Path::new("..").join(name);
-        println!("cargo::rerun-if-changed={}", package.display());
+        // Not its golden pairs, which go into no component.
+        for part in ["Cargo.toml", "src"] {
+            println!("cargo::rerun-if-changed={}", package.join(part).display());
+        }
         let components = Build::new(package, target_directory()?).workspace_profile().locked().run()?;
         let [component] = &components[..] else { return Err(format!("`{name}` must give one component").into()) };
         fs::write(Path::new(&out).join(name).with_extension("wasm"), &component.bytes)?;

@@ -61,7 +61,7 @@ pub enum DatasetError {
     /// The key names no dataset.
     #[error(
         "the key names no dataset: `{key}`; known datasets: {}\nhint: put a `dataset=NAME/` segment into the key, or \
-         `\"dataset\": \"NAME\"` into the event",
+         name the dataset in the event or by `--dataset`",
         list(known)
     )]
     Unnamed {
@@ -196,11 +196,11 @@ mod tests {
     fn a_key_without_a_name_is_an_error_with_the_known_names_and_a_hint() {
         insta::assert_snapshot!(name("landing/2024.parquet", &KNOWN).unwrap_err(), @r#"
         the key names no dataset: `landing/2024.parquet`; known datasets: `generation`, `consumption`, `transmission`, `ons-load-raw`
-        hint: put a `dataset=NAME/` segment into the key, or `"dataset": "NAME"` into the event
+        hint: put a `dataset=NAME/` segment into the key, or name the dataset in the event or by `--dataset`
         "#);
         insta::assert_snapshot!(name::<&str>("landing/2024.parquet", &[]).unwrap_err(), @r#"
         the key names no dataset: `landing/2024.parquet`; known datasets: none
-        hint: put a `dataset=NAME/` segment into the key, or `"dataset": "NAME"` into the event
+        hint: put a `dataset=NAME/` segment into the key, or name the dataset in the event or by `--dataset`
         "#);
     }
 

@@ -15,5 +15,6 @@ pub mod sink;
 pub mod report;
 pub mod metrics;
 pub mod pipeline;
+pub mod golden;
 pub mod lambda;
 pub mod cli;

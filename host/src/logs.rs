@@ -1,5 +1,7 @@
 //! The log: one line an event on standard error, JSON for machines or text for people.
 
+use std::io::IsTerminal;
+
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -21,7 +23,10 @@ pub fn start(level: LevelFilter, format: LogFormat) {
         LogFormat::Json => {
             Box::new(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
         }
-        LogFormat::Text => Box::new(fmt::layer().with_target(false).without_time().with_writer(std::io::stderr)),
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            Box::new(fmt::layer().with_ansi(colours).with_target(false).without_time().with_writer(std::io::stderr))
+        }
     };
     // An error says that a program which uses this library logs already: its choice holds.
     drop(tracing_subscriber::registry().with(layer.with_filter(events(level))).try_init());

@@ -88,11 +88,11 @@ fn without_times(text: &str) -> String {
 }
 
 /// The small file with its column `value` replaced.
-fn with_values(values: ArrayRef) -> RecordBatch {
+fn with_values(values: &ArrayRef) -> RecordBatch {
     let batch = small_consumption();
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-        let column = if field.name() == "value" { &values } else { column };
+        let column = if field.name() == "value" { values } else { column };
         (field.name().clone(), Arc::clone(column))
     });
     RecordBatch::try_from_iter(columns).unwrap()
@@ -129,7 +129,7 @@ fn a_file_with_damaged_pages() {
 #[test]
 fn a_nested_column_where_a_number_is_needed() {
     let lists = ListArray::from_iter_primitive::<Float64Type, _, _>([Some([Some(1.0)]), None, Some([Some(2.0)])]);
-    let input = Input::of(&with_values(Arc::new(lists)));
+    let input = Input::of(&with_values(&(Arc::new(lists) as ArrayRef)));
     assert_snapshot!(input.error(), @"error: `DIRECTORY/dataset=consumption/a.parquet`: converter `consumption` 1.0.0 rejected the input: the column `value` must be float, integer, unsigned or text: `List(Float64)` (invalid-column-type)");
 }
 

@@ -38,7 +38,8 @@ fn is_hidden(name: &str) -> bool {
 
 fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
     let unreadable = |cause| CliError::Read { path: path.display().to_string(), cause };
-    if !path.is_dir() {
+    // Asked here, because without a file its name need not tell a dataset either, and that would be the error.
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         found.push(Location::File(path.to_owned()));
         return Ok(());
     }

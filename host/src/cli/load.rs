@@ -45,7 +45,7 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
     } else {
         sink.abandon().await;
     }
-    let text = if *json { format!("{}\n", json!(report)) } else { summary::table(&report) };
+    let text = if *json { format!("{}\n", json!(report)) } else { summary::text(&report) };
     if to == "-" {
         // Standard output is for the lines.
         drop(std::io::stderr().write_all(text.as_bytes()));

@@ -16,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::golden::GoldenError;
 use crate::logs;
 use crate::pipeline::LoadError;
 use crate::report::{Failure, FailureKind};
@@ -115,6 +116,12 @@ enum CliError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    #[error(
+        "no component in `{0}`\nhint: make it with `influxdb-loader converter build`, or name it with `--component`"
+    )]
+    NoComponent(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
     S3Url(String),
     #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]

@@ -14,7 +14,11 @@ const SHORT_DIGEST: usize = 12;
 const NUMBERS: usize = 8;
 
 /// Objects, rows, converters, and what was rejected, as text with a newline at its end.
-pub(super) fn table(report: &Report) -> String {
+pub(super) fn text(report: &Report) -> String {
+    if report.objects.len() == 1 && report.totals() == Accounts::default() {
+        // Nothing was read, and the error has said why.
+        return String::new();
+    }
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header(["rows", "written", "rejected", "filtered", "points", "bytes", "seconds", "rows/s", "object"]);
@@ -136,7 +140,7 @@ mod tests {
             message: "the row has no time that can be read".to_owned(),
         });
         let report = Report { objects: vec![object], ..Report::default() };
-        insta::assert_snapshot!(table(&report), @r"
+        insta::assert_snapshot!(text(&report), @r"
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
            rows   written   rejected   filtered   points        bytes   seconds   rows/s   object                           
         ════════════════════════════════════════════════════════════════════════════════════════════════════════════════════

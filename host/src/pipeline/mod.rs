@@ -23,7 +23,7 @@ use crate::converter::{Catalog, Engine, Input, Limits};
 use crate::dataset::{self, DatasetName};
 use crate::event::ObjectReference;
 use crate::points::{Chunk, ChunkLimits};
-use crate::report::{Accounts, ConverterId, Failure, ObjectReport};
+use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow};
 use crate::sink::{Delivery, Sink, SinkError};
 use crate::source::{ParquetObject, S3Location};
 use crate::{aws, report};
@@ -62,6 +62,8 @@ pub trait Progress: Send + Sync {
     fn opened(&self, rows: u64);
     /// So many rows more are done: written, rejected or filtered.
     fn advanced(&self, rows: u64);
+    /// A row is rejected. Rows come in any order, and all of them, however many the report names.
+    fn rejected(&self, _row: &RejectedRow) {}
 }
 
 /// Nobody watches.
@@ -78,6 +80,18 @@ struct Options {
     concurrency: usize,
     strict: bool,
     drop_invalid_records: bool,
+}
+
+impl Options {
+    fn of(config: &Config) -> Self {
+        Self {
+            rows_per_batch: config.rows_per_batch,
+            chunks: ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes },
+            concurrency: config.write.concurrency,
+            strict: config.validate_schema,
+            drop_invalid_records: config.drop_invalid_records,
+        }
+    }
 }
 
 /// Loads objects; one for the life of a process.
@@ -102,16 +116,13 @@ impl Loader {
             ..Limits::default()
         };
         let engine = Engine::new(limits).map_err(LoadError::Converter)?;
-        Ok(Self {
-            catalog: Arc::new(Catalog::built_in(engine)),
-            options: Options {
-                rows_per_batch: config.rows_per_batch,
-                chunks: ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes },
-                concurrency: config.write.concurrency,
-                strict: config.validate_schema,
-                drop_invalid_records: config.drop_invalid_records,
-            },
-        })
+        Ok(Self { catalog: Arc::new(Catalog::built_in(engine)), options: Options::of(config) })
+    }
+
+    /// A loader with the same converters, also with those that either of the two gets later, and with other settings for
+    /// all but the limits of converters.
+    pub fn with_settings(&self, config: &Config) -> Self {
+        Self { catalog: Arc::clone(&self.catalog), options: Options::of(config) }
     }
 
     /// The converters that objects are loaded with.
@@ -226,6 +237,7 @@ impl Loader {
                     report.accounts.filtered += filtered;
                     for row in rejected {
                         report.accounts.reject(&row.code, 1);
+                        progress.rejected(&row);
                         tracing::debug!(object = report.object, row = row.row, code = row.code, "{}", row.message);
                         report.name_rejection(row);
                     }

@@ -1,6 +1,7 @@
 //! Batches → lines, row by row over columns that were bound beforehand.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
@@ -17,6 +18,11 @@ use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
 use crate::source::Batch;
+
+/// The nanoseconds since the epoch that InfluxDB 1.x and 2.x keep; they refuse the few values of 64 bits around them.
+///
+/// Source: `MinNanoTime` and `MaxNanoTime` in `models/time.go`.
+const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
 
 /// Why a batch could not be encoded.
 #[derive(Debug, thiserror::Error)]
@@ -221,6 +227,9 @@ impl PointState {
             Some(times) if times.is_valid(row) => times.values()[row],
             _ => return Err(RowProblem::timestamp()),
         };
+        if !TIMES.contains(&time) {
+            return Err(RowProblem::timestamp_out_of_range());
+        }
         let start = line.len();
         line.extend_from_slice(&self.layout.measurement);
         if self.layout.tags_are_sorted {
@@ -283,6 +292,12 @@ impl RowProblem {
     #[cold]
     fn timestamp() -> Self {
         Self { code: INVALID_TIMESTAMP.to_owned(), message: "the row has no time that can be read".to_owned() }
+    }
+
+    #[cold]
+    fn timestamp_out_of_range() -> Self {
+        let message = "the row's time is outside of the range that InfluxDB keeps".to_owned();
+        Self { code: INVALID_TIMESTAMP.to_owned(), message }
     }
 
     #[cold]

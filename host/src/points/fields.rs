@@ -140,9 +140,9 @@ impl FieldSlot {
                 if key.is_empty() {
                     line.truncate(start);
                     if let Some(reason) = self.keys.unwritable(code) {
-                        return Err(RowProblem::unwritable(self.title(), reason));
+                        return Err(RowProblem::unwritable(self.title(row), reason));
                     }
-                    return self.missing();
+                    return self.missing(row);
                 }
                 line.extend_from_slice(key);
             }
@@ -151,7 +151,7 @@ impl FieldSlot {
             return Ok(true);
         }
         line.truncate(start);
-        self.missing()
+        self.missing(row)
     }
 
     #[inline]
@@ -197,18 +197,22 @@ impl FieldSlot {
         true
     }
 
-    fn title(&self) -> String {
+    /// What messages call the field of a row.
+    fn title(&self, row: usize) -> String {
         match &self.field.key {
             Key::Name(name) => format!("the field `{name}`"),
-            Key::Translated(index) => format!("the field named by translation {index}"),
+            Key::Translated(index) => match self.keys.get(self.key_codes.get(row)) {
+                [key @ .., b'='] => format!("the field `{}`", String::from_utf8_lossy(key)),
+                _ => format!("the field named by translation {index}"),
+            },
         }
     }
 
     #[cold]
-    fn missing(&self) -> Result<bool, RowProblem> {
+    fn missing(&self, row: usize) -> Result<bool, RowProblem> {
         match &self.field.missing {
             Missing::Omit => Ok(false),
-            Missing::Reject(code) => Err(RowProblem::missing(code, &self.title())),
+            Missing::Reject(code) => Err(RowProblem::missing(code, &self.title(row))),
         }
     }
 }

@@ -136,6 +136,20 @@ fn tags_are_sorted_by_key_and_left_out_where_they_are_missing() {
 }
 
 #[test]
+fn a_time_that_influxdb_does_not_keep_rejects_the_row() {
+    let ends = [i64::MAX - 1, i64::MAX, i64::MIN + 2, i64::MIN + 1, i64::MIN];
+    let columns = batch(vec![times(ends.map(Some).to_vec())]);
+    let fields = vec![field("v", Source::Constant(Constant::Integer(1)), FieldType::Integer)];
+    insta::assert_snapshot!(encode(&plan(vec![], fields), &columns), @r"
+    m v=1i 9223372036854775806
+    m v=1i -9223372036854775806
+    row 1 rejected as invalid-timestamp: the row's time is outside of the range that InfluxDB keeps
+    row 3 rejected as invalid-timestamp: the row's time is outside of the range that InfluxDB keeps
+    row 4 rejected as invalid-timestamp: the row's time is outside of the range that InfluxDB keeps
+    ");
+}
+
+#[test]
 fn a_missing_value_rejects_the_row_where_the_plan_says_so() {
     let columns = batch(vec![
         times(vec![Some(1), Some(2), None, Some(4)]),

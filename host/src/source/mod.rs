@@ -10,9 +10,11 @@ mod error;
 mod file;
 mod parquet;
 mod s3;
+mod sample;
 mod windows;
 
 pub use columns::{Batch, ColumnSchema, ColumnType};
 pub use error::{Cause, SourceError};
 pub use parquet::{Batches, ParquetObject};
 pub use s3::{S3Location, list};
+pub use sample::{decode_sample, encode_sample};

@@ -1,0 +1,219 @@
+//! `converter test`: golden pairs.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::cli::{CliError, print};
+use crate::config::Config;
+use crate::converter::Converter;
+use crate::golden::{self, Difference, Pair, Runner, Verdict};
+use crate::pipeline::{LoadError, Loader};
+use crate::report::{Failure, FailureKind};
+
+/// The component of a converter's directory, as `converter build` leaves it.
+const COMPONENT: &str = "converter.wasm";
+
+/// The directory of golden pairs in a converter's directory.
+const GOLDEN: &str = "golden";
+
+/// What `converter test` is told.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// A converter's directory, with `converter.wasm` and `golden` in it, or a component beside `golden`.
+    #[arg(value_name = "DIRECTORY|FILE.wasm")]
+    target: PathBuf,
+    /// The component to test, instead of the directory's `converter.wasm`.
+    #[arg(long, value_name = "FILE.wasm")]
+    component: Option<PathBuf>,
+    /// The directory of golden pairs, instead of `golden`.
+    #[arg(long, value_name = "DIRECTORY")]
+    golden: Option<PathBuf>,
+    /// Make what the converter gives what is expected.
+    #[arg(long)]
+    update: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of a pair.
+struct Tested {
+    pair: Pair,
+    result: Result<(Verdict, Vec<Difference>), Failure>,
+    updated: bool,
+}
+
+impl Tested {
+    fn status(&self) -> &'static str {
+        match &self.result {
+            Err(_) => "invalid",
+            Ok((verdict, _)) if !verdict.broken.is_empty() => "broken",
+            Ok((_, differences)) if differences.is_empty() => "passed",
+            Ok(_) if self.updated => "updated",
+            Ok(_) => "differs",
+        }
+    }
+
+    fn is_good(&self) -> bool {
+        matches!(self.status(), "passed" | "updated")
+    }
+}
+
+/// Runs every golden pair. Returns whether all of them are as expected.
+pub(super) async fn test(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let loader = Loader::new(config)?;
+    let (converter, from) = converter(&loader, arguments)?;
+    let dataset = converter.description().dataset.clone();
+    loader.catalog().insert(dataset.clone(), converter.clone());
+    let runner = Runner::new(&loader, config, dataset)?;
+    let mut tested = Vec::new();
+    for pair in golden::find(&golden_directory(arguments))? {
+        tested.push(test_pair(&runner, pair, arguments.update).await?);
+    }
+    let text = if arguments.json { as_json(&converter, &from, &tested) } else { as_text(&converter, &from, &tested) };
+    print(&text)?;
+    Ok(tested.iter().all(Tested::is_good))
+}
+
+async fn test_pair(runner: &Runner, pair: Pair, update: bool) -> Result<Tested, CliError> {
+    let verdict = match runner.run(&pair).await {
+        Ok(verdict) => verdict,
+        // The other pairs are tested all the same.
+        Err(error) => {
+            let failure = Failure::new(FailureKind::Unexpected, &error);
+            return Ok(Tested { pair, result: Err(failure), updated: false });
+        }
+    };
+    let differences = pair.differences(&verdict.outcome)?;
+    // What a broken converter gives is nothing to expect.
+    let updated = update && !differences.is_empty() && verdict.broken.is_empty();
+    if updated {
+        pair.expect(&verdict.outcome)?;
+    }
+    Ok(Tested { pair, result: Ok((verdict, differences)), updated })
+}
+
+/// The converter to test, and where it is from.
+fn converter(loader: &Loader, arguments: &Arguments) -> Result<(Converter, String), CliError> {
+    let target = &arguments.target;
+    let file = match &arguments.component {
+        Some(file) => file.clone(),
+        None if target.is_dir() => target.join(COMPONENT),
+        None => target.clone(),
+    };
+    if arguments.component.is_none() && target.is_dir() && !file.exists() {
+        let name = built_in(loader, target).ok_or_else(|| CliError::NoComponent(target.display().to_string()))?;
+        let converter = loader.catalog().converter(&name).map_err(LoadError::Converter)?;
+        return Ok((converter, format!("built in, because there is no `{}`", file.display())));
+    }
+    let component = std::fs::read(&file).map_err(|cause| CliError::Read { path: file.display().to_string(), cause })?;
+    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
+    Ok((converter, file.display().to_string()))
+}
+
+/// The built-in dataset that has the name of a directory.
+fn built_in(loader: &Loader, directory: &Path) -> Option<String> {
+    let directory = directory.canonicalize().ok()?;
+    let name = directory.file_name()?.to_str()?;
+    loader.catalog().known().into_iter().find(|known| known == name)
+}
+
+fn golden_directory(arguments: &Arguments) -> PathBuf {
+    match &arguments.golden {
+        Some(directory) => directory.clone(),
+        None if arguments.target.is_dir() => arguments.target.join(GOLDEN),
+        None => arguments.target.with_file_name(GOLDEN),
+    }
+}
+
+fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
+    let description = converter.description();
+    let mut text = format!("converter {} {} ({from})\n", description.name, description.version);
+    let width = tested.iter().map(|tested| tested.pair.name().chars().count()).max().unwrap_or(0);
+    for tested in tested {
+        let told = match &tested.result {
+            Err(failure) => format!("\n{}", indented(&failure.to_string())),
+            Ok((verdict, differences)) => told(verdict, differences, tested.updated),
+        };
+        text.push_str(&format!("  {:width$}  {:7}  {}\n", tested.pair.name(), tested.status(), told.trim_end()));
+    }
+    let good = tested.iter().filter(|tested| tested.is_good()).count();
+    let bad = tested.len() - good;
+    text.push_str(&match bad {
+        0 => format!("{good} golden pairs are as expected\n"),
+        _ => format!("{bad} of {} golden pairs are not as expected\n", tested.len()),
+    });
+    if tested.iter().any(|tested| tested.status() == "differs") {
+        text.push_str("hint: where what it gives now is right, run again with `--update`\n");
+    }
+    text
+}
+
+fn told(verdict: &Verdict, differences: &[Difference], updated: bool) -> String {
+    let accounts = &verdict.accounts;
+    let mut told = match &verdict.outcome.failure {
+        Some(_) => "the object fails".to_owned(),
+        None => format!(
+            "{} rows: {} points, {} rejected, {} filtered",
+            accounts.rows,
+            accounts.points,
+            accounts.rejected_total(),
+            accounts.filtered
+        ),
+    };
+    for broken in &verdict.broken {
+        told.push_str(&format!(
+            "\n    property `{}` does not hold, {}",
+            broken.property,
+            indented(&broken.message).trim()
+        ));
+    }
+    if !updated {
+        for Difference { file, text } in differences {
+            told.push_str(&format!("\n    {}\n{}", file.display(), indented(text)));
+        }
+    }
+    told
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}\n")).collect()
+}
+
+fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
+    let description = converter.description();
+    let goldens: Vec<Value> = tested
+        .iter()
+        .map(|tested| {
+            let mut golden = json!({
+                "name": tested.pair.name(),
+                "sample": tested.pair.sample().display().to_string(),
+                "status": tested.status(),
+            });
+            match &tested.result {
+                Err(failure) => golden["error"] = json!(failure.message()),
+                Ok((verdict, differences)) => {
+                    golden["accounts"] = json!(verdict.accounts);
+                    golden["broken"] = verdict
+                        .broken
+                        .iter()
+                        .map(|broken| json!({ "property": broken.property.to_string(), "message": broken.message }))
+                        .collect();
+                    golden["differences"] = differences
+                        .iter()
+                        .map(|Difference { file, text }| json!({ "file": file.display().to_string(), "text": text }))
+                        .collect();
+                }
+            }
+            golden
+        })
+        .collect();
+    let report = json!({
+        "converter": { "name": description.name, "version": description.version, "digest": converter.digest() },
+        "component": from,
+        "passed": tested.iter().all(Tested::is_good),
+        "golden": goldens,
+    });
+    format!("{report}\n")
+}
