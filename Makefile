@@ -33,7 +33,9 @@ demo: wasm ## Build the loader and load four years of real data into a local fil
 
 .PHONY: test
 test: wasm test-tools ## Run all tests, against real servers
-	$(call say,"building and testing")
+	$(call say,"building; the first time takes several minutes")
+	@$(BUILD)
+	$(call say,"testing")
 	@cargo test --release --locked --workspace
 
 .PHONY: check
