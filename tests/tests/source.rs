@@ -11,6 +11,8 @@ use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 const BUCKET: &str = "energy";
+/// Enough for chunks of more than a window, of a mebibyte, in a row group.
+const ROWS: usize = 150_000;
 const KEY: &str = "dataset=generation/large.parquet";
 
 /// Rows whose columns compress badly, so that each chunk of a large row group is several windows long.
@@ -59,13 +61,10 @@ fn converted(run: Outcome) -> String {
 fn an_object_gives_the_same_points_from_s3_as_from_the_disk_whatever_its_row_groups() {
     let moto = Moto::start();
     moto.create_bucket(BUCKET);
-    let batch = generation(300_000);
-    for (row_group, compression) in [
-        (300_000, Compression::UNCOMPRESSED),
-        (300_000, Compression::SNAPPY),
-        (100_000, Compression::LZ4_RAW),
-        (7_001, Compression::UNCOMPRESSED),
-    ] {
+    let batch = generation(ROWS);
+    for (row_group, compression) in
+        [(ROWS, Compression::UNCOMPRESSED), (ROWS, Compression::SNAPPY), (40_007, Compression::UNCOMPRESSED)]
+    {
         let object = written(&batch, row_group, compression);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(KEY);
@@ -78,7 +77,7 @@ fn an_object_gives_the_same_points_from_s3_as_from_the_disk_whatever_its_row_gro
         let from_s3 = converted(
             Loader::new(["load", "--to", "-"]).argument(format!("s3://{BUCKET}/{KEY}")).settings(moto.settings()).run(),
         );
-        assert_eq!(from_disk.lines().count(), 300_000);
+        assert_eq!(from_disk.lines().count(), ROWS);
         // Requests are in flight at once, so that chunks arrive in any order.
         let sorted = |text: &str| {
             let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
