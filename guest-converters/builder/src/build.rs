@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use serde_json::Value;
-use wit_component::{ComponentEncoder, DecodedWasm};
+use wit_component::ComponentEncoder;
 
+use crate::interfaces::Interfaces;
 use crate::toolchain::{Toolchain, ToolchainError};
 
 /// The profile `converter` for a package whose workspace has none: cargo's release profile, made small. One unit for the
@@ -250,9 +251,8 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, AnyError> {
 /// Whether the component exports the contract's interface, in any version: which versions there are is the loader's to
 /// say.
 fn is_converter(component: &[u8]) -> Result<bool, AnyError> {
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(component)? else { return Ok(false) };
-    let mut exports = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key));
-    Ok(exports.any(|export| export.split('@').next() == Some(INTERFACE)))
+    let exports = Interfaces::of(component)?.exports;
+    Ok(exports.iter().any(|export| export.split('@').next() == Some(INTERFACE)))
 }
 
 /// Writes a file that others may be reading or writing: they see the whole file before or after, never a part.

@@ -19,8 +19,10 @@
 
 mod build;
 mod environment;
+mod interfaces;
 mod toolchain;
 
 pub use build::{Build, BuildError, Component};
 pub use environment::{TargetDirectoryError, target_directory};
+pub use interfaces::{Interfaces, InterfacesError};
 pub use toolchain::{TARGET, Toolchain, ToolchainError};
