@@ -8,6 +8,7 @@
 mod columns;
 mod error;
 mod file;
+mod head;
 mod parquet;
 mod s3;
 mod sample;

@@ -164,7 +164,12 @@ impl ParquetObject {
         }
     }
 
-    fn open_group(
+    /// The schema in which batches are decoded, before they are normalized.
+    pub(super) fn decoded_schema(&self) -> Arc<Schema> {
+        Arc::clone(self.metadata.schema())
+    }
+
+    pub(super) fn open_group(
         &self,
         group: usize,
         columns: &[usize],
