@@ -63,6 +63,13 @@ impl Loader {
         self
     }
 
+    /// Adds arguments.
+    #[must_use]
+    pub fn arguments<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
     /// Runs with these settings as well.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
@@ -76,8 +83,17 @@ impl Loader {
     ///
     /// Where it takes longer than two minutes.
     pub fn run(self) -> Outcome {
+        self.run_within(RUN_LIMIT)
+    }
+
+    /// As [`Self::run`], with another limit: for commands that compile.
+    ///
+    /// # Panics
+    ///
+    /// Where it takes longer than that.
+    pub fn run_within(self, limit: Duration) -> Outcome {
         let mut command = command(&programs().loader, &self.settings);
-        run(command.args(&self.arguments).current_dir(workspace()), RUN_LIMIT)
+        run(command.args(&self.arguments).current_dir(workspace()), limit)
     }
 }
 

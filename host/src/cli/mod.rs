@@ -122,6 +122,8 @@ enum CliError {
         "no component in `{0}`\nhint: make it with `influxdb-loader converter build`, or name it with `--component`"
     )]
     NoComponent(String),
+    #[error(transparent)]
+    Project(#[from] converter::ProjectError),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
     S3Url(String),
     #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]

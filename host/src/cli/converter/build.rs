@@ -1,0 +1,106 @@
+//! `converter build`: a project → a component.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use converter_builder::Build;
+
+use super::project::{COMPONENT, Language, ProjectError, language};
+use crate::cli::{CliError, print};
+use crate::config::Config;
+use crate::pipeline::{LoadError, Loader};
+
+/// Builds a project and says what came out of it. Returns true: what does not build is an error.
+pub(super) fn build(config: &Config, directory: &Path) -> Result<bool, CliError> {
+    let started = Instant::now();
+    let component = match language(directory)? {
+        Language::Rust => rust(directory)?,
+        Language::Python => python(directory)?,
+    };
+    // Not left where it could be uploaded unless the loader takes it.
+    let loader = Loader::new(config)?;
+    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
+    let path = directory.join(COMPONENT);
+    std::fs::write(&path, &component).map_err(ProjectError::file(&path))?;
+    let description = converter.description();
+    print(&format!(
+        "{}: {} {} for the dataset `{}`, {} bytes, sha256 {}, built in {:.1} s\n",
+        path.display(),
+        description.name,
+        description.version,
+        description.dataset,
+        component.len(),
+        converter.digest(),
+        started.elapsed().as_secs_f64()
+    ))?;
+    Ok(true)
+}
+
+/// Says what is going on to whoever waits: that it cannot be said stops nothing.
+fn say(what: std::fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stderr(), "{what}"));
+}
+
+fn rust(directory: &Path) -> Result<Vec<u8>, ProjectError> {
+    // Cargo's own variable, which the builder does not hand on.
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| directory.join("target"), PathBuf::from);
+    say(format_args!("building `{}` with cargo for {}", directory.display(), converter_builder::TARGET));
+    let components = Build::new(directory, target).run()?;
+    // A package has one library, and the builder fails where it gives no module.
+    Ok(components.into_iter().next().map(|component| component.bytes).unwrap_or_default())
+}
+
+fn python(directory: &Path) -> Result<Vec<u8>, ProjectError> {
+    // Programs run inside the project, where relative paths would mean something else.
+    let directory = &std::fs::canonicalize(directory).map_err(ProjectError::file(directory))?;
+    let environment = directory.join(".venv");
+    let python = environment.join("bin/python3");
+    if !python.is_file() {
+        say(format_args!("making a virtual environment: {}", environment.display()));
+        let hint = Some("Python 3 must be installed; on Debian `apt-get install python3-venv`");
+        run(directory, "python3", ["-m", "venv", ".venv"], hint)?;
+    }
+    say(format_args!("installing the requirements of `{}`", directory.display()));
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
+    run(directory, &python, install, None)?;
+    say(format_args!("building `{}` with componentize-py", directory.display()));
+    let output = environment.join(COMPONENT);
+    let mut arguments: Vec<&OsStr> =
+        ["--quiet", "--wit-path", "wit", "--world", "converter-world"].map(OsStr::new).into();
+    // Not the project itself, which would put the virtual environment into the component.
+    arguments.extend(["componentize", "-p", "src", "-p", "vendor", "converter", "-o"].map(OsStr::new));
+    arguments.push(output.as_os_str());
+    let hint = Some("`requirements.txt` must name `componentize-py`");
+    run(directory, environment.join("bin/componentize-py"), arguments, hint)?;
+    let component = std::fs::read(&output).map_err(ProjectError::file(&output))?;
+    std::fs::remove_file(&output).map_err(ProjectError::file(&output))?;
+    Ok(component)
+}
+
+/// Runs a program in the project to its end.
+fn run(
+    directory: &Path,
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    hint: Option<&'static str>,
+) -> Result<(), ProjectError> {
+    let program = program.as_ref();
+    let mut command = Command::new(program);
+    // Python must not look into what another virtual environment or the user's home has.
+    command.args(arguments).current_dir(directory).env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH");
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = command.output().map_err(|cause| {
+        let program = program.to_string_lossy().into_owned();
+        ProjectError::Run { program, hint, cause }
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let output = String::from_utf8_lossy(&said).trim().to_owned();
+    Err(ProjectError::Failed { command: format!("{command:?}"), output })
+}

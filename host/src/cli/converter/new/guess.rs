@@ -1,0 +1,187 @@
+//! The columns of a sample → a mapping to begin with.
+
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::Int32Type;
+
+use crate::cli::converter::project::ProjectError;
+use crate::source::{ColumnSchema, ColumnType};
+
+/// What times are called, the most likely first.
+const TIME_NAMES: [&str; 6] = ["timestamp", "time", "datetime", "date_time", "date", "ts"];
+
+/// Keys that InfluxDB keeps for itself.
+const RESERVED: [&str; 3] = ["time", "_field", "_measurement"];
+
+/// Which column becomes what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Guess {
+    pub(super) time: ColumnSchema,
+    /// Text.
+    pub(super) tags: Vec<ColumnSchema>,
+    /// Numbers and booleans.
+    pub(super) fields: Vec<ColumnSchema>,
+    /// What is left, with the reason.
+    pub(super) unused: Vec<(ColumnSchema, &'static str)>,
+}
+
+impl Guess {
+    /// Guesses by the schema, and by the sample's first rows: all its columns, in the types of [`ColumnType::arrow`],
+    /// but those that cannot be read, which `rows` has not.
+    pub(super) fn new(sample: &str, columns: &[ColumnSchema], rows: &RecordBatch) -> Result<Self, ProjectError> {
+        let names = || columns.iter().map(|column| format!("`{}` {}", column.name, column.source_type));
+        let list = || names().collect::<Vec<_>>().join(", ");
+        let time =
+            time(columns, rows).ok_or_else(|| ProjectError::NoTime { sample: sample.to_owned(), columns: list() })?;
+        let mut guess = Self { time: time.clone(), tags: vec![], fields: vec![], unused: vec![] };
+        for column in columns.iter().filter(|column| column.name != time.name) {
+            let is_ambiguous = columns.iter().filter(|other| other.name == column.name).count() > 1;
+            let reason = match column.column_type {
+                _ if is_ambiguous => "several columns have this name",
+                _ if column.name.is_empty() => "it has no name",
+                _ if RESERVED.contains(&&*column.name) => "InfluxDB keeps this name for itself",
+                ColumnType::Text => {
+                    guess.tags.push(column.clone());
+                    continue;
+                }
+                ColumnType::Boolean | ColumnType::Integer | ColumnType::Unsigned | ColumnType::Float => {
+                    guess.fields.push(column.clone());
+                    continue;
+                }
+                ColumnType::Timestamp => "a point has one time",
+                ColumnType::Other => "converters cannot read this type",
+            };
+            guess.unused.push((column.clone(), reason));
+        }
+        if guess.fields.is_empty() {
+            return Err(ProjectError::NoField { sample: sample.to_owned(), columns: list() });
+        }
+        Ok(guess)
+    }
+}
+
+/// The column that is most likely the time: a timestamp, else text that reads as one, else an integer with such a name;
+/// among several, one that is called so, else the first.
+fn time<'a>(columns: &'a [ColumnSchema], rows: &RecordBatch) -> Option<&'a ColumnSchema> {
+    let rank = |column: &ColumnSchema| {
+        let name = column.name.to_ascii_lowercase();
+        let rank = TIME_NAMES.iter().position(|known| *known == name);
+        let kind = match column.column_type {
+            ColumnType::Timestamp => 0,
+            ColumnType::Text if reads_as_times(column, rows) => 1,
+            ColumnType::Integer if rank.is_some() => 2,
+            ColumnType::Boolean
+            | ColumnType::Integer
+            | ColumnType::Unsigned
+            | ColumnType::Float
+            | ColumnType::Text
+            | ColumnType::Other => return None,
+        };
+        Some((kind, rank.unwrap_or(TIME_NAMES.len())))
+    };
+    let ranked = columns.iter().filter_map(|column| Some((rank(column)?, column)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, column)| column)
+}
+
+/// Whether the column has values and all of them look like `2024-03-01T12:30:00`.
+fn reads_as_times(column: &ColumnSchema, rows: &RecordBatch) -> bool {
+    let Some(texts) = rows.column_by_name(&column.name) else { return false };
+    let Some(texts) = texts.as_dictionary_opt::<Int32Type>() else { return false };
+    let Some(texts) = texts.downcast_dict::<StringArray>() else { return false };
+    let mut values = texts.into_iter().flatten().peekable();
+    values.peek().is_some() && values.all(is_time)
+}
+
+fn is_time(text: &str) -> bool {
+    const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let matches = |(byte, form): (&u8, &u8)| match form {
+        b'd' => byte.is_ascii_digit(),
+        b'T' => matches!(byte, b'T' | b't' | b' '),
+        _ => byte == form,
+    };
+    text.len() >= FORM.len() && text.as_bytes().iter().zip(FORM).all(matches)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, DictionaryArray, new_null_array};
+
+    use super::*;
+
+    fn column(name: &str, column_type: ColumnType) -> ColumnSchema {
+        ColumnSchema { name: name.into(), column_type, source_type: format!("{column_type:?}"), nullable: true }
+    }
+
+    /// A guess for columns of one null row, but for text.
+    fn guess(columns: &[(&str, ColumnType, &str)]) -> Result<Guess, ProjectError> {
+        let readable = columns.iter().filter_map(|(name, column_type, text)| {
+            let array: ArrayRef = match column_type {
+                ColumnType::Text => Arc::new([*text].into_iter().collect::<DictionaryArray<Int32Type>>()),
+                _ => new_null_array(&column_type.arrow()?, 1),
+            };
+            Some((*name, array, true))
+        });
+        let rows = RecordBatch::try_from_iter_with_nullable(readable).unwrap();
+        let columns: Vec<_> = columns.iter().map(|(name, column_type, _)| column(name, *column_type)).collect();
+        Guess::new("sample.parquet", &columns, &rows)
+    }
+
+    fn names(columns: &[ColumnSchema]) -> Vec<&str> {
+        columns.iter().map(|column| &*column.name).collect()
+    }
+
+    #[test]
+    fn text_becomes_tags_and_numbers_become_fields() {
+        let guess = guess(&[
+            ("created", ColumnType::Timestamp, ""),
+            ("timestamp", ColumnType::Timestamp, ""),
+            ("region", ColumnType::Text, "SE"),
+            ("value", ColumnType::Float, ""),
+            ("valid", ColumnType::Boolean, ""),
+            ("raw", ColumnType::Other, ""),
+        ])
+        .unwrap();
+        assert_eq!(guess.time.name, "timestamp");
+        assert_eq!(names(&guess.tags), ["region"]);
+        assert_eq!(names(&guess.fields), ["value", "valid"]);
+        let unused: Vec<_> = guess.unused.iter().map(|(column, reason)| (&*column.name, *reason)).collect();
+        assert_eq!(unused, [("created", "a point has one time"), ("raw", "converters cannot read this type")]);
+    }
+
+    #[test]
+    fn text_that_reads_as_times_is_the_time_where_no_timestamp_is() {
+        let guess = guess(&[
+            ("name", ColumnType::Text, "Oslo"),
+            ("at", ColumnType::Text, "2018-01-01 00:00:00.000"),
+            ("value", ColumnType::Integer, ""),
+        ]);
+        assert_eq!(guess.unwrap().time.name, "at");
+    }
+
+    #[test]
+    fn an_integer_is_the_time_only_by_its_name() {
+        let columns = [("count", ColumnType::Integer, ""), ("time", ColumnType::Integer, "")];
+        assert_eq!(guess(&columns).unwrap().time.name, "time");
+        let error = guess(&columns[..1]).unwrap_err().to_string();
+        assert!(error.starts_with("no column of `sample.parquet` is a time: `count` Integer"), "{error}");
+    }
+
+    #[test]
+    fn a_point_without_a_field_cannot_be_guessed() {
+        let error = guess(&[("time", ColumnType::Timestamp, ""), ("region", ColumnType::Text, "SE")]).unwrap_err();
+        assert!(matches!(error, ProjectError::NoField { .. }));
+    }
+
+    #[test]
+    fn names_that_cannot_be_keys_are_left_out() {
+        let guess = guess(&[
+            ("timestamp", ColumnType::Timestamp, ""),
+            ("time", ColumnType::Text, "noon"),
+            ("value", ColumnType::Float, ""),
+        ]);
+        assert_eq!(guess.unwrap().unused[0].1, "InfluxDB keeps this name for itself");
+    }
+}

@@ -1,0 +1,59 @@
+//! A project in Python.
+
+use serde_json::json;
+
+use super::guess::Guess;
+use super::{Names, fill};
+use crate::source::{ColumnSchema, ColumnType};
+
+/// What makes components of Python, at the version that the SDK is tested with.
+const REQUIREMENTS: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-converters/examples/ons-load-python/requirements.txt"));
+
+/// The files that are the author's own.
+pub(super) fn files(names: &Names, guess: &Guess) -> Vec<(&'static str, String)> {
+    let placeholders: [(&str, &str); 5] = [
+        ("name", names.name.as_str()),
+        ("measurement", &names.measurement),
+        ("imports", if guess.time.column_type == ColumnType::Text { ", timestamp" } else { "" }),
+        ("time", &time(&guess.time)),
+        ("bindings", &bindings(guess)),
+    ];
+    vec![
+        ("src/converter.py", fill(include_str!("templates/converter.py.txt"), &placeholders)),
+        ("requirements.txt", REQUIREMENTS.to_owned()),
+        (".gitignore", "/.venv/\n/converter.wasm\n__pycache__/\n".to_owned()),
+    ]
+}
+
+/// A string as Python writes it: JSON's escapes are among Python's.
+fn quoted(text: &str) -> String {
+    json!(text).to_string()
+}
+
+fn required(column: &ColumnSchema) -> String {
+    let column_type = format!("{:?}", column.column_type).to_uppercase();
+    format!("plan.required({}, ColumnType.{column_type})", quoted(&column.name))
+}
+
+fn time(column: &ColumnSchema) -> String {
+    let mut time = format!("        time = {}", required(column));
+    if column.column_type == ColumnType::Text {
+        time.push_str(
+            "
+        # Text without an offset is UTC.
+        time = plan.compute(ColumnType.TIMESTAMP, [time], lambda rows: [timestamp(text) for text in rows])",
+        );
+    }
+    time
+}
+
+fn bindings(guess: &Guess) -> String {
+    let bind =
+        |kind, column: &ColumnSchema| format!("        point.{kind}({}, {})", quoted(&column.name), required(column));
+    let tags = guess.tags.iter().map(|column| bind("tag", column));
+    let fields = guess.fields.iter().map(|column| bind("field", column));
+    let unused =
+        guess.unused.iter().map(|(column, reason)| format!("        # Not used: {}: {reason}.", quoted(&column.name)));
+    tags.chain(fields).chain(unused).collect::<Vec<_>>().join("\n")
+}

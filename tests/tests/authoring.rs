@@ -1,0 +1,196 @@
+//! What an author of converters does, from a sample to points, with the real toolchains.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file};
+use serde_json::Value;
+
+/// How long a build may take: the first one compiles the standard library, and the machine may be busy.
+const BUILD_LIMIT: Duration = Duration::from_secs(1200);
+
+/// A command that runs cargo or pip: in the user's home, where their settings and caches are.
+fn build(arguments: &[&str]) -> String {
+    let mut settings = Settings::default();
+    for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
+        if let Ok(value) = env::var(name) {
+            settings = settings.with(name, value);
+        }
+    }
+    // Where the converters of the workspace are built, so that the standard library is built once.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("converters");
+    let settings = settings.with("CARGO_TARGET_DIR", target.to_str().unwrap());
+    Loader::new(["converter"]).arguments(arguments).settings(settings).run_within(BUILD_LIMIT).succeeded().stdout
+}
+
+fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(path)
+}
+
+fn raw_file() -> PathBuf {
+    data("dataset=ons-load-raw/sao-paulo-load-2018-2021.parquet")
+}
+
+/// The example in Rust, built once. Not in a copy: its package is one of the workspace.
+fn rust_example() -> &'static Path {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    COMPONENT.get_or_init(|| {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-converters/examples/ons-load-rust");
+        build(&["build", project.to_str().unwrap()]);
+        project.join("converter.wasm")
+    })
+}
+
+/// A copy of an example's project, so that nothing is built in the repository.
+fn example(name: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-converters/examples").join(name);
+    copy(&source, directory.path());
+    directory
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_name() == ".venv" || entry.file_name() == "__pycache__" {
+            continue;
+        }
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// Loads a file into a file of line protocol: the lines in order, and the report.
+fn load(file: &Path, converter: Option<&Path>) -> (Vec<String>, Value) {
+    let directory = tempfile::tempdir().unwrap();
+    let points = directory.path().join("points.lp");
+    let mut loader = Loader::new(["load", file.to_str().unwrap(), "--json", "--to", points.to_str().unwrap()]);
+    if let Some(converter) = converter {
+        loader = loader.argument("--converter").argument(converter);
+    }
+    let report = serde_json::from_str(&loader.run().succeeded().stdout).unwrap();
+    (fs::read_to_string(points).unwrap().lines().map(str::to_owned).collect(), report)
+}
+
+/// Holds an example's points against those that the consumption converter gives for the same data, cleaned.
+fn gives_the_points_of_the_cleaned_file(component: &Path) {
+    let (mut expected, cleaned) = load(&consumption_file(), None);
+    let (mut lines, raw) = load(&raw_file(), Some(component));
+    expected.sort();
+    lines.sort();
+    assert_eq!(lines.len() as u64, CONSUMPTION_POINTS);
+    assert!(lines == expected, "the points differ");
+    // 9 hours are ambiguous and 4 do not exist. Those 4 are also the 4 rows that have no value.
+    let rejected = |report: &Value| report["objects"][0]["accounts"]["rejected"].clone();
+    assert_eq!(rejected(&raw), rejected(&cleaned), "{raw}");
+    assert_eq!(rejected(&raw)["invalid-timestamp"], CONSUMPTION_ROWS - CONSUMPTION_POINTS);
+}
+
+#[test]
+fn the_example_in_rust_gives_the_points_of_the_cleaned_file() {
+    gives_the_points_of_the_cleaned_file(rust_example());
+}
+
+#[test]
+fn the_example_in_python_gives_the_points_of_the_cleaned_file() {
+    let project = example("ons-load-python");
+    build(&["build", project.path().to_str().unwrap()]);
+    gives_the_points_of_the_cleaned_file(&project.path().join("converter.wasm"));
+}
+
+#[test]
+fn a_new_project_in_rust_builds_passes_its_test_and_converts_its_sample() {
+    let directory = tempfile::tempdir().unwrap();
+    let project = directory.path().join("grid");
+    let (project, sample) = (project.to_str().unwrap(), consumption_file());
+    let said = build(&["new", "grid-load", "--from", sample.to_str().unwrap(), "--directory", project]);
+    assert!(said.contains("time    timestamp\ntags    region, unit, consumer_type,"), "{said}");
+
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authoring");
+    cargo.args(["test", "--quiet"]).current_dir(project).env("CARGO_TARGET_DIR", target);
+    let tested = cargo.output().unwrap();
+    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(String::from_utf8_lossy(&tested.stdout).contains("1 passed"));
+
+    build(&["build", project]);
+    let (lines, _) =
+        load(&Path::new(project).join("golden/sample.parquet"), Some(&Path::new(project).join("converter.wasm")));
+    assert_eq!(lines.len(), 20);
+    assert_eq!(
+        lines[0],
+        "grid_load,consumer_type=distributor,measurement_type=load,region=sudeste,sector=distribution,\
+         subsector=CPFL\\ PAULISTA,unit=MW value=2569.709961 1514772000000000000"
+    );
+
+    // Nothing is overwritten.
+    let again = ["converter", "new", "grid-load", "--from", sample.to_str().unwrap(), "--directory", project];
+    let again = Loader::new(again).run();
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("is not empty"), "{again}");
+}
+
+#[test]
+fn a_new_project_in_python_builds_and_converts_its_sample() {
+    let directory = tempfile::tempdir().unwrap();
+    let project = directory.path().join("load");
+    let (project, sample) = (project.to_str().unwrap(), raw_file());
+    build(&["new", "load", "--language", "python", "--from", sample.to_str().unwrap(), "--directory", project]);
+    build(&["build", project]);
+    let (lines, _) =
+        load(&Path::new(project).join("golden/sample.parquet"), Some(&Path::new(project).join("converter.wasm")));
+    assert_eq!(lines.len(), 20);
+    assert_eq!(
+        lines[0],
+        "load,nom_seriehistorica=SP-CPFL\\ PAULISTA val_itemserieoriginal=2569.709961 1514764800000000000"
+    );
+}
+
+#[test]
+fn inspect_shows_what_a_component_is_and_how_it_plans_a_file() {
+    let component = rust_example();
+    let inspect =
+        || Loader::new(["converter", "inspect"]).argument(component).argument("--schema").argument(raw_file());
+    let text = inspect().run().succeeded().stdout;
+    let plan = text.split_once("\npoint").expect("a plan").1;
+    insta::assert_snapshot!(plan, @r#"
+    1: consumption_data, time from computed column 0 (convert)
+            key               from                     level      as     when missing             in rows of
+     tag    region            "sudeste"                plan       text   left out                 all
+     tag    consumer_type     "distributor"            plan       text   left out                 all
+     tag    measurement_type  "load"                   plan       text   left out                 all
+     tag    sector            "distribution"           plan       text   left out                 all
+     tag    subsector         `nom_seriehistorica`     translate  text   left out                 all
+     field  power_mw          `val_itemserieoriginal`  plan       float  rejected: invalid-value  all
+     field  unit              "MW"                     plan       text   left out                 all
+    translated, once a distinct value: `nom_seriehistorica`
+    pushed into the sandbox, row by row: `din_ocorrencia`
+    not used: none
+    "#);
+
+    let facts: Value = serde_json::from_str(&inspect().argument("--json").run().succeeded().stdout).unwrap();
+    assert_eq!(facts["contract"], "0.1.0");
+    assert_eq!(facts["plan"]["points"][0]["time"]["level"], "convert");
+    assert_eq!(facts["plan"]["read"], serde_json::json!(["din_ocorrencia"]));
+    for import in facts["imports"].as_array().unwrap() {
+        assert!(import.as_str().unwrap().starts_with("influxdb-loader:converter/"), "{import}");
+    }
+}
+
+#[test]
+fn what_is_no_project_is_refused_with_a_hint() {
+    let directory = tempfile::tempdir().unwrap();
+    let outcome = Loader::new(["converter", "build"]).argument(directory.path()).run();
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stderr.contains("has neither `Cargo.toml` nor `src/converter.py`\nhint: "), "{}", outcome.stderr);
+}
