@@ -163,6 +163,9 @@ mod tests {
 
     /// What subscribers are told while `run` runs, a line of JSON for each event.
     fn events(run: impl FnOnce()) -> String {
+        // While there is but one subscriber, whether a place in the code is heard at all is decided by the thread that gets
+        // there first, which may be another test's, without a subscriber. With a second one, all are asked.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::fmt()
