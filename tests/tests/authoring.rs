@@ -124,6 +124,9 @@ fn a_new_project_in_rust_builds_passes_its_test_and_converts_its_sample() {
     assert!(String::from_utf8_lossy(&tested.stdout).contains("1 passed"));
 
     build(&["build", project]);
+    build(&["test", project, "--update"]);
+    assert!(Path::new(project).join("golden/sample.lp").is_file());
+    build(&["test", project]);
     let (lines, _) =
         load(&Path::new(project).join("golden/sample.parquet"), Some(&Path::new(project).join("converter.wasm")));
     assert_eq!(lines.len(), 20);
@@ -162,7 +165,7 @@ fn inspect_shows_what_a_component_is_and_how_it_plans_a_file() {
     let inspect =
         || Loader::new(["converter", "inspect"]).argument(component).argument("--schema").argument(raw_file());
     let text = inspect().run().succeeded().stdout;
-    let plan = text.split_once("\npoint").expect("a plan").1;
+    let plan = text.split_once("\npoint ").expect("a plan").1;
     insta::assert_snapshot!(plan, @r#"
     1: consumption_data, time from computed column 0 (convert)
             key               from                     level      as     when missing             in rows of
