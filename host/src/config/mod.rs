@@ -12,6 +12,7 @@ mod unknown;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -31,6 +32,8 @@ pub struct Config {
     pub write: WriteSettings,
     /// What converters may use.
     pub converter: ConverterSettings,
+    /// Where converters come from beside those that are built in; none: from nowhere else.
+    pub registry: Option<RegistrySettings>,
     /// Rows decoded and converted at a time; at least 1.
     pub rows_per_batch: usize,
     /// Whether an object must have every column that its dataset requires.
@@ -137,6 +140,23 @@ pub struct ConverterSettings {
     pub log_bytes: usize,
 }
 
+/// Where converters come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrySettings {
+    /// The bucket.
+    pub bucket: String,
+    /// What all keys begin with, without slashes around it.
+    pub prefix: String,
+    /// Which channel's converters are used.
+    pub channel: String,
+    /// How long a converter is used before the registry is asked again.
+    pub refresh: Duration,
+    /// Ed25519 public keys, of which one must have signed a converter. None: signatures are not looked at.
+    pub public_keys: Vec<[u8; 32]>,
+    /// Where compiled converters are kept.
+    pub cache_directory: PathBuf,
+}
+
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -224,6 +244,7 @@ impl Config {
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
             },
+            registry: RegistrySettings::read(&mut reader),
         };
         let bad = reader.finish();
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
@@ -264,6 +285,22 @@ impl InfluxDb {
             token: token.map(Token::Value).or_else(|| secret_name.map(Token::SecretName)),
             login,
         }
+    }
+}
+
+impl RegistrySettings {
+    fn read(reader: &mut Reader<impl Fn(&str) -> Option<String>>) -> Option<Self> {
+        let bucket = reader.text(&settings::CONVERTER_BUCKET);
+        // Read without a bucket too, so that what is bad is found.
+        let settings = Self {
+            bucket: String::new(),
+            prefix: reader.key_prefix(&settings::CONVERTER_PREFIX).unwrap_or_default(),
+            channel: reader.name(&settings::CONVERTER_CHANNEL).unwrap_or_default(),
+            refresh: Duration::from_secs(reader.integer(&settings::CONVERTER_REFRESH_SECONDS)),
+            public_keys: reader.public_keys(&settings::CONVERTER_PUBLIC_KEYS),
+            cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
+        };
+        bucket.map(|bucket| Self { bucket, ..settings })
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use reqwest::Url;
 
 use super::secret::{REDACTED, Secret};
@@ -127,6 +129,26 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         .unwrap_or_default()
     }
 
+    pub(super) fn name(&mut self, setting: &Setting) -> Option<String> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        self.parsed(setting, |value| (value.len() <= 64 && value.bytes().all(allowed)).then(|| value.to_owned()))
+    }
+
+    /// The prefix without slashes around it.
+    pub(super) fn key_prefix(&mut self, setting: &Setting) -> Option<String> {
+        self.parsed(setting, |value| {
+            let prefix = value.trim_matches('/');
+            let part =
+                |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(|byte| byte.is_ascii_graphic());
+            (prefix.len() <= 512 && prefix.split('/').all(part)).then(|| prefix.to_owned())
+        })
+    }
+
+    pub(super) fn public_keys(&mut self, setting: &Setting) -> Vec<[u8; 32]> {
+        let key = |text: &str| <[u8; 32]>::try_from(STANDARD.decode(text.trim()).ok()?).ok();
+        self.parsed(setting, |value| value.split(',').map(key).collect()).unwrap_or_default()
+    }
+
     /// What `choose` makes of the word, in lower case.
     pub(super) fn choice<T>(&mut self, setting: &Setting, choose: impl Fn(&str) -> Option<T>) -> Option<T> {
         self.parsed(setting, |value| choose(&value.to_ascii_lowercase()))
@@ -153,7 +175,13 @@ fn shown(kind: &Kind, value: &str) -> String {
             };
             if query.is_empty() { address } else { format!("{address}?{REDACTED}") }
         }
-        Kind::Text | Kind::Boolean | Kind::Integer { .. } | Kind::Choice(_) => value.to_owned(),
+        Kind::Text
+        | Kind::Boolean
+        | Kind::Integer { .. }
+        | Kind::Name
+        | Kind::KeyPrefix
+        | Kind::PublicKeys
+        | Kind::Choice(_) => value.to_owned(),
     };
     let mut shown: String = text.chars().take(LIMIT).flat_map(char::escape_debug).collect();
     if text.chars().nth(LIMIT).is_some() {

@@ -35,6 +35,12 @@ pub enum Kind {
         /// The largest.
         maximum: u64,
     },
+    /// A name: lower-case letters, digits, `-` and `_`.
+    Name,
+    /// The beginning of keys in a bucket: names between slashes.
+    KeyPrefix,
+    /// Ed25519 public keys in base64, joined by commas.
+    PublicKeys,
     /// One of a few words, in any case.
     Choice(&'static [&'static str]),
 }
@@ -51,6 +57,12 @@ impl Kind {
             Self::Token => "visible ASCII characters without spaces".to_owned(),
             Self::Boolean => "`true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`)".to_owned(),
             Self::Integer { minimum, maximum } => format!("a whole number from {minimum} to {maximum}"),
+            Self::Name => "1 to 64 lower-case letters, digits, `-` and `_`".to_owned(),
+            Self::KeyPrefix => {
+                "parts of visible ASCII characters joined by `/`, none of them empty, `.` or `..`, 512 bytes at most"
+                    .to_owned()
+            }
+            Self::PublicKeys => "Ed25519 public keys, 32 bytes each, in base64, joined by `,`".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 match words.split_last() {
@@ -262,6 +274,54 @@ pub(super) const CONVERTER_LOG_KIB: Setting = Setting {
     meaning: "The most that an instance of a converter may log, in KiB; the rest is dropped and counted.",
 };
 
+/// The registry's bucket.
+pub(super) const CONVERTER_BUCKET: Setting = Setting {
+    name: "CONVERTER_BUCKET",
+    default: None,
+    kind: Kind::Text,
+    meaning: "The bucket with the registry of converters. Without it, only the built-in converters are used.",
+};
+
+/// The registry's place in its bucket.
+pub(super) const CONVERTER_PREFIX: Setting = Setting {
+    name: "CONVERTER_PREFIX",
+    default: Some("converters"),
+    kind: Kind::KeyPrefix,
+    meaning: "What the keys of the registry begin with.",
+};
+
+/// The channel.
+pub(super) const CONVERTER_CHANNEL: Setting = Setting {
+    name: "CONVERTER_CHANNEL",
+    default: Some("stable"),
+    kind: Kind::Name,
+    meaning: "The channel whose converters are used.",
+};
+
+/// How often the registry is asked.
+pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
+    name: "CONVERTER_REFRESH_SECONDS",
+    default: Some("30"),
+    kind: Kind::Integer { minimum: 0, maximum: 86_400 },
+    meaning: "How long a converter is used before the registry is asked whether there is another. `0`: it is asked for every object.",
+};
+
+/// Whom to trust.
+pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
+    name: "CONVERTER_PUBLIC_KEYS",
+    default: None,
+    kind: Kind::PublicKeys,
+    meaning: "Where set, only converters of the registry that one of these keys has signed are used. `influxdb-loader converter keygen` makes a key.",
+};
+
+/// Where compiled converters are kept.
+pub(super) const CONVERTER_CACHE_DIRECTORY: Setting = Setting {
+    name: "CONVERTER_CACHE_DIRECTORY",
+    default: Some("/tmp/influxdb-loader"),
+    kind: Kind::Text,
+    meaning: "Where compiled converters of the registry are kept. Made if it is not there; must belong to the loader alone.",
+};
+
 /// Every setting, in the order of the documentation.
 pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_URL,
@@ -289,6 +349,12 @@ pub const SETTINGS: &[&Setting] = &[
     &CONVERTER_TIME_SECONDS,
     &CONVERTER_RESULT_MIB,
     &CONVERTER_LOG_KIB,
+    &CONVERTER_BUCKET,
+    &CONVERTER_PREFIX,
+    &CONVERTER_CHANNEL,
+    &CONVERTER_REFRESH_SECONDS,
+    &CONVERTER_PUBLIC_KEYS,
+    &CONVERTER_CACHE_DIRECTORY,
 ];
 
 /// The settings as a Markdown table: name, default, allowed values and meaning, a line each.

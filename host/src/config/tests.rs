@@ -46,6 +46,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             result_bytes: 67108864,
             log_bytes: 65536,
         },
+        registry: None,
         rows_per_batch: 8192,
         validate_schema: true,
         drop_invalid_records: true,
@@ -324,5 +325,43 @@ proptest! {
         prop_assume!(SETTINGS.iter().all(|setting| setting.name != name));
         let found = unknown([name]);
         prop_assert!(found[0].meant.is_some());
+    }
+}
+
+#[test]
+fn a_bucket_turns_the_registry_on() {
+    assert_eq!(read(&[("CONVERTER_CHANNEL", "canary")]).unwrap().registry, None);
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let config = read(&[
+        ("CONVERTER_BUCKET", "energy-converters"),
+        ("CONVERTER_PREFIX", "/team/converters/"),
+        ("CONVERTER_REFRESH_SECONDS", "0"),
+        ("CONVERTER_PUBLIC_KEYS", &format!("{key}, {key}")),
+    ]);
+    insta::assert_debug_snapshot!(config.unwrap().registry.map(|registry| (registry.prefix, registry.channel, registry.refresh, registry.public_keys.len(), registry.cache_directory)), @r#"
+    Some(
+        (
+            "team/converters",
+            "stable",
+            0ns,
+            2,
+            "/tmp/influxdb-loader",
+        ),
+    )
+    "#);
+}
+
+#[test]
+fn places_in_the_registry_are_no_paths_and_keys_have_32_bytes() {
+    for (name, value) in [
+        ("CONVERTER_PREFIX", "a/../b"),
+        ("CONVERTER_PREFIX", "a//b"),
+        ("CONVERTER_PREFIX", "/"),
+        ("CONVERTER_CHANNEL", "../stable"),
+        ("CONVERTER_CHANNEL", "Stable"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAA"),
+        ("CONVERTER_PUBLIC_KEYS", "not base64"),
+    ] {
+        assert!(refusal(&[(name, value)]).contains(name), "`{name}` takes {value}");
     }
 }
