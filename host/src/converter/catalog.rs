@@ -58,6 +58,14 @@ impl Catalog {
         entries.insert(dataset.into(), Entry::Ready(converter)).is_some()
     }
 
+    /// The converter that [`Catalog::insert`] gave the dataset.
+    pub fn inserted(&self, dataset: &str) -> Option<Converter> {
+        match self.entries.read().unwrap_or_else(PoisonError::into_inner).get(dataset) {
+            Some(Entry::Ready(converter)) => Some(converter.clone()),
+            Some(Entry::BuiltIn(_)) | None => None,
+        }
+    }
+
     /// The converter of a dataset. The first time it may have to be compiled, which blocks.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
 use super::bindings::{ConverterWorld, ConverterWorldIndices};
+use super::cache::CompileCache;
 use super::error::{ConverterError, Subject};
 use super::instance::Converter;
 use super::limits::Limits;
@@ -33,6 +34,12 @@ struct Inner {
     linker: Linker<State>,
     limits: Limits,
     _ticker: Ticker,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Engine").field("limits", &self.0.limits).finish_non_exhaustive()
+    }
 }
 
 impl Engine {
@@ -76,6 +83,29 @@ impl Engine {
     ///
     /// One of those that [`ConverterError::is_unusable_component`] names, or what `describe` failed with.
     pub fn compile(&self, component: &[u8]) -> Result<Converter, ConverterError> {
+        self.compile_into(component, None)
+    }
+
+    /// As [`Engine::compile`], and keeps what was compiled for [`Engine::cached`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::compile`].
+    pub fn compile_cached(&self, component: &[u8], cache: &CompileCache) -> Result<Converter, ConverterError> {
+        self.compile_into(component, Some(cache))
+    }
+
+    /// The converter with this digest, where the cache has it. Blocks, for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::compile`].
+    pub fn cached(&self, digest: &str, cache: &CompileCache) -> Option<Result<Converter, ConverterError>> {
+        let component = cache.load(&self.0.wasmtime, digest)?;
+        Some(self.link(&component, digest.to_owned()))
+    }
+
+    fn compile_into(&self, component: &[u8], cache: Option<&CompileCache>) -> Result<Converter, ConverterError> {
         let digest = digest(component);
         let subject = Subject::unnamed(&digest);
         let compile = |reason: String| ConverterError::Compile { subject: subject.clone(), reason };
@@ -86,8 +116,16 @@ impl Engine {
         }
         let component = Component::from_binary(&self.0.wasmtime, component)
             .map_err(|error| compile(one_line(&format!("{error:#}"), MAX_REASON_BYTES)))?;
-        inspect::interfaces(&component, &self.0.wasmtime, &subject)?;
-        let linked = self.0.linker.instantiate_pre(&component);
+        if let Some(cache) = cache {
+            cache.store(&self.0.wasmtime, &digest, &component);
+        }
+        self.link(&component, digest)
+    }
+
+    fn link(&self, component: &Component, digest: String) -> Result<Converter, ConverterError> {
+        let subject = Subject::unnamed(&digest);
+        inspect::interfaces(component, &self.0.wasmtime, &subject)?;
+        let linked = self.0.linker.instantiate_pre(component);
         let exports = linked.and_then(|pre| Ok((ConverterWorldIndices::new(&pre)?, pre)));
         let (exports, pre) = exports.map_err(|error| {
             let reason = one_line(&format!("{error:#}"), MAX_REASON_BYTES);

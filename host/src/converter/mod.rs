@@ -5,6 +5,7 @@
 //! [`ConverterError`]; what it answers has been checked before anyone else sees it.
 
 mod bindings;
+mod cache;
 mod catalog;
 mod columns;
 mod engine;
@@ -19,6 +20,7 @@ mod text;
 mod validate;
 mod wasi;
 
+pub use cache::CompileCache;
 pub use catalog::Catalog;
 pub use engine::Engine;
 pub use error::{Call, ConverterError, Problem, Subject};
