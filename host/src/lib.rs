@@ -10,6 +10,7 @@ pub mod event;
 pub mod dataset;
 pub mod source;
 pub mod converter;
+pub mod registry;
 pub mod points;
 pub mod sink;
 pub mod report;

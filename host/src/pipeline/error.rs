@@ -5,6 +5,7 @@ use arrow::error::ArrowError;
 use crate::converter::ConverterError;
 use crate::dataset::DatasetError;
 use crate::points::LayoutError;
+use crate::registry::RegistryError;
 use crate::report::FailureKind;
 use crate::sink::{SinkError, SinkErrorKind};
 use crate::source::SourceError;
@@ -18,6 +19,9 @@ pub enum LoadError {
     /// There is no converter, or it failed.
     #[error(transparent)]
     Converter(#[from] ConverterError),
+    /// The converter cannot be had.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The object cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -69,6 +73,7 @@ impl LoadError {
         match self {
             Self::Dataset(_) => FailureKind::UnknownDataset,
             Self::Converter(error) => converter(error),
+            Self::Registry(error) => registry(error),
             Self::Source(error) => source(error),
             Self::Layout(_) => FailureKind::Converter,
             Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
@@ -81,7 +86,11 @@ impl LoadError {
     pub fn detail(&self) -> &[String] {
         match self {
             Self::Converter(error) => error.detail(),
+            Self::Registry(RegistryError::Component(error) | RegistryError::Converter { cause: error, .. }) => {
+                error.detail()
+            }
             Self::Dataset(_)
+            | Self::Registry(_)
             | Self::Source(_)
             | Self::Layout(_)
             | Self::Column(_)
@@ -108,6 +117,29 @@ fn converter(error: &ConverterError) -> FailureKind {
         | ConverterError::UnsupportedImports { .. }
         | ConverterError::ContractVersion { .. }
         | ConverterError::Compile { .. } => FailureKind::Converter,
+    }
+}
+
+fn registry(error: &RegistryError) -> FailureKind {
+    match error {
+        RegistryError::NoConverter { .. } => FailureKind::UnknownDataset,
+        RegistryError::Converter { cause, .. } | RegistryError::Component(cause) => converter(cause),
+        RegistryError::Unavailable { .. } | RegistryError::TimedOut { .. } => FailureKind::Source,
+        RegistryError::Forbidden { .. } => FailureKind::Forbidden,
+        RegistryError::NotFound { .. }
+        | RegistryError::TooLarge { .. }
+        | RegistryError::Malformed { .. }
+        | RegistryError::Mismatch { .. }
+        | RegistryError::Untrusted { .. } => FailureKind::Converter,
+        RegistryError::NotConfigured
+        | RegistryError::Name { .. }
+        | RegistryError::Occupied { .. }
+        | RegistryError::NotSigned { .. }
+        | RegistryError::Conflict { .. }
+        | RegistryError::NoPrevious { .. }
+        | RegistryError::OtherDataset { .. }
+        | RegistryError::SigningKey { .. }
+        | RegistryError::Stopped(_) => FailureKind::Unexpected,
     }
 }
 

@@ -20,9 +20,10 @@ pub use error::{LoadError, sink_failure_kind};
 
 use crate::config::Config;
 use crate::converter::{Catalog, Engine, Input, Limits};
-use crate::dataset::{self, DatasetName};
+use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::points::{Chunk, ChunkLimits};
+use crate::registry::{Resolution, Resolver};
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow};
 use crate::sink::{Delivery, Sink, SinkError};
 use crate::source::{ParquetObject, S3Location};
@@ -97,11 +98,12 @@ impl Options {
 /// Loads objects; one for the life of a process.
 pub struct Loader {
     catalog: Arc<Catalog>,
+    resolver: Arc<Resolver>,
     options: Options,
 }
 
 impl Loader {
-    /// A loader with the converters that are built in.
+    /// A loader with the converters that are built in, and those of the registry if the settings name one.
     ///
     /// # Errors
     ///
@@ -116,13 +118,16 @@ impl Loader {
             ..Limits::default()
         };
         let engine = Engine::new(limits).map_err(LoadError::Converter)?;
-        Ok(Self { catalog: Arc::new(Catalog::built_in(engine)), options: Options::of(config) })
+        let catalog = Arc::new(Catalog::built_in(engine));
+        let resolver = Arc::new(Resolver::new(Arc::clone(&catalog), config.registry.as_ref())?);
+        Ok(Self { catalog, resolver, options: Options::of(config) })
     }
 
     /// A loader with the same converters, also with those that either of the two gets later, and with other settings for
-    /// all but the limits of converters.
+    /// all but the limits of converters, and where they come from.
     pub fn with_settings(&self, config: &Config) -> Self {
-        Self { catalog: Arc::clone(&self.catalog), options: Options::of(config) }
+        let (catalog, resolver) = (Arc::clone(&self.catalog), Arc::clone(&self.resolver));
+        Self { catalog, resolver, options: Options::of(config) }
     }
 
     /// The converters that objects are loaded with.
@@ -166,12 +171,15 @@ impl Loader {
         let key = location.key();
         let dataset = match dataset.or(report.dataset.as_deref()) {
             Some(name) => name.parse::<DatasetName>()?,
-            None => dataset::name(&key, &self.catalog.known())?,
+            // Only where the key does not say so is the registry listed.
+            None => match dataset::name::<&str>(&key, &[]) {
+                Err(DatasetError::Unnamed { .. }) => dataset::name(&key, &self.resolver.known().await)?,
+                named => named?,
+            },
         };
         report.dataset = Some(dataset.as_str().to_owned());
-        let catalog = Arc::clone(&self.catalog);
-        let name = dataset.as_str().to_owned();
-        let converter = blocking(move || catalog.converter(&name)).await??;
+        let Resolution { converter, fallback } = self.resolver.converter(&dataset).await?;
+        report.converter_fallback = fallback;
         let description = converter.description();
         report.converter = Some(ConverterId {
             name: description.name.clone(),

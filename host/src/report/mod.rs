@@ -89,6 +89,9 @@ pub struct ObjectReport {
     pub dataset: Option<String>,
     /// Which converter converted it, as far as one was found.
     pub converter: Option<ConverterId>,
+    /// Whether that is one that was in service before, because the one that the registry names cannot be used.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub converter_fallback: bool,
     /// What became of its rows.
     pub accounts: Accounts,
     /// How long it took.

@@ -1,0 +1,226 @@
+//! Why a converter cannot be had from the registry, or not be put there.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::names::{Channel, Version};
+use crate::converter::ConverterError;
+use crate::dataset::DatasetName;
+
+/// How much of a bad name is shown, in characters.
+const SHOWN: usize = 100;
+
+/// A cause that can be told more than once.
+pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why a converter cannot be had from the registry, or not be put there.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The settings name no registry.
+    #[error("there is no registry of converters\nhint: set `CONVERTER_BUCKET`")]
+    NotConfigured,
+    /// What stands for a name cannot be one.
+    #[error("`{name}` is no {what}; allowed are {allowed}")]
+    Name {
+        /// What is named.
+        what: &'static str,
+        /// What was found.
+        name: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Nobody has a converter for the dataset.
+    #[error(
+        "no converter for dataset `{dataset}`: none is built in, and in `{registry}` its channel `{channel}` points at \
+         none\nhint: `influxdb-loader converter publish FILE.wasm`, then `influxdb-loader converter promote {dataset} \
+         VERSION --channel {channel}`"
+    )]
+    NoConverter {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+        /// Where the registry is.
+        registry: String,
+    },
+    /// The registry does not have it.
+    #[error("`{object}` does not exist")]
+    NotFound {
+        /// The object, or the bucket.
+        object: String,
+    },
+    /// S3 does not let the loader in.
+    #[error(
+        "`{object}` is forbidden\nhint: the loader needs `s3:GetObject`, and `s3:ListBucket` too, without which S3 calls \
+         objects forbidden that do not exist; publishing and promoting need `s3:PutObject`"
+    )]
+    Forbidden {
+        /// The object.
+        object: String,
+        /// What S3 says.
+        #[source]
+        cause: Cause,
+    },
+    /// S3 is not reached, or does not do it.
+    #[error("`{object}` cannot be reached")]
+    Unavailable {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// S3 takes too long.
+    #[error("`{object}` is not answered for within {} s", limit.as_secs())]
+    TimedOut {
+        /// The object.
+        object: String,
+        /// How long it was waited for.
+        limit: Duration,
+    },
+    /// It is larger than anything that belongs there.
+    #[error("`{object}` is too large: more than {limit} bytes")]
+    TooLarge {
+        /// The object.
+        object: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// A document is not what it should be.
+    #[error("`{object}` is malformed")]
+    Malformed {
+        /// The object.
+        object: String,
+        /// Why.
+        #[source]
+        cause: Arc<serde_json::Error>,
+    },
+    /// Two places contradict each other.
+    #[error("`{object}` is not what it should be: its {item} is `{found}`, expected `{expected}`")]
+    Mismatch {
+        /// The object.
+        object: String,
+        /// What differs.
+        item: &'static str,
+        /// What it says.
+        found: String,
+        /// What it should say.
+        expected: String,
+    },
+    /// None of the keys in the settings has signed it.
+    #[error(
+        "`{object}` is not signed by a trusted key\nhint: publish with `--sign KEY-FILE`, and have the public key in \
+         `CONVERTER_PUBLIC_KEYS`"
+    )]
+    Untrusted {
+        /// The manifest.
+        object: String,
+    },
+    /// Versions do not change.
+    #[error("`{object}` holds something else already\nhint: versions never change; give the converter another version")]
+    Occupied {
+        /// The object.
+        object: String,
+    },
+    /// It is published, and not signed with this key.
+    #[error(
+        "`{object}` is published without a signature by key {key}\nhint: versions never change; publish another one"
+    )]
+    NotSigned {
+        /// The manifest.
+        object: String,
+        /// The key's id.
+        key: String,
+    },
+    /// Someone else was faster.
+    #[error("`{object}` was changed by someone else at the same time: {now}\nhint: look, and try again")]
+    Conflict {
+        /// The object.
+        object: String,
+        /// What it is now.
+        now: String,
+    },
+    /// There is nothing to go back to.
+    #[error("channel `{channel}` of dataset `{dataset}` has no version before this one")]
+    NoPrevious {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+    },
+    /// The component does not do.
+    #[error("converter {version} of dataset `{dataset}` cannot be used")]
+    Converter {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The version.
+        version: Version,
+        /// Why.
+        #[source]
+        cause: Arc<ConverterError>,
+    },
+    /// A component from outside the registry does not do.
+    #[error(transparent)]
+    Component(Arc<ConverterError>),
+    /// It does not describe itself as the registry, or the caller, names it.
+    #[error("the converter is for dataset `{found}`, not `{expected}`")]
+    OtherDataset {
+        /// What it says.
+        found: String,
+        /// What was asked for.
+        expected: String,
+    },
+    /// A signing key cannot be read, or made.
+    #[error("the signing key is not usable: {reason}\nhint: `influxdb-loader converter keygen` makes one")]
+    SigningKey {
+        /// Why.
+        reason: &'static str,
+    },
+    /// A thread of the loader stopped: a fault of the loader.
+    #[error("a thread of the loader stopped")]
+    Stopped(#[source] Arc<tokio::task::JoinError>),
+}
+
+impl RegistryError {
+    pub(super) fn name(what: &'static str, name: &str, allowed: &'static str) -> Self {
+        Self::Name { what, name: name.chars().take(SHOWN).flat_map(char::escape_debug).collect(), allowed }
+    }
+
+    pub(super) fn mismatch(
+        object: &str,
+        item: &'static str,
+        found: &dyn fmt::Display,
+        expected: &dyn fmt::Display,
+    ) -> Self {
+        let (found, expected) = (found.to_string(), expected.to_string());
+        Self::Mismatch { object: object.to_owned(), item, found, expected }
+    }
+
+    /// Whether the same objects of the registry give the same error again, so that there is no use in reading them again
+    /// before a pointer changes.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Name { .. }
+            | Self::TooLarge { .. }
+            | Self::Malformed { .. }
+            | Self::Mismatch { .. }
+            | Self::Untrusted { .. }
+            | Self::Occupied { .. }
+            | Self::NotSigned { .. }
+            | Self::NoPrevious { .. }
+            | Self::Converter { .. }
+            | Self::Component(_)
+            | Self::OtherDataset { .. }
+            | Self::SigningKey { .. } => true,
+            Self::NotConfigured
+            | Self::NoConverter { .. }
+            | Self::NotFound { .. }
+            | Self::Forbidden { .. }
+            | Self::Unavailable { .. }
+            | Self::TimedOut { .. }
+            | Self::Conflict { .. }
+            | Self::Stopped(_) => false,
+        }
+    }
+}

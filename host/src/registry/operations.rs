@@ -1,0 +1,465 @@
+//! What is done with the registry: publish, promote, roll back, list, verify; and load, which the function does.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::document::{MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, Manifest, Pointer, Release, parse, render};
+use super::error::RegistryError;
+use super::names::{Channel, Version};
+use super::signature::{SigningKey, signer};
+use super::store::{Condition, Fetched, Store};
+use crate::config::RegistrySettings;
+use crate::converter::{CONTRACT_VERSION, CompileCache, Converter, ConverterError, Engine};
+use crate::dataset::DatasetName;
+
+/// The registry of the settings.
+#[derive(Debug)]
+pub struct Registry {
+    store: Store,
+    public_keys: Vec<[u8; 32]>,
+    channel: Channel,
+    engine: Engine,
+}
+
+/// What publishing did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// What is there now.
+    pub manifest: Manifest,
+    /// The component.
+    pub object: String,
+    /// Whether it was there before.
+    pub already: bool,
+}
+
+/// What promoting or rolling back did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// What the channel pointed at.
+    pub before: Option<Release>,
+    /// What it points at now.
+    pub pointer: Pointer,
+    /// Whether it was so before.
+    pub already: bool,
+}
+
+/// A version in the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub manifest: Manifest,
+    /// The channels that point at it.
+    pub channels: Vec<Channel>,
+}
+
+/// A pointer, as it was found.
+pub(super) enum Pointed {
+    /// It points, and has this entity tag.
+    At(Pointer, Option<String>),
+    /// It is broken, and has this entity tag.
+    Nowhere(RegistryError, Option<String>),
+    /// It is as it was.
+    NotModified,
+    /// There is none.
+    Missing,
+}
+
+impl Registry {
+    /// The registry of the settings. `engine` compiles what comes from it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Name`] where the settings were not checked.
+    pub fn new(settings: &RegistrySettings, engine: Engine) -> Result<Self, RegistryError> {
+        Ok(Self {
+            store: Store::new(settings.bucket.clone(), settings.prefix.clone()),
+            public_keys: settings.public_keys.clone(),
+            channel: settings.channel.parse()?,
+            engine,
+        })
+    }
+
+    /// The channel of the settings.
+    pub fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Where it is, such as `s3://bucket/converters/`.
+    pub fn url(&self) -> String {
+        self.store.url("")
+    }
+
+    /// Puts a component into the registry, after it has proved to be a converter that this loader runs. The same bytes
+    /// again change nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Component`] where it does not run, [`RegistryError::OtherDataset`] where it is for another dataset
+    /// than `dataset`, [`RegistryError::Occupied`] where the version is taken; and what S3 does.
+    pub async fn publish(
+        &self,
+        component: Vec<u8>,
+        dataset: Option<&DatasetName>,
+        key: Option<&SigningKey>,
+    ) -> Result<Publication, RegistryError> {
+        let (component, engine) = (Arc::new(component), self.engine.clone());
+        let bytes = Arc::clone(&component);
+        let converter = blocking(move || engine.compile(&bytes))
+            .await?
+            .map_err(|error| RegistryError::Component(Arc::new(error)))?;
+        let description = converter.description();
+        let own = dataset_name(&description.dataset)?;
+        if let Some(expected) = dataset.filter(|expected| **expected != own) {
+            let (found, expected) = (own.to_string(), expected.to_string());
+            return Err(RegistryError::OtherDataset { found, expected });
+        }
+        let version: Version = description.version.parse()?;
+        let mut manifest = Manifest {
+            dataset: own.to_string(),
+            version: version.clone(),
+            name: description.name.clone(),
+            description: description.summary.clone(),
+            contract: CONTRACT_VERSION.to_owned(),
+            sha256: converter.digest().to_owned(),
+            size: component.len() as u64,
+            signatures: Vec::new(),
+        };
+        manifest.signatures.extend(key.map(|key| key.sign(&manifest)));
+        let already = self.put_component(&own, &version, &manifest, &component).await?;
+        let object = self.store.url(&component_key(&own, &version));
+        let place = manifest_key(&own, &version);
+        if self.store.put(&place, render(&manifest)?, "application/json", Condition::New).await? {
+            return Ok(Publication { manifest, object, already: false });
+        }
+        let found = self.manifest(&own, &version).await?;
+        if found.sha256 != manifest.sha256 {
+            return Err(RegistryError::Occupied { object: self.store.url(&place) });
+        }
+        if let Some(key) = key.filter(|key| !found.signatures.iter().any(|signature| signature.key == key.id())) {
+            return Err(RegistryError::NotSigned { object: self.store.url(&place), key: key.id() });
+        }
+        Ok(Publication { manifest: found, object, already })
+    }
+
+    /// Returns whether it was there.
+    async fn put_component(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        manifest: &Manifest,
+        component: &[u8],
+    ) -> Result<bool, RegistryError> {
+        let place = component_key(dataset, version);
+        if self.store.put(&place, component.to_vec(), "application/wasm", Condition::New).await? {
+            return Ok(false);
+        }
+        // By someone else, by an earlier try, or by a request of ours whose answer was lost.
+        let object = self.store.url(&place);
+        match self.store.component(&place, manifest.size).await {
+            Ok(Fetched::Found { bytes, .. }) if digest(&bytes) == manifest.sha256 => Ok(true),
+            Ok(Fetched::Found { .. }) | Err(RegistryError::TooLarge { .. }) => Err(RegistryError::Occupied { object }),
+            Ok(Fetched::NotModified | Fetched::Missing) => {
+                Err(RegistryError::Conflict { object, now: "it is being written".to_owned() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets a channel point at a version, after it has proved to be usable.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Conflict`] where someone else was faster; what [`Registry::verify`] gives; and what S3 does.
+    pub async fn promote(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        channel: &Channel,
+    ) -> Result<Promotion, RegistryError> {
+        // Read first, so that whatever happens while the version is looked at is noticed.
+        let found = self.current(dataset, channel).await?;
+        let (manifest, _) = self.verify(dataset, version).await?;
+        self.point(dataset, channel, found, Release { version: manifest.version, sha256: manifest.sha256 }).await
+    }
+
+    /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NoPrevious`]; and as [`Registry::promote`].
+    pub async fn rollback(&self, dataset: &DatasetName, channel: &Channel) -> Result<Promotion, RegistryError> {
+        let found = self.current(dataset, channel).await?;
+        let previous = found.as_ref().and_then(|(pointer, _)| pointer.previous.clone());
+        let Some(previous) = previous else {
+            return Err(RegistryError::NoPrevious { dataset: dataset.clone(), channel: channel.clone() });
+        };
+        self.load(dataset, &previous, None).await?;
+        self.point(dataset, channel, found, previous).await
+    }
+
+    async fn current(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+    ) -> Result<Option<(Pointer, Option<String>)>, RegistryError> {
+        match self.pointer(dataset, channel, None).await? {
+            Pointed::At(pointer, etag) => Ok(Some((pointer, etag))),
+            Pointed::Nowhere(error, _) => Err(error),
+            Pointed::NotModified | Pointed::Missing => Ok(None),
+        }
+    }
+
+    async fn point(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        found: Option<(Pointer, Option<String>)>,
+        release: Release,
+    ) -> Result<Promotion, RegistryError> {
+        let place = pointer_key(dataset, channel);
+        let (before, condition, sequence) = match found {
+            Some((pointer, _)) if pointer.release() == release => {
+                return Ok(Promotion { before: Some(release), pointer, already: true });
+            }
+            Some((pointer, Some(etag))) => (Some(pointer.release()), Condition::Same(etag), pointer.sequence),
+            Some((_, None)) => {
+                let now = "S3 gives it no entity tag".to_owned();
+                return Err(RegistryError::Conflict { object: self.store.url(&place), now });
+            }
+            None => (None, Condition::New, 0),
+        };
+        let Release { version, sha256 } = release;
+        let pointer = Pointer { version, sha256, previous: before.clone(), sequence: sequence.saturating_add(1) };
+        if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
+            return Ok(Promotion { before, pointer, already: false });
+        }
+        // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
+        match self.current(dataset, channel).await? {
+            Some((now, _)) if now == pointer => Ok(Promotion { before, pointer, already: false }),
+            now => {
+                let now = match now {
+                    Some((pointer, _)) => format!("it points at {}", pointer.version),
+                    None => "it is gone".to_owned(),
+                };
+                Err(RegistryError::Conflict { object: self.store.url(&place), now })
+            }
+        }
+    }
+
+    /// The datasets of which the registry has something, in alphabetical order.
+    ///
+    /// # Errors
+    ///
+    /// What S3 does.
+    pub async fn datasets(&self) -> Result<Vec<DatasetName>, RegistryError> {
+        let names = self.store.names("").await?;
+        let mut names: Vec<DatasetName> = names.iter().filter_map(|name| dataset_name(name).ok()).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The versions of a dataset, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// What S3 does; and what is wrong with a document.
+    pub async fn entries(&self, dataset: &DatasetName) -> Result<Vec<Entry>, RegistryError> {
+        let mut pointers = Vec::new();
+        for name in self.store.names(&format!("{dataset}/channels/")).await? {
+            let Some(Ok(channel)) = name.strip_suffix(".json").map(str::parse::<Channel>) else { continue };
+            if let Some((pointer, _)) = self.current(dataset, &channel).await? {
+                pointers.push((channel, pointer.version));
+            }
+        }
+        let names = self.store.names(&format!("{dataset}/")).await?;
+        let mut versions: Vec<Version> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        versions.sort_by(|left, right| right.cmp(left));
+        let mut entries = Vec::with_capacity(versions.len());
+        for version in versions {
+            let manifest = match self.manifest(dataset, &version).await {
+                Ok(manifest) => manifest,
+                // It is being published.
+                Err(RegistryError::NotFound { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let pointing = pointers.iter().filter(|(_, pointed)| *pointed == version);
+            entries.push(Entry { manifest, channels: pointing.map(|(channel, _)| channel.clone()).collect() });
+        }
+        Ok(entries)
+    }
+
+    /// Looks at a version as the function does: manifest, signature, digest, and whether it compiles and says that it is
+    /// what it should be. Returns the id of the trusted key that has signed it, where there are such keys.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub async fn verify(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+    ) -> Result<(Manifest, Option<String>), RegistryError> {
+        let manifest = self.manifest(dataset, version).await?;
+        let release = Release { version: version.clone(), sha256: manifest.sha256.clone() };
+        self.load(dataset, &release, None).await?;
+        let signer = signer(&manifest, &self.public_keys);
+        Ok((manifest, signer))
+    }
+
+    /// The version that a channel points at.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NotFound`] where it points at none; and what S3 does.
+    pub async fn promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<Release, RegistryError> {
+        let found = self.current(dataset, channel).await?;
+        let missing = || RegistryError::NotFound { object: self.store.url(&pointer_key(dataset, channel)) };
+        found.map(|(pointer, _)| pointer.release()).ok_or_else(missing)
+    }
+
+    pub(super) async fn pointer(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        known: Option<&str>,
+    ) -> Result<Pointed, RegistryError> {
+        let place = pointer_key(dataset, channel);
+        Ok(match self.store.document(&place, MAX_POINTER_BYTES, known).await? {
+            Fetched::Found { bytes, etag } => match parse(&self.store.url(&place), &bytes) {
+                Ok(pointer) => Pointed::At(pointer, etag),
+                Err(error) => Pointed::Nowhere(error, etag),
+            },
+            Fetched::NotModified => Pointed::NotModified,
+            Fetched::Missing => Pointed::Missing,
+        })
+    }
+
+    async fn manifest(&self, dataset: &DatasetName, version: &Version) -> Result<Manifest, RegistryError> {
+        let place = manifest_key(dataset, version);
+        let object = self.store.url(&place);
+        let Fetched::Found { bytes, .. } = self.store.document(&place, MAX_MANIFEST_BYTES, None).await? else {
+            return Err(RegistryError::NotFound { object });
+        };
+        let manifest: Manifest = parse(&object, &bytes)?;
+        if manifest.dataset != dataset.as_str() {
+            return Err(RegistryError::mismatch(&object, "dataset", &manifest.dataset, dataset));
+        }
+        if manifest.version != *version {
+            return Err(RegistryError::mismatch(&object, "version", &manifest.version, version));
+        }
+        Ok(manifest)
+    }
+
+    /// The converter of a release. Nothing of it has run unless everything that can be checked before has been.
+    pub(super) async fn load(
+        &self,
+        dataset: &DatasetName,
+        release: &Release,
+        cache: Option<&Arc<CompileCache>>,
+    ) -> Result<Converter, RegistryError> {
+        let Release { version, sha256 } = release;
+        let manifest = self.manifest(dataset, version).await?;
+        let object = self.store.url(&manifest_key(dataset, version));
+        if manifest.sha256 != *sha256 {
+            return Err(RegistryError::mismatch(&object, "digest", &manifest.sha256, sha256));
+        }
+        if !self.public_keys.is_empty() && signer(&manifest, &self.public_keys).is_none() {
+            return Err(RegistryError::Untrusted { object });
+        }
+        let converter = match self.cached(sha256, cache).await? {
+            Some(converter) => converter,
+            None => self.fetch(dataset, version, &manifest, cache).await?,
+        }
+        .map_err(|cause| {
+            let (dataset, version) = (dataset.clone(), version.clone());
+            RegistryError::Converter { dataset, version, cause: Arc::new(cause) }
+        })?;
+        let (description, object) = (converter.description(), self.store.url(&component_key(dataset, version)));
+        if description.dataset != dataset.as_str() {
+            return Err(RegistryError::mismatch(&object, "dataset", &description.dataset, dataset));
+        }
+        if description.version != version.to_string() {
+            return Err(RegistryError::mismatch(&object, "version", &description.version, version));
+        }
+        Ok(converter)
+    }
+
+    /// Without a request: what was compiled here before.
+    async fn cached(&self, sha256: &str, cache: Option<&Arc<CompileCache>>) -> Result<Option<Compiled>, RegistryError> {
+        let Some(cache) = cache.cloned() else { return Ok(None) };
+        let (engine, sha256) = (self.engine.clone(), sha256.to_owned());
+        blocking(move || engine.cached(&sha256, &cache)).await
+    }
+
+    async fn fetch(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        manifest: &Manifest,
+        cache: Option<&Arc<CompileCache>>,
+    ) -> Result<Compiled, RegistryError> {
+        let place = component_key(dataset, version);
+        let object = self.store.url(&place);
+        let limit = self.engine.limits().component_bytes as u64;
+        if manifest.size > limit {
+            return Err(RegistryError::TooLarge { object, limit });
+        }
+        let bytes = match self.store.component(&place, manifest.size).await? {
+            Fetched::Found { bytes, .. } => bytes,
+            Fetched::NotModified | Fetched::Missing => return Err(RegistryError::NotFound { object }),
+        };
+        if bytes.len() as u64 != manifest.size {
+            return Err(RegistryError::mismatch(&object, "size", &bytes.len(), &manifest.size));
+        }
+        let (engine, cache) = (self.engine.clone(), cache.cloned());
+        let expected = manifest.sha256.clone();
+        let compile = move || {
+            let found = digest(&bytes);
+            if found != expected {
+                return Err(RegistryError::mismatch(&object, "digest", &found, &expected));
+            }
+            Ok(match cache {
+                Some(cache) => engine.compile_cached(&bytes, &cache),
+                None => engine.compile(&bytes),
+            })
+        };
+        blocking(compile).await?
+    }
+}
+
+/// A converter, or why it is none.
+type Compiled = Result<Converter, ConverterError>;
+
+fn component_key(dataset: &DatasetName, version: &Version) -> String {
+    format!("{dataset}/{version}/converter.wasm")
+}
+
+fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
+    format!("{dataset}/{version}/manifest.json")
+}
+
+fn pointer_key(dataset: &DatasetName, channel: &Channel) -> String {
+    format!("{dataset}/channels/{channel}.json")
+}
+
+/// A name that stands for itself: upper case would be another key.
+fn dataset_name(text: &str) -> Result<DatasetName, RegistryError> {
+    let name = text.parse::<DatasetName>().ok().filter(|name| name.as_str() == text);
+    name.ok_or_else(|| RegistryError::name("dataset", text, "1 to 64 lower-case letters, digits, `-` and `_`"))
+}
+
+/// The lower-case hexadecimal SHA-256.
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digest, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(digest, "{byte:02x}");
+        digest
+    })
+}
+
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RegistryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RegistryError::Stopped(Arc::new(error)))
+}

@@ -1,0 +1,324 @@
+//! The function's side: which converter an object gets, and when it is another one.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::document::{Pointer, Release};
+use super::error::RegistryError;
+use super::operations::{Pointed, Registry, blocking};
+use crate::config::RegistrySettings;
+use crate::converter::{Catalog, CompileCache, Converter, ConverterError};
+use crate::dataset::DatasetName;
+
+/// How many converters of a dataset are kept compiled: for going back and forth.
+const MAX_RECENT: usize = 4;
+
+/// How many datasets are remembered beyond those that the registry serves. Keys of objects name them, so that there may
+/// be any number.
+const MAX_IDLE: usize = 100;
+
+/// The converter of an object.
+#[derive(Clone, Debug)]
+pub struct Resolution {
+    /// The converter.
+    pub converter: Converter,
+    /// Whether it is in service because the one that the registry names cannot be used, or the registry not be asked.
+    pub fallback: bool,
+}
+
+/// Finds the converter of each dataset: in the registry, if there is one, and among those that are built in.
+///
+/// The registry's pointer is asked for at most every `CONVERTER_REFRESH_SECONDS`, by the first object that comes then,
+/// while others get the converter in service. When the registry does not answer, or names a version that cannot be used,
+/// the one before stays in service: what this process served, else what the pointer says was there before, else, where
+/// it says that there was none, the built-in one. A process that has served nothing yet and gets no answer fails: to guess
+/// might write other data than the registry's converter would.
+#[derive(Debug)]
+pub struct Resolver {
+    catalog: Arc<Catalog>,
+    remote: Option<Remote>,
+}
+
+#[derive(Debug)]
+struct Remote {
+    registry: Registry,
+    refresh: Duration,
+    cache: Option<Arc<CompileCache>>,
+    slots: Mutex<BTreeMap<DatasetName, Arc<Slot>>>,
+    listing: AsyncMutex<Option<(Instant, Vec<String>)>>,
+}
+
+/// What is known of a dataset.
+#[derive(Debug, Default)]
+struct Slot {
+    served: Mutex<Option<Resolution>>,
+    /// Locked while the registry is asked, so that it is asked once however many objects come.
+    state: AsyncMutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the registry was asked last, with something to serve afterwards.
+    asked: Option<Instant>,
+    /// The entity tag of the pointer that was followed, or is known to lead nowhere.
+    etag: Option<String>,
+    /// Why the version that the pointer names is not in service. It is not read again until the pointer changes.
+    refused: Option<RegistryError>,
+    /// What has been loaded, the latest first.
+    recent: VecDeque<(Release, Converter)>,
+}
+
+impl Slot {
+    fn served(&self) -> Option<Resolution> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn serve(&self, converter: Converter, fallback: bool) -> Resolution {
+        let resolution = Resolution { converter, fallback };
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(resolution.clone());
+        resolution
+    }
+}
+
+impl Resolver {
+    /// A resolver over the catalog, and over a registry where the settings name one. Converters that were inserted into
+    /// the catalog go before those of the registry.
+    ///
+    /// # Errors
+    ///
+    /// As [`Registry::new`].
+    pub fn new(catalog: Arc<Catalog>, settings: Option<&RegistrySettings>) -> Result<Self, RegistryError> {
+        let remote = settings.map(|settings| Remote::new(&catalog, settings)).transpose()?;
+        Ok(Self { catalog, remote })
+    }
+
+    /// The converter for an object of this dataset. The object keeps it, whatever happens to the registry meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Component`] where there is no registry and no built-in converter; [`RegistryError::NoConverter`]
+    /// where the registry has none either; else why the registry's cannot be used, when there is none before it.
+    pub async fn converter(&self, dataset: &DatasetName) -> Result<Resolution, RegistryError> {
+        if let Some(converter) = self.catalog.inserted(dataset.as_str()) {
+            return Ok(Resolution { converter, fallback: false });
+        }
+        let Some(remote) = &self.remote else {
+            let converter = built_in(&self.catalog, dataset).await?;
+            return Ok(Resolution { converter: converter.map_err(component)?, fallback: false });
+        };
+        let slot = remote.slot(dataset);
+        let mut state = match (slot.state.try_lock(), slot.served()) {
+            (Ok(state), _) => state,
+            (Err(_), Some(served)) => return Ok(served),
+            (Err(_), None) => slot.state.lock().await,
+        };
+        match (state.asked, slot.served()) {
+            (Some(asked), Some(served)) if asked.elapsed() < remote.refresh => Ok(served),
+            _ => {
+                let resolution = remote.refresh(&self.catalog, dataset, &slot, &mut state).await?;
+                state.asked = Some(Instant::now());
+                Ok(resolution)
+            }
+        }
+    }
+
+    /// The datasets that have a converter: those of the catalog, and those of the registry if it may be listed. In
+    /// alphabetical order.
+    pub async fn known(&self) -> Vec<String> {
+        let mut known: BTreeSet<String> = self.catalog.known().into_iter().collect();
+        if let Some(remote) = &self.remote {
+            known.extend(remote.listing().await);
+        }
+        known.into_iter().collect()
+    }
+}
+
+impl Remote {
+    fn new(catalog: &Catalog, settings: &RegistrySettings) -> Result<Self, RegistryError> {
+        let cache = CompileCache::open(&settings.cache_directory).inspect_err(|error| {
+            let directory = settings.cache_directory.display();
+            tracing::warn!(%directory, "compiled converters are not cached: {error}");
+        });
+        Ok(Self {
+            registry: Registry::new(settings, catalog.engine().clone())?,
+            refresh: settings.refresh,
+            cache: cache.ok().map(Arc::new),
+            slots: Mutex::default(),
+            listing: AsyncMutex::default(),
+        })
+    }
+
+    fn slot(&self, dataset: &DatasetName) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() > MAX_IDLE && !slots.contains_key(dataset) {
+            slots.retain(|_, slot| Arc::strong_count(slot) > 1 || slot.served().is_some());
+        }
+        Arc::clone(slots.entry(dataset.clone()).or_default())
+    }
+
+    async fn listing(&self) -> Vec<String> {
+        let mut listing = self.listing.lock().await;
+        if let Some((asked, names)) = &*listing
+            && asked.elapsed() < self.refresh
+        {
+            return names.clone();
+        }
+        let names = match self.registry.datasets().await {
+            Ok(datasets) => datasets.iter().map(ToString::to_string).collect(),
+            Err(RegistryError::Forbidden { object, .. }) => {
+                tracing::debug!(
+                    object,
+                    "the registry may not be listed: keys are searched for built-in datasets alone"
+                );
+                Vec::new()
+            }
+            Err(error) => {
+                log(&error, "the registry cannot be listed");
+                listing.as_ref().map(|(_, names)| names.clone()).unwrap_or_default()
+            }
+        };
+        *listing = Some((Instant::now(), names.clone()));
+        names
+    }
+
+    /// Asks the registry what is to be served.
+    async fn refresh(
+        &self,
+        catalog: &Arc<Catalog>,
+        dataset: &DatasetName,
+        slot: &Slot,
+        state: &mut State,
+    ) -> Result<Resolution, RegistryError> {
+        let (pointer, etag, error) =
+            match self.registry.pointer(dataset, self.registry.channel(), state.etag.as_deref()).await {
+                Ok(Pointed::NotModified) => {
+                    return match (slot.served(), state.refused.clone()) {
+                        (Some(served), refused) => Ok(slot.serve(served.converter, refused.is_some())),
+                        (None, Some(error)) => Err(error),
+                        // The entity tag is kept with one of the two.
+                        (None, None) => Err(self.no_converter(dataset)),
+                    };
+                }
+                Ok(Pointed::Missing) => {
+                    *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
+                    let converter = match built_in(catalog, dataset).await? {
+                        Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
+                        other => other.map_err(component)?,
+                    };
+                    return Ok(slot.serve(converter, false));
+                }
+                Ok(Pointed::At(pointer, etag)) => match self.load(dataset, &pointer.release(), state).await {
+                    Ok(converter) => {
+                        (state.etag, state.refused) = (etag, None);
+                        announce(dataset, &converter, slot.served().as_ref());
+                        return Ok(slot.serve(converter, false));
+                    }
+                    Err(error) => (Some(pointer), etag, error),
+                },
+                Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
+                // The pointer may be as it was: its entity tag stays.
+                Err(error) => (None, state.etag.clone(), error),
+            };
+        if error.is_permanent() {
+            (state.etag, state.refused) = (etag, Some(error.clone()));
+        } else if pointer.is_some() {
+            state.etag = None;
+        }
+        log(&error, &format!("the converter of dataset `{dataset}` cannot be had from the registry"));
+        match self.before(catalog, dataset, slot, state, pointer).await {
+            Some(converter) => {
+                let description = converter.description();
+                tracing::error!(
+                    dataset = %dataset,
+                    converter_version = description.version,
+                    converter_digest = converter.digest(),
+                    "the converter before stays in service"
+                );
+                Ok(slot.serve(converter, true))
+            }
+            None => Err(error),
+        }
+    }
+
+    /// What was in service before the version that cannot be used.
+    async fn before(
+        &self,
+        catalog: &Arc<Catalog>,
+        dataset: &DatasetName,
+        slot: &Slot,
+        state: &mut State,
+        pointer: Option<Pointer>,
+    ) -> Option<Converter> {
+        if let Some(served) = slot.served() {
+            return Some(served.converter);
+        }
+        match pointer?.previous {
+            Some(previous) => {
+                let loaded = self.load(dataset, &previous, state).await;
+                loaded.inspect_err(|error| log(error, "nor can the version before it be used")).ok()
+            }
+            None => built_in(catalog, dataset).await.ok()?.ok(),
+        }
+    }
+
+    async fn load(
+        &self,
+        dataset: &DatasetName,
+        release: &Release,
+        state: &mut State,
+    ) -> Result<Converter, RegistryError> {
+        let known = state.recent.iter().position(|(known, _)| known == release);
+        let entry = match known.and_then(|index| state.recent.remove(index)) {
+            Some(entry) => entry,
+            None => (release.clone(), self.registry.load(dataset, release, self.cache.as_ref()).await?),
+        };
+        let converter = entry.1.clone();
+        state.recent.push_front(entry);
+        state.recent.truncate(MAX_RECENT);
+        Ok(converter)
+    }
+
+    fn no_converter(&self, dataset: &DatasetName) -> RegistryError {
+        let (channel, registry) = (self.registry.channel().clone(), self.registry.url());
+        RegistryError::NoConverter { dataset: dataset.clone(), channel, registry }
+    }
+}
+
+async fn built_in(
+    catalog: &Arc<Catalog>,
+    dataset: &DatasetName,
+) -> Result<Result<Converter, ConverterError>, RegistryError> {
+    let (catalog, dataset) = (Arc::clone(catalog), dataset.to_string());
+    blocking(move || catalog.converter(&dataset)).await
+}
+
+fn component(error: ConverterError) -> RegistryError {
+    RegistryError::Component(Arc::new(error))
+}
+
+fn announce(dataset: &DatasetName, converter: &Converter, before: Option<&Resolution>) {
+    if before.is_some_and(|before| before.converter.digest() == converter.digest()) {
+        return;
+    }
+    tracing::info!(
+        dataset = %dataset,
+        converter_version = converter.description().version,
+        converter_digest = converter.digest(),
+        before = before.map(|before| before.converter.description().version.as_str()),
+        "a converter of the registry is in service"
+    );
+}
+
+/// One line, with all causes.
+fn log(error: &RegistryError, what: &str) {
+    let mut causes = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        causes.push(error.to_string());
+        next = error.source();
+    }
+    tracing::error!("{what}: {}", causes.join(": "));
+}
