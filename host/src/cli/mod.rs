@@ -16,9 +16,11 @@ use clap::{Args, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
 use crate::logs;
 use crate::pipeline::LoadError;
+use crate::registry::RegistryError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -134,6 +136,16 @@ enum CliError {
         #[source]
         cause: io::Error,
     },
+    #[error("cannot write `{path}`")]
+    Write {
+        path: String,
+        #[source]
+        cause: io::Error,
+    },
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
     EventNotJson(#[source] serde_json::Error),
     #[error("cannot write to standard output")]

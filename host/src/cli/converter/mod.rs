@@ -6,6 +6,11 @@ mod new;
 mod plan;
 mod project;
 mod test;
+mod publish;
+mod promote;
+mod list;
+mod verify;
+mod keygen;
 
 use std::path::PathBuf;
 
@@ -15,6 +20,9 @@ pub(super) use project::ProjectError;
 
 use super::CliError;
 use crate::config::Config;
+use crate::dataset::DatasetName;
+use crate::pipeline::Loader;
+use crate::registry::{Registry, RegistryError};
 use project::Language;
 
 /// The commands below `converter`.
@@ -64,6 +72,62 @@ pub(super) enum Command {
   influxdb-loader converter test my-converter
   influxdb-loader converter test my-converter --update")]
     Test(test::Arguments),
+    /// Put a component into the registry, as the version that it says it is.
+    ///
+    /// A version never changes: the same bytes again are fine, other bytes are refused.
+    Publish {
+        /// The component.
+        #[arg(value_name = "FILE.wasm")]
+        component: PathBuf,
+        /// Publish only if the converter is for this dataset.
+        #[arg(long, value_name = "NAME")]
+        dataset: Option<String>,
+        /// Sign it with the key in this file.
+        #[arg(long, value_name = "KEY-FILE")]
+        sign: Option<PathBuf>,
+        /// Publish only if these golden pairs pass, as `converter test` runs them.
+        #[arg(long, value_name = "DIRECTORY")]
+        golden: Option<PathBuf>,
+    },
+    /// Put a version into service: functions that use the channel take it within CONVERTER_REFRESH_SECONDS.
+    Promote {
+        /// The dataset.
+        dataset: String,
+        /// The version.
+        version: String,
+        /// The channel, instead of that of the settings.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+    },
+    /// Put the version back into service that was before; once more undoes it.
+    Rollback {
+        /// The dataset.
+        dataset: String,
+        /// The channel, instead of that of the settings.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+    },
+    /// List the versions in the registry, and which channels use them.
+    List {
+        /// The dataset; all of them without.
+        dataset: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look at a version as the function does: manifest, signature, digest, and whether it compiles.
+    Verify {
+        /// The dataset.
+        dataset: String,
+        /// The version; the one in service without.
+        version: Option<String>,
+    },
+    /// Make a key to sign converters with, and print its public key.
+    Keygen {
+        /// The new file for the secret key.
+        #[arg(long, value_name = "FILE", default_value = "converter-signing-key.pem")]
+        out: PathBuf,
+    },
 }
 
 /// Runs a command. Returns whether it found everything as it should be.
@@ -73,5 +137,32 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
         Command::Build { directory } => build::build(config, &directory),
         Command::Inspect { component, schema, json } => inspect::inspect(config, &component, schema.as_deref(), json),
         Command::Test(arguments) => test::test(config, &arguments).await,
+        Command::Publish { component, dataset, sign, golden } => {
+            if let Some(golden) = golden
+                && !test::test(config, &test::Arguments::of(&component, golden)).await?
+            {
+                return Ok(false);
+            }
+            publish::publish(config, &component, dataset.as_deref(), sign.as_deref()).await
+        }
+        Command::Promote { dataset, version, channel } => {
+            promote::promote(config, &dataset, &version, channel.as_deref()).await
+        }
+        Command::Rollback { dataset, channel } => promote::rollback(config, &dataset, channel.as_deref()).await,
+        Command::List { dataset, json } => list::list(config, dataset.as_deref(), json).await,
+        Command::Verify { dataset, version } => verify::verify(config, &dataset, version.as_deref()).await,
+        Command::Keygen { out } => keygen::keygen(&out),
     }
+}
+
+/// What compiles converters, and the registry of the settings.
+fn loader_and_registry(config: &Config) -> Result<(Loader, Registry), CliError> {
+    let settings = config.registry.as_ref().ok_or(RegistryError::NotConfigured)?;
+    let loader = Loader::new(config)?;
+    let registry = Registry::new(settings, loader.catalog().engine().clone())?;
+    Ok((loader, registry))
+}
+
+fn named(dataset: &str) -> Result<DatasetName, CliError> {
+    Ok(dataset.parse()?)
 }

@@ -37,6 +37,13 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// To test a component on the pairs of a directory.
+    pub(super) fn of(component: &Path, golden: PathBuf) -> Self {
+        Self { target: component.to_owned(), component: None, golden: Some(golden), update: false, json: false }
+    }
+}
+
 /// What became of a pair.
 struct Tested {
     pair: Pair,

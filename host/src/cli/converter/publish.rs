@@ -1,0 +1,46 @@
+//! `converter publish`.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::{loader_and_registry, named};
+use crate::cli::{CliError, print};
+use crate::config::Config;
+use crate::registry::SigningKey;
+
+/// The longest file that a signing key is looked for in, in bytes.
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+
+/// Puts a component into the registry. Returns true: what cannot be published is an error.
+pub(super) async fn publish(
+    config: &Config,
+    path: &Path,
+    dataset: Option<&str>,
+    key: Option<&Path>,
+) -> Result<bool, CliError> {
+    let (loader, registry) = loader_and_registry(config)?;
+    let key = key.map(signing_key).transpose()?;
+    let dataset = dataset.map(named).transpose()?;
+    // One byte more than is allowed shows that there are too many.
+    let limit = loader.catalog().engine().limits().component_bytes as u64 + 1;
+    let component = read(path, limit)?;
+    let publication = registry.publish(component, dataset.as_ref(), key.as_ref()).await?;
+    let manifest = &publication.manifest;
+    let what = if publication.already { "already published" } else { "published" };
+    let (dataset, version, object) = (&manifest.dataset, &manifest.version, &publication.object);
+    print(&format!("{what}: {dataset} {version}, sha256:{}, {object}\n", manifest.sha256))?;
+    Ok(true)
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, CliError> {
+    let text = read(path, MAX_KEY_BYTES)?;
+    Ok(SigningKey::read(&String::from_utf8_lossy(&text))?)
+}
+
+/// The first `limit` bytes of a file.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
+    read.map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
+    Ok(bytes)
+}
