@@ -1,0 +1,428 @@
+//! The registry: converters published, promoted, rolled back, tampered with and swapped, while the function runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use influxdb_loader_tests::{
+    Function, InfluxDb, Loader, Moto, Outcome, Request, Responder, Response, Settings, parquet, request,
+    small_consumption,
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const DATA: &str = "energy";
+const CONVERTERS: &str = "energy-converters";
+const DATABASE: &str = "energy_data";
+const KEY: &str = "dataset=consumption/small.parquet";
+
+/// The converter of the consumption dataset with another version, of as many characters, in its data.
+fn component(version: &str) -> Vec<u8> {
+    patched(b"efficiency1.0.0", format!("efficiency{version}").as_bytes(), converter_components::CONSUMPTION)
+}
+
+/// The one place that reads `from`, replaced.
+fn patched(from: &[u8], to: &[u8], bytes: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from).map(|(place, _)| place).collect();
+    let [place] = places[..] else { panic!("not in one place: {places:?}") };
+    let mut patched = bytes.to_vec();
+    patched[place..place + to.len()].copy_from_slice(to);
+    patched
+}
+
+/// S3 with a bucket of data and one of converters, and a directory.
+struct Site {
+    moto: Moto,
+    directory: TempDir,
+}
+
+impl Site {
+    fn start() -> Self {
+        let moto = Moto::start();
+        moto.create_bucket(DATA);
+        moto.create_bucket(CONVERTERS);
+        moto.put_object(DATA, KEY, parquet(&small_consumption()));
+        Self { moto, directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn settings(&self) -> Settings {
+        let cache = self.directory.path().join("cache").display().to_string();
+        self.moto
+            .settings()
+            .with("CONVERTER_BUCKET", CONVERTERS)
+            .with("CONVERTER_CACHE_DIRECTORY", cache)
+            .with("CONVERTER_REFRESH_SECONDS", "0")
+            .with("ENABLE_METRICS", "false")
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    /// Runs `influxdb-loader converter`.
+    fn converter(&self, arguments: &[&str]) -> Outcome {
+        Loader::new([&["converter"], arguments].concat()).settings(self.settings()).run()
+    }
+
+    fn publish(&self, component: &[u8], more: &[&str]) -> Outcome {
+        let path = self.file("component.wasm", component);
+        self.converter(&[&["publish", path.to_str().unwrap()], more].concat())
+    }
+
+    fn publish_and_promote(&self, version: &str) {
+        self.publish(&component(version), &[]).succeeded();
+        self.converter(&["promote", "consumption", version]).succeeded();
+    }
+
+    fn pointer(&self) -> Value {
+        let bytes = self.moto.get_object(CONVERTERS, "converters/consumption/channels/stable.json");
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn point(&self, version: &str, sha256: &str) {
+        let mut pointer = self.pointer();
+        pointer["previous"] = json!({ "version": pointer["version"], "sha256": pointer["sha256"] });
+        pointer["version"] = version.into();
+        pointer["sha256"] = sha256.into();
+        self.moto.put_object(CONVERTERS, "converters/consumption/channels/stable.json", pointer.to_string().into());
+    }
+}
+
+/// The function over a site, and what it writes to.
+struct Service {
+    function: Function,
+    _influxdb: InfluxDb,
+}
+
+impl Service {
+    fn start(settings: Settings) -> Self {
+        let influxdb = InfluxDb::start(DATABASE);
+        Self { function: Function::start(settings.and(influxdb.settings(DATABASE))), _influxdb: influxdb }
+    }
+
+    /// Loads an object. Returns the version that converted it, and whether that was a fallback.
+    fn load(&self, key: &str) -> (String, bool) {
+        let invocation = self.function.invoke(&json!({ "bucket": DATA, "key": key }));
+        assert!(!invocation.failed, "{}\n{}", invocation.answer, self.function.log());
+        let object = &invocation.answer["objects"][0];
+        (object["converter"]["version"].as_str().unwrap().to_owned(), object["converter_fallback"] == true)
+    }
+
+    /// The message of the failure to load an object.
+    fn fail(&self, key: &str) -> String {
+        let invocation = self.function.invoke(&json!({ "bucket": DATA, "key": key }));
+        assert!(invocation.failed, "{}", invocation.answer);
+        invocation.answer["errorMessage"].as_str().unwrap().to_owned()
+    }
+}
+
+fn version(version: &str) -> (String, bool) {
+    (version.to_owned(), false)
+}
+
+fn fallback(version: &str) -> (String, bool) {
+    (version.to_owned(), true)
+}
+
+#[test]
+fn a_version_is_published_once_and_never_changes() {
+    let site = Site::start();
+    let first = site.publish(&component("1.0.1"), &[]).succeeded();
+    assert!(first.stdout.starts_with("published: consumption 1.0.1, sha256:"), "{first}");
+    let again = site.publish(&component("1.0.1"), &["--dataset", "consumption"]).succeeded();
+    assert!(again.stdout.starts_with("already published: consumption 1.0.1"), "{again}");
+
+    let other = patched(b"What consumers use", b"What consumers eat", &component("1.0.1"));
+    let refused = site.publish(&other, &[]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("holds something else already"), "{refused}");
+    assert!(site.moto.get_object(CONVERTERS, "converters/consumption/1.0.1/converter.wasm") == component("1.0.1"));
+
+    let listed = site.converter(&["list", "--json"]).succeeded().json();
+    assert_eq!(listed[0]["manifest"]["version"], "1.0.1");
+    assert_eq!(listed[0]["manifest"]["description"], "What consumers use");
+    assert_eq!(listed[0]["channels"], json!([]));
+}
+
+#[test]
+fn what_would_not_run_is_not_published() {
+    let site = Site::start();
+    let for_another = site.publish(&component("1.0.1"), &["--dataset", "generation"]);
+    assert!(for_another.stderr.contains("is for dataset `consumption`, not `generation`"), "{for_another}");
+    let text = site.publish(b"not wasm", &[]);
+    assert!(text.stderr.contains("not a WebAssembly component"), "{text}");
+    let broken = site.publish(&component("1.0.1")[..1000], &[]);
+    assert!(broken.stderr.contains("does not compile"), "{broken}");
+    let golden = site.publish(&component("1.0.1"), &["--golden", "guest-converters/generation/golden"]);
+    for outcome in [for_another, text, broken, golden] {
+        assert_eq!(outcome.code, Some(1));
+    }
+    assert!(site.moto.keys(CONVERTERS, "").is_empty());
+    site.publish(&component("1.0.1"), &["--golden", "guest-converters/consumption/golden"]).succeeded();
+    let nowhere = Loader::new(["converter", "list"]).run();
+    assert!(nowhere.stderr.contains("CONVERTER_BUCKET"), "{nowhere}");
+}
+
+#[test]
+fn channels_are_promoted_and_rolled_back() {
+    let site = Site::start();
+    let nothing = site.converter(&["promote", "consumption", "1.0.1"]);
+    assert!(nothing.stderr.contains("1.0.1/manifest.json` does not exist"), "{nothing}");
+    site.publish_and_promote("1.0.1");
+    let none = site.converter(&["rollback", "consumption"]);
+    assert!(none.stderr.contains("no version before"), "{none}");
+    site.publish_and_promote("1.0.2");
+    assert_eq!((&site.pointer()["version"], &site.pointer()["sequence"]), (&json!("1.0.2"), &json!(2)));
+    let back = site.converter(&["rollback", "consumption"]).succeeded();
+    assert_eq!(back.stdout, "consumption stable: 1.0.2 → 1.0.1, sequence 3\n");
+    assert_eq!(site.pointer()["previous"]["version"], "1.0.2");
+    let again = site.converter(&["promote", "consumption", "1.0.1"]).succeeded();
+    assert_eq!(again.stdout, "consumption stable: already 1.0.1, sequence 3\n");
+    site.converter(&["promote", "consumption", "1.0.2", "--channel", "canary"]).succeeded();
+    let listed = site.converter(&["list", "consumption", "--json"]).succeeded().json();
+    let channels = |index: usize| (listed[index]["manifest"]["version"].clone(), listed[index]["channels"].clone());
+    assert_eq!(channels(0), (json!("1.0.2"), json!(["canary"])));
+    assert_eq!(channels(1), (json!("1.0.1"), json!(["stable"])));
+    let table = site.converter(&["list"]).succeeded().stdout;
+    assert!(table.contains("canary") && table.contains("What consumers use"), "{table}");
+    let verified = site.converter(&["verify", "consumption"]).succeeded();
+    assert!(verified.stdout.starts_with("consumption 1.0.1 can be used"), "{verified}");
+}
+
+#[test]
+fn of_two_promotions_at_once_one_wins_and_the_other_is_told() {
+    let site = Arc::new(Site::start());
+    site.publish_and_promote("1.0.1");
+    for candidate in ["1.0.2", "1.0.3"] {
+        site.publish(&component(candidate), &[]).succeeded();
+    }
+    // Whether two commands overlap is chance: they are tried until they do.
+    for _ in 0..20 {
+        let sequence = site.pointer()["sequence"].as_u64().unwrap();
+        let current = site.pointer()["version"].as_str().unwrap().to_owned();
+        let candidates: Vec<&str> = ["1.0.1", "1.0.2", "1.0.3"].into_iter().filter(|v| *v != current).collect();
+        let barrier = Arc::new(Barrier::new(2));
+        let promotions: Vec<_> = candidates
+            .iter()
+            .map(|candidate| {
+                let (site, barrier, candidate) = (Arc::clone(&site), Arc::clone(&barrier), (*candidate).to_owned());
+                thread::spawn(move || {
+                    barrier.wait();
+                    (site.converter(&["promote", "consumption", &candidate]), candidate)
+                })
+            })
+            .collect();
+        let outcomes: Vec<_> = promotions.into_iter().map(|promotion| promotion.join().unwrap()).collect();
+        let won: Vec<_> = outcomes.iter().filter(|(outcome, _)| outcome.code == Some(0)).collect();
+        let now = site.pointer();
+        assert_eq!(now["sequence"], sequence + won.len() as u64, "each success is one change");
+        if let [(_, winner)] = won[..] {
+            assert_eq!(now["version"], winner.as_str());
+            let (told, _) = outcomes.iter().find(|(outcome, _)| outcome.code != Some(0)).unwrap();
+            assert!(told.stderr.contains("changed by someone else"), "{told}");
+            return;
+        }
+        assert_eq!(won.len(), 2, "none won: {outcomes:?}");
+    }
+    panic!("no two promotions have overlapped");
+}
+
+#[test]
+fn signatures_are_required_where_keys_are_trusted() {
+    let site = Site::start();
+    let [trusted, other] = ["trusted.pem", "other.pem"].map(|name| {
+        let path = site.directory.path().join(name).display().to_string();
+        let made = site.converter(&["keygen", "--out", &path]).succeeded();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(site.converter(&["keygen", "--out", &path]).code == Some(1), "a key is never overwritten");
+        (path, made.stdout.lines().find_map(|line| line.strip_prefix("public key  ")).unwrap().to_owned())
+    });
+    site.publish(&component("1.0.1"), &["--sign", &trusted.0]).succeeded();
+    site.publish(&component("1.0.2"), &["--sign", &other.0]).succeeded();
+    site.publish(&component("1.0.3"), &[]).succeeded();
+    let unsigned = site.publish(&component("1.0.3"), &["--sign", &trusted.0]);
+    assert!(unsigned.stderr.contains("without a signature by key"), "{unsigned}");
+
+    let strict = site.settings().with("CONVERTER_PUBLIC_KEYS", &*trusted.1);
+    let verify =
+        |version: &str| Loader::new(["converter", "verify", "consumption", version]).settings(strict.clone()).run();
+    assert!(verify("1.0.1").succeeded().stdout.contains("which is trusted"));
+    for untrusted in ["1.0.2", "1.0.3"] {
+        assert!(verify(untrusted).stderr.contains("not signed by a trusted key"));
+    }
+
+    site.converter(&["promote", "consumption", "1.0.1"]).succeeded();
+    let service = Service::start(strict);
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    // Whoever promotes does not know the function's keys.
+    site.converter(&["promote", "consumption", "1.0.2"]).succeeded();
+    assert_eq!(service.load(KEY), fallback("1.0.1"));
+    assert!(service.function.log().contains("not signed by a trusted key"));
+}
+
+#[test]
+fn a_bad_version_leaves_the_one_before_in_service() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    let service = Service::start(site.settings());
+    assert_eq!(service.load(KEY), version("1.0.1"));
+
+    // A component that was changed after it was published.
+    site.publish(&component("1.0.2"), &[]).succeeded();
+    let place = "converters/consumption/1.0.2/converter.wasm";
+    site.moto.put_object(CONVERTERS, place, component("1.0.9"));
+    let manifest = site.moto.get_object(CONVERTERS, "converters/consumption/1.0.2/manifest.json");
+    let sha256 = serde_json::from_slice::<Value>(&manifest).unwrap()["sha256"].as_str().unwrap().to_owned();
+    assert!(site.converter(&["promote", "consumption", "1.0.2"]).stderr.contains("its digest is"));
+    site.point("1.0.2", &sha256);
+    assert_eq!(service.load(KEY), fallback("1.0.1"));
+    assert!(service.function.log().contains("its digest is"));
+
+    // It is not read again until the pointer changes: mending it is not noticed.
+    site.moto.put_object(CONVERTERS, place, component("1.0.2"));
+    assert_eq!(service.load(KEY), fallback("1.0.1"));
+    site.point("1.0.2", &sha256);
+    assert_eq!(service.load(KEY), version("1.0.2"));
+
+    // A version that is not there, one that has another digest, and what is no pointer.
+    site.point("7.0.0", &"0".repeat(64));
+    assert_eq!(service.load(KEY), fallback("1.0.2"));
+    site.point("1.0.1", &"0".repeat(64));
+    assert_eq!(service.load(KEY), fallback("1.0.2"));
+    site.moto.put_object(CONVERTERS, "converters/consumption/channels/stable.json", b"{}".to_vec());
+    assert_eq!(service.load(KEY), fallback("1.0.2"));
+
+    // A function that starts now has nothing to fall back to.
+    let fresh = Service::start(site.settings());
+    assert!(fresh.fail(KEY).contains("channels/stable.json` is malformed"));
+}
+
+#[test]
+fn a_function_that_starts_with_a_bad_version_uses_the_one_before() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    site.point("7.0.0", &"0".repeat(64));
+    assert_eq!(Service::start(site.settings()).load(KEY), fallback("1.0.1"));
+}
+
+#[test]
+fn an_outage_of_the_registry_is_bridged() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    // S3, whose bucket of converters can be turned off.
+    let off = Arc::new(AtomicBool::new(false));
+    let port: u16 = site.moto.url().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Responder::start({
+        let off = Arc::clone(&off);
+        move |asked| {
+            if off.load(Ordering::SeqCst) && asked.target.starts_with(&format!("/{CONVERTERS}")) {
+                return Response::new(503, "");
+            }
+            let mut answer = request(port, &Request { headers: headers(&asked.headers), ..asked.clone() }).unwrap();
+            answer.headers = headers(&answer.headers);
+            answer
+        }
+    });
+    let service = Service::start(site.settings().with("AWS_ENDPOINT_URL", proxy.url()));
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    off.store(true, Ordering::SeqCst);
+    assert_eq!(service.load(KEY), fallback("1.0.1"));
+    assert!(service.function.log().contains("cannot be had from the registry"));
+    let fresh = Service::start(site.settings().with("AWS_ENDPOINT_URL", proxy.url()));
+    assert!(fresh.fail(KEY).contains("channels/stable.json` cannot be reached"), "nothing is guessed");
+    off.store(false, Ordering::SeqCst);
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    assert_eq!(fresh.load(KEY), version("1.0.1"));
+}
+
+/// Those that go from one connection to the next.
+fn headers(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let hops = ["connection", "content-length", "host", "transfer-encoding", "keep-alive"];
+    headers.iter().filter(|(name, _)| !hops.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+}
+
+#[test]
+fn the_built_in_converter_serves_where_the_registry_has_none() {
+    let site = Site::start();
+    let service = Service::start(site.settings());
+    assert_eq!(service.load(KEY), version("1.0.0"));
+    let key = "dataset=heat-demand/small.parquet";
+    site.moto.put_object(DATA, key, parquet(&small_consumption()));
+    let message = service.fail(key);
+    for part in ["no converter for dataset `heat-demand`", "s3://energy-converters/converters/", "`stable`"] {
+        assert!(message.contains(part), "{message}");
+    }
+
+    // A new dataset needs a converter in the registry and nothing else.
+    let heat = patched(b"consumptionWhat", b"heat-demandWhat", converter_components::CONSUMPTION);
+    site.publish(&heat, &[]).succeeded();
+    site.converter(&["promote", "heat-demand", "1.0.0"]).succeeded();
+    assert_eq!(service.load(key), version("1.0.0"));
+    let named_by_the_registry = "landing/HEAT-DEMAND-2024.parquet";
+    site.moto.put_object(DATA, named_by_the_registry, parquet(&small_consumption()));
+    assert_eq!(service.load(named_by_the_registry), version("1.0.0"));
+}
+
+#[test]
+fn a_damaged_cache_file_is_made_anew() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    assert_eq!(Service::start(site.settings()).load(KEY), version("1.0.1"));
+    let files = fs::read_dir(site.directory.path().join("cache")).unwrap();
+    let files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("one compiled converter: {files:?}") };
+    let good = fs::read(file).unwrap();
+    let mut damaged = good.clone();
+    damaged[good.len() / 2] ^= 0xff;
+    fs::write(file, damaged).unwrap();
+    let service = Service::start(site.settings());
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    assert!(service.function.log().contains("a compiled converter in the cache is not used"));
+    assert!(fs::read(file).unwrap() == good);
+    assert_eq!(Service::start(site.settings()).load(KEY), version("1.0.1"));
+}
+
+#[test]
+fn versions_are_swapped_under_load() {
+    let site = Arc::new(Site::start());
+    site.publish_and_promote("1.0.1");
+    site.publish(&component("1.0.2"), &[]).succeeded();
+    let service = Service::start(site.settings());
+    let done = Arc::new(AtomicBool::new(false));
+    let swapping = thread::spawn({
+        let (site, done) = (Arc::clone(&site), Arc::clone(&done));
+        move || {
+            let mut swaps = 0;
+            while !done.load(Ordering::SeqCst) {
+                site.converter(&["promote", "consumption", ["1.0.2", "1.0.1"][swaps % 2]]).succeeded();
+                swaps += 1;
+                thread::sleep(Duration::from_millis(500));
+            }
+            swaps
+        }
+    });
+    let mut versions = Vec::new();
+    let start = Instant::now();
+    // 200 objects, and more until there have been some swaps.
+    while versions.len() < 200 || start.elapsed() < Duration::from_secs(8) {
+        let (version, fallback) = service.load(KEY);
+        assert!(!fallback);
+        versions.push(version);
+    }
+    done.store(true, Ordering::SeqCst);
+    let swaps = swapping.join().unwrap();
+    let distinct: BTreeSet<&str> = versions.iter().map(String::as_str).collect();
+    assert_eq!(distinct, BTreeSet::from(["1.0.1", "1.0.2"]), "{swaps} swaps");
+    let changes = versions.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!((2..=swaps).contains(&changes), "{changes} changes in {swaps} swaps");
+}
