@@ -16,6 +16,9 @@ use crate::programs::workspace;
 /// How long one run of the command line may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
 
+/// How long one that compiles may take.
+const BUILD_LIMIT: Duration = Duration::from_secs(1200);
+
 /// Environment variables for the loader, by name. Each server gives the ones with which it is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings(BTreeMap<String, String>);
@@ -47,13 +50,14 @@ impl<const N: usize> From<[(&str, String); N]> for Settings {
 pub struct Loader {
     arguments: Vec<OsString>,
     settings: Settings,
+    directory: Option<PathBuf>,
 }
 
 impl Loader {
     /// Such as `["load", "file.parquet"]`. Runs in the root of the workspace.
     pub fn new<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { arguments, settings: Settings::default() }
+        Self { arguments, settings: Settings::default(), directory: None }
     }
 
     /// Adds an argument.
@@ -77,6 +81,13 @@ impl Loader {
         self
     }
 
+    /// Runs in another directory than the root of the workspace.
+    #[must_use]
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
     /// Runs it to its end. Of the environment, it sees only `PATH` and the settings.
     ///
     /// # Panics
@@ -86,14 +97,28 @@ impl Loader {
         self.run_within(RUN_LIMIT)
     }
 
-    /// As [`Self::run`], with another limit: for commands that compile.
+    /// As [`Self::run`], for commands that call cargo or pip: in the user's home, where their settings and caches are, and
+    /// with a limit for the first build of a standard library on a busy machine.
     ///
     /// # Panics
     ///
-    /// Where it takes longer than that.
-    pub fn run_within(self, limit: Duration) -> Outcome {
+    /// Where it takes longer than twenty minutes.
+    pub fn build(self) -> Outcome {
+        let mut settings = Settings::default();
+        for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
+            if let Ok(value) = env::var(name) {
+                settings = settings.with(name, value);
+            }
+        }
+        // Where the converters of the workspace are built, so that the standard library is built once.
+        let target = programs().loader.with_file_name("..").join("converters");
+        let settings = settings.with("CARGO_TARGET_DIR", target.to_str().unwrap());
+        self.settings(settings).run_within(BUILD_LIMIT)
+    }
+
+    fn run_within(self, limit: Duration) -> Outcome {
         let mut command = command(&programs().loader, &self.settings);
-        run(command.args(&self.arguments).current_dir(workspace()), limit)
+        run(command.args(&self.arguments).current_dir(self.directory.unwrap_or_else(workspace)), limit)
     }
 }
 

@@ -6,26 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file};
+use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, consumption_file};
 use serde_json::Value;
 
-/// How long a build may take: the first one compiles the standard library, and the machine may be busy.
-const BUILD_LIMIT: Duration = Duration::from_secs(1200);
-
-/// A command that runs cargo or pip: in the user's home, where their settings and caches are.
+/// A command that runs cargo or pip. Returns what it prints.
 fn build(arguments: &[&str]) -> String {
-    let mut settings = Settings::default();
-    for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
-        if let Ok(value) = env::var(name) {
-            settings = settings.with(name, value);
-        }
-    }
-    // Where the converters of the workspace are built, so that the standard library is built once.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("converters");
-    let settings = settings.with("CARGO_TARGET_DIR", target.to_str().unwrap());
-    Loader::new(["converter"]).arguments(arguments).settings(settings).run_within(BUILD_LIMIT).succeeded().stdout
+    Loader::new(["converter"]).arguments(arguments).build().succeeded().stdout
 }
 
 fn data(path: &str) -> PathBuf {
