@@ -118,7 +118,7 @@ impl Loader {
 
     fn run_within(self, limit: Duration) -> Outcome {
         let mut command = command(&programs().loader, &self.settings);
-        run(command.args(&self.arguments).current_dir(self.directory.unwrap_or_else(workspace)), limit)
+        run(command.args(&self.arguments).current_dir(self.directory.as_deref().unwrap_or_else(|| workspace())), limit)
     }
 }
 
