@@ -20,6 +20,11 @@ pub fn consumption_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/dataset=consumption/sao-paulo-load-2018-2021.parquet")
 }
 
+/// The same load as the grid operator publishes it: local times as text, and four rows without a value.
+pub fn raw_file() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/dataset=ons-load-raw/sao-paulo-load-2018-2021.parquet")
+}
+
 /// A batch as the bytes of a Parquet file.
 pub fn parquet(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();

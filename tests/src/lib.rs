@@ -18,11 +18,13 @@ mod process;
 mod programs;
 mod victoria_metrics;
 
-pub use data::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, small_consumption};
+pub use data::{
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
+};
 pub use http::{Request, Responder, Response, request};
 pub use influxdb::InfluxDb;
 pub use lambda::{Function, Invocation};
-pub use loader::{Loader, Settings};
+pub use loader::{Loader, Settings, shell};
 pub use moto::Moto;
 pub use process::Outcome;
 pub use victoria_metrics::{Series, VictoriaMetrics};

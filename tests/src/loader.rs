@@ -122,6 +122,16 @@ impl Loader {
     }
 }
 
+/// Runs a line of a shell in a directory, with `influxdb-loader` in its path.
+pub fn shell(line: &str, directory: &Path) -> Outcome {
+    let loader = &programs().loader;
+    let mut path = loader.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
+    let settings = Settings::default().with("PATH", path.to_str().unwrap());
+    run(command(Path::new("/bin/sh"), &settings).args(["-c", line]).current_dir(directory), RUN_LIMIT)
+}
+
 /// A command for one of the programs in a clean environment: nothing of the user's settings, credentials or home.
 pub(crate) fn command(program: &Path, settings: &Settings) -> Command {
     let mut command = Command::new(program);

@@ -43,6 +43,15 @@ impl Moto {
         self.settings_of("AKIAEVERYTHINGISFINE", "any")
     }
 
+    /// As [`Self::settings`], with a registry of converters in a bucket that is asked for every object.
+    pub fn registry_settings(&self, bucket: &str, cache: &Path) -> Settings {
+        self.settings()
+            .with("CONVERTER_BUCKET", bucket)
+            .with("CONVERTER_CACHE_DIRECTORY", cache.to_str().unwrap())
+            .with("CONVERTER_REFRESH_SECONDS", "0")
+            .with("ENABLE_METRICS", "false")
+    }
+
     /// The settings of a user who may do nothing. From now on, nobody else may do anything either.
     pub fn settings_without_permissions(&self) -> Settings {
         let user = Request::new("POST", "/").body("Action=CreateUser&UserName=nobody&Version=2010-05-08");

@@ -7,20 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, consumption_file};
+use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, consumption_file, raw_file};
 use serde_json::Value;
 
 /// A command that runs cargo or pip. Returns what it prints.
 fn build(arguments: &[&str]) -> String {
     Loader::new(["converter"]).arguments(arguments).build().succeeded().stdout
-}
-
-fn data(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(path)
-}
-
-fn raw_file() -> PathBuf {
-    data("dataset=ons-load-raw/sao-paulo-load-2018-2021.parquet")
 }
 
 /// The example in Rust, built once. Not in a copy: its package is one of the workspace.

@@ -1,11 +1,10 @@
-//! A converter from its first line to service and back, under a function that keeps running; and the guide to writing
-//! one, followed to the letter.
+//! A converter from its first line to service and back, under a function that keeps running.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use influxdb_loader_tests::{CONSUMPTION_ROWS, Function, InfluxDb, Loader, Moto, Settings};
+use influxdb_loader_tests::{CONSUMPTION_ROWS, Function, InfluxDb, Loader, Moto, raw_file};
 use serde_json::{Value, json};
 
 const DATA: &str = "energy";
@@ -15,25 +14,6 @@ const DATASET: &str = "ons-load";
 
 /// Rows of the raw load that have a value; the others have no field, and are rejected.
 const POINTS: u64 = CONSUMPTION_ROWS - 4;
-
-fn raw_file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/dataset=ons-load-raw/sao-paulo-load-2018-2021.parquet")
-}
-
-fn s3() -> Moto {
-    let moto = Moto::start();
-    moto.create_bucket(DATA);
-    moto.create_bucket(CONVERTERS);
-    moto
-}
-
-fn registry(moto: &Moto, directory: &Path) -> Settings {
-    moto.settings()
-        .with("CONVERTER_BUCKET", CONVERTERS)
-        .with("CONVERTER_CACHE_DIRECTORY", directory.join("cache").to_str().unwrap())
-        .with("CONVERTER_REFRESH_SECONDS", "0")
-        .with("ENABLE_METRICS", "false")
-}
 
 /// Loads an object by the running function: the version and digest of the converter.
 fn load(function: &Function, moto: &Moto, key: &str) -> (String, String) {
@@ -51,8 +31,10 @@ fn load(function: &Function, moto: &Moto, key: &str) -> (String, String) {
 
 #[test]
 fn a_converter_is_written_published_promoted_changed_and_rolled_back_under_a_running_function() {
-    let (moto, directory) = (s3(), tempfile::tempdir().unwrap());
-    let settings = registry(&moto, directory.path());
+    let (moto, directory) = (Moto::start(), tempfile::tempdir().unwrap());
+    moto.create_bucket(DATA);
+    moto.create_bucket(CONVERTERS);
+    let settings = moto.registry_settings(CONVERTERS, &directory.path().join("cache"));
     let influxdb = InfluxDb::start(DATABASE);
     let function = Function::start(settings.clone().and(influxdb.settings(DATABASE)));
     let count = |field: &str| influxdb.number(DATABASE, &format!("count({field})"), "ons_load");
@@ -121,32 +103,4 @@ fn change(path: &Path, from: &str, to: &str) {
     let text = fs::read_to_string(path).unwrap();
     assert!(text.contains(from), "{text}");
     fs::write(path, text.replace(from, to)).unwrap();
-}
-
-/// Runs the commands of the guide that are marked with a language, in a directory that has the sample.
-fn follow_the_guide(language: &str) {
-    let guide =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/writing-converters.md")).unwrap();
-    let (moto, directory) = (s3(), tempfile::tempdir().unwrap());
-    fs::copy(raw_file(), directory.path().join("sample.parquet")).unwrap();
-    let settings = registry(&moto, directory.path());
-    let mut commands = 0;
-    for block in guide.split(&format!("<!-- run: {language} -->\n```sh\n")).skip(1) {
-        for line in block.split_once("```").unwrap().0.lines() {
-            let arguments = line.strip_prefix("influxdb-loader ").expect(line).split_whitespace();
-            Loader::new(arguments).settings(settings.clone()).within(directory.path()).build().succeeded();
-            commands += 1;
-        }
-    }
-    assert!(commands >= 4, "{commands} commands in {language}");
-}
-
-#[test]
-fn the_guide_leads_to_a_promoted_converter_in_rust() {
-    follow_the_guide("rust");
-}
-
-#[test]
-fn the_guide_leads_to_a_converter_in_python() {
-    follow_the_guide("python");
 }
