@@ -143,10 +143,10 @@ fn a_file_without_columns_that_its_dataset_requires() {
 #[test]
 fn a_path_that_names_no_dataset() {
     let input = Input::at("upload/a.parquet", parquet(&small_consumption()));
-    assert_snapshot!(input.error(), @r#"
+    assert_snapshot!(input.error(), @r"
     error: the key names no dataset: `DIRECTORY/upload/a.parquet`; known datasets: `consumption`, `generation`, `transmission`
-    hint: put a `dataset=NAME/` segment into the key, or `"dataset": "NAME"` into the event
-    "#);
+    hint: put a `dataset=NAME/` segment into the key, or name the dataset in the event or by `--dataset`
+    ");
 }
 
 #[test]

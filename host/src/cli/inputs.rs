@@ -7,7 +7,7 @@ use super::CliError;
 use crate::aws;
 use crate::event::ObjectReference;
 use crate::pipeline::Location;
-use crate::source;
+use crate::source::{self, SourceError};
 
 const PARQUET: &str = ".parquet";
 
@@ -37,7 +37,13 @@ fn is_hidden(name: &str) -> bool {
 }
 
 fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
-    let unreadable = |cause| CliError::Read { path: path.display().to_string(), cause };
+    let unreadable = |cause: std::io::Error| {
+        let path = path.display().to_string();
+        match cause.kind() {
+            std::io::ErrorKind::NotFound => SourceError::NotFound { object: path }.into(),
+            _ => CliError::Read { path, cause },
+        }
+    };
     // Asked here, because without a file its name need not tell a dataset either, and that would be the error.
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         found.push(Location::File(path.to_owned()));
