@@ -7,7 +7,7 @@ use crate::converter::{Key, Plan, Point, Source};
 
 /// Why a plan cannot be encoded at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} `{name}` cannot be written")]
+#[error("the {what} `{}` cannot be written", .name.escape_debug())]
 pub struct LayoutError {
     /// What it names: `measurement`, `tag key` or `field key`.
     pub what: &'static str,
