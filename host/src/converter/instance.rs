@@ -300,7 +300,7 @@ fn failure(
     let cause = one_line(&error.root_cause().to_string(), MAX_MESSAGE_BYTES);
     if trap.is_some() || backtrace.is_some() {
         // A guest that panics says why before it traps.
-        let message = log.last_error().map_or(cause, str::to_owned);
+        let message = log.last_error().map_or(cause, |message| one_line(message, MAX_MESSAGE_BYTES));
         return ConverterError::Trapped { subject, call, message, detail };
     }
     match call {
