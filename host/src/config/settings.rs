@@ -255,7 +255,7 @@ pub(super) const CONVERTER_TIME_SECONDS: Setting = Setting {
     name: "CONVERTER_TIME_SECONDS",
     default: Some("10"),
     kind: Kind::Integer { minimum: 1, maximum: 900 },
-    meaning: "The time that a converter may take for one batch.",
+    meaning: "The time that a converter may take to start, to plan an object, or to convert a batch.",
 };
 
 /// Bytes that a converter returns.

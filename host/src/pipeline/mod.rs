@@ -113,6 +113,7 @@ impl Loader {
         let limits = Limits {
             memory_bytes: settings.memory_bytes,
             call_time: settings.time,
+            prepare_time: settings.time,
             result_bytes: settings.result_bytes,
             log_bytes: settings.log_bytes,
             ..Limits::default()
