@@ -133,6 +133,8 @@ pub struct Outcome {
     pub stderr: String,
     /// How long it ran.
     pub elapsed: Duration,
+    /// The memory that it had at most, in KiB, but for what it took in its last hundredth of a second.
+    pub peak_memory_kib: u64,
 }
 
 impl Outcome {
@@ -158,7 +160,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, stdout, stderr, elapsed } = self;
+        let Self { code, stdout, stderr, elapsed, .. } = self;
         write!(formatter, "exit code {code:?} after {elapsed:?}\nstdout:\n{stdout}\nstderr:\n{stderr}")
     }
 }
@@ -179,7 +181,16 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
         .stderr(File::create(&stderr).unwrap())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    let status = wait(&mut child, limit);
+    let mut peak_memory_kib = 0;
+    let deadline = start + limit;
+    let status = loop {
+        // Gone as soon as the process has ended.
+        peak_memory_kib = peak_memory_kib_of(&child).unwrap_or(peak_memory_kib);
+        let status = wait(&mut child, POLL_INTERVAL);
+        if status.is_some() || Instant::now() >= deadline {
+            break status;
+        }
+    };
     let elapsed = start.elapsed();
     if status.is_none() {
         child.kill().unwrap();
@@ -188,9 +199,15 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
     let [stdout, stderr] = [stdout, stderr].map(|path| {
         String::from_utf8(fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{command:?} printed: {error}"))
     });
-    let outcome = Outcome { code: status.and_then(|status| status.code()), stdout, stderr, elapsed };
+    let outcome = Outcome { code: status.and_then(|status| status.code()), stdout, stderr, elapsed, peak_memory_kib };
     assert!(status.is_some(), "{command:?} still ran after {limit:?}\n{outcome}");
     outcome
+}
+
+/// Its largest resident set so far, as Linux counts it.
+fn peak_memory_kib_of(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok())
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
