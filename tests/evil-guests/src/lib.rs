@@ -4,6 +4,7 @@
 //! name of the attack; `evil` itself is none. One component serves all attacks, and is built once. Attacks before `prepare` are in the tests, in
 //! WebAssembly text.
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, reason = "its purpose is to fail")]
+#![allow(clippy::needless_pass_by_value, reason = "the functions of a stage have one type")]
 
 mod attacks;
 mod answers;
