@@ -150,12 +150,12 @@ fn huge_plan() {
 
 #[test]
 fn huge_output() {
-    assert_snapshot!(stopped("huge_output"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `converted` cannot be read, it may have at most 67108864 bytes: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted");
+    assert_snapshot!(stopped("huge_output"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `converted` cannot be read: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted (at most 67108864 bytes are allowed)");
 }
 
 #[test]
 fn huge_number_of_rejections() {
-    assert_snapshot!(stopped("huge_number_of_rejections"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `converted` cannot be read, it may have at most 67108864 bytes: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted");
+    assert_snapshot!(stopped("huge_number_of_rejections"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `converted` cannot be read: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted (at most 67108864 bytes are allowed)");
 }
 
 // Answers that break the contract.
@@ -167,17 +167,17 @@ fn plan_without_points() {
 
 #[test]
 fn plan_for_a_column_that_does_not_exist() {
-    assert_snapshot!(stopped("plan_for_a_column_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].fields[0].source` names column 6 of 6");
+    assert_snapshot!(stopped("plan_for_a_column_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].fields[0].source` names column 6, there are 6");
 }
 
 #[test]
 fn plan_with_a_translation_that_does_not_exist() {
-    assert_snapshot!(stopped("plan_with_a_translation_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].tags[0].key` names translation 4294967295 of 1");
+    assert_snapshot!(stopped("plan_with_a_translation_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].tags[0].key` names translation 4294967295, there are 1");
 }
 
 #[test]
 fn plan_with_a_mask_that_does_not_exist() {
-    assert_snapshot!(stopped("plan_with_a_mask_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].when` names mask 1 of 1");
+    assert_snapshot!(stopped("plan_with_a_mask_that_does_not_exist"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan.points[0].when` names mask 1, there are 1");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn plan_with_a_measurement_that_is_a_comment() {
 
 #[test]
 fn name_that_is_not_utf8() {
-    assert_snapshot!(stopped("name_that_is_not_utf8"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan` cannot be read, it may have at most 67108864 bytes: invalid utf-8 sequence of 1 bytes from index 1");
+    assert_snapshot!(stopped("name_that_is_not_utf8"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `plan` cannot be read: invalid utf-8 sequence of 1 bytes from index 1 (at most 67108864 bytes are allowed)");
 }
 
 #[test]

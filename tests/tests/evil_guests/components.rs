@@ -118,13 +118,13 @@ fn a_trap_in_describe() {
 #[test]
 fn a_description_beyond_the_memory() {
     let describe = "(return (i32.const 0x7fff_fff0))";
-    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` gave an invalid result: `description` cannot be read, it may have at most 67108864 bytes: pointer out of bounds of memory");
+    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` gave an invalid result: `description` cannot be read: pointer out of bounds of memory (at most 67108864 bytes are allowed)");
 }
 
 #[test]
 fn a_name_that_is_longer_than_the_memory() {
     let describe = "(i32.store (i32.const 4) (i32.const 0x7fff_ffff))";
-    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` gave an invalid result: `description` cannot be read, it may have at most 67108864 bytes: string pointer/length out of bounds of memory");
+    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` gave an invalid result: `description` cannot be read: string pointer/length out of bounds of memory (at most 67108864 bytes are allowed)");
 }
 
 #[test]
