@@ -7,7 +7,7 @@ use crate::converter::{Key, Plan, Point, Source};
 
 /// Why a plan cannot be encoded at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} `{}` cannot be written", .name.escape_debug())]
+#[error("the {what} `{}` cannot be written", on_one_line(.name))]
 pub struct LayoutError {
     /// What it names: `measurement`, `tag key` or `field key`.
     pub what: &'static str,
@@ -16,6 +16,19 @@ pub struct LayoutError {
     /// Why not.
     #[source]
     pub reason: Unwritable,
+}
+
+/// The name as it is, but for control characters, which are escaped as in Rust: a name must not forge a line of a log.
+fn on_one_line(name: &str) -> String {
+    let mut line = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 /// A point of the plan with all that does not depend on the batch.

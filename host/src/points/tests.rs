@@ -285,6 +285,10 @@ fn a_plan_that_names_what_cannot_be_written_is_refused() {
             plan(vec![], vec![field("a\\", Source::Column(1), FieldType::Float)]),
             "the field key `a\\` cannot be written",
         ),
+        (
+            plan(vec![], vec![field("v=1\n\u{1b}[31mlost", Source::Column(1), FieldType::Float)]),
+            r"the field key `v=1\n\u{1b}[31mlost` cannot be written",
+        ),
     ] {
         assert_eq!(Encoder::new(&plan).unwrap_err().to_string(), expected);
     }
