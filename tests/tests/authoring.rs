@@ -170,6 +170,32 @@ fn inspect_shows_what_a_component_is_and_how_it_plans_a_file() {
 }
 
 #[test]
+fn bench_measures_each_level_of_a_converter_on_a_real_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let component = directory.path().join("consumption.wasm");
+    fs::write(&component, converter_components::CONSUMPTION).unwrap();
+    let bench = Loader::new(["converter", "bench", "--seconds", "1", "--json"]);
+    let measured = bench.argument(&component).argument(consumption_file()).run().succeeded().stdout;
+    let facts: Value = serde_json::from_str(&measured).unwrap();
+    assert_eq!(facts["dataset"], "consumption");
+    assert_eq!(facts["rows"], CONSUMPTION_ROWS);
+    assert_eq!(facts["points"], CONSUMPTION_POINTS);
+    assert_eq!(facts["rejected"], CONSUMPTION_ROWS - CONSUMPTION_POINTS);
+    assert_eq!(facts["converter"]["bytes"], converter_components::CONSUMPTION.len());
+    // The file's types are clean, so that no row goes into the sandbox.
+    assert_eq!(facts["levels"]["convert"]["calls"], 0);
+    let translate = &facts["levels"]["translate"];
+    for count in [&translate["calls"], &translate["values"], &translate["bytes_in"], &translate["bytes_out"]] {
+        assert!(count.as_u64().unwrap() > 0, "{facts}");
+    }
+    let (peak, limit) = (facts["memory_bytes"].as_u64().unwrap(), facts["memory_limit_bytes"].as_u64().unwrap());
+    assert!(0 < peak && peak <= limit, "{facts}");
+    for stage in ["decode", "converter", "encode"] {
+        assert!(facts["stages"][stage]["rows_per_second"].as_u64().unwrap() > 0, "{facts}");
+    }
+}
+
+#[test]
 fn what_is_no_project_is_refused_with_a_hint() {
     let directory = tempfile::tempdir().unwrap();
     let outcome = Loader::new(["converter", "build"]).argument(directory.path()).run();

@@ -92,7 +92,7 @@ fn rejections(report: &Report, text: &mut String) {
 }
 
 /// A number with its thousands set apart: `75,440`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

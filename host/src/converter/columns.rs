@@ -73,6 +73,18 @@ impl Column {
         };
         wit::ColumnParam { values, validity: self.validity.as_deref() }
     }
+
+    /// What crosses, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let values = match &self.values {
+            Values::Booleans(bits) => bits.len(),
+            Values::Integers(values) | Values::Timestamps(values) => values.inner().len(),
+            Values::Unsigneds(values) => values.inner().len(),
+            Values::Floats(values) => values.inner().len(),
+            Values::Texts { codes, dictionary } => codes.inner().len() + dictionary.bytes(),
+        };
+        values + self.validity.as_ref().map_or(0, Buffer::len)
+    }
 }
 
 /// Strings as they cross.
@@ -103,6 +115,11 @@ impl Strings {
 
     pub(super) fn lower(&self) -> wit::StringsParam<'_> {
         wit::StringsParam { offsets: &self.offsets, data: &self.data, validity: self.validity.as_deref() }
+    }
+
+    /// What crosses, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.offsets.inner().len() + self.data.len() + self.validity.as_ref().map_or(0, Buffer::len)
     }
 }
 

@@ -103,6 +103,8 @@ pub struct Instance {
     codes: BTreeSet<String>,
     /// Whether a call failed inside the guest, which is then in a state that nobody knows.
     spent: bool,
+    /// What `translate` and `convert` were given, in bytes.
+    pushed_bytes: usize,
 }
 
 impl std::fmt::Debug for Instance {
@@ -138,7 +140,7 @@ impl Instance {
         })?;
         store.data().log().end();
         let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
-        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false })
+        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false, pushed_bytes: 0 })
     }
 
     fn describe(&mut self) -> Result<Description, ConverterError> {
@@ -192,6 +194,7 @@ impl Instance {
             return Ok(values.clone());
         }
         let strings = Strings::new(values);
+        self.pushed_bytes += strings.bytes();
         let answer = self.call(Call::Translate, |guest, store| guest.call_translate(store, index, strings.lower()))?;
         let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
         validate::translated(answer, values.len()).map_err(|invalid| self.invalid(invalid))
@@ -219,6 +222,7 @@ impl Instance {
         if rows == 0 {
             return Ok(nothing(&plan));
         }
+        self.pushed_bytes += crossing.iter().map(Column::bytes).sum::<usize>();
         let lowered: Vec<wit::ColumnParam<'_>> = crossing.iter().map(Column::lower).collect();
         let batch = wit::Batch { rows: u32::try_from(rows).map_err(misuse)?, columns: &lowered };
         let answer = self.call(Call::Convert, |guest, store| guest.call_convert(store, batch))?;
@@ -234,6 +238,16 @@ impl Instance {
             return Err(self.invalid(Invalid { item: "rejected".into(), reason }));
         }
         Ok(converted)
+    }
+
+    /// The most memory that it had, in bytes: its linear memories and tables, which never shrink.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.data().memory_bytes()
+    }
+
+    /// The values that `translate` and `convert` have copied into its memory so far, in bytes.
+    pub fn pushed_bytes(&self) -> usize {
+        self.pushed_bytes
     }
 
     /// Calls the guest within its time slice.

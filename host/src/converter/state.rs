@@ -44,6 +44,11 @@ impl State {
         self.memory.refused
     }
 
+    /// What the guest was granted in all, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory.used
+    }
+
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
     }

@@ -1,5 +1,6 @@
 //! `converter`: everything that an author or an operator of converters does, a file for each command.
 
+mod bench;
 mod build;
 mod inspect;
 mod new;
@@ -128,6 +129,13 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE", default_value = "converter-signing-key.pem")]
         out: PathBuf,
     },
+    /// Measure a converter on a file: what its calls cost, and what share of the whole it has.
+    ///
+    /// Writes nothing anywhere. Works through the file at least once, on one thread.
+    #[command(after_help = "Examples:
+  influxdb-loader converter bench my-converter/converter.wasm file.parquet
+  influxdb-loader converter bench converter.wasm file.parquet --seconds 10 --json")]
+    Bench(bench::Arguments),
 }
 
 /// Runs a command. Returns whether it found everything as it should be.
@@ -152,6 +160,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
         Command::List { dataset, json } => list::list(config, dataset.as_deref(), json).await,
         Command::Verify { dataset, version } => verify::verify(config, &dataset, version.as_deref()).await,
         Command::Keygen { out } => keygen::keygen(&out),
+        Command::Bench(arguments) => bench::bench(config, &arguments),
     }
 }
 

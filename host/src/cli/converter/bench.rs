@@ -1,0 +1,496 @@
+//! `converter bench`: what a converter costs on a real file.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::error::ArrowError;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, Table};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::cli::summary::grouped;
+use crate::cli::{CliError, print};
+use crate::config::Config;
+use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
+use crate::dataset::{self, DatasetName};
+use crate::pipeline::{LoadError, Loader};
+use crate::points::{ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
+use crate::source::ParquetObject;
+
+/// How often it is compiled, where that takes no longer than the passes may.
+const COMPILATIONS: usize = 5;
+
+/// What `converter bench` is told.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The component.
+    #[arg(value_name = "FILE.wasm")]
+    component: PathBuf,
+    /// A file like those that it converts.
+    #[arg(value_name = "FILE.parquet")]
+    file: PathBuf,
+    /// The dataset that the converter is told, instead of its own.
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// For how long the file is worked through again and again.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The figures of a converter and a file. Times are medians; counts are those of one pass over the file.
+struct Figures {
+    name: String,
+    version: String,
+    digest: String,
+    dataset: String,
+    file: String,
+    component_bytes: usize,
+    rows: u64,
+    points: u64,
+    rejected: u64,
+    passes: usize,
+    compile: Duration,
+    instantiate: Duration,
+    memory_bytes: usize,
+    memory_limit: usize,
+    prepare: Duration,
+    translate: Level,
+    convert: Level,
+    /// Parquet to columns.
+    decode: Duration,
+    /// Columns to line protocol, without the converter's calls.
+    encode: Duration,
+}
+
+/// What the calls of `translate` or of `convert` cost.
+struct Level {
+    calls: u64,
+    /// Values that were translated, or rows that were converted.
+    items: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    /// The time of a call.
+    call: Duration,
+    /// The time of all calls of a pass.
+    total: Duration,
+}
+
+/// Prints what a converter costs. Returns true: that it is slow is no error.
+pub(super) fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let Arguments { component: path, file, dataset, seconds, json } = arguments;
+    let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
+    let object = ParquetObject::open_file(file)?;
+    let loader = Loader::new(config)?;
+    let engine = loader.catalog().engine();
+    let limit = Duration::from_secs(*seconds);
+    // Hidden where standard error is not a terminal.
+    let progress = ProgressBar::new_spinner();
+    progress.set_message("compiling");
+    let mut compile = Vec::new();
+    let started = Instant::now();
+    let converter = loop {
+        progress.tick();
+        let (converter, time) = timed(|| engine.compile(&component));
+        compile.push(time);
+        let converter = converter.map_err(LoadError::Converter)?;
+        if compile.len() >= COMPILATIONS || started.elapsed() >= limit {
+            break converter;
+        }
+    };
+    let description = converter.description();
+    let dataset = dataset.as_deref().unwrap_or(&description.dataset).parse::<DatasetName>().map_err(LoadError::from)?;
+    let input = input(config, &object, file, dataset.as_str());
+    let mut passes = Vec::new();
+    let started = Instant::now();
+    while passes.is_empty() || started.elapsed() < limit {
+        progress.set_message(format!("pass {} over {}", passes.len() + 1, object.name()));
+        passes.push(pass(config, &converter, &object, &input, &progress)?);
+    }
+    progress.finish_and_clear();
+    let figures = Figures {
+        name: description.name.clone(),
+        version: description.version.clone(),
+        digest: converter.digest().to_owned(),
+        dataset: input.dataset,
+        file: object.name().to_owned(),
+        component_bytes: component.len(),
+        rows: object.rows(),
+        points: passes.iter().map(|pass| pass.points).max().unwrap_or_default(),
+        rejected: passes.iter().map(|pass| pass.rejected).max().unwrap_or_default(),
+        passes: passes.len(),
+        compile: median(compile),
+        instantiate: median(passes.iter().map(|pass| pass.instantiate).collect()),
+        memory_bytes: passes.iter().map(|pass| pass.memory_bytes).max().unwrap_or_default(),
+        memory_limit: engine.limits().memory_bytes,
+        prepare: median(passes.iter().map(|pass| pass.prepare).collect()),
+        translate: Level::of(&passes, |pass| &pass.translate),
+        convert: Level::of(&passes, |pass| &pass.convert),
+        decode: median(passes.iter().map(|pass| pass.decode).collect()),
+        encode: median(passes.iter().map(|pass| pass.encode).collect()),
+    };
+    print(&if *json { format!("{}\n", figures.json()) } else { figures.text() })?;
+    Ok(true)
+}
+
+fn input(config: &Config, object: &ParquetObject, file: &Path, dataset: &str) -> Input {
+    Input {
+        dataset: dataset.to_owned(),
+        columns: object.columns().to_vec(),
+        partitions: dataset::partitions(&file.to_string_lossy()),
+        strict: config.validate_schema,
+    }
+}
+
+/// What one pass over the file took, by a fresh instance, as an object is loaded.
+struct Pass {
+    points: u64,
+    rejected: u64,
+    memory_bytes: usize,
+    instantiate: Duration,
+    prepare: Duration,
+    translate: Tally,
+    convert: Tally,
+    decode: Duration,
+    encode: Duration,
+}
+
+/// The calls of one level in one pass.
+#[derive(Default)]
+struct Tally {
+    calls: Vec<Duration>,
+    items: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+impl Tally {
+    fn total(&self) -> Duration {
+        self.calls.iter().sum()
+    }
+}
+
+/// An instance whose calls are measured.
+struct Measured {
+    instance: Instance,
+    translate: Tally,
+    convert: Tally,
+}
+
+impl Mapping for Measured {
+    type Error = ConverterError;
+
+    fn translate(&mut self, translation: usize, values: &StringArray) -> Result<StringArray, ConverterError> {
+        let pushed = self.instance.pushed_bytes();
+        let (answer, time) = timed(|| self.instance.translate(translation, values));
+        let answer = answer?;
+        let tally = &mut self.translate;
+        tally.calls.push(time);
+        tally.items += values.len() as u64;
+        tally.bytes_in += (self.instance.pushed_bytes() - pushed) as u64;
+        tally.bytes_out += array_bytes(&answer) as u64;
+        Ok(answer)
+    }
+
+    fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, ConverterError> {
+        let pushed = self.instance.pushed_bytes();
+        let (answer, time) = timed(|| self.instance.convert(columns));
+        let answer = answer?;
+        let tally = &mut self.convert;
+        tally.calls.push(time);
+        tally.items += columns.num_rows() as u64;
+        tally.bytes_in += (self.instance.pushed_bytes() - pushed) as u64;
+        tally.bytes_out += converted_bytes(&answer) as u64;
+        Ok(answer)
+    }
+}
+
+fn pass(
+    config: &Config,
+    converter: &Converter,
+    object: &ParquetObject,
+    input: &Input,
+    progress: &ProgressBar,
+) -> Result<Pass, CliError> {
+    let (instance, instantiate) = timed(|| converter.instantiate());
+    let mut instance = instance.map_err(LoadError::Converter)?;
+    let (plan, prepare) = timed(|| instance.prepare(input));
+    let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?).map_err(LoadError::from)?;
+    let mut chunks =
+        ChunkBuilder::new(ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes });
+    let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
+    let (mut points, mut rejected) = (0, 0);
+    let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
+    let mut batches = object.read(encoder.columns().to_vec(), config.rows_per_batch);
+    loop {
+        let (batch, time) = timed(|| batches.next().transpose());
+        decode += time;
+        let Some(batch) = batch? else { break };
+        let (encoded, time) = timed(|| encoder.encode(&batch, &mut mapping, &mut chunks));
+        encode += time;
+        let encoded = encoded.map_err(|error| match error {
+            EncodeError::Mapping(error) => LoadError::Converter(error),
+            EncodeError::Column(error) => LoadError::Column(error),
+        })?;
+        rejected += encoded.rejected.len() as u64;
+        points += chunks.take_full().map(|chunk| chunk.points() as u64).sum::<u64>();
+        progress.tick();
+    }
+    points += chunks.finish().map_or(0, |chunk| chunk.points() as u64);
+    let Measured { instance, translate, convert } = mapping;
+    let encode = encode.saturating_sub(translate.total() + convert.total());
+    let memory_bytes = instance.memory_bytes();
+    Ok(Pass { points, rejected, memory_bytes, instantiate, prepare, translate, convert, decode, encode })
+}
+
+impl Level {
+    /// What the passes agree in, and the medians of what they do not.
+    fn of(passes: &[Pass], tally: impl Fn(&Pass) -> &Tally) -> Self {
+        let most = |count: fn(&Tally) -> u64| passes.iter().map(|pass| count(tally(pass))).max().unwrap_or_default();
+        Self {
+            calls: most(|tally| tally.calls.len() as u64),
+            items: most(|tally| tally.items),
+            bytes_in: most(|tally| tally.bytes_in),
+            bytes_out: most(|tally| tally.bytes_out),
+            call: median(passes.iter().flat_map(|pass| tally(pass).calls.iter().copied()).collect()),
+            total: median(passes.iter().map(|pass| tally(pass).total()).collect()),
+        }
+    }
+}
+
+impl Figures {
+    /// All calls of the converter in a pass.
+    fn converter(&self) -> Duration {
+        self.prepare + self.translate.total + self.convert.total
+    }
+
+    /// The stages of a pass, with their share of its time in percent.
+    fn stages(&self) -> [(&'static str, Duration, f64); 3] {
+        let stages = [("decode", self.decode), ("converter", self.converter()), ("encode", self.encode)];
+        let all: Duration = stages.iter().map(|(_, time)| *time).sum();
+        stages.map(|(name, time)| (name, time, 100.0 * time.as_secs_f64() / all.as_secs_f64().max(f64::MIN_POSITIVE)))
+    }
+
+    fn text(&self) -> String {
+        let digest = self.digest.get(..12).unwrap_or(&self.digest);
+        let mut text = format!(
+            "converter    {} {} ({digest}), {} bytes\nfile         {}, dataset {}\n\
+             a pass       {} rows: {} points, {} rejected; {} passes\ncompile      {:.1?}\ninstantiate  {:.1?}\n\
+             memory       {} bytes at the peak, of {}\n\n",
+            self.name,
+            self.version,
+            grouped(self.component_bytes as u64),
+            self.file,
+            self.dataset,
+            grouped(self.rows),
+            grouped(self.points),
+            grouped(self.rejected),
+            grouped(self.passes as u64),
+            self.compile,
+            self.instantiate,
+            grouped(self.memory_bytes as u64),
+            grouped(self.memory_limit as u64),
+        );
+        let per = |time, count, unit| each(time, count).map_or_else(String::new, |each| format!("{each:.1}{unit}"));
+        let level = |name: &str, level: &Level, unit| {
+            [
+                name.to_owned(),
+                grouped(level.calls),
+                if level.calls > 0 { format!("{:.1?}", level.call) } else { String::new() },
+                per(level.total, level.items, unit),
+                per(level.total, self.rows, ""),
+                grouped(level.bytes_in),
+                grouped(level.bytes_out),
+            ]
+        };
+        let prepare = format!("{:.1?}", self.prepare);
+        let plan = ["plan", "1", &prepare, "", &per(self.prepare, self.rows, ""), "", ""].map(str::to_owned);
+        let levels = [plan, level("translate", &self.translate, " a value"), level("convert", &self.convert, " a row")];
+        table(["level", "calls", "a call", "ns", "ns a row of the file", "bytes in", "bytes out"], levels, &mut text);
+        text.push('\n');
+        let stages = self.stages().map(|(name, time, share)| {
+            let rows = rows_per_second(self.rows, time).map_or_else(String::new, grouped);
+            [name.to_owned(), format!("{time:.1?}"), rows, format!("{share:.1} %")]
+        });
+        table(["stage", "a pass", "rows/s", "share"], stages, &mut text);
+        text
+    }
+
+    fn json(&self) -> Value {
+        let level = |level: &Level, items: &str, per_item: &str| {
+            let mut facts = json!({
+                "calls": level.calls, "call_seconds": (level.calls > 0).then_some(level.call.as_secs_f64()),
+                "seconds": level.total.as_secs_f64(), "ns_per_file_row": each(level.total, self.rows),
+                "bytes_in": level.bytes_in, "bytes_out": level.bytes_out,
+            });
+            facts[items] = json!(level.items);
+            facts[per_item] = json!(each(level.total, level.items));
+            facts
+        };
+        let stages = self.stages().map(|(name, time, share)| {
+            let rows = rows_per_second(self.rows, time);
+            (name.to_owned(), json!({ "seconds": time.as_secs_f64(), "rows_per_second": rows, "percent": share }))
+        });
+        let prepare = self.prepare.as_secs_f64();
+        json!({
+            "converter": {
+                "name": self.name, "version": self.version, "digest": self.digest, "bytes": self.component_bytes,
+            },
+            "dataset": self.dataset, "file": self.file, "rows": self.rows, "points": self.points,
+            "rejected": self.rejected, "passes": self.passes, "compile_seconds": self.compile.as_secs_f64(),
+            "instantiate_seconds": self.instantiate.as_secs_f64(), "memory_bytes": self.memory_bytes,
+            "memory_limit_bytes": self.memory_limit,
+            "levels": {
+                "plan": {
+                    "calls": 1, "call_seconds": prepare, "seconds": prepare,
+                    "ns_per_file_row": each(self.prepare, self.rows),
+                },
+                "translate": level(&self.translate, "values", "ns_per_value"),
+                "convert": level(&self.convert, "rows", "ns_per_row"),
+            },
+            "stages": stages.into_iter().collect::<serde_json::Map<_, _>>(),
+        })
+    }
+}
+
+/// Appends a table whose columns but the first are numbers.
+fn table<const COLUMNS: usize, const ROWS: usize>(
+    header: [&str; COLUMNS],
+    rows: [[String; COLUMNS]; ROWS],
+    text: &mut String,
+) {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header);
+    table.add_rows(rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    // Writing to a string does not fail.
+    _ = writeln!(text, "{}", table.trim_fmt());
+}
+
+fn timed<R>(work: impl FnOnce() -> R) -> (R, Duration) {
+    let started = Instant::now();
+    let result = work();
+    (result, started.elapsed())
+}
+
+/// The middle one, the later of two; zero where there is none.
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// Nanoseconds for each of so many; `None` where there are none.
+fn each(time: Duration, count: u64) -> Option<f64> {
+    (count > 0).then(|| time.as_secs_f64() * 1e9 / count as f64)
+}
+
+/// `None` where no time passed.
+fn rows_per_second(rows: u64, time: Duration) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is not negative, and saturates"
+    )]
+    (time > Duration::ZERO).then(|| (rows as f64 / time.as_secs_f64()).round() as u64)
+}
+
+/// What an answer's values take, in bytes.
+fn converted_bytes(converted: &Converted) -> usize {
+    let computed = converted.computed.iter().map(|column| array_bytes(column));
+    let masks = converted.masks.iter().map(|mask| match mask {
+        Mask::All | Mask::None => 0,
+        Mask::Rows(rows) => rows.len().div_ceil(8),
+    });
+    let rejected = converted.rejected.iter().map(|row| size_of::<u32>() + row.code.len() + row.message.len());
+    computed.chain(masks).chain(rejected).sum()
+}
+
+/// What an array's values take, in bytes.
+fn array_bytes(array: &dyn Array) -> usize {
+    // Fails for types only that no converter answers with.
+    array.to_data().get_slice_memory_size().unwrap_or_else(|_: ArrowError| array.get_buffer_memory_size())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures() -> Figures {
+        Figures {
+            name: "load".into(),
+            version: "1.2.0".into(),
+            digest: "0123456789abcdef".repeat(4),
+            dataset: "consumption".into(),
+            file: "2024.parquet".into(),
+            component_bytes: 123_456,
+            rows: 80_000,
+            points: 79_990,
+            rejected: 10,
+            passes: 41,
+            compile: Duration::from_millis(120),
+            instantiate: Duration::from_micros(35),
+            memory_bytes: 1_114_112,
+            memory_limit: 268_435_456,
+            prepare: Duration::from_micros(80),
+            translate: Level {
+                calls: 2,
+                items: 40,
+                bytes_in: 900,
+                bytes_out: 1_000,
+                call: Duration::from_micros(20),
+                total: Duration::from_micros(40),
+            },
+            convert: Level {
+                calls: 10,
+                items: 80_000,
+                bytes_in: 960_000,
+                bytes_out: 640_000,
+                call: Duration::from_micros(790),
+                total: Duration::from_micros(7_880),
+            },
+            decode: Duration::from_millis(4),
+            encode: Duration::from_millis(8),
+        }
+    }
+
+    #[test]
+    fn the_tables_show_what_each_level_costs_and_what_share_the_converter_has() {
+        insta::assert_snapshot!(figures().text(), @"
+        converter    load 1.2.0 (0123456789ab), 123,456 bytes
+        file         2024.parquet, dataset consumption
+        a pass       80,000 rows: 79,990 points, 10 rejected; 41 passes
+        compile      120.0ms
+        instantiate  35.0µs
+        memory       1,114,112 bytes at the peak, of 268,435,456
+
+         level      calls   a call              ns  ns a row of the file  bytes in  bytes out
+         plan           1   80.0µs                                   1.0
+         translate      2   20.0µs  1000.0 a value                   0.5       900      1,000
+         convert       10  790.0µs      98.5 a row                  98.5   960,000    640,000
+
+         stage      a pass      rows/s   share
+         decode      4.0ms  20,000,000  20.0 %
+         converter   8.0ms  10,000,000  40.0 %
+         encode      8.0ms  10,000,000  40.0 %
+        ");
+    }
+
+    #[test]
+    fn what_did_not_happen_has_no_time() {
+        let nothing = Level::of(&[], |pass| &pass.convert);
+        let empty = Figures { rows: 0, convert: nothing, ..figures() };
+        let facts = empty.json();
+        assert_eq!(facts["levels"]["convert"]["call_seconds"], Value::Null);
+        assert_eq!(facts["levels"]["convert"]["ns_per_row"], Value::Null);
+        assert_eq!(facts["levels"]["translate"]["ns_per_value"], 1_000.0);
+        assert_eq!(facts["levels"]["translate"]["ns_per_file_row"], Value::Null);
+    }
+}
