@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use influxdb_loader_tests::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, consumption_file, raw_file};
+use influxdb_loader_tests::{
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file, parquet, raw_file, small_consumption,
+};
 use serde_json::Value;
 
 /// A command that runs cargo or pip. Returns what it prints.
@@ -201,4 +203,41 @@ fn what_is_no_project_is_refused_with_a_hint() {
     let outcome = Loader::new(["converter", "build"]).argument(directory.path()).run();
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.stderr.contains("has neither `Cargo.toml` nor `src/converter.py`\nhint: "), "{}", outcome.stderr);
+}
+
+#[test]
+fn diff_shows_which_points_two_versions_make_differently() {
+    let (old_key, new_key) = (b"power_mw", b"power_mx");
+    let old_bytes = converter_components::CONSUMPTION;
+    let places: Vec<usize> = (0..old_bytes.len()).filter(|&place| old_bytes[place..].starts_with(old_key)).collect();
+    let [place] = places[..] else { panic!("not in one place: {places:?}") };
+    let mut new_bytes = old_bytes.to_vec();
+    new_bytes[place..place + new_key.len()].copy_from_slice(new_key);
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = directory.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let (old, new) = (file("old.wasm", old_bytes), file("new.wasm", &new_bytes));
+    let small = file("small.parquet", &parquet(&small_consumption()));
+    let diff = |new: &Path| {
+        let settings = Settings::default().with("DROP_INVALID_RECORDS", "true");
+        Loader::new(["converter", "diff"]).argument(&old).argument(new).argument(&small).settings(settings)
+    };
+
+    let same = diff(&old).run().succeeded().stdout;
+    assert!(same.ends_with("they make the same\n"), "{same}");
+
+    let outcome = diff(&new).run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let text = outcome.stdout.split_once("objects ").expect("what was compared").1;
+    insta::assert_snapshot!(text, @"");
+
+    let facts: Value = serde_json::from_str(&diff(&new).argument("--json").run().stdout).unwrap();
+    assert_eq!(facts["same"], false);
+    assert_eq!(facts["points"]["changed"], 1);
+    assert_eq!(facts["fields"][0], serde_json::json!({ "key": "power_mw", "added": 0, "removed": 1, "changed": 0 }));
+    assert_eq!(facts["rejected"]["old"], facts["rejected"]["new"]);
 }

@@ -126,6 +126,8 @@ enum CliError {
     NoComponent(String),
     #[error(transparent)]
     Project(#[from] converter::ProjectError),
+    #[error(transparent)]
+    Diff(#[from] converter::DiffError),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
     S3Url(String),
     #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]
