@@ -232,8 +232,32 @@ fn diff_shows_which_points_two_versions_make_differently() {
 
     let outcome = diff(&new).run();
     assert_eq!(outcome.code, Some(1), "{outcome}");
-    let text = outcome.stdout.split_once("objects ").expect("what was compared").1;
-    insta::assert_snapshot!(text, @"");
+    let text = outcome.stdout.split_once("objects  1\n").expect("what was compared").1;
+    insta::assert_snapshot!(text, @"
+    points   2 by the old version, 2 by the new: 1 the same, 0 added, 0 removed, 1 changed
+
+    points by measurement
+      consumption_data: 0 added, 0 removed, 1 changed
+
+    points by tag
+      consumer_type=residential: 0 added, 0 removed, 1 changed
+      measurement_type=load: 0 added, 0 removed, 1 changed
+      region=southeast: 0 added, 0 removed, 1 changed
+
+    fields by key
+      power_mw: 0 added, 1 removed, 0 changed
+      power_mx: 1 added, 0 removed, 0 changed
+
+    rows
+      rejected by the old version: 1 invalid-timestamp
+      rejected by the new version: 1 invalid-timestamp
+
+    ~ consumption_data,consumer_type=residential,measurement_type=load,region=southeast 1514764800000000000
+        power_mw: 1.5 → none
+        power_mx: none → 1.5
+
+    they differ
+    ");
 
     let facts: Value = serde_json::from_str(&diff(&new).argument("--json").run().stdout).unwrap();
     assert_eq!(facts["same"], false);
