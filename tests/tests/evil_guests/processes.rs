@@ -13,7 +13,7 @@ fn convert(attack: &str, settings: Settings) -> Outcome {
     let path = |name| directory.path().join(name).display().to_string();
     let (file, converter) = (path("small.parquet"), path("evil.wasm"));
     let arguments = ["convert", &file, "--converter", &converter, "--dataset", attack];
-    Loader::new(arguments).settings(settings.with("CONVERTER_TIME_SECONDS", "1")).run()
+    Loader::new(arguments).settings(settings).run()
 }
 
 fn files() -> TempDir {
