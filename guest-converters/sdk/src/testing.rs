@@ -6,7 +6,10 @@
 //! # use converter_sdk::{Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, ColumnType};
 //! # struct Weather;
 //! # impl Converter for Weather {
-//! #     fn describe() -> Description { unimplemented!() }
+//! #     fn describe() -> Description {
+//! #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+//! #         Description { dataset: name.clone(), name, version, summary }
+//! #     }
 //! #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
 //! #         let mut plan = PlanBuilder::new(input);
 //! #         let mut point = Point::new("weather", plan.required("observed_at", &[ColumnType::Timestamp]));
