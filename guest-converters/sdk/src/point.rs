@@ -14,14 +14,14 @@ impl Point {
     /// Adds a tag; a row where it is missing goes without it.
     pub fn tag(&mut self, key: impl Into<Key>, source: impl Into<Source>) -> &mut Tag {
         let tag = Tag { key: key.into(), source: source.into(), when: None, missing: Missing::Omit };
-        self.tags.push_mut(tag)
+        push(&mut self.tags, tag)
     }
 
     /// Adds a field, written in its source's own type; a row where it is missing goes without it.
     pub fn field(&mut self, key: impl Into<Key>, source: impl Into<Source>) -> &mut Field {
         let source = source.into();
         let field = Field { key: key.into(), source, write_as: None, when: None, missing: Missing::Omit };
-        self.fields.push_mut(field)
+        push(&mut self.fields, field)
     }
 
     /// Only the rows of `mask` give this point.
@@ -29,6 +29,13 @@ impl Point {
         self.when = Some(mask.index());
         self
     }
+}
+
+/// Appends `item` and lends it. `Vec::push_mut`, which newer compilers than that of the guests have.
+fn push<T>(items: &mut Vec<T>, item: T) -> &mut T {
+    let place = items.len();
+    items.push(item);
+    &mut items[place]
 }
 
 impl Tag {

@@ -85,7 +85,7 @@ pub(crate) struct Bitmap {
 
 impl Bitmap {
     pub(crate) fn push(&mut self, bit: bool) {
-        if self.length.is_multiple_of(8) {
+        if self.length % 8 == 0 {
             self.bytes.push(0);
         }
         if let Some(last) = self.bytes.last_mut() {

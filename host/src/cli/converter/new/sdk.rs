@@ -66,8 +66,9 @@ mod tests {
         let names = dependencies.lines().map(|line| line.strip_suffix(".workspace = true").unwrap());
         let mut lines: Vec<_> =
             names.map(|name| here.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap()).collect();
-        let of_packages = ["version", "edition", "rust-version"].map(|key| format!("{key} = "));
+        let of_packages = ["version", "edition"].map(|key| format!("{key} = "));
         lines.extend(here.lines().filter(|line| of_packages.iter().any(|key| line.starts_with(key))));
+        lines.extend(sdk.lines().filter(|line| line.starts_with("rust-version = ")));
         assert_eq!(lines.len(), 5, "{lines:?}");
         for line in lines {
             assert!(manifest.lines().any(|each| each == line), "{line}");
