@@ -11,7 +11,7 @@ use super::LoadError;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance};
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
-use crate::source::{Batch, ParquetObject, SourceError};
+use crate::source::{Batch, ParquetObject, Selection, SourceError};
 
 /// Batches that are decoded ahead of the converter: one being taken, one ready.
 const BATCHES_AHEAD: usize = 1;
@@ -63,7 +63,7 @@ impl Conversion {
         let mut encoder = Encoder::new(&plan)?;
         let mut chunks = ChunkBuilder::new(self.chunks);
         let group_ends = group_ends(&self.object);
-        let batches = self.decode(encoder.columns().to_vec());
+        let batches = self.decode(encoder.columns().to_vec())?;
         let mut busy = Duration::ZERO;
         for batch in batches {
             let batch = batch?;
@@ -102,9 +102,9 @@ impl Conversion {
     }
 
     /// Decodes on a thread of its own. The queue ends with the object, after an error, or when it is dropped.
-    fn decode(&self, columns: Vec<usize>) -> thread_queue::IntoIter<Result<Batch, SourceError>> {
+    fn decode(&self, columns: Vec<usize>) -> Result<thread_queue::IntoIter<Result<Batch, SourceError>>, SourceError> {
         let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD);
-        let batches = self.object.read(columns, self.rows_per_batch);
+        let batches = self.object.read(columns, self.rows_per_batch, &Selection::All)?;
         self.runtime.spawn_blocking(move || {
             for batch in batches {
                 if decoded.send(batch).is_err() {
@@ -112,7 +112,7 @@ impl Conversion {
                 }
             }
         });
-        queue.into_iter()
+        Ok(queue.into_iter())
     }
 }
 

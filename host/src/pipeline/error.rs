@@ -148,6 +148,7 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::NotFound { .. } => FailureKind::NotFound,
         SourceError::Forbidden { .. } => FailureKind::Forbidden,
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
+        SourceError::Selection { .. } => FailureKind::BadEvent,
         SourceError::NotParquet { .. } | SourceError::Decode { .. } => FailureKind::Conversion,
     }
 }

@@ -314,6 +314,7 @@ async fn open(location: &Location) -> Result<ParquetObject, LoadError> {
                 bucket: object.bucket.clone(),
                 key: object.key.clone(),
                 version: object.version_id.clone(),
+                etag: None,
             };
             ParquetObject::open_s3(aws::s3().await, location).await?
         }

@@ -17,7 +17,7 @@ use super::layout::{self, LayoutError, PointLayout};
 use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
-use crate::source::Batch;
+use crate::source::{Batch, RowNumbers};
 
 /// The nanoseconds since the epoch that InfluxDB 1.x and 2.x keep; they refuse the few values of 64 bits around them.
 ///
@@ -122,7 +122,7 @@ impl Encoder {
         for point in &mut self.points {
             point.bind(&mut inputs)?;
         }
-        Ok(self.encode_rows(rows, batch.first_row, &converted, chunks))
+        Ok(self.encode_rows(rows, &batch.rows, &converted, chunks))
     }
 
     fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, M::Error> {
@@ -140,14 +140,14 @@ impl Encoder {
     fn encode_rows(
         &mut self,
         rows: usize,
-        first_row: u64,
+        numbers: &RowNumbers,
         converted: &Converted,
         chunks: &mut ChunkBuilder,
     ) -> Encoded {
         let mut encoded = Encoded::default();
         let mut rejections = converted.rejected.iter().peekable();
         for row in 0..rows {
-            let number = first_row + row as u64;
+            let number = numbers.number(row);
             if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
                 let (code, message) = (rejection.code.clone(), rejection.message.clone());
                 encoded.rejected.push(RejectedRow { row: number, code, message });

@@ -14,7 +14,7 @@ use super::*;
 use crate::converter::{
     Constant, Converted, Field, FieldType, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
 };
-use crate::source::Batch;
+use crate::source::{Batch, RowNumbers};
 
 /// A converter written as two functions. Counts what it is asked.
 struct Native {
@@ -42,7 +42,10 @@ fn batch(columns: Vec<ArrayRef>) -> Batch {
         .enumerate()
         .map(|(index, column)| ArrowField::new(format!("c{index}"), column.data_type().clone(), true))
         .collect();
-    Batch { first_row: 0, columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap() }
+    Batch {
+        rows: RowNumbers::starting_at(0),
+        columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
+    }
 }
 
 fn text(values: &[Option<&str>]) -> ArrayRef {

@@ -7,6 +7,8 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Date32Type, Date64Type, Field, Schema, TimeUnit, TimestampNanosecondType};
 use arrow::error::ArrowError;
 
+use super::selection::RowNumbers;
+
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
 /// Nanoseconds in a millisecond.
@@ -102,11 +104,11 @@ pub struct ColumnSchema {
     pub nullable: bool,
 }
 
-/// Consecutive rows of one row group, normalized.
+/// Rows of one row group, in the order of their numbers, normalized.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The first row's number in the object, from 0.
-    pub first_row: u64,
+    /// The rows' numbers in the object.
+    pub rows: RowNumbers,
     /// Only the columns that were asked for, in the order in which they were asked for, in the types of
     /// [`ColumnType::arrow`].
     pub columns: RecordBatch,

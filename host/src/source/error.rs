@@ -25,8 +25,8 @@ pub enum SourceError {
         #[source]
         cause: Cause,
     },
-    /// The object was replaced after reading had begun.
-    #[error("`{object}` was replaced while it was read")]
+    /// The object was replaced after reading had begun, or is not the one that is known by its entity tag.
+    #[error("`{object}` has been replaced by another object")]
     Replaced {
         /// The object.
         object: String,
@@ -46,6 +46,14 @@ pub enum SourceError {
         /// The object.
         object: String,
         /// What was found in its place.
+        reason: String,
+    },
+    /// The object does not have the rows that are to be read.
+    #[error("`{object}` does not have what is to be read: {reason}")]
+    Selection {
+        /// The object.
+        object: String,
+        /// What was asked for, and what there is.
         reason: String,
     },
     /// The object is a Parquet file that is damaged, or that uses what the reader does not know.

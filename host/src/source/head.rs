@@ -9,6 +9,7 @@ use ::parquet::errors::ParquetError;
 use super::SourceError;
 use super::error::Cause;
 use super::parquet::ParquetObject;
+use super::selection::{Part, Selection};
 
 impl ParquetObject {
     /// The first `rows` rows, all their columns, as a Parquet file that converters see as they see this one. Blocks.
@@ -18,20 +19,23 @@ impl ParquetObject {
     /// When a row cannot be read, or a type cannot be written.
     pub fn head(&self, rows: usize) -> Result<Vec<u8>, SourceError> {
         let failed = |cause: Cause| SourceError::Decode { object: self.name().to_owned(), row: 0, cause };
-        self.copy_head(rows).map_err(|cause| failed(Arc::new(cause)))
+        let parts = self.parts(&Selection::All)?;
+        self.copy_head(rows, parts).map_err(|cause| failed(Arc::new(cause)))
     }
 
-    fn copy_head(&self, rows: usize) -> Result<Vec<u8>, ParquetError> {
+    fn copy_head(&self, rows: usize, parts: Vec<Part>) -> Result<Vec<u8>, ParquetError> {
         let columns: Vec<usize> = (0..self.columns().len()).collect();
         // What is decoded as a dictionary is text in the file: its own types say that, Arrow's would not.
         let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), self.decoded_schema(), options)?;
+        let bytes = self.bytes();
         let mut left = rows;
-        for group in 0..self.row_groups().len() {
+        for part in parts {
             if left == 0 {
                 break;
             }
-            for batch in self.open_group(group, &columns, left)? {
+            bytes.expect(self.chunks(part.group, &columns));
+            for batch in bytes.decoder(self, &part, &columns, left)? {
                 let batch = batch?;
                 let taken = batch.num_rows().min(left);
                 writer.write(&batch.slice(0, taken))?;
@@ -66,8 +70,8 @@ mod tests {
         };
         assert_eq!(types(&head), types(&object));
         let rows = |object: &ParquetObject| {
-            let batch = object.read((0..object.columns().len()).collect(), 20).next().unwrap().unwrap();
-            batch.columns
+            let columns = (0..object.columns().len()).collect();
+            object.read(columns, 20, &Selection::All).unwrap().next().unwrap().unwrap().columns
         };
         for (copy, original) in rows(&head).columns().iter().zip(rows(&object).columns()) {
             let text = |array: &arrow::array::ArrayRef| {

@@ -5,6 +5,7 @@
 //! So memory depends on the number of columns and the size of their pages, not on the size of the file or of its row
 //! groups, and a file needs no page index to be streamed.
 
+mod batches;
 mod columns;
 mod error;
 mod file;
@@ -12,10 +13,13 @@ mod head;
 mod parquet;
 mod s3;
 mod sample;
+mod selection;
 mod windows;
 
+pub use batches::Batches;
 pub use columns::{Batch, ColumnSchema, ColumnType};
 pub use error::{Cause, SourceError};
-pub use parquet::{Batches, ParquetObject};
+pub use parquet::ParquetObject;
 pub use s3::{S3Location, list};
 pub use sample::{decode_sample, encode_sample};
+pub use selection::{RowNumbers, Selection};

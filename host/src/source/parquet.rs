@@ -4,25 +4,21 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use ::parquet::file::reader::ChunkReader;
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema};
-use arrow::error::ArrowError;
+use ::parquet::file::reader::{ChunkReader, Length};
+use arrow::datatypes::Schema;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
 use super::SourceError;
-use super::columns::{self, Batch, ColumnSchema};
-use super::error::Cause;
+use super::batches::{self, Batches};
+use super::columns::{self, ColumnSchema};
 use super::file::LocalFile;
 use super::s3::{S3Location, S3Object};
+use super::selection::{self, Part, Selection};
 use super::windows::Windows;
 
 /// Metadata beyond this is taken for an attack: a thousand row groups of a hundred columns need about 10 MiB.
@@ -32,7 +28,8 @@ const METADATA_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Clone)]
 enum Storage {
     File(LocalFile),
-    S3(S3Object, Windows),
+    /// With what does the fetching.
+    S3(S3Object, Handle),
 }
 
 /// A Parquet object whose metadata has been read.
@@ -49,7 +46,8 @@ impl ParquetObject {
     ///
     /// # Errors
     ///
-    /// When the object does not exist, may not be read, does not answer, or is not Parquet.
+    /// When the object does not exist, may not be read, does not answer, is not Parquet, or has another entity tag than
+    /// the location says.
     pub async fn open_s3(client: Client, location: S3Location) -> Result<Self, SourceError> {
         let (object, mut tail) = S3Object::open(client, location).await?;
         let name = object.name();
@@ -59,8 +57,7 @@ impl ParquetObject {
                 Metadata::Needs(bytes) => tail = object.fetch(object.bytes() - bytes..object.bytes()).await?,
             }
         };
-        let windows = Windows::new(object.clone(), Handle::current());
-        Self::new(name, Storage::S3(object, windows), *metadata)
+        Self::new(name, Storage::S3(object, Handle::current()), *metadata)
     }
 
     /// Opens a file. Blocks while its metadata is read.
@@ -69,8 +66,6 @@ impl ParquetObject {
     ///
     /// When the file does not exist, may not be read, or is not Parquet.
     pub fn open_file(path: &Path) -> Result<Self, SourceError> {
-        use ::parquet::file::reader::Length;
-
         let file = LocalFile::open(path)?;
         let name = path.display().to_string();
         let size = file.len();
@@ -126,23 +121,41 @@ impl ParquetObject {
         }
     }
 
-    /// Reads columns, given as indexes into [`Self::columns`], in batches of at most `rows` rows that do not cross row
-    /// groups. The iterator blocks: it is for threads that may.
-    pub fn read(&self, columns: Vec<usize>, rows: usize) -> Batches {
-        Batches {
-            groups: 0..self.metadata.metadata().num_row_groups(),
-            expected: 0,
-            reader: None,
-            group_end: 0,
-            next_row: 0,
-            object: self.clone(),
-            columns,
-            rows: rows.max(1),
+    /// The entity tag, without quotation marks, of an object of S3: the state in which it is read.
+    pub fn etag(&self) -> Option<&str> {
+        match &self.storage {
+            Storage::File(_) => None,
+            Storage::S3(object, _) => object.etag(),
         }
     }
 
+    /// How many rows a selection has.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Selection`] when it does not fit the object.
+    pub fn selected_rows(&self, selection: &Selection) -> Result<u64, SourceError> {
+        Ok(self.parts(selection)?.iter().map(Part::left).sum())
+    }
+
+    /// Reads columns, given as indexes into [`Self::columns`], of the selected rows, in batches of at most `rows` rows
+    /// that do not cross row groups. The iterator blocks: it is for threads that may. Readings of one object do not
+    /// disturb each other.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError::Selection`] when the selection does not fit the object.
+    pub fn read(&self, columns: Vec<usize>, rows: usize, selection: &Selection) -> Result<Batches, SourceError> {
+        Ok(Batches::new(self, columns, rows, self.parts(selection)?))
+    }
+
+    pub(super) fn parts(&self, selection: &Selection) -> Result<Vec<Part>, SourceError> {
+        selection::parts(selection, &self.row_groups())
+            .map_err(|reason| SourceError::Selection { object: self.name.clone(), reason })
+    }
+
     /// Where the chunks of columns stand in the object.
-    fn chunks(&self, group: usize, columns: &[usize]) -> Vec<Range<u64>> {
+    pub(super) fn chunks(&self, group: usize, columns: &[usize]) -> Vec<Range<u64>> {
         let parquet = self.metadata.parquet_schema();
         let Some(group) = self.metadata.metadata().row_groups().get(group) else { return Vec::new() };
         group
@@ -151,134 +164,32 @@ impl ParquetObject {
             .enumerate()
             .filter(|(leaf, _)| columns.contains(&parquet.get_column_root_idx(*leaf)))
             .map(|(_, chunk)| chunk.byte_range())
-            .map(|(start, length)| start..start.saturating_add(length).min(self.bytes()))
+            .map(|(start, length)| start..start.saturating_add(length).min(self.size()))
             .collect()
     }
 
-    fn bytes(&self) -> u64 {
-        use ::parquet::file::reader::Length;
-
+    fn size(&self) -> u64 {
         match &self.storage {
             Storage::File(file) => file.len(),
             Storage::S3(object, _) => object.bytes(),
         }
     }
 
+    /// Its bytes, for one reading.
+    pub(super) fn bytes(&self) -> batches::Bytes {
+        match &self.storage {
+            Storage::File(file) => batches::Bytes::File(file.clone()),
+            Storage::S3(object, runtime) => batches::Bytes::S3(Windows::new(object.clone(), runtime.clone())),
+        }
+    }
+
+    pub(super) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
     /// The schema in which batches are decoded, before they are normalized.
     pub(super) fn decoded_schema(&self) -> Arc<Schema> {
         Arc::clone(self.metadata.schema())
-    }
-
-    pub(super) fn open_group(
-        &self,
-        group: usize,
-        columns: &[usize],
-        rows: usize,
-    ) -> Result<ParquetRecordBatchReader, ParquetError> {
-        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), columns.iter().copied());
-        fn reader<R: ChunkReader + 'static>(
-            storage: R,
-            metadata: &ArrowReaderMetadata,
-            group: usize,
-            mask: ProjectionMask,
-            rows: usize,
-        ) -> Result<ParquetRecordBatchReader, ParquetError> {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(storage, metadata.clone())
-                .with_row_groups(vec![group])
-                .with_projection(mask)
-                .with_batch_size(rows)
-                .build()
-        }
-        match &self.storage {
-            Storage::File(file) => reader(file.clone(), &self.metadata, group, mask, rows),
-            Storage::S3(_, windows) => reader(windows.clone(), &self.metadata, group, mask, rows),
-        }
-    }
-}
-
-/// The batches of an object, in the order of its rows. After an error there are no more.
-pub struct Batches {
-    object: ParquetObject,
-    columns: Vec<usize>,
-    rows: usize,
-    groups: Range<usize>,
-    /// The row groups before this one have been expected.
-    expected: usize,
-    reader: Option<(usize, ParquetRecordBatchReader)>,
-    /// The row after the last of the row group that is being read.
-    group_end: u64,
-    next_row: u64,
-}
-
-impl Batches {
-    fn next_batch(&mut self) -> Result<Option<Batch>, SourceError> {
-        loop {
-            let Some((group, reader)) = &mut self.reader else {
-                let Some(group) = self.groups.next() else { return Ok(None) };
-                self.open(group)?;
-                continue;
-            };
-            match reader.next() {
-                Some(Ok(batch)) => {
-                    let first_row = self.next_row;
-                    self.next_row += batch.num_rows() as u64;
-                    let columns = normalize(&self.columns, &self.object.columns, &batch)
-                        .map_err(|cause| self.undecodable(first_row, Arc::new(cause)))?;
-                    return Ok(Some(Batch { first_row, columns }));
-                }
-                Some(Err(cause)) => return Err(self.undecodable(self.next_row, Arc::new(cause))),
-                None => {
-                    if let Storage::S3(_, windows) = &self.object.storage {
-                        windows.forget(&self.object.chunks(*group, &self.columns));
-                    }
-                    self.reader = None;
-                    if self.next_row != self.group_end {
-                        let cause = ParquetError::EOF(format!("the row group ends before row {}", self.group_end));
-                        return Err(self.undecodable(self.next_row, Arc::new(cause)));
-                    }
-                }
-            }
-        }
-    }
-
-    fn open(&mut self, group: usize) -> Result<(), SourceError> {
-        if let Storage::S3(_, windows) = &self.object.storage {
-            let wanted = (group + 2).min(self.groups.end);
-            for ahead in self.expected.max(group)..wanted {
-                windows.expect(self.object.chunks(ahead, &self.columns));
-            }
-            self.expected = wanted;
-        }
-        let rows = self.object.row_groups().get(group).copied().unwrap_or(0);
-        self.group_end = self.next_row + rows;
-        let reader = self
-            .object
-            .open_group(group, &self.columns, self.rows)
-            .map_err(|cause| self.undecodable(self.next_row, Arc::new(cause)))?;
-        self.reader = Some((group, reader));
-        Ok(())
-    }
-
-    /// The error of the storage, where it was the storage that failed; else one that says where decoding stopped.
-    fn undecodable(&self, row: u64, cause: Cause) -> SourceError {
-        let storage = match &self.object.storage {
-            Storage::File(_) => None,
-            Storage::S3(_, windows) => windows.failure(),
-        };
-        storage.unwrap_or_else(|| SourceError::Decode { object: self.object.name.clone(), row, cause })
-    }
-}
-
-impl Iterator for Batches {
-    type Item = Result<Batch, SourceError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = self.next_batch().transpose();
-        if matches!(next, Some(Err(_))) {
-            self.groups = 0..0;
-            self.reader = None;
-        }
-        next
     }
 }
 
@@ -315,27 +226,4 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64) -> Result<Metadata, Sour
 
 fn options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip)
-}
-
-/// Puts the decoded columns into the order in which they were asked for, in normalized types.
-fn normalize(wanted: &[usize], all: &[ColumnSchema], batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    // The decoder returns the columns in the order of the file.
-    let mut in_file_order = wanted.to_vec();
-    in_file_order.sort_unstable();
-    in_file_order.dedup();
-    let mut fields = Vec::with_capacity(wanted.len());
-    let mut arrays = Vec::with_capacity(wanted.len());
-    for column in wanted {
-        let position = in_file_order.binary_search(column).unwrap_or(usize::MAX);
-        let decoded = batch
-            .columns()
-            .get(position)
-            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))?;
-        let array = columns::normalize(decoded)?;
-        let name = all.get(*column).map_or("", |schema| schema.name.as_str());
-        fields.push(Field::new(name, array.data_type().clone(), true));
-        arrays.push(array);
-    }
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
 }

@@ -28,6 +28,8 @@ pub struct S3Location {
     pub key: String,
     /// A version of it; the current one without.
     pub version: Option<String>,
+    /// The entity tag, with or without quotation marks, that it must have; any without.
+    pub etag: Option<String>,
 }
 
 impl std::fmt::Display for S3Location {
@@ -41,6 +43,7 @@ impl std::fmt::Display for S3Location {
 pub(super) struct S3Object {
     client: Client,
     location: Arc<S3Location>,
+    /// As S3 writes it, in quotation marks.
     etag: Option<String>,
     bytes: u64,
     read: Arc<AtomicU64>,
@@ -49,8 +52,8 @@ pub(super) struct S3Object {
 impl S3Object {
     /// Opens an object with one request, and returns its last bytes with it.
     pub(super) async fn open(client: Client, location: S3Location) -> Result<(Self, Bytes), SourceError> {
-        let mut object =
-            Self { client, location: Arc::new(location), etag: None, bytes: 0, read: Arc::new(AtomicU64::new(0)) };
+        let etag = location.etag.as_deref().map(quoted);
+        let mut object = Self { client, location: Arc::new(location), etag, bytes: 0, read: Arc::default() };
         let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
             Ok(answer) => answer,
             // S3 knows no range of an object without bytes.
@@ -64,7 +67,7 @@ impl S3Object {
             object: object.location.to_string(),
             cause: words("the answer does not say how long the object is"),
         })?;
-        object.etag = answer.e_tag().map(str::to_owned);
+        object.etag = answer.e_tag().map(quoted).or(object.etag);
         let expected = object.bytes.min(TAIL_BYTES);
         let tail = match object.body(answer, expected).await {
             Ok(tail) => tail,
@@ -81,6 +84,11 @@ impl S3Object {
     /// Bytes read so far.
     pub(super) fn bytes_read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
+    }
+
+    /// The entity tag without quotation marks.
+    pub(super) fn etag(&self) -> Option<&str> {
+        self.etag.as_deref().map(|etag| etag.trim_matches('"'))
     }
 
     /// Its name, for messages.
@@ -177,6 +185,11 @@ where
         (Some(one), None) | (None, Some(one)) => one.to_owned(),
         (None, None) => aws_sdk_s3::error::DisplayErrorContext(error).to_string(),
     })
+}
+
+/// An entity tag as it stands in a header.
+fn quoted(etag: &str) -> String {
+    if etag.ends_with('"') { etag.to_owned() } else { format!("\"{etag}\"") }
 }
 
 fn words(words: &str) -> Cause {

@@ -18,7 +18,7 @@ use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Ma
 use crate::dataset::{self, DatasetName};
 use crate::pipeline::{LoadError, Loader};
 use crate::points::{ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
-use crate::source::ParquetObject;
+use crate::source::{ParquetObject, Selection};
 
 /// How often it is compiled, where that takes no longer than the passes may.
 const COMPILATIONS: usize = 5;
@@ -226,7 +226,7 @@ fn pass(
     let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
     let (mut points, mut rejected) = (0, 0);
     let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
-    let mut batches = object.read(encoder.columns().to_vec(), config.rows_per_batch);
+    let mut batches = object.read(encoder.columns().to_vec(), config.rows_per_batch, &Selection::All)?;
     loop {
         let (batch, time) = timed(|| batches.next().transpose());
         decode += time;

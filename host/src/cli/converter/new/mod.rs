@@ -13,7 +13,7 @@ use guess::Guess;
 
 use super::project::{Language, ProjectError};
 use crate::cli::{CliError, print};
-use crate::source::{ColumnType, ParquetObject};
+use crate::source::{ColumnType, ParquetObject, Selection};
 
 /// The rows of the sample that the project keeps: enough to see what a row becomes, few enough to review.
 const SAMPLE_ROWS: usize = 20;
@@ -94,7 +94,7 @@ fn column_name(column: &crate::source::ColumnSchema) -> String {
 fn guess(sample: &Path, object: &ParquetObject) -> Result<Guess, CliError> {
     let readable = object.columns().iter().enumerate().filter(|(_, column)| column.column_type != ColumnType::Other);
     let readable = readable.map(|(index, _)| index).collect();
-    let rows = object.read(readable, SAMPLE_ROWS).next().transpose()?;
+    let rows = object.read(readable, SAMPLE_ROWS, &Selection::All)?.next().transpose()?;
     let rows = rows.map(|batch| batch.columns);
     let rows = rows.unwrap_or_else(|| arrow::array::RecordBatch::new_empty(arrow::datatypes::Schema::empty().into()));
     Ok(Guess::new(&sample.display().to_string(), object.columns(), &rows)?)
