@@ -1,31 +1,40 @@
 //! `health`: what the health check sees.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::{CliError, print};
 use crate::config::Config;
-use crate::sink::InfluxDb;
+use crate::sink::{Health, HealthCheck, InfluxDb, Probe};
 
-/// Prints what InfluxDB answers. Returns true: a server that does not answer is an error.
-pub(super) async fn health(config: &Config, as_json: bool) -> Result<bool, CliError> {
-    let settings = config.influxdb()?;
-    let health = InfluxDb::new(settings, &config.write)?.health(None).await?;
-    let engine = health.engine.map_or_else(|| "not told".to_owned(), |engine| engine.to_string());
-    let version = health.version.as_deref().unwrap_or("not told");
-    let milliseconds = health.latency.as_secs_f64() * 1000.0;
-    let text = if as_json {
-        let engine = health.engine.map(|engine| engine.to_string());
-        let facts = json!({
-            "url": health.url, "status": health.status, "engine": engine, "version": health.version,
-            "latency_ms": milliseconds,
-        });
-        format!("{facts}\n")
-    } else {
-        format!(
-            "url      {}\nstatus   {}\nengine   {engine}\nversion  {version}\nlatency  {milliseconds:.1} ms\n",
-            health.url, health.status
-        )
+/// Prints what InfluxDB answers. Returns true: a server that is not well is an error, after what is known of it.
+pub(super) async fn health(config: &Config, deep: bool, as_json: bool) -> Result<bool, CliError> {
+    let sink = InfluxDb::new(config.influxdb()?, &config.write)?.into();
+    let check = HealthCheck::run(&sink, deep, None).await;
+    if check.health.is_some() {
+        print(&if as_json { format!("{}\n", json!(check)) } else { text(&check) })?;
+    }
+    check.problem.map_or(Ok(true), |problem| Err(problem.into()))
+}
+
+fn text(check: &HealthCheck) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string does not fail.
+        _ = writeln!(text, "{name:<9}{value}");
     };
-    print(&text)?;
-    Ok(true)
+    let milliseconds = |duration: std::time::Duration| format!("{:.1} ms", duration.as_secs_f64() * 1000.0);
+    if let Some(Health { engine, version, url, status, latency }) = &check.health {
+        line("url", url);
+        line("status", &status.to_string());
+        line("engine", &engine.map_or_else(|| "not told".to_owned(), |engine| engine.to_string()));
+        line("version", version.as_deref().unwrap_or("not told"));
+        line("latency", &milliseconds(*latency));
+    }
+    if let Some(Probe { write, read }) = check.probe {
+        line("write", &milliseconds(write));
+        line("read", &milliseconds(read));
+    }
+    text
 }

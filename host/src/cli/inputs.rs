@@ -82,6 +82,8 @@ async fn in_s3(url: &str, rest: &str, found: &mut Vec<Location>) -> Result<(), C
             version_id: None,
             etag: None,
             size: None,
+            if_match: None,
+            row_groups: None,
             sequencer: None,
             dataset: None,
         })

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::progress::Bar;
 use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, complain, inputs, print, summary};
 use crate::config::Config;
-use crate::pipeline::{LoadError, Loader};
+use crate::pipeline::{LoadError, LoadRequest, Loader};
 use crate::report::Report;
 use crate::sink::{InfluxDb, LineWriter, Sink, SinkError};
 
@@ -23,11 +23,11 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
         "-" => LineWriter::stdout().into(),
         path => LineWriter::file(Path::new(path))?.into(),
     };
-    sink.health(None).await?;
+    sink.reach(None).await?;
     let bar = Bar::new(locations.len());
     let mut report = Report::default();
     for location in &locations {
-        let object = loader.load(location, dataset.as_deref(), &sink, None, &bar).await;
+        let object = loader.load(&LoadRequest::new(location).as_dataset(dataset.as_deref()), &sink, None, &bar).await;
         bar.finished_object();
         if let Some(failure) = &object.failure {
             if to == "-" && matches!(sink.finish().await, Err(SinkError::Closed)) {

@@ -60,8 +60,16 @@ enum Command {
     /// Write, test, upload and choose converters.
     #[command(subcommand)]
     Converter(converter::Command),
-    /// Ask InfluxDB whether it is there, and which engine it is.
+    /// Ask InfluxDB whether it is there and well, and which engine it is.
+    ///
+    /// Exits with 0 only when it is.
+    #[command(after_help = "Examples:
+  influxdb-loader health
+  influxdb-loader health --deep --json")]
     Health {
+        /// Also write a point, of the measurement influxdb_loader_probe, and read it back. The point stays.
+        #[arg(long)]
+        deep: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -170,7 +178,7 @@ pub async fn run() -> ExitCode {
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke { event } => invoke::invoke(&config, &event).await,
             Command::Converter(command) => converter::run(&config, command).await,
-            Command::Health { json } => health::health(&config, json).await,
+            Command::Health { deep, json } => health::health(&config, deep, json).await,
         }
     };
     match result.await {

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use super::node::{Node, holds_object};
-use super::{Broken, Caller, Form, Found, Problem, direct};
+use super::{Asked, Broken, Caller, Form, Problem, direct};
 
 /// A REST API, or an HTTP API with payload format 1.0. Load balancers send much the same, with `requestContext.elb`.
 pub(super) const REST: Form = Form {
@@ -30,7 +30,7 @@ pub(super) const HTTP: Form = Form {
     read: request,
 };
 
-fn request(payload: &Node<'_>) -> Result<Found, Broken> {
+fn request(payload: &Node<'_>) -> Result<Asked, Broken> {
     let node = payload.member("body");
     let text = node.text()?;
     let json: Value = if payload.member("isBase64Encoded").optional_boolean()? == Some(true) {
@@ -41,5 +41,5 @@ fn request(payload: &Node<'_>) -> Result<Found, Broken> {
     }
     .map_err(|error| node.broken(Problem::NotJson(error)))?;
     let object = direct::reference(&Node::new(&json, "body").object()?)?;
-    Ok(Found { objects: vec![object], skipped: 0 })
+    Ok(Asked::Load { objects: vec![object], skipped: 0 })
 }

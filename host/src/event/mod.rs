@@ -8,6 +8,7 @@ mod node;
 mod object;
 mod s3;
 mod direct;
+mod health;
 mod api_gateway;
 
 #[cfg(test)]
@@ -25,15 +26,30 @@ pub use object::ObjectReference;
 /// The largest payload that Lambda delivers, in bytes. It bounds how many objects an event can name.
 pub const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
-/// What an event asks for.
+/// An event, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Who asks.
     pub caller: Caller,
-    /// The objects to load, in the order of the event; none for a test event, or where every record is skipped.
-    pub objects: Vec<ObjectReference>,
-    /// Records that tell of something other than the creation of an object.
-    pub skipped: u64,
+    /// What for.
+    pub asked: Asked,
+}
+
+/// What an event asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To load objects.
+    Load {
+        /// The objects, in the order of the event; none for a test event, or where every record is skipped.
+        objects: Vec<ObjectReference>,
+        /// Records that tell of something other than the creation of an object.
+        skipped: u64,
+    },
+    /// To see whether InfluxDB is there and well.
+    Health {
+        /// Also to write a point and read it back.
+        deep: bool,
+    },
 }
 
 /// Who asks, and so how the answer has to look.
@@ -159,6 +175,12 @@ pub enum Problem {
     /// It is not JSON.
     #[error("is not JSON")]
     NotJson(#[source] serde_json::Error),
+    /// It names no row groups.
+    #[error("is no range of row groups; expected `[from, to]`, the first and the one after the last, such as `[0, 4]`")]
+    RowGroups,
+    /// It is no action.
+    #[error("is no action: `{0}`; known is `health`")]
+    Action(String),
 }
 
 /// A form of event.
@@ -172,18 +194,12 @@ struct Form {
     /// Whether a payload is meant to be of this form.
     matches: fn(&Map<String, Value>) -> bool,
     /// Reads it.
-    read: fn(&Node<'_>) -> Result<Found, Broken>,
-}
-
-/// What was found in an event.
-#[derive(Default)]
-struct Found {
-    objects: Vec<ObjectReference>,
-    skipped: u64,
+    read: fn(&Node<'_>) -> Result<Asked, Broken>,
 }
 
 /// Every form. The first one that matches is taken, so what is told by the least stands last.
-const FORMS: [Form; 5] = [s3::NOTIFICATION, s3::TEST, api_gateway::REST, api_gateway::HTTP, direct::OBJECT];
+const FORMS: [Form; 6] =
+    [s3::NOTIFICATION, s3::TEST, api_gateway::REST, api_gateway::HTTP, health::ACTION, direct::OBJECT];
 
 fn known_forms() -> String {
     FORMS.iter().map(|form| format!("\n  {}: {}", form.name, form.example)).collect()
@@ -208,7 +224,7 @@ pub fn read(payload: &Value) -> Result<Event, EventError> {
     let members = payload.as_object().ok_or(EventError::Unknown)?;
     let form = FORMS.iter().find(|form| (form.matches)(members)).ok_or(EventError::Unknown)?;
     let Form { name, caller, .. } = *form;
-    let found =
+    let asked =
         (form.read)(&Node::new(payload, "")).map_err(|broken| EventError::Broken { form: name, caller, broken })?;
-    Ok(Event { caller, objects: found.objects, skipped: found.skipped })
+    Ok(Event { caller, asked })
 }

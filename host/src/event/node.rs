@@ -59,7 +59,12 @@ impl<'a> Node<'a> {
         if self.is_absent() {
             return Ok(None);
         }
-        self.present()?.as_u64().map(Some).ok_or_else(|| self.unlike("a whole number from 0"))
+        self.unsigned().map(Some)
+    }
+
+    /// The whole number from 0.
+    pub(super) fn unsigned(&self) -> Result<u64, Broken> {
+        self.present()?.as_u64().ok_or_else(|| self.unlike("a whole number from 0"))
     }
 
     /// The boolean; none where it is missing or null.
@@ -75,7 +80,7 @@ impl<'a> Node<'a> {
         Broken { at: self.path.clone(), problem }
     }
 
-    fn is_absent(&self) -> bool {
+    pub(super) fn is_absent(&self) -> bool {
         self.value.is_none_or(Value::is_null)
     }
 

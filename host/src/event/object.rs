@@ -1,6 +1,7 @@
 //! References to objects, checked.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::node::Node;
 use super::{Broken, Problem};
@@ -27,6 +28,10 @@ pub struct ObjectReference {
     pub etag: Option<String>,
     /// The size in bytes, as the event has it.
     pub size: Option<u64>,
+    /// The entity tag without quotation marks that the object must have. Visible ASCII.
+    pub if_match: Option<String>,
+    /// Which of its row groups, from the first to the one after the last; none: all of them.
+    pub row_groups: Option<Range<usize>>,
     /// What orders the events of one key. Visible ASCII.
     pub sequencer: Option<String>,
     /// The dataset, where the caller names it. Not checked: [`crate::dataset::DatasetName`] is.
@@ -69,7 +74,19 @@ pub(super) fn token(node: &Node<'_>) -> Result<Option<String>, Broken> {
     Ok(Some(token.to_owned()))
 }
 
+/// `[from, to]`: row groups from the first to the one after the last, at least one.
+pub(super) fn row_groups(node: &Node<'_>) -> Result<Option<Range<usize>>, Broken> {
+    if node.is_absent() {
+        return Ok(None);
+    }
+    let numbers = node.elements()?.map(|element| element.unsigned()).collect::<Result<Vec<u64>, _>>()?;
+    match numbers[..].try_into().map(|numbers: [u64; 2]| numbers.map(usize::try_from)) {
+        Ok([Ok(from), Ok(to)]) if from < to => Ok(Some(from..to)),
+        _ => Err(node.broken(Problem::RowGroups)),
+    }
+}
+
 /// Enough of a hostile value to recognize it by.
-fn shorten(value: &str) -> String {
+pub(super) fn shorten(value: &str) -> String {
     value.chars().take(80).flat_map(char::escape_debug).collect()
 }

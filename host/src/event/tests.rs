@@ -8,7 +8,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Caller, Event, EventError, MAXIMUM_PAYLOAD_BYTES, parse, read};
+use super::{Asked, Caller, Event, EventError, MAXIMUM_PAYLOAD_BYTES, ObjectReference, parse, read};
 
 /// The payloads of a folder of fixtures, by name.
 fn payloads(folder: &str) -> BTreeMap<String, Vec<u8>> {
@@ -31,6 +31,14 @@ fn story(error: &EventError) -> String {
     story
 }
 
+/// The objects that an event asks to be loaded.
+fn objects(event: Event) -> Vec<ObjectReference> {
+    match event.asked {
+        Asked::Load { objects, .. } => objects,
+        Asked::Health { .. } => panic!("a health check"),
+    }
+}
+
 /// A notification of one created object with this key, as S3 would encode it.
 fn notification(encoded_key: &str) -> Value {
     json!({"Records": [{
@@ -44,7 +52,14 @@ fn notification(encoded_key: &str) -> Value {
 fn every_form_of_event_gives_its_objects_and_its_caller() {
     let mut table = String::new();
     for (name, payload) in payloads("") {
-        let Event { caller, objects, skipped } = parse(&payload).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let Event { caller, asked } = parse(&payload).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (objects, skipped) = match asked {
+            Asked::Load { objects, skipped } => (objects, skipped),
+            Asked::Health { deep } => {
+                let _ = writeln!(table, "{name}: {caller:?}, health, deep: {deep}");
+                continue;
+            }
+        };
         let _ = writeln!(table, "{name}: {caller:?}, skipped {skipped}");
         for object in objects {
             let _ = write!(table, "  {object}");
@@ -54,6 +69,8 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
                 ("size", object.size.map(|size| size.to_string())),
                 ("sequencer", object.sequencer),
                 ("dataset", object.dataset),
+                ("if-match", object.if_match),
+                ("row-groups", object.row_groups.map(|range| format!("{range:?}"))),
             ];
             for (name, value) in details {
                 let _ = value.map_or(Ok(()), |value| write!(table, " {name}={value}"));
@@ -74,6 +91,8 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet
     function-url: ApiGateway, skipped 0
       s3://ons-energy-data/dataset=generation/2024-03-01.parquet
+    health: Direct, health, deep: false
+    health-deep: Direct, health, deep: true
     s3-encoded-key: S3, skipped 0
       s3://ons-energy-data/dataset=consumption/region=São Paulo/load + losses 100%.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
     s3-least: S3, skipped 0
@@ -89,6 +108,8 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
     s3-test-event: S3, skipped 0
     step-functions: Direct, skipped 0
       s3://ons-energy-data/landing/2024-03-01.parquet version=096fKKXTRTtl3on89fVO.nfljtsv6qko dataset=generation
+    step-functions-row-groups: Direct, skipped 0
+      s3://ons-energy-data/landing/2024-03-01.parquet version=096fKKXTRTtl3on89fVO.nfljtsv6qko dataset=generation if-match=d41d8cd98f00b204e9800998ecf8427e row-groups=3..12
     ");
 }
 
@@ -100,6 +121,7 @@ fn a_broken_event_is_told_with_the_place() {
         let _ = writeln!(table, "{name}: {:?}: {}", error.caller(), story(&error));
     }
     insta::assert_snapshot!(table, @r"
+    action-unknown: Direct: the event is a broken action: `action` is no action: `dance`; known is `health`
     api-gateway-http-body-is-a-list: ApiGateway: the event is a broken API Gateway HTTP request: `body` is a list; expected an object
     api-gateway-http-body-not-base64: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not base64, although `isBase64Encoded` is `true`: Invalid symbol 125, offset 76.
     api-gateway-http-body-not-json: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not JSON: expected value at line 1 column 1
@@ -108,6 +130,9 @@ fn a_broken_event_is_told_with_the_place() {
     direct-bucket-is-a-url: Direct: the event is a broken direct invocation: `bucket` is no bucket's name: `s3://ons-energy-data`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
     direct-dataset-is-a-list: Direct: the event is a broken direct invocation: `dataset` is a list; expected a text
     direct-key-empty: Direct: the event is a broken direct invocation: `key` is empty
+    direct-row-groups-empty: Direct: the event is a broken direct invocation: `row_groups` is no range of row groups; expected `[from, to]`, the first and the one after the last, such as `[0, 4]`
+    direct-row-groups-negative: Direct: the event is a broken direct invocation: `row_groups[0]` is a number; expected a whole number from 0
+    direct-row-groups-three: Direct: the event is a broken direct invocation: `row_groups` is no range of row groups; expected `[from, to]`, the first and the one after the last, such as `[0, 4]`
     direct-without-bucket: Direct: the event is a broken direct invocation: `bucket` is missing
     direct-without-key: Direct: the event is a broken direct invocation: `key` is missing
     s3-bucket-with-slash: S3: the event is a broken S3 notification: `Records[0].s3.bucket.name` is no bucket's name: `ons/../other\u{7}`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
@@ -138,7 +163,8 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       S3 test event: {"Service": "Amazon S3", "Event": "s3:TestEvent", …}
       API Gateway REST request: {"httpMethod": "POST", "requestContext": {…}, "body": "{\"bucket\": …, \"key\": …}"}
       API Gateway HTTP request: {"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
-      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id" and "dataset"
+      action: {"action": "health"}, optionally with "deep": true
+      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]
     "#);
 }
 
@@ -161,16 +187,37 @@ fn a_payload_beyond_the_limit_of_lambda_is_refused_unread() {
 
 #[test]
 fn every_record_of_the_largest_notification_is_read() {
-    let record = notification("k")["Records"][0].clone();
-    let count = (MAXIMUM_PAYLOAD_BYTES - 100) / (record.to_string().len() + 1);
-    let payload = json!({"Records": vec![record; count]}).to_string();
-    assert_eq!(parse(payload.as_bytes()).unwrap().objects.len(), count);
+    let record = |number: usize| notification(&format!("{number:08}"))["Records"][0].clone();
+    let count = (MAXIMUM_PAYLOAD_BYTES - 100) / (record(0).to_string().len() + 1);
+    let payload = json!({"Records": (0..count).map(record).collect::<Vec<_>>()}).to_string();
+    assert_eq!(objects(parse(payload.as_bytes()).unwrap()).len(), count);
+}
+
+#[test]
+fn the_states_of_an_object_come_once_each_and_the_newest_last() {
+    let record = |key: &str, sequencer: &str| {
+        json!({
+            "eventSource": "aws:s3",
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "bucket": {"name": "ons-energy-data"},
+                "object": {"key": key, "sequencer": sequencer, "versionId": format!("of-{sequencer}")},
+            },
+        })
+    };
+    let records = [("b", "0B"), ("a", "0a5"), ("b", "0AF"), ("a", "0A4"), ("b", "0B"), ("a", "0A")];
+    let records: Vec<Value> = records.iter().map(|(key, sequencer)| record(key, sequencer)).collect();
+    let told: Vec<String> = objects(read(&json!({ "Records": records })).unwrap())
+        .iter()
+        .map(|object| format!("{} {}", object.key, object.sequencer.as_deref().unwrap()))
+        .collect();
+    assert_eq!(told, ["b 0AF", "b 0B", "a 0A", "a 0A4", "a 0a5"]);
 }
 
 #[test]
 fn a_key_of_1024_bytes_is_taken_and_one_of_1025_is_not() {
     let longest = "k".repeat(1024);
-    assert_eq!(read(&notification(&longest)).unwrap().objects[0].key, longest);
+    assert_eq!(objects(read(&notification(&longest)).unwrap())[0].key, longest);
     assert!(read(&notification(&format!("{longest}k"))).is_err());
 }
 
@@ -188,13 +235,13 @@ proptest! {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' | b'/' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
         }).collect();
-        prop_assert_eq!(&read(&notification(&encoded)).unwrap().objects[0].key, &key);
+        prop_assert_eq!(&objects(read(&notification(&encoded)).unwrap())[0].key, &key);
     }
 
     #[test]
     fn any_key_of_a_direct_invocation_is_taken_as_it_is(key in "\\PC{1,256}") {
         let event = read(&json!({"bucket": "ons-energy-data", "key": key})).unwrap();
-        prop_assert_eq!(&event.objects[0].key, &key);
+        prop_assert_eq!(&objects(event)[0].key, &key);
     }
 
     #[test]
@@ -205,7 +252,7 @@ proptest! {
             read(&json!({"requestContext": {"http": {}}, "body": body, "isBase64Encoded": encoded})).unwrap()
         };
         let plain = request(body.clone(), false);
-        prop_assert_eq!(&plain.objects[0].key, &key);
+        prop_assert_eq!(&objects(plain.clone())[0].key, &key);
         prop_assert_eq!(plain, request(base64::prelude::BASE64_STANDARD.encode(body), true));
     }
 

@@ -11,7 +11,7 @@ use super::pair::{GoldenError, Outcome, Pair};
 use super::properties::{self, Broken};
 use super::table::{Settings, Table};
 use crate::config::Config;
-use crate::pipeline::{Loader, Location, Progress};
+use crate::pipeline::{LoadRequest, Loader, Location, Progress};
 use crate::report::{Accounts, ConverterId, Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
 use crate::source;
@@ -154,7 +154,8 @@ impl Runner {
         let sink = Sink::from(LineWriter::file(&output)?);
         let rejected = Rejected::default();
         let location = Location::File(sample.file.clone());
-        let report = loader.load(&location, Some(&self.dataset), &sink, None, &rejected).await;
+        let report =
+            loader.load(&LoadRequest::new(&location).as_dataset(Some(&self.dataset)), &sink, None, &rejected).await;
         let lines = if report.failure.is_some() {
             sink.abandon().await;
             String::new()

@@ -1,15 +1,15 @@
 //! The function itself, without the runtime that calls it.
 
-use std::time::Instant;
+use serde_json::{Value, json};
 
-use serde_json::Value;
-
+use crate::aws;
 use crate::config::{Config, ConfigError};
-use crate::event::{self, Event, EventError};
+use crate::event::{self, Asked, Caller, Event, EventError, ObjectReference};
 use crate::metrics::Metrics;
-use crate::pipeline::{LoadError, Loader, Location, sink_failure_kind};
-use crate::report::{Answer, Failure, FailureKind, Report, answer};
-use crate::sink::{InfluxDb, Sink, SinkError};
+use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location, sink_failure_kind};
+use crate::report::{Answer, Failure, FailureKind, ObjectReport, Report, answer, answer_health};
+use crate::sink::{HealthCheck, InfluxDb, Sink, SinkError};
+use crate::source;
 
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -48,9 +48,12 @@ impl Function {
     /// # Errors
     ///
     /// When something failed and the caller is to learn of it by a failed invocation.
-    pub async fn handle(&self, payload: &Value, deadline: Option<Instant>) -> Answer {
+    pub async fn handle(&self, payload: &Value, deadline: Option<Deadline>) -> Answer {
         let (caller, report) = match event::read(payload) {
-            Ok(event) => (event.caller, self.load(&event, deadline).await),
+            Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(caller, deep, deadline).await,
+            Ok(Event { caller, asked: Asked::Load { objects, skipped } }) => {
+                (caller, Report { skipped, ..self.load(caller, &objects, deadline).await })
+            }
             Err(error) => (error.caller(), Report::failed(Failure::new(kind(&error), &error))),
         };
         self.metrics.send(&report).await;
@@ -58,20 +61,52 @@ impl Function {
         answer(caller, &report)
     }
 
-    async fn load(&self, event: &Event, deadline: Option<Instant>) -> Report {
-        if event.objects.is_empty() {
-            return Report { skipped: event.skipped, ..Report::default() };
+    async fn health(&self, caller: Caller, deep: bool, deadline: Option<Deadline>) -> Answer {
+        let check = HealthCheck::run(&self.sink, deep, deadline.map(|deadline| deadline.end)).await;
+        let failure = check.problem.as_ref().map(|error| Failure::new(sink_failure_kind(error), error));
+        if let Some(failure) = &failure {
+            tracing::error!(error_type = failure.error_type().name(), "{failure}");
+        }
+        answer_health(caller, json!(check), failure.as_ref())
+    }
+
+    async fn load(&self, caller: Caller, objects: &[ObjectReference], deadline: Option<Deadline>) -> Report {
+        if objects.is_empty() {
+            return Report::default();
         }
         // Before anything is read: without a server every object would fail, each after all of its retries.
-        if let Err(error) = self.sink.health(deadline).await {
+        if let Err(error) = self.sink.reach(deadline.map(|deadline| deadline.end)).await {
             return Report::failed(Failure::new(sink_failure_kind(&error), &error));
         }
-        let mut objects = Vec::with_capacity(event.objects.len());
-        for object in &event.objects {
+        let mut reports = Vec::with_capacity(objects.len());
+        for object in objects {
             let location = Location::S3(object.clone());
-            objects.push(self.loader.load(&location, None, &self.sink, deadline, &()).await);
+            let report = self.loader.load(&LoadRequest::new(&location), &self.sink, deadline, &()).await;
+            let loaded = report.failure.is_none();
+            reports.push(report);
+            if loaded && caller == Caller::S3 {
+                reports.extend(self.load_newer(object, deadline).await);
+            }
         }
-        Report { objects, skipped: event.skipped, failure: None }
+        Report { objects: reports, ..Report::default() }
+    }
+
+    /// Loads the newest version of an object of which an older one has just been loaded: S3 tells of versions in any order,
+    /// and of the points that both have, those of the newest have to stay.
+    async fn load_newer(&self, object: &ObjectReference, deadline: Option<Deadline>) -> Option<ObjectReport> {
+        let version = object.version_id.as_ref()?;
+        let newest = source::newest_version(&aws::s3().await, &object.bucket, &object.key).await;
+        let newest = match newest {
+            Ok(newest) => newest.filter(|newest| newest != version)?,
+            Err(error) => {
+                tracing::warn!(object = %object, "cannot tell whether there is a newer version: {error}");
+                return None;
+            }
+        };
+        tracing::info!(object = %object, version, newest, "there is a newer version, which is loaded again");
+        let newer = ObjectReference { version_id: Some(newest), etag: None, size: None, ..object.clone() };
+        let location = Location::S3(newer);
+        Some(self.loader.load(&LoadRequest::new(&location), &self.sink, deadline, &()).await)
     }
 }
 

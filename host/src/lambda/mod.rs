@@ -12,6 +12,7 @@ use tracing::Instrument;
 pub use function::{Function, StartError};
 
 use crate::config::Config;
+use crate::pipeline::Deadline;
 use crate::report::InvocationError;
 
 /// Serves invocations until Lambda ends the process.
@@ -41,9 +42,9 @@ impl From<InvocationError> for Diagnostic {
 
 /// When to stop, from Lambda's deadline in milliseconds since the epoch. None when that lies in the past: emulators send
 /// a constant, and what is over already cannot be kept.
-fn deadline(milliseconds: u64, now: SystemTime, instant: Instant, margin: Duration) -> Option<Instant> {
+fn deadline(milliseconds: u64, now: SystemTime, instant: Instant, margin: Duration) -> Option<Deadline> {
     let left = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(milliseconds))?.duration_since(now).ok()?;
-    instant.checked_add(left.saturating_sub(margin))
+    Some(Deadline::ahead_of(instant.checked_add(left)?, margin))
 }
 
 #[cfg(test)]
@@ -55,8 +56,10 @@ mod tests {
     #[test]
     fn the_loader_stops_some_time_before_the_deadline() {
         let (now, instant) = (SystemTime::UNIX_EPOCH + Duration::from_secs(1_000), Instant::now());
-        assert_eq!(deadline(1_060_000, now, instant, MARGIN), Some(instant + Duration::from_secs(50)));
-        assert_eq!(deadline(1_005_000, now, instant, MARGIN), Some(instant), "less time is left than the margin");
+        let in_a_minute = deadline(1_060_000, now, instant, MARGIN);
+        assert_eq!(in_a_minute.map(|deadline| deadline.stop), Some(instant + Duration::from_secs(50)));
+        let too_soon = deadline(1_005_000, now, instant, MARGIN);
+        assert!(too_soon.is_some_and(|deadline| deadline.is_over()), "less time is left than the margin");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use arrow::array::{RecordBatch, StringArray};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::LoadError;
-use crate::converter::{Converted, Converter, ConverterError, Input, Instance};
+use super::deadline::Deadline;
+use super::{LoadError, row_groups};
+use crate::converter::{self, Converter, ConverterError, Input, Instance};
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
 use crate::source::{Batch, ParquetObject, Selection, SourceError};
@@ -18,8 +19,10 @@ const BATCHES_AHEAD: usize = 1;
 
 /// What comes out of a conversion.
 pub(super) enum Step {
-    /// A batch has been encoded; its points are in chunks before or after this.
+    /// A batch has been encoded; its points are in chunks before this, but for those that wait for their chunk to fill.
     Counted {
+        /// The rows before this one, its number in the object, are in chunks before this.
+        handed_on: u64,
         /// Rows of the batch.
         rows: u64,
         /// Rows among them that gave no point.
@@ -31,9 +34,19 @@ pub(super) enum Step {
     Chunk(Chunk),
 }
 
+/// How a conversion ended.
+pub(super) struct Converted {
+    /// How long converting and encoding took.
+    pub(super) busy: Duration,
+    /// Whether it stopped before the last row, because its time was over.
+    pub(super) stopped: bool,
+}
+
 /// An object and all that is needed to make points of it.
 pub(super) struct Conversion {
     pub(super) object: ParquetObject,
+    pub(super) selection: Selection,
+    pub(super) deadline: Option<Deadline>,
     pub(super) converter: Converter,
     pub(super) input: Input,
     pub(super) rows_per_batch: usize,
@@ -49,62 +62,67 @@ impl Mapping for Instance {
         Instance::translate(self, translation, values)
     }
 
-    fn convert(&mut self, columns: &RecordBatch) -> Result<Converted, ConverterError> {
+    fn convert(&mut self, columns: &RecordBatch) -> Result<converter::Converted, ConverterError> {
         Instance::convert(self, columns)
     }
 }
 
 impl Conversion {
-    /// Converts the object, and says how long converting and encoding took. Blocks. Ends early, without an error, when
-    /// nobody takes the steps any more.
-    pub(super) fn run(self, steps: &mpsc::Sender<Step>) -> Result<Duration, LoadError> {
+    /// Converts the object. Blocks. Ends early, without an error, when its time is over, or when nobody takes the steps
+    /// any more.
+    pub(super) fn run(self, steps: &mpsc::Sender<Step>) -> Result<Converted, LoadError> {
         let mut instance = self.converter.instantiate()?;
         let plan = instance.prepare(&self.input)?;
         let mut encoder = Encoder::new(&plan)?;
         let mut chunks = ChunkBuilder::new(self.chunks);
-        let group_ends = group_ends(&self.object);
+        let group_ends = row_groups::ends(&self.object);
         let batches = self.decode(encoder.columns().to_vec())?;
-        let mut busy = Duration::ZERO;
+        let mut converted = Converted { busy: Duration::ZERO, stopped: false };
+        let mut next_row = 0;
         for batch in batches {
+            if self.deadline.is_some_and(|deadline| deadline.is_over()) {
+                converted.stopped = true;
+                break;
+            }
             let batch = batch?;
             let started = Instant::now();
             let encoded = encoder.encode(&batch, &mut instance, &mut chunks).map_err(|error| match error {
                 EncodeError::Mapping(error) => LoadError::Converter(error),
                 EncodeError::Column(error) => LoadError::Column(error),
             })?;
-            busy += started.elapsed();
+            converted.busy += started.elapsed();
             if let (false, Some(first)) = (self.drop_invalid_records, encoded.rejected.first()) {
-                return Err(LoadError::RejectedRow {
-                    row: first.row,
-                    code: first.code.clone(),
-                    message: first.message.clone(),
-                });
+                return Err(LoadError::rejected(first));
             }
-            let rejected = encoded.rejected.into_iter().map(|row| RejectedRow {
-                row_group: u32::try_from(group_ends.partition_point(|end| *end <= row.row)).ok(),
-                row: row.row,
-                code: row.code,
-                message: row.message,
-            });
-            let rows = batch.columns.num_rows() as u64;
-            let counted = Step::Counted { rows, filtered: encoded.filtered, rejected: rejected.collect() };
-            for step in std::iter::once(counted).chain(chunks.take_full().map(Step::Chunk)) {
+            let rows = batch.columns.num_rows();
+            if rows > 0 {
+                next_row = batch.rows.number(rows - 1) + 1;
+            }
+            let counted = Step::Counted {
+                handed_on: chunks.first_waiting_row().unwrap_or(next_row),
+                rows: rows as u64,
+                filtered: encoded.filtered,
+                rejected: encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect(),
+            };
+            for step in chunks.take_full().map(Step::Chunk).chain([counted]) {
                 if steps.blocking_send(step).is_err() {
-                    return Ok(busy);
+                    return Ok(converted);
                 }
             }
         }
-        if let Some(chunk) = chunks.finish() {
+        let rest = chunks.finish().map(Step::Chunk);
+        let end = Step::Counted { handed_on: next_row, rows: 0, filtered: 0, rejected: Vec::new() };
+        for step in rest.into_iter().chain([end]) {
             // When nobody takes it any more, whoever stopped taking knows why.
-            drop(steps.blocking_send(Step::Chunk(chunk)));
+            drop(steps.blocking_send(step));
         }
-        Ok(busy)
+        Ok(converted)
     }
 
     /// Decodes on a thread of its own. The queue ends with the object, after an error, or when it is dropped.
     fn decode(&self, columns: Vec<usize>) -> Result<thread_queue::IntoIter<Result<Batch, SourceError>>, SourceError> {
         let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD);
-        let batches = self.object.read(columns, self.rows_per_batch, &Selection::All)?;
+        let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
         self.runtime.spawn_blocking(move || {
             for batch in batches {
                 if decoded.send(batch).is_err() {
@@ -114,15 +132,4 @@ impl Conversion {
         });
         Ok(queue.into_iter())
     }
-}
-
-/// The row after the last of each row group.
-fn group_ends(object: &ParquetObject) -> Vec<u64> {
-    let mut end = 0;
-    let rows = object.row_groups().into_iter();
-    rows.map(|rows| {
-        end += rows;
-        end
-    })
-    .collect()
 }

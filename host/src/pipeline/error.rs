@@ -4,7 +4,7 @@ use arrow::error::ArrowError;
 
 use crate::converter::ConverterError;
 use crate::dataset::DatasetError;
-use crate::points::LayoutError;
+use crate::points::{LayoutError, RejectedRow};
 use crate::registry::RegistryError;
 use crate::report::FailureKind;
 use crate::sink::{SinkError, SinkErrorKind};
@@ -62,12 +62,22 @@ pub enum LoadError {
         /// Rows that gave no point.
         filtered: u64,
     },
+    /// The time was over before a single row group was done: going on would end in the same way.
+    #[error(
+        "the time was over before a row group was done\nhint: give the function more time or memory, or write the object in smaller row groups"
+    )]
+    NoTime,
     /// A thread of the loader stopped: a fault of the loader.
     #[error("a thread of the loader stopped")]
     Stopped(#[source] tokio::task::JoinError),
 }
 
 impl LoadError {
+    /// The failure of an object of which no row may be rejected.
+    pub(super) fn rejected(row: &RejectedRow) -> Self {
+        Self::RejectedRow { row: row.row, code: row.code.clone(), message: row.message.clone() }
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> FailureKind {
         match self {
@@ -78,6 +88,7 @@ impl LoadError {
             Self::Layout(_) => FailureKind::Converter,
             Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
             Self::Sink(error) => sink_failure_kind(error),
+            Self::NoTime => FailureKind::Deadline,
             Self::Unbalanced { .. } | Self::Stopped(_) => FailureKind::Unexpected,
         }
     }
@@ -97,6 +108,7 @@ impl LoadError {
             | Self::RejectedRow { .. }
             | Self::Sink(_)
             | Self::Unbalanced { .. }
+            | Self::NoTime
             | Self::Stopped(_) => &[],
         }
     }

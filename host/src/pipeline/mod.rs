@@ -5,30 +5,36 @@
 //! what was written until then is counted. Nothing is read ahead of a slow server but what the queues hold, so memory
 //! does not depend on the size of the object.
 
-mod error;
 mod convert;
+mod deadline;
+mod error;
+mod row_groups;
+mod write;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::{StreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+pub use deadline::Deadline;
 pub use error::{LoadError, sink_failure_kind};
 
+use crate::aws;
 use crate::config::Config;
 use crate::converter::{Catalog, Engine, Input, Limits};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
-use crate::points::{Chunk, ChunkLimits};
+use crate::points::ChunkLimits;
 use crate::registry::{Resolution, Resolver};
-use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow};
-use crate::sink::{Delivery, Sink, SinkError};
-use crate::source::{ParquetObject, S3Location};
-use crate::{aws, report};
-use convert::{Conversion, Step};
+use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining};
+use crate::sink::Sink;
+use crate::source::{ParquetObject, S3Location, Selection};
+use convert::Conversion;
+use row_groups::RowGroups;
+use write::Writing;
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +60,36 @@ impl Location {
             Self::S3(object) => (&object.key).into(),
             Self::File(path) => path.to_string_lossy(),
         }
+    }
+}
+
+/// What to load.
+#[derive(Clone, Debug)]
+pub struct LoadRequest<'a> {
+    /// Where the object is.
+    pub location: &'a Location,
+    /// Its dataset, where its key does not matter.
+    pub dataset: Option<&'a str>,
+    /// Which of its rows.
+    pub selection: Selection,
+}
+
+impl<'a> LoadRequest<'a> {
+    /// A whole object, or the row groups of it that the event asks for, as the dataset that it names.
+    pub fn new(location: &'a Location) -> Self {
+        let selection = match location {
+            Location::S3(ObjectReference { row_groups: Some(row_groups), .. }) => {
+                Selection::RowGroups(row_groups.clone())
+            }
+            Location::S3(_) | Location::File(_) => Selection::All,
+        };
+        Self { location, dataset: None, selection }
+    }
+
+    /// The same as another dataset, if one is given.
+    #[must_use]
+    pub fn as_dataset(self, dataset: Option<&'a str>) -> Self {
+        Self { dataset, ..self }
     }
 }
 
@@ -136,19 +172,18 @@ impl Loader {
         &self.catalog
     }
 
-    /// Loads an object into a sink. `dataset` names its dataset where its key does not matter. Never fails as a whole: the
-    /// report says what became of every row, and why the rest was not loaded.
+    /// Loads an object, or the rows of it that are wanted, into a sink. Never fails as a whole: the report says what became
+    /// of every row, and why the rest was not loaded.
     pub async fn load(
         &self,
-        location: &Location,
-        dataset: Option<&str>,
+        request: &LoadRequest<'_>,
         sink: &Sink,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
         progress: &dyn Progress,
     ) -> ObjectReport {
         let started = Instant::now();
-        let mut report = location.report();
-        let outcome = self.run(location, dataset, sink, deadline, progress, &mut report).await;
+        let mut report = request.location.report();
+        let outcome = self.run(request, sink, deadline, progress, &mut report).await;
         report.timings.total = started.elapsed();
         if let Err(error) = outcome {
             let details = error.detail();
@@ -162,15 +197,18 @@ impl Loader {
 
     async fn run(
         &self,
-        location: &Location,
-        dataset: Option<&str>,
+        request: &LoadRequest<'_>,
         sink: &Sink,
-        deadline: Option<Instant>,
+        deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
     ) -> Result<(), LoadError> {
+        if deadline.is_some_and(|deadline| deadline.is_over()) {
+            return Err(LoadError::NoTime);
+        }
+        let LoadRequest { location, selection, .. } = request;
         let key = location.key();
-        let dataset = match dataset.or(report.dataset.as_deref()) {
+        let dataset = match request.dataset.or(report.dataset.as_deref()) {
             Some(name) => name.parse::<DatasetName>()?,
             // Only where the key does not say so is the registry listed.
             None => match dataset::name::<&str>(&key, &[]) {
@@ -188,109 +226,84 @@ impl Loader {
             digest: converter.digest().to_owned(),
         });
         let object = open(location).await?;
-        progress.opened(object.rows());
-        let input = Input {
-            dataset: dataset.as_str().to_owned(),
-            columns: object.columns().to_vec(),
-            partitions: dataset::partitions(&key),
-            strict: self.options.strict,
-        };
+        let rows = object.selected_rows(selection)?;
+        progress.opened(rows);
+        let mut row_groups = RowGroups::new(&object, selection);
+        let outcome = self.transfer(
+            Conversion {
+                input: Input {
+                    dataset: dataset.as_str().to_owned(),
+                    columns: object.columns().to_vec(),
+                    partitions: dataset::partitions(&key),
+                    strict: self.options.strict,
+                },
+                object: object.clone(),
+                selection: selection.clone(),
+                deadline,
+                converter,
+                rows_per_batch: self.options.rows_per_batch,
+                chunks: self.options.chunks,
+                drop_invalid_records: self.options.drop_invalid_records,
+                runtime: Handle::current(),
+            },
+            sink,
+            progress,
+            &mut row_groups,
+            report,
+        );
+        let outcome = outcome.await;
+        report.accounts.bytes_read = object.bytes_read();
+        if !matches!(selection, Selection::Rows(_)) {
+            report.row_groups = Some(row_groups.done());
+        }
+        let stopped = outcome?;
+        let remaining = row_groups.remaining();
+        match stopped {
+            true if report.row_groups.as_ref().is_none_or(Range::is_empty) && !remaining.is_empty() => {
+                return Err(LoadError::NoTime);
+            }
+            true if !remaining.is_empty() => {
+                report.remaining = match location {
+                    Location::S3(reference) => Some(Remaining::of(reference, object.etag(), remaining)),
+                    // Whoever loads files has no deadline.
+                    Location::File(_) => None,
+                };
+                balance(&report.accounts, report.accounts.rows)
+            }
+            true | false => balance(&report.accounts, rows),
+        }
+    }
+
+    /// Converts and writes. Returns whether it stopped ahead of the deadline.
+    async fn transfer(
+        &self,
+        conversion: Conversion,
+        sink: &Sink,
+        progress: &dyn Progress,
+        row_groups: &mut RowGroups,
+        report: &mut ObjectReport,
+    ) -> Result<bool, LoadError> {
         let (steps, received) = mpsc::channel(self.options.concurrency);
-        let conversion = Conversion {
-            object: object.clone(),
-            converter,
-            input,
-            rows_per_batch: self.options.rows_per_batch,
-            chunks: self.options.chunks,
+        let writing = Writing {
+            sink,
+            concurrency: self.options.concurrency,
+            end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,
-            runtime: Handle::current(),
+            group_ends: row_groups::ends(&conversion.object),
+            progress,
+            report,
+            row_groups,
         };
         let converting = tokio::task::spawn_blocking(move || conversion.run(&steps));
-        let written = self.write(received, sink, deadline, progress, report).await;
+        let written = writing.run(received).await;
         // The queue's end is dropped by now, so that the thread stops at its next step.
         let converted = converting.await.map_err(LoadError::Stopped)?;
-        report.accounts.bytes_read = object.bytes_read();
         // Where writing failed, converting stopped for that reason.
         written?;
-        report.timings.convert = converted?;
-        balance(&report.accounts, object.rows())
+        let converted = converted?;
+        report.timings.convert = converted.busy;
+        Ok(converted.stopped)
     }
-
-    /// Writes what comes out of the converting thread and counts it.
-    async fn write(
-        &self,
-        steps: mpsc::Receiver<Step>,
-        sink: &Sink,
-        deadline: Option<Instant>,
-        progress: &dyn Progress,
-        report: &mut ObjectReport,
-    ) -> Result<(), LoadError> {
-        let outcomes = stream::unfold(steps, async |mut steps| Some((steps.recv().await?, steps)))
-            .map(|step| async move {
-                match step {
-                    Step::Counted { rows, filtered, rejected } => Outcome::Counted { rows, filtered, rejected },
-                    Step::Chunk(chunk) => {
-                        let sizes = Sizes::of(&chunk);
-                        Outcome::Written(sizes, sink.write(chunk, deadline).await)
-                    }
-                }
-            })
-            .buffer_unordered(self.options.concurrency);
-        let mut outcomes = std::pin::pin!(outcomes);
-        let mut result = Ok(());
-        while let Some(outcome) = outcomes.next().await {
-            match outcome {
-                Outcome::Counted { rows, filtered, rejected } => {
-                    progress.advanced(filtered + rejected.len() as u64);
-                    report.accounts.rows += rows;
-                    report.accounts.filtered += filtered;
-                    for row in rejected {
-                        report.accounts.reject(&row.code, 1);
-                        progress.rejected(&row);
-                        tracing::debug!(object = report.object, row = row.row, code = row.code, "{}", row.message);
-                        report.name_rejection(row);
-                    }
-                }
-                Outcome::Written(sizes, Ok(delivery)) => {
-                    progress.advanced(sizes.rows);
-                    count(&mut report.accounts, &sizes, &delivery);
-                }
-                Outcome::Written(_, Err(error)) => {
-                    report.accounts.failed_batches += 1;
-                    result = Err(LoadError::Sink(error));
-                    break;
-                }
-            }
-        }
-        result
-    }
-}
-
-/// What became of a step.
-enum Outcome {
-    Counted { rows: u64, filtered: u64, rejected: Vec<report::RejectedRow> },
-    Written(Sizes, Result<Delivery, SinkError>),
-}
-
-/// What a chunk held.
-struct Sizes {
-    rows: u64,
-    bytes: u64,
-}
-
-impl Sizes {
-    fn of(chunk: &Chunk) -> Self {
-        Self { rows: chunk.rows(), bytes: chunk.body().len() as u64 }
-    }
-}
-
-fn count(accounts: &mut Accounts, sizes: &Sizes, delivery: &Delivery) {
-    accounts.written += sizes.rows;
-    accounts.points += delivery.points;
-    accounts.batches += 1;
-    accounts.retries += u64::from(delivery.attempts.saturating_sub(1));
-    accounts.line_protocol_bytes += sizes.bytes;
-    accounts.bytes_written += delivery.bytes_written;
 }
 
 /// Holds the accounts against the object: every row is accounted for, once.
@@ -314,7 +327,7 @@ async fn open(location: &Location) -> Result<ParquetObject, LoadError> {
                 bucket: object.bucket.clone(),
                 key: object.key.clone(),
                 version: object.version_id.clone(),
-                etag: None,
+                etag: object.if_match.clone(),
             };
             ParquetObject::open_s3(aws::s3().await, location).await?
         }

@@ -1,5 +1,7 @@
 //! Encoded points, ready to be sent.
 
+use std::ops::Range;
+
 /// One line of a [`Chunk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -45,10 +47,23 @@ impl Chunk {
         self.lines.chunk_by(|one, next| one.row == next.row).count() as u64
     }
 
-    /// The text of line `index`, with its newline.
-    pub fn line(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.lines[index - 1].end };
-        &self.body[start..self.lines[index].end]
+    /// The lines of each row, as ranges of line numbers, in order.
+    pub fn lines_by_row(&self) -> Vec<Range<usize>> {
+        let mut end = 0;
+        self.lines
+            .chunk_by(|one, next| one.row == next.row)
+            .map(|lines| {
+                let start = end;
+                end += lines.len();
+                start..end
+            })
+            .collect()
+    }
+
+    /// The text of some lines that follow each other, with their newlines.
+    pub fn text(&self, lines: Range<usize>) -> &[u8] {
+        let end_of = |count: usize| if count == 0 { 0 } else { self.lines[count - 1].end };
+        &self.body[end_of(lines.start)..end_of(lines.end)]
     }
 }
 
@@ -124,6 +139,11 @@ impl ChunkBuilder {
         Chunk { body: self.chunk.body.split_off(start), lines }
     }
 
+    /// The first row whose points wait for their chunk to fill.
+    pub fn first_waiting_row(&self) -> Option<u64> {
+        self.chunk.lines[..self.complete].first().map(|line| line.row)
+    }
+
     /// The chunks that are full.
     pub fn take_full(&mut self) -> impl Iterator<Item = Chunk> + '_ {
         self.full.drain(..)
@@ -154,7 +174,9 @@ mod tests {
         chunks.extend(builder.finish());
         for chunk in &chunks {
             assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
-            assert_eq!(chunk.line(0), format!("{}\n", chunk.lines()[0].row).as_bytes());
+            assert_eq!(chunk.text(0..1), format!("{}\n", chunk.lines()[0].row).as_bytes());
+            let texts = chunk.lines_by_row().into_iter().map(|lines| chunk.text(lines)).collect::<Vec<_>>();
+            assert_eq!((texts.len() as u64, texts.concat().as_slice()), (chunk.rows(), chunk.body()));
         }
         chunks.iter().map(|chunk| String::from_utf8_lossy(chunk.body()).replace('\n', " ")).collect()
     }

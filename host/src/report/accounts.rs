@@ -23,11 +23,13 @@ pub struct Accounts {
     pub filtered: u64,
     /// Points written.
     pub points: u64,
-    /// Requests that wrote their points.
+    /// Batches that were delivered: every row of them written, or rejected by the server.
     pub batches: u64,
-    /// Requests given up.
+    /// Batches given up.
     pub failed_batches: u64,
-    /// Attempts beyond the first.
+    /// Requests by which batches were delivered; more than one each where the server refused something, or failed.
+    pub requests: u64,
+    /// Requests among them that repeated one before.
     pub retries: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
@@ -69,6 +71,7 @@ impl Accounts {
             points,
             batches,
             failed_batches,
+            requests,
             retries,
             bytes_read,
             line_protocol_bytes,
@@ -83,6 +86,7 @@ impl Accounts {
         self.points += points;
         self.batches += batches;
         self.failed_batches += failed_batches;
+        self.requests += requests;
         self.retries += retries;
         self.bytes_read += bytes_read;
         self.line_protocol_bytes += line_protocol_bytes;

@@ -122,7 +122,7 @@ impl FailureKind {
             Self::Connection => (ErrorType::InfluxDBConnectionError, 503),
             Self::Refused => (ErrorType::InfluxDBConnectionError, 500),
             Self::Write => (ErrorType::InfluxDBWriteError, 500),
-            Self::Deadline => (ErrorType::UnexpectedError, 500),
+            Self::Deadline => (ErrorType::UnexpectedError, 503),
             Self::Unexpected => (ErrorType::UnexpectedError, 500),
         }
     }

@@ -1,12 +1,14 @@
 //! What happened, exactly accounted, and how it is told to who asked.
 
 mod accounts;
-mod failure;
 mod answer;
+mod failure;
+mod remaining;
 
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -14,8 +16,9 @@ use serde::{Serialize, Serializer};
 use crate::event::ObjectReference;
 
 pub use accounts::Accounts;
-pub use answer::{Answer, InvocationError, answer};
+pub use answer::{Answer, InvocationError, answer, answer_health};
 pub use failure::{ErrorType, Failure, FailureKind};
+pub use remaining::Remaining;
 
 /// How many rejected rows of an object a report names. All are counted.
 pub const MAXIMUM_REJECTIONS: usize = 10;
@@ -98,6 +101,13 @@ pub struct ObjectReport {
     pub timings: Timings,
     /// The first rejected rows, in ascending order; at most [`MAXIMUM_REJECTIONS`].
     pub rejections: Vec<RejectedRow>,
+    /// The row groups that are done, from the first to the one after the last; none before the object was opened, and where
+    /// single rows of it were loaded.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "remaining::optional_range")]
+    pub row_groups: Option<Range<usize>>,
+    /// What is left, where the load stopped ahead of its deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<Remaining>,
     /// Why it failed; none where it did not.
     pub failure: Option<Failure>,
 }
@@ -158,6 +168,11 @@ impl Report {
         totals
     }
 
+    /// Whether nothing failed, but an object is left in part because the time was over.
+    pub fn is_partial(&self) -> bool {
+        self.first_failure().is_none() && self.objects.iter().any(|object| object.remaining.is_some())
+    }
+
     /// Why it failed: what kept it from beginning, else the failure of the first object that failed.
     pub fn first_failure(&self) -> Option<&Failure> {
         self.failure.as_ref().or_else(|| self.objects.iter().find_map(|object| object.failure.as_ref()))
@@ -177,7 +192,11 @@ impl Serialize for Report {
             objects: &'a [ObjectReport],
         }
         Shape {
-            status: if self.first_failure().is_none() { "succeeded" } else { "failed" },
+            status: match self.first_failure() {
+                Some(_) => "failed",
+                None if self.is_partial() => "partial",
+                None => "succeeded",
+            },
             totals: self.totals(),
             skipped: self.skipped,
             failure: &self.failure,

@@ -9,7 +9,7 @@ use super::{
     Accounts, ConverterId, ErrorType, Failure, FailureKind, MAXIMUM_REJECTIONS, ObjectReport, RejectedRow, Report,
     Timings, answer,
 };
-use crate::event::{self, Caller};
+use crate::event::{self, Asked, Caller};
 
 /// An error with a source and hints.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,8 @@ fn rejected(row: u64, code: &str) -> RejectedRow {
 /// The report of an object that was loaded, all but two rows.
 fn loaded() -> ObjectReport {
     let event = event::read(&json!({"bucket": "ons-energy-data", "key": "dataset=generation/a.parquet"})).unwrap();
-    let mut report = ObjectReport::of(&event.objects[0]);
+    let Asked::Load { objects, .. } = event.asked else { panic!("no objects") };
+    let mut report = ObjectReport::of(&objects[0]);
     report.dataset = Some("generation".to_owned());
     report.converter =
         Some(ConverterId { name: "generation".to_owned(), version: "1.0.0".to_owned(), digest: "0a1b".to_owned() });
@@ -74,6 +75,7 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_s3() {
               "invalid-timestamp": 1,
               "invalid-value": 1
             },
+            "requests": 0,
             "retries": 0,
             "rows": 100,
             "written": 97
@@ -122,6 +124,7 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_s3() {
           "invalid-timestamp": 1,
           "invalid-value": 1
         },
+        "requests": 0,
         "retries": 0,
         "rows": 100,
         "written": 97
@@ -195,7 +198,7 @@ fn a_bad_event_is_answered_as_its_caller_wants_it() {
     };
     insta::assert_snapshot!(
         answered(json!({"requestContext": {"http": {}}, "body": "{\"bucket\": \"ons-energy-data\"}"})).unwrap(),
-        @r#"{"body":"{\"failure\":{\"error_type\":\"UnexpectedError\",\"kind\":\"bad_event\",\"message\":\"the event is a broken API Gateway HTTP request: `body.key` is missing\"},\"objects\":[],\"skipped\":0,\"status\":\"failed\",\"totals\":{\"batches\":0,\"bytes_read\":0,\"bytes_written\":0,\"failed_batches\":0,\"filtered\":0,\"line_protocol_bytes\":0,\"points\":0,\"rejected\":{},\"retries\":0,\"rows\":0,\"written\":0}}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}"#
+        @r#"{"body":"{\"failure\":{\"error_type\":\"UnexpectedError\",\"kind\":\"bad_event\",\"message\":\"the event is a broken API Gateway HTTP request: `body.key` is missing\"},\"objects\":[],\"skipped\":0,\"status\":\"failed\",\"totals\":{\"batches\":0,\"bytes_read\":0,\"bytes_written\":0,\"failed_batches\":0,\"filtered\":0,\"line_protocol_bytes\":0,\"points\":0,\"rejected\":{},\"requests\":0,\"retries\":0,\"rows\":0,\"written\":0}}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}"#
     );
     let error = answered(json!({"bucket": "ons-energy-data"})).unwrap_err();
     insta::assert_snapshot!(format!("{}: {error}", error.error_type), @"UnexpectedError: the event is a broken direct invocation: `key` is missing");
@@ -219,7 +222,7 @@ fn every_kind_of_failure_has_an_error_type_and_a_status() {
     "connection" InfluxDBConnectionError 503
     "refused" InfluxDBConnectionError 500
     "write" InfluxDBWriteError 500
-    "deadline" UnexpectedError 500
+    "deadline" UnexpectedError 503
     "unexpected" UnexpectedError 500
     "#);
 }
@@ -283,7 +286,7 @@ fn the_message_of_a_rejected_row_is_bounded() {
 /// Accounts with counts of any size, and few codes so that they meet.
 fn accounts() -> impl Strategy<Value = Accounts> {
     let codes = prop::collection::btree_map("[abc]", 0..1000_u64, 0..3);
-    (prop::array::uniform10(0..1000_u64), codes).prop_map(|(counts, rejected)| {
+    (prop::array::uniform11(0..1000_u64), codes).prop_map(|(counts, rejected)| {
         let [
             rows,
             written,
@@ -291,6 +294,7 @@ fn accounts() -> impl Strategy<Value = Accounts> {
             points,
             batches,
             failed_batches,
+            requests,
             retries,
             bytes_read,
             line_protocol_bytes,
@@ -304,6 +308,7 @@ fn accounts() -> impl Strategy<Value = Accounts> {
             points,
             batches,
             failed_batches,
+            requests,
             retries,
             bytes_read,
             line_protocol_bytes,

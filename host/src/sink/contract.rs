@@ -32,7 +32,10 @@ async fn keeps_the_contract<R: AsyncFn() -> String>(subject: impl AsyncFn() -> S
 async fn delivers_what_it_says<R: AsyncFn() -> String>(Subject { sink, arrived }: Subject<R>) {
     let chunk = Chunk::of_lines("a x=1 1\nb x=2 2\n");
     let delivery = sink.write(chunk, None).await.unwrap();
-    assert_eq!((delivery.points, delivery.attempts, delivery.rejected.as_slice()), (2, 1, [].as_slice()));
+    assert_eq!(
+        (delivery.rows, delivery.points, delivery.requests, delivery.rejected.as_slice()),
+        (2, 2, 1, [].as_slice())
+    );
     assert!(delivery.bytes_written > 0);
     sink.finish().await.unwrap();
     assert_eq!(arrived().await, "a x=1 1\nb x=2 2\n");

@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
-/// A chunk delivered: `points + rejected.len()` is the number of its lines.
+use crate::points::RejectedRow;
+
+/// A chunk delivered: `rows + rejected.len()` is the number of its rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// Points written.
+    /// Rows of which every point is written.
+    pub rows: u64,
+    /// Points of these rows.
     pub points: u64,
-    /// Bytes of the body that was accepted, compressed where it was sent compressed. Earlier attempts are not counted.
+    /// Bytes of line protocol of these points.
+    pub line_protocol_bytes: u64,
+    /// Bytes of the bodies that were accepted, compressed where they were sent compressed. Attempts that failed are not
+    /// counted.
     pub bytes_written: u64,
     /// Requests made, at least 1; 0 for a chunk without points.
-    pub attempts: u32,
+    pub requests: u64,
+    /// Requests among them that repeated one before, after a failure that may pass.
+    pub retries: u64,
     /// From the call to the answer, waits included.
     pub latency: Duration,
-    /// The lines that the server refused while it took the others. Empty as long as one refused line fails its chunk.
-    pub rejected: Vec<RejectedLine>,
-}
-
-/// A line that the server refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RejectedLine {
-    /// Its number in the chunk, from 0.
-    pub line: usize,
-    /// Why, as a code of the same kind as those of converters.
-    pub code: String,
-    /// The server's own words, shortened.
-    pub message: String,
+    /// The rows that the server refused while it took the others, in ascending order.
+    pub rejected: Vec<RejectedRow>,
 }

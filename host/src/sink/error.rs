@@ -22,7 +22,7 @@ pub enum SinkError {
     /// The HTTP client cannot be set up: no certificates on this machine, for instance.
     #[error("the HTTP client for InfluxDB cannot be set up")]
     Client(#[source] reqwest::Error),
-    /// No connection, or one that broke before the answer.
+    /// No connection.
     #[error("`{url}` cannot be reached ({tries})")]
     Unreachable {
         /// Where the request went.
@@ -31,6 +31,22 @@ pub enum SinkError {
         tries: Tries,
         /// What the last attempt met.
         source: reqwest::Error,
+    },
+    /// A connection, but one that broke before the answer.
+    #[error("the connection to `{url}` broke ({tries})")]
+    ConnectionLost {
+        /// Where the request went.
+        url: String,
+        /// How often and how long it was tried.
+        tries: Tries,
+        /// What the last attempt met.
+        source: reqwest::Error,
+    },
+    /// The server has failed so often in a row that it is left alone for a while.
+    #[error("`{url}` keeps failing and is left alone for a while")]
+    BreakerOpen {
+        /// Where the request would have gone.
+        url: String,
     },
     /// A connection, but no answer in the time that one attempt may take.
     #[error("`{url}` did not answer in time ({tries})")]
@@ -49,7 +65,7 @@ pub enum SinkError {
     Unauthorized(Answer),
     /// 403: known credentials that do not allow this.
     #[error(
-        "the credentials do not allow to write to {target}: {answer}\nhint: let the token, or for 1.x the user, write to it"
+        "the credentials do not allow to use {target}: {answer}\nhint: give the token, or for 1.x the user, the right to"
     )]
     Forbidden {
         /// The bucket and organization, or the database.
@@ -104,13 +120,25 @@ pub enum SinkError {
         /// The status of the answer.
         status: u16,
     },
-    /// An engine that this version does not write to.
-    #[error("`{url}` is InfluxDB {version}, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only")]
-    UnsupportedEngine {
+    /// `INFLUXDB_API` names an API that the server has for compatibility only: 3 answers there as if points were at fault
+    /// when it is the server that fails.
+    #[error(
+        "`{url}` is InfluxDB {version}, which must not be written to by the API of older versions\nhint: set `INFLUXDB_API` to `v3` or `auto`"
+    )]
+    WrongApi {
         /// The server.
         url: String,
         /// What it is.
         version: String,
+    },
+    /// The server says itself that it cannot work.
+    #[error("InfluxDB is not well: {0}")]
+    Unwell(Answer),
+    /// A point that was written is not there when it is read.
+    #[error("`{url}` does not give back a point that it has taken")]
+    NotReadBack {
+        /// Where it was asked for.
+        url: String,
     },
     /// The time that the caller gave is over. The points may have been written by an attempt under way.
     #[error("no time is left for `{destination}` ({tries})")]
@@ -160,7 +188,12 @@ impl SinkError {
     /// What kind of problem this is.
     pub fn kind(&self) -> SinkErrorKind {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::ServerFailing(_) => SinkErrorKind::Connection,
+            Self::Unreachable { .. }
+            | Self::ConnectionLost { .. }
+            | Self::TimedOut { .. }
+            | Self::ServerFailing(_)
+            | Self::Unwell(_)
+            | Self::BreakerOpen { .. } => SinkErrorKind::Connection,
             Self::InvalidUrl { .. }
             | Self::Client(_)
             | Self::Unauthorized(_)
@@ -169,10 +202,16 @@ impl SinkError {
             | Self::Redirected { .. }
             | Self::Unexpected(_)
             | Self::UnknownEngine { .. }
-            | Self::UnsupportedEngine { .. }
+            | Self::WrongApi { .. }
             | Self::Token(_) => SinkErrorKind::Refused,
-            Self::Refused(_) | Self::TooLarge { .. } | Self::File { .. } | Self::Output(_) => SinkErrorKind::Write,
-            Self::DeadlineReached { .. } => SinkErrorKind::Deadline,
+            Self::Refused(_)
+            | Self::TooLarge { .. }
+            | Self::NotReadBack { .. }
+            | Self::File { .. }
+            | Self::Output(_) => SinkErrorKind::Write,
+            // Who would have had time but for the server has the server's problem.
+            Self::DeadlineReached { source: Some(source), .. } => source.kind(),
+            Self::DeadlineReached { source: None, .. } => SinkErrorKind::Deadline,
             Self::Closed => SinkErrorKind::Closed,
         }
     }
@@ -219,4 +258,17 @@ impl fmt::Display for Tries {
             long => write!(f, "{:.1} s", long.as_secs_f64()),
         }
     }
+}
+
+/// The most that is shown of a message, in characters.
+const MESSAGE_LIMIT: usize = 600;
+
+/// Text from a server, fit for one line of a log: at most [`MESSAGE_LIMIT`] characters, control characters as spaces.
+pub(super) fn clean(text: &str) -> String {
+    let mut characters = text.trim().chars().map(|character| if character.is_control() { ' ' } else { character });
+    let mut clean: String = characters.by_ref().take(MESSAGE_LIMIT).collect();
+    if characters.next().is_some() {
+        clean.push('…');
+    }
+    clean
 }

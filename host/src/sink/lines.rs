@@ -50,8 +50,15 @@ impl LineWriter {
     /// Writes the lines of `chunk`; see [`Sink::write`](super::Sink::write).
     pub(super) async fn write(&self, chunk: Chunk, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         let started = Instant::now();
-        let points = chunk.points() as u64;
-        let bytes_written = chunk.body().len() as u64;
+        let bytes = chunk.body().len() as u64;
+        let delivery = Delivery {
+            rows: chunk.rows(),
+            points: chunk.points() as u64,
+            line_protocol_bytes: bytes,
+            bytes_written: bytes,
+            requests: 1,
+            ..Delivery::default()
+        };
         self.blocking(move |output| {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let tries = Tries { attempts: 0, elapsed: Duration::ZERO };
@@ -64,7 +71,7 @@ impl LineWriter {
             output.write(chunk.body())
         })
         .await?;
-        Ok(Delivery { points, bytes_written, attempts: 1, latency: started.elapsed(), rejected: Vec::new() })
+        Ok(Delivery { latency: started.elapsed(), ..delivery })
     }
 
     /// Gives the file its name; see [`Sink::finish`](super::Sink::finish).

@@ -5,6 +5,7 @@
 //! exactly what is written.
 
 mod delivery;
+mod health;
 mod error;
 mod influxdb;
 mod lines;
@@ -15,9 +16,10 @@ pub(crate) mod scripted_server;
 
 use std::time::Instant;
 
-pub use delivery::{Delivery, RejectedLine};
+pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, Tries};
-pub use influxdb::{Engine, Health, InfluxDb, TokenError};
+pub use health::HealthCheck;
+pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
 
 use crate::points::Chunk;
@@ -58,13 +60,16 @@ impl Sink {
         }
     }
 
-    /// Asks the server whether it is there; `None` where there is no server.
+    /// Asks the server whether it is there, and which engine it is; `None` where there is no server.
     ///
     /// # Errors
-    /// See [`InfluxDb::health`].
-    pub async fn health(&self, deadline: Option<Instant>) -> Result<Option<Health>, SinkError> {
+    /// See [`InfluxDb::reach`].
+    pub async fn reach(&self, deadline: Option<Instant>) -> Result<Option<Engine>, SinkError> {
         match self {
-            Self::InfluxDb(influxdb) => influxdb.health(deadline).await.map(Some),
+            Self::InfluxDb(influxdb) => {
+                influxdb.reach(deadline).await?;
+                influxdb.engine(deadline).await.map(Some)
+            }
             Self::Lines(_) => Ok(None),
         }
     }

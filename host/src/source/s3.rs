@@ -170,6 +170,23 @@ pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Str
     Ok(keys)
 }
 
+/// The version of an object that is the current one; none where the object is deleted, or its bucket keeps no versions.
+///
+/// # Errors
+///
+/// When S3 does not say.
+pub async fn newest_version(client: &Client, bucket: &str, key: &str) -> Result<Option<String>, SourceError> {
+    let object = format!("s3://{bucket}/{key}");
+    match client.head_object().bucket(bucket).key(key).send().await {
+        Ok(head) => Ok(head.version_id.filter(|version| version != "null")),
+        Err(error) => match status(&error) {
+            Some(404 | 405) => Ok(None),
+            Some(401 | 403) => Err(SourceError::Forbidden { object, cause: readable(error) }),
+            _ => Err(SourceError::Read { object, cause: readable(error) }),
+        },
+    }
+}
+
 /// The HTTP status with which S3 answered, if it did.
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())

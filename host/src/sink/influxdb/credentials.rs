@@ -79,10 +79,29 @@ impl Authorization {
     }
 }
 
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// To 1.x and 2.x.
+    Token,
+    /// To 3.
+    Bearer,
+}
+
+impl Scheme {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Token => "Token",
+            Self::Bearer => "Bearer",
+        }
+    }
+}
+
 /// Who writes.
 #[derive(Debug)]
 pub(super) struct Credentials {
     origin: Origin,
+    scheme: Scheme,
     current: Mutex<Option<Authorization>>,
 }
 
@@ -97,30 +116,32 @@ enum Origin {
 impl Credentials {
     /// Anyone may write.
     pub(super) fn nobody() -> Self {
-        Self::new(Origin::Nobody)
+        Self::new(Origin::Nobody, Scheme::Token)
     }
 
     /// A user with a password.
     pub(super) fn login(login: Login) -> Self {
-        Self::new(Origin::Login(login))
+        Self::new(Origin::Login(login), Scheme::Token)
     }
 
     /// The holder of a token.
-    pub(super) fn token(token: Token) -> Self {
-        Self::new(match token {
+    pub(super) fn token(token: Token, scheme: Scheme) -> Self {
+        let origin = match token {
             Token::Value(token) => Origin::Token(token),
             Token::SecretName(name) => Origin::SecretsManager { name, client: OnceCell::new() },
-        })
+        };
+        Self::new(origin, scheme)
     }
 
     /// The holder of a token in a Secrets Manager of the test's own.
     #[cfg(test)]
     pub(super) fn secret(name: &str, client: Client) -> Self {
-        Self::new(Origin::SecretsManager { name: name.to_owned(), client: OnceCell::new_with(Some(client)) })
+        let client = OnceCell::new_with(Some(client));
+        Self::new(Origin::SecretsManager { name: name.to_owned(), client }, Scheme::Token)
     }
 
-    fn new(origin: Origin) -> Self {
-        Self { origin, current: Mutex::new(None) }
+    fn new(origin: Origin, scheme: Scheme) -> Self {
+        Self { origin, scheme, current: Mutex::new(None) }
     }
 
     /// What to send; `None` where nothing is.
@@ -154,7 +175,7 @@ impl Credentials {
                 let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
                 header("Basic", &pair, || "`INFLUXDB_PASSWORD`".to_owned())?
             }
-            Origin::Token(token) => header("Token", token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
+            Origin::Token(token) => header(self.scheme.name(), token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
             Origin::SecretsManager { name, client } => {
                 let origin = || format!("the secret `{name}`");
                 let started = Instant::now();
@@ -165,7 +186,7 @@ impl Credentials {
                         .await
                         .map_err(|_| no_time(origin(), started))??,
                 };
-                header("Token", token_in(name, &secret)?.expose(), origin)?
+                header(self.scheme.name(), token_in(name, &secret)?.expose(), origin)?
             }
         };
         Ok(Some(Authorization { header, generation }))

@@ -4,10 +4,13 @@ use reqwest::Url;
 
 use super::super::SinkError;
 use super::credentials::Credentials;
+use super::engine::Engine;
 
 /// Where points are written, and by which right.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// Whose protocol it speaks.
+    pub(super) engine: Engine,
     /// The URL of a write, its query included.
     pub(super) url: Url,
     /// What is written to, for messages.

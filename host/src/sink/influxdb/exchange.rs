@@ -6,30 +6,37 @@ use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
-use super::super::error::{Answer, SinkError, Tries};
+use super::super::error::{Answer, SinkError, Tries, clean};
 use super::credentials::{Authorization, Credentials};
 use super::retry;
 
-/// The most that is read of an answer's body. Error messages are short; 2.x echoes refused lines in them.
-const BODY_LIMIT: usize = 64 * 1024;
+/// The most that is read of an answer's body, beside what it may repeat of the request. Error messages are short.
+pub(super) const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long a body is waited for once the head of its answer is here: the status tells most of it.
 pub(super) const BODY_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The most that is shown of a message, in characters.
-const MESSAGE_LIMIT: usize = 600;
 
 /// A request, to be sent as often as it takes.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) url: Url,
-    /// Line protocol, compressed.
-    pub(super) body: Option<Bytes>,
+    pub(super) body: Option<Body>,
+    /// The most that is read of the answer's body, in bytes.
+    pub(super) answer_limit: usize,
     /// Who sends it; `None` where nobody is asked for.
     pub(super) credentials: Option<&'a Credentials>,
     /// What its answer means.
     pub(super) judge: fn(Exchange) -> Result<Exchange, Failure>,
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
+    pub(super) content_type: &'static str,
+    /// Whether the bytes are compressed.
+    pub(super) gzip: bool,
 }
 
 /// An answer, read as far as it is of use.
@@ -38,6 +45,8 @@ pub(super) struct Exchange {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// Whether the body was read to its end.
+    pub(super) complete: bool,
     /// From the start of the request to the end of the answer.
     pub(super) latency: Duration,
 }
@@ -45,8 +54,10 @@ pub(super) struct Exchange {
 /// Why an attempt failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// There was no answer: no connection, or one that broke.
-    Transport(reqwest::Error),
+    /// There was no connection.
+    Unreachable(reqwest::Error),
+    /// There was a connection, and it broke before the answer.
+    ConnectionLost(reqwest::Error),
     /// There was no answer in time.
     TimedOut(reqwest::Error),
     /// The request cannot be sent by any attempt.
@@ -85,11 +96,11 @@ pub(super) async fn exchange(
 ) -> Result<Exchange, Failure> {
     let started = std::time::Instant::now();
     let mut builder = client.request(request.method.clone(), request.url.clone()).timeout(time);
-    if let Some(body) = &request.body {
-        builder = builder
-            .header(header::CONTENT_TYPE, "text/plain; charset=utf-8")
-            .header(header::CONTENT_ENCODING, "gzip")
-            .body(body.clone());
+    if let Some(Body { bytes, content_type, gzip }) = &request.body {
+        builder = builder.header(header::CONTENT_TYPE, *content_type).body(bytes.clone());
+        if *gzip {
+            builder = builder.header(header::CONTENT_ENCODING, "gzip");
+        }
     }
     if let Some(authorization) = authorization {
         builder = builder.header(header::AUTHORIZATION, authorization.header());
@@ -100,39 +111,48 @@ pub(super) async fn exchange(
             Failure::TimedOut(error)
         } else if error.is_builder() {
             Failure::Unsendable(error)
+        } else if error.is_connect() {
+            Failure::Unreachable(error)
         } else {
-            Failure::Transport(error)
+            Failure::ConnectionLost(error)
         }
     })?;
-    let body = read_body(&mut response).await;
+    let (body, complete) = read_body(&mut response, request.answer_limit).await;
     Ok(Exchange {
         status: response.status(),
         headers: std::mem::take(response.headers_mut()),
         body,
+        complete,
         latency: started.elapsed(),
     })
 }
 
-/// As much of the body as is of use and comes in time. One that breaks off says what it says: the status is known.
-async fn read_body(response: &mut Response) -> Vec<u8> {
+/// As much of the body as is of use and comes in time, and whether that is all of it. One that breaks off says what it
+/// says: the status is known.
+async fn read_body(response: &mut Response, limit: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let read = async {
-        while body.len() < BODY_LIMIT
-            && let Ok(Some(bytes)) = response.chunk().await
-        {
-            let room = BODY_LIMIT - body.len();
-            body.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        loop {
+            match response.chunk().await {
+                Ok(None) => return true,
+                Ok(Some(bytes)) if bytes.len() <= limit - body.len() => body.extend_from_slice(&bytes),
+                Ok(Some(bytes)) => {
+                    body.extend_from_slice(&bytes[..limit - body.len()]);
+                    return false;
+                }
+                Err(_) => return false,
+            }
         }
     };
-    drop(tokio::time::timeout(BODY_PATIENCE, read).await);
-    body
+    let complete = tokio::time::timeout(BODY_PATIENCE, read).await.unwrap_or(false);
+    (body, complete)
 }
 
 /// What the answer to a write means. Only 204 says that the points are written: any other success comes from something
-/// that is not InfluxDB, a sign-in page for instance.
+/// that is not InfluxDB, a sign-in page for instance. 400 and 422 are about the points; [`super::verdict`] reads them.
 pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
-        204 => Ok(exchange),
+        204 | 400 | 422 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
         403 => Err(Failure::Forbidden(exchange.message())),
         // Without InfluxDB's own words it is the path that is not there: another server, or another engine.
@@ -140,6 +160,25 @@ pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
         404 => Err(Failure::Unexpected(exchange.message())),
         413 => Err(Failure::TooLarge(exchange.message())),
         _ => Err(exchange.other_failure()),
+    }
+}
+
+/// What the answer to a query means.
+pub(super) fn judge_query(exchange: Exchange) -> Result<Exchange, Failure> {
+    match exchange.status.as_u16() {
+        200 => Ok(exchange),
+        401 => Err(Failure::Unauthorized(exchange.message())),
+        403 => Err(Failure::Forbidden(exchange.message())),
+        _ => Err(exchange.other_failure()),
+    }
+}
+
+/// What the answer to `/health` means: a server that says that it is not well has answered.
+pub(super) fn judge_health(exchange: Exchange) -> Result<Exchange, Failure> {
+    match exchange.status.as_u16() {
+        // 503 with words is InfluxDB's own; without, it comes from a proxy, and may pass.
+        503 if exchange.words().is_some() => Ok(exchange),
+        _ => judge_query(exchange),
     }
 }
 
@@ -155,6 +194,12 @@ impl Exchange {
     /// A header as text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The answer as errors have it.
+    pub(super) fn answer(&self, url: String, tries: Tries) -> Answer {
+        let Message { status, text } = self.message();
+        Answer { url, status: status.as_u16(), message: text, tries }
     }
 
     /// What statuses mean that mean the same for every request.
@@ -188,21 +233,11 @@ impl Exchange {
     }
 }
 
-/// Text from a server, fit for one line of a log: at most [`MESSAGE_LIMIT`] characters, control characters as spaces.
-fn clean(text: &str) -> String {
-    let mut characters = text.trim().chars().map(|character| if character.is_control() { ' ' } else { character });
-    let mut clean: String = characters.by_ref().take(MESSAGE_LIMIT).collect();
-    if characters.next().is_some() {
-        clean.push('…');
-    }
-    clean
-}
-
 impl Failure {
     /// Whether another attempt may succeed.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            Self::Transport(_) | Self::TimedOut(_) | Self::Busy { .. } => true,
+            Self::Unreachable(_) | Self::ConnectionLost(_) | Self::TimedOut(_) | Self::Busy { .. } => true,
             Self::Unsendable(_)
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
@@ -211,6 +246,32 @@ impl Failure {
             | Self::Refused(_)
             | Self::Redirected { .. }
             | Self::Unexpected(_) => false,
+        }
+    }
+
+    /// Whether the server has more to do than it can: 408, 429 and 5xx, or no answer in time.
+    pub(super) fn is_busy(&self) -> bool {
+        match self {
+            Self::TimedOut(_) | Self::Busy { .. } => true,
+            Self::Unreachable(_)
+            | Self::ConnectionLost(_)
+            | Self::Unsendable(_)
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::NotFound(_)
+            | Self::TooLarge(_)
+            | Self::Refused(_)
+            | Self::Redirected { .. }
+            | Self::Unexpected(_) => false,
+        }
+    }
+
+    /// Whether the server is failing, or is not there: what may pass, but for 429, by which a healthy server defends
+    /// itself.
+    pub(super) fn is_of_the_server(&self) -> bool {
+        match self {
+            Self::Busy { message, .. } => message.status != StatusCode::TOO_MANY_REQUESTS,
+            other => other.is_transient(),
         }
     }
 
@@ -224,7 +285,8 @@ impl Failure {
         let target = target.to_owned();
         let answer = |url, Message { status, text }| Answer { url, status: status.as_u16(), message: text, tries };
         match self {
-            Self::Transport(source) => SinkError::Unreachable { url, tries, source },
+            Self::Unreachable(source) => SinkError::Unreachable { url, tries, source },
+            Self::ConnectionLost(source) => SinkError::ConnectionLost { url, tries, source },
             Self::TimedOut(source) => SinkError::TimedOut { url, tries, source },
             Self::Unsendable(source) => SinkError::Client(source),
             Self::Busy { message, .. } => SinkError::ServerFailing(answer(url, message)),
@@ -232,7 +294,8 @@ impl Failure {
             Self::Forbidden(message) => SinkError::Forbidden { target, answer: answer(url, message) },
             Self::NotFound(message) => SinkError::NotFound { target, answer: answer(url, message) },
             Self::TooLarge(message) => {
-                SinkError::TooLarge { bytes: request.body.as_ref().map_or(0, Bytes::len), answer: answer(url, message) }
+                let bytes = request.body.as_ref().map_or(0, |body| body.bytes.len());
+                SinkError::TooLarge { bytes, answer: answer(url, message) }
             }
             Self::Refused(message) => SinkError::Refused(answer(url, message)),
             Self::Redirected { status, location } => SinkError::Redirected { url, status: status.as_u16(), location },

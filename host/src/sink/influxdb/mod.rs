@@ -1,24 +1,34 @@
 //! Line protocol → InfluxDB by HTTP.
 //!
-//! One request writes one chunk. What may succeed later is tried again ([`retry`]): the very same bytes, compressed once,
-//! after the longer of our own wait and the server's `Retry-After`, and never past the caller's deadline. Points carry
-//! their time, so that writing them twice writes them once. What will never succeed fails at once, with the server's own
-//! words.
+//! One request writes one chunk. What may succeed later is tried again ([`attempts`], [`retry`]): the very same bytes,
+//! compressed once, after the longer of our own wait and the server's `Retry-After`, and never past the caller's deadline.
+//! Points carry their time, so that writing them twice writes them once. What the server refuses of a chunk is found and
+//! rejected while the rest is written ([`salvage`], [`verdict`]). What will never succeed fails at once, with the server's
+//! own words. A busy server gets fewer requests at a time ([`limiter`]), a failing one none for a while ([`breaker`]).
 //!
-//! What differs between the engines has a file for each: where points go, and by which right ([`v1`], [`v2`]).
+//! What differs between the engines has a file for each: where points go, and by which right ([`v1`], [`v2`], [`v3`]).
 //! [`engine`] tells them apart.
 
+mod attempts;
+mod breaker;
 mod credentials;
-mod v1;
-mod v2;
-mod engine;
 mod endpoint;
+mod engine;
 mod exchange;
+mod limiter;
+mod probe;
 mod retry;
+mod salvage;
+mod size_limit;
 #[cfg(test)]
 mod tests;
+mod v1;
+mod v2;
+mod v3;
+mod verdict;
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -29,29 +39,51 @@ use tokio::sync::OnceCell;
 
 pub use credentials::TokenError;
 pub use engine::{Engine, Health};
+pub use probe::Probe;
 
-use super::{Delivery, SinkError};
+use super::{Answer, Delivery, SinkError};
 use crate::aws;
-use crate::config::{InfluxDbSettings, WriteSettings};
+use crate::config::{Api, InfluxDbSettings, WriteSettings};
 use crate::points::Chunk;
+use attempts::Sent;
+use breaker::{Admission, Breaker};
 use endpoint::Endpoint;
-use exchange::{Exchange, Failure, Request};
-use retry::{Backoff, Course, Next};
+use exchange::{Body, Request};
+use limiter::Limiter;
+use retry::Backoff;
+use salvage::Salvage;
+use size_limit::SizeLimit;
 
 /// How long an idle connection is kept. Short, because a function that was frozen in between cannot know that the server,
 /// or what stands before it, has let go of the connection; long enough for the pauses within a load.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// An InfluxDB server, for the life of the process: connections, engine and token are kept between loads.
+/// How many times over an answer may repeat the lines that it refuses, with a reason for each.
+const ECHO: usize = 3;
+
+/// The most that is read of an answer, however much it repeats.
+const LONGEST_ANSWER: usize = 16 << 20;
+
+/// An InfluxDB server, for the life of the process: connections, engine, token, and what was learnt of how much it takes,
+/// are kept between loads.
 #[derive(Debug)]
 pub struct InfluxDb {
     client: reqwest::Client,
+    /// Makes a connection for each request, for those that a kept connection has lost.
+    unpooled: reqwest::Client,
     settings: InfluxDbSettings,
     url: Url,
     request_timeout: Duration,
     max_retries: u32,
     backoff: Backoff,
     endpoint: OnceCell<Endpoint>,
+    limiter: Limiter,
+    breaker: Breaker,
+    size_limit: SizeLimit,
+    /// Whether any request was answered.
+    answered: AtomicBool,
+    /// Whether the server has taken any points.
+    written: AtomicBool,
 }
 
 impl InfluxDb {
@@ -66,16 +98,32 @@ impl InfluxDb {
     fn with_backoff(settings: InfluxDbSettings, write: &WriteSettings, backoff: Backoff) -> Result<Self, SinkError> {
         aws::install_tls_provider();
         let url = endpoint::parse(&settings.url)?;
-        let client = reqwest::Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(write.connect_timeout)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(SinkError::Client)?;
-        let WriteSettings { request_timeout, retries: max_retries, .. } = *write;
-        Ok(Self { client, settings, url, request_timeout, max_retries, backoff, endpoint: OnceCell::new() })
+        let client = |connections: usize| {
+            reqwest::Client::builder()
+                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(write.connect_timeout)
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .pool_max_idle_per_host(connections)
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .build()
+                .map_err(SinkError::Client)
+        };
+        Ok(Self {
+            client: client(write.concurrency)?,
+            unpooled: client(0)?,
+            settings,
+            url,
+            request_timeout: write.request_timeout,
+            max_retries: write.retries,
+            backoff,
+            endpoint: OnceCell::new(),
+            limiter: Limiter::new(write.concurrency),
+            breaker: Breaker::default(),
+            size_limit: SizeLimit::default(),
+            answered: AtomicBool::new(false),
+            written: AtomicBool::new(false),
+        })
     }
 
     /// Writes the points of `chunk`; see [`Sink::write`](super::Sink::write).
@@ -83,135 +131,139 @@ impl InfluxDb {
         if chunk.points() == 0 {
             return Ok(Delivery::default());
         }
-        let started = Instant::now();
-        let endpoint = self.endpoint.get_or_try_init(|| self.find_endpoint(deadline)).await?;
-        let body = gzip(chunk.body());
-        let bytes_written = body.len() as u64;
-        let request = Request {
-            method: Method::POST,
-            url: endpoint.url.clone(),
-            body: Some(body),
-            credentials: Some(&endpoint.credentials),
-            judge: exchange::judge_write,
-        };
-        let sent = self.send(&request, &endpoint.target, deadline).await?;
-        Ok(Delivery {
-            points: chunk.points() as u64,
-            bytes_written,
-            attempts: sent.attempts,
-            latency: started.elapsed(),
-            rejected: Vec::new(),
-        })
+        let endpoint = self.endpoint(deadline).await?;
+        Salvage::new(self, endpoint, chunk, deadline).run().await
     }
 
-    /// Asks `/ping`, which needs no credentials: is the server there, and can it be written to?
+    /// Which engine the server is. Asks it, once, unless the settings name one.
     ///
     /// # Errors
-    /// What keeps the server from answering, [`SinkError::UnknownEngine`] and [`SinkError::UnsupportedEngine`].
-    pub async fn health(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
+    /// As [`Self::reach`].
+    pub async fn engine(&self, deadline: Option<Instant>) -> Result<Engine, SinkError> {
+        Ok(self.endpoint(deadline).await?.engine)
+    }
+
+    /// Asks `/ping`, which needs no credentials: is the server there, and can it be written to as the settings say? Fails at
+    /// once while the server is left alone because it kept failing.
+    ///
+    /// # Errors
+    /// What keeps the server from answering, [`SinkError::BreakerOpen`], [`SinkError::UnknownEngine`] and
+    /// [`SinkError::WrongApi`].
+    pub async fn reach(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
+        if let Admission::Wait(_) = self.breaker.look() {
+            return Err(SinkError::BreakerOpen { url: endpoint::shown(&self.url) });
+        }
         let health = self.ping(deadline).await?;
+        if let (Api::V1 | Api::V2, Some(Engine::V3)) = (self.settings.api, health.engine) {
+            let version = health.version.unwrap_or_else(|| "3".to_owned());
+            return Err(SinkError::WrongApi { url: endpoint::shown(&self.url), version });
+        }
         // What is learnt here the first write need not ask again.
         self.endpoint
             .get_or_try_init(async || match Engine::named_by(self.settings.api) {
-                Some(engine) => self.endpoint_of(engine, None),
+                Some(engine) => Ok(self.endpoint_of(engine)),
                 None => self.recognized_endpoint(&health),
             })
             .await?;
         Ok(health)
     }
 
-    async fn find_endpoint(&self, deadline: Option<Instant>) -> Result<Endpoint, SinkError> {
-        match Engine::named_by(self.settings.api) {
-            Some(engine) => self.endpoint_of(engine, None),
-            None => self.recognized_endpoint(&self.ping(deadline).await?),
-        }
+    /// How often the server was left alone because it kept failing, in the life of the process.
+    pub fn breaker_openings(&self) -> u64 {
+        self.breaker.openings()
+    }
+
+    async fn endpoint(&self, deadline: Option<Instant>) -> Result<&Endpoint, SinkError> {
+        self.endpoint
+            .get_or_try_init(async || match Engine::named_by(self.settings.api) {
+                Some(engine) => Ok(self.endpoint_of(engine)),
+                None => self.recognized_endpoint(&self.ping(deadline).await?),
+            })
+            .await
     }
 
     fn recognized_endpoint(&self, health: &Health) -> Result<Endpoint, SinkError> {
-        let Some(engine) = health.engine else {
-            return Err(SinkError::UnknownEngine { url: health.url.clone(), status: health.status });
-        };
-        self.endpoint_of(engine, health.version.as_deref())
+        match health.engine {
+            Some(engine) => Ok(self.endpoint_of(engine)),
+            None => Err(SinkError::UnknownEngine { url: health.url.clone(), status: health.status }),
+        }
     }
 
-    fn endpoint_of(&self, engine: Engine, version: Option<&str>) -> Result<Endpoint, SinkError> {
+    fn endpoint_of(&self, engine: Engine) -> Endpoint {
         match engine {
-            Engine::V1 => Ok(v1::endpoint(&self.url, &self.settings)),
-            Engine::V2 => Ok(v2::endpoint(&self.url, &self.settings)),
-            Engine::V3 => Err(SinkError::UnsupportedEngine {
-                url: endpoint::shown(&self.url),
-                version: version.unwrap_or("3").to_owned(),
-            }),
+            Engine::V1 => v1::endpoint(&self.url, &self.settings),
+            Engine::V2 => v2::endpoint(&self.url, &self.settings),
+            Engine::V3 => v3::endpoint(&self.url, &self.settings),
         }
     }
 
     async fn ping(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
         let url = endpoint::join(&self.url, &["ping"]);
         let shown = endpoint::shown(&url);
-        let request = Request { method: Method::GET, url, body: None, credentials: None, judge: exchange::judge_ping };
-        let sent = self.send(&request, "`/ping`", deadline).await?;
+        let request = Request {
+            method: Method::GET,
+            url,
+            body: None,
+            answer_limit: exchange::BODY_LIMIT,
+            credentials: None,
+            judge: exchange::judge_ping,
+        };
+        let sent = self.send(&request, "`/ping`", self.max_retries, deadline).await?;
         Ok(engine::health(&sent.exchange, shown))
     }
 
-    /// Sends `request` until it is answered as it should be, or until there is no use in trying again.
-    async fn send(&self, request: &Request<'_>, target: &str, deadline: Option<Instant>) -> Result<Sent, SinkError> {
-        let mut course = Course::start(self.backoff, self.max_retries, deadline);
-        let url = endpoint::shown(&request.url);
-        let no_time = |course: &Course, source: Option<SinkError>| SinkError::DeadlineReached {
-            destination: url.clone(),
-            tries: course.tries(),
-            source: source.map(Box::new),
+    /// Sends compressed lines; of the answers, 204, 400 and 422 are no errors.
+    async fn send_lines(
+        &self,
+        endpoint: &Endpoint,
+        lines: &Lines,
+        retries: u32,
+        deadline: Option<Instant>,
+    ) -> Result<Sent, SinkError> {
+        let request = Request {
+            method: Method::POST,
+            url: endpoint.url.clone(),
+            body: Some(Body { bytes: lines.compressed.clone(), content_type: "text/plain; charset=utf-8", gzip: true }),
+            answer_limit: (lines.bytes * ECHO + exchange::BODY_LIMIT).min(LONGEST_ANSWER),
+            credentials: Some(&endpoint.credentials),
+            judge: exchange::judge_write,
         };
-        let mut authorization = match request.credentials {
-            Some(credentials) => credentials.current(deadline).await?,
-            None => None,
-        };
-        let mut refreshed = false;
-        loop {
-            let Some(time) = course.attempt(self.request_timeout) else { return Err(no_time(&course, None)) };
-            let answered = exchange::exchange(&self.client, request, authorization.as_ref(), time).await;
-            let failure = match answered.and_then(request.judge) {
-                Ok(exchange) => return Ok(Sent { exchange, attempts: course.tries().attempts }),
-                Err(failure) => failure,
-            };
-            if let (Failure::Unauthorized(_), Some(credentials), false) = (&failure, request.credentials, refreshed) {
-                // The secret may have been rotated since it was read: once more with what it says now.
-                if let Some(fresh) = credentials.refresh(authorization.as_ref(), deadline).await? {
-                    authorization = Some(fresh);
-                    refreshed = true;
-                    continue;
-                }
-            }
-            let retry_after = failure.retry_after();
-            let transient = failure.is_transient();
-            let error = |course: &Course| failure.into_error(url.clone(), target, request, course.tries());
-            if !transient {
-                return Err(error(&course));
-            }
-            match course.next(retry_after) {
-                Next::Exhausted => return Err(error(&course)),
-                Next::Deadline => return Err(no_time(&course, Some(error(&course)))),
-                Next::Retry(wait) => {
-                    let reason = error(&course);
-                    tracing::warn!(wait_ms = wait.as_millis(), "trying again: {reason}");
-                    tokio::time::sleep(wait).await;
-                }
-            }
-        }
+        self.send(&request, &endpoint.target, retries, deadline).await
+    }
+
+    fn note_answered(&self) {
+        self.answered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there may be connections that are kept from requests before.
+    fn was_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn note_written(&self) {
+        self.written.store(true, Ordering::Relaxed);
+    }
+
+    fn has_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
     }
 }
 
-/// A request that was answered as it should be.
-struct Sent {
-    exchange: Exchange,
-    attempts: u32,
+/// Lines that are sent in one request.
+struct Lines {
+    /// Bytes before compression.
+    bytes: usize,
+    compressed: Bytes,
 }
 
-/// Compresses line protocol at the fastest level, which makes a quarter of it even where the values are random, at 350 to
-/// 480 MB/s: half a millisecond for 1,000 points, so that no thread of its own is worth its while.
-fn gzip(lines: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
-    #[expect(clippy::expect_used, reason = "writing to memory does not fail")]
-    let compressed = encoder.write_all(lines).and_then(|()| encoder.finish()).expect("memory takes what it is given");
-    compressed.into()
+impl Lines {
+    /// Compresses at the fastest level, which makes a quarter of line protocol even where the values are random, at 350 to
+    /// 480 MB/s: half a millisecond for 1,000 points, so that no thread of its own is worth its while.
+    fn new(lines: &[u8]) -> Self {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 4), Compression::fast());
+        #[expect(clippy::expect_used, reason = "writing to memory does not fail")]
+        let compressed =
+            encoder.write_all(lines).and_then(|()| encoder.finish()).expect("memory takes what it is given");
+        Self { bytes: lines.len(), compressed: compressed.into() }
+    }
 }

@@ -90,6 +90,11 @@ impl Course {
         }
     }
 
+    /// Attempts that followed a failure that may pass.
+    pub(super) fn retries(&self) -> u32 {
+        self.retries
+    }
+
     pub(super) fn tries(&self) -> Tries {
         Tries { attempts: self.attempts, elapsed: self.started.elapsed() }
     }

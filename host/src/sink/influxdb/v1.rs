@@ -5,8 +5,9 @@
 
 use reqwest::Url;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Scheme};
 use super::endpoint::{self, Endpoint};
+use super::engine::Engine;
 use crate::config::InfluxDbSettings;
 
 /// Where points go: the bucket of the settings is the database.
@@ -15,8 +16,8 @@ pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
     url.query_pairs_mut().append_pair("db", &settings.bucket).append_pair("precision", "ns");
     let credentials = match (&settings.login, &settings.token) {
         (Some(login), _) => Credentials::login(login.clone()),
-        (None, Some(token)) => Credentials::token(token.clone()),
+        (None, Some(token)) => Credentials::token(token.clone(), Scheme::Token),
         (None, None) => Credentials::nobody(),
     };
-    Endpoint { url, target: format!("database `{}`", settings.bucket), credentials }
+    Endpoint { engine: Engine::V1, url, target: format!("database `{}`", settings.bucket), credentials }
 }

@@ -4,8 +4,9 @@
 
 use reqwest::Url;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, Scheme};
 use super::endpoint::{self, Endpoint};
+use super::engine::Engine;
 use crate::config::InfluxDbSettings;
 
 /// Where points go.
@@ -13,6 +14,14 @@ pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
     let InfluxDbSettings { organization, bucket, .. } = settings;
     let mut url = endpoint::join(base, &["api", "v2", "write"]);
     url.query_pairs_mut().append_pair("org", organization).append_pair("bucket", bucket).append_pair("precision", "ns");
-    let credentials = settings.token.clone().map_or_else(Credentials::nobody, Credentials::token);
-    Endpoint { url, target: format!("bucket `{bucket}` of organization `{organization}`"), credentials }
+    let credentials = match &settings.token {
+        Some(token) => Credentials::token(token.clone(), Scheme::Token),
+        None => Credentials::nobody(),
+    };
+    Endpoint {
+        engine: Engine::V2,
+        url,
+        target: format!("bucket `{bucket}` of organization `{organization}`"),
+        credentials,
+    }
 }

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::cli::{CliError, inputs, print};
 use crate::config::Config;
 use crate::converter::Converter;
-use crate::pipeline::{LoadError, Loader, Location, Progress};
+use crate::pipeline::{LoadError, LoadRequest, Loader, Location, Progress};
 use crate::report::{Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
 use compare::{Both, Comparison};
@@ -144,7 +144,7 @@ async fn make(loader: &Loader, version: &Version, dataset: &str, location: &Loca
     let sink = Sink::from(LineWriter::file(&file)?);
     let rejected = Rejected::default();
     loader.catalog().insert(dataset.to_owned(), version.converter.clone());
-    let report = loader.load(location, Some(dataset), &sink, None, &rejected).await;
+    let report = loader.load(&LoadRequest::new(location).as_dataset(Some(dataset)), &sink, None, &rejected).await;
     let rejected = rejected.0.into_inner().unwrap_or_else(PoisonError::into_inner);
     for (number, what) in [(report.accounts.points, "points"), (rejected.len() as u64, "rejected rows")] {
         if number > MAXIMUM_POINTS as u64 {

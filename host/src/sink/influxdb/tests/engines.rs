@@ -13,6 +13,10 @@ fn version(version: &str) -> Reply {
     Reply::with(204, &[("X-Influxdb-Version", version)], "")
 }
 
+fn version_3() -> Reply {
+    Reply::with(200, &[], r#"{"version":"3.4.1","revision":"x","process_id":"y"}"#)
+}
+
 async fn lines(reply: Reply) -> Vec<String> {
     let server = pinged(reply).await;
     let influxdb = client(&server, Api::Auto);
@@ -25,7 +29,7 @@ async fn lines(reply: Reply) -> Vec<String> {
 async fn the_engine_is_asked_for_once_and_without_credentials() {
     let server = pinged(version("v2.7.12")).await;
     let influxdb = client(&server, Api::Auto);
-    let health = influxdb.health(None).await.unwrap();
+    let health = influxdb.reach(None).await.unwrap();
     assert_eq!((health.engine, health.version.as_deref(), health.status), (Some(Engine::V2), Some("v2.7.12"), 204));
     assert_eq!(health.url, format!("{}/ping", server.url));
     write(&influxdb).await.unwrap();
@@ -44,6 +48,9 @@ async fn an_engine_gets_its_own_protocol() {
         (Reply::status(204), "/write"),
         (version("v2.7.12"), "/api/v2/write"),
         (version("2.0.0-rc"), "/api/v2/write"),
+        (version_3(), "/api/v3/write_lp"),
+        // As 3 answers where even a ping needs a token.
+        (Reply::with(401, &[("cluster-uuid", "0")], ""), "/api/v3/write_lp"),
     ];
     for (answer, path) in answers {
         let lines = lines(answer).await;
@@ -54,36 +61,45 @@ async fn an_engine_gets_its_own_protocol() {
 }
 
 #[tokio::test]
-async fn influxdb_3_is_recognized_and_left_alone() {
-    let json = r#"{"version":"3.4.1","revision":"x","process_id":"y"}"#;
-    for reply in [Reply::with(200, &[], json), Reply::with(401, &[("cluster-uuid", "0")], "")] {
-        let server = pinged(reply).await;
-        let error = write(&client(&server, Api::Auto)).await.unwrap_err();
-        assert!(matches!(error, SinkError::UnsupportedEngine { .. }), "{error:?}");
-        assert_eq!(server.received().len(), 1);
+async fn version_3_gets_every_parameter_and_a_bearer_of_a_token() {
+    let server = ScriptedServer::replying([Reply::status(204)]).await;
+    write(&client(&server, Api::V3)).await.unwrap();
+    let received = server.received();
+    let parameters = "db=energy_data&precision=nanosecond&accept_partial=true&no_sync=false";
+    assert_eq!(received[0].line, format!("POST /api/v3/write_lp?{parameters}"));
+    assert_eq!(received[0].header("authorization"), Some("Bearer token-of-the-test"));
+}
+
+#[tokio::test]
+async fn version_3_is_not_written_to_as_if_it_were_older() {
+    for api in [Api::V1, Api::V2] {
+        let server = pinged(version_3()).await;
+        let error = client(&server, api).reach(None).await.unwrap_err();
+        assert_eq!((error.kind(), server.received().len()), (SinkErrorKind::Refused, 1));
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(stable(&server, &error.to_string()), @r"
+            `http://server/` is InfluxDB 3.4.1, which must not be written to by the API of older versions
+            hint: set `INFLUXDB_API` to `v3` or `auto`
+            ");
+        }
     }
-    let server = pinged(Reply::with(200, &[], json)).await;
-    let error = client(&server, Api::Auto).health(None).await.unwrap_err();
-    insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3.4.1, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
-    let error = write(&client(&server, Api::V3)).await.unwrap_err();
-    insta::assert_snapshot!(stable(&server, &error.to_string()), @"`http://server/` is InfluxDB 3, and this version of influxdb-loader writes to InfluxDB 1.x and 2.x only");
 }
 
 #[tokio::test]
 async fn a_server_that_is_none_of_them_is_an_error_only_where_it_is_asked() {
     let server = pinged(Reply::with(404, &[], "not here")).await;
-    let error = client(&server, Api::Auto).health(None).await.unwrap_err();
+    let error = client(&server, Api::Auto).reach(None).await.unwrap_err();
     insta::assert_snapshot!(stable(&server, &error.to_string()), @r"
     `http://server/ping` answered 404, which does not tell the engine
     hint: check `INFLUXDB_URL`, or set `INFLUXDB_API` to `v1` or `v2`
     ");
     assert_eq!(error.kind(), SinkErrorKind::Refused);
-    let health = client(&server, Api::V2).health(None).await.unwrap();
+    let health = client(&server, Api::V2).reach(None).await.unwrap();
     assert_eq!((health.engine, health.version, health.status), (None, None, 404));
 }
 
 #[tokio::test]
 async fn a_ping_is_tried_again_like_a_write() {
     let server = ScriptedServer::replying([Reply::status(503), version("v2.7.12")]).await;
-    assert_eq!(client(&server, Api::Auto).health(None).await.unwrap().engine, Some(Engine::V2));
+    assert_eq!(client(&server, Api::Auto).reach(None).await.unwrap().engine, Some(Engine::V2));
 }

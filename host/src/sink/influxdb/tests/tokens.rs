@@ -54,8 +54,8 @@ async fn a_secret_is_read_once() {
 async fn a_rotated_secret_is_read_again() {
     let (server, secrets) = (taking("two").await, secrets_manager(&["one", "two"]).await);
     let influxdb = with_secret(&server, &secrets);
-    assert_eq!(write(&influxdb).await.unwrap().attempts, 2);
-    assert_eq!(write(&influxdb).await.unwrap().attempts, 1);
+    assert_eq!(write(&influxdb).await.unwrap().requests, 2);
+    assert_eq!(write(&influxdb).await.unwrap().requests, 1);
     assert_eq!(secrets.received().len(), 2);
 }
 

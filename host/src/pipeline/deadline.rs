@@ -1,0 +1,45 @@
+//! Until when a load goes on.
+
+use std::time::{Duration, Instant};
+
+/// Of the time before the very end, how much is left for writes that are under way when the load stops: six tenths; the
+/// rest is for keeping the rejected rows, sending metrics, and answering.
+const FOR_WRITES: (u32, u32) = (6, 10);
+
+/// Until when a load goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// From then on no further rows are converted.
+    pub stop: Instant,
+    /// From then on nothing is waited for.
+    pub end: Instant,
+}
+
+impl Deadline {
+    /// The deadline of a process that is ended at `end`: the load stops `margin` before.
+    pub fn ahead_of(end: Instant, margin: Duration) -> Self {
+        let (share, whole) = FOR_WRITES;
+        let stop = end.checked_sub(margin).unwrap_or(end);
+        Self { stop, end: stop + margin * share / whole }
+    }
+
+    /// Whether the load has to stop.
+    pub fn is_over(&self) -> bool {
+        self.stop <= Instant::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_stops_before_its_writes_end_and_these_before_the_process() {
+        let (now, margin) = (Instant::now(), Duration::from_secs(10));
+        let deadline = Deadline::ahead_of(now + Duration::from_secs(60), margin);
+        assert_eq!(deadline.stop, now + Duration::from_secs(50));
+        assert_eq!(deadline.end, now + Duration::from_secs(56));
+        assert!(!deadline.is_over());
+        assert!(Deadline::ahead_of(now + Duration::from_secs(5), margin).is_over());
+    }
+}

@@ -1,0 +1,99 @@
+//! The caller's task: hands chunks to the sink, and counts what becomes of every row.
+
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+
+use super::convert::Step;
+use super::row_groups::{self, RowGroups};
+use super::{LoadError, Progress};
+use crate::points;
+use crate::report::{ObjectReport, RejectedRow};
+use crate::sink::{Delivery, Sink};
+
+/// Where the points of one object go, and who is told.
+pub(super) struct Writing<'a> {
+    pub(super) sink: &'a Sink,
+    /// The most chunks under way.
+    pub(super) concurrency: usize,
+    /// When nothing is waited for any more.
+    pub(super) end: Option<Instant>,
+    pub(super) drop_invalid_records: bool,
+    /// The row after the last of each row group.
+    pub(super) group_ends: Vec<u64>,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) report: &'a mut ObjectReport,
+    pub(super) row_groups: &'a mut RowGroups,
+}
+
+impl Writing<'_> {
+    /// Writes what comes out of the converting thread and counts it. After an error, chunks under way are given up.
+    pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), LoadError> {
+        let (sink, end) = (self.sink, self.end);
+        let mut under_way = FuturesUnordered::new();
+        let mut more = true;
+        loop {
+            tokio::select! {
+                step = steps.recv(), if more && under_way.len() < self.concurrency => match step {
+                    None => more = false,
+                    Some(Step::Counted { handed_on, rows, filtered, rejected }) => {
+                        self.report.accounts.rows += rows;
+                        self.report.accounts.filtered += filtered;
+                        self.progress.advanced(filtered);
+                        rejected.into_iter().for_each(|row| self.reject(row));
+                        self.row_groups.converted(handed_on);
+                    }
+                    Some(Step::Chunk(chunk)) => {
+                        let first = chunk.lines().first().map_or(0, |line| line.row);
+                        self.row_groups.sent(first);
+                        under_way.push(async move { (first, sink.write(chunk, end).await) });
+                    }
+                },
+                Some((first, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
+                    Ok(delivery) => {
+                        self.row_groups.delivered(first);
+                        self.delivered(delivery)?;
+                    }
+                    Err(error) => {
+                        self.report.accounts.failed_batches += 1;
+                        return Err(LoadError::Sink(error));
+                    }
+                },
+                else => return Ok(()),
+            }
+        }
+    }
+
+    fn delivered(&mut self, delivery: Delivery) -> Result<(), LoadError> {
+        let accounts = &mut self.report.accounts;
+        accounts.written += delivery.rows;
+        accounts.points += delivery.points;
+        accounts.batches += 1;
+        accounts.requests += delivery.requests;
+        accounts.retries += delivery.retries;
+        accounts.line_protocol_bytes += delivery.line_protocol_bytes;
+        accounts.bytes_written += delivery.bytes_written;
+        self.progress.advanced(delivery.rows);
+        if let (false, Some(first)) = (self.drop_invalid_records, delivery.rejected.first()) {
+            return Err(LoadError::rejected(first));
+        }
+        for row in delivery.rejected {
+            self.reject_point(row);
+        }
+        Ok(())
+    }
+
+    fn reject_point(&mut self, row: points::RejectedRow) {
+        self.reject(row_groups::place(row, &self.group_ends));
+    }
+
+    fn reject(&mut self, row: RejectedRow) {
+        self.report.accounts.reject(&row.code, 1);
+        self.progress.advanced(1);
+        self.progress.rejected(&row);
+        tracing::debug!(object = self.report.object, row = row.row, code = row.code, "{}", row.message);
+        self.report.name_rejection(row);
+    }
+}

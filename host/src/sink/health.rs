@@ -1,0 +1,57 @@
+//! The health check, as the command line and the function tell it.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::{Health, Probe, Sink, SinkError};
+
+/// What a health check has found. Serializes as facts; the problem apart.
+#[derive(Debug, Default)]
+pub struct HealthCheck {
+    /// What the server tells; none where it does not answer, or where there is no server.
+    pub health: Option<Health>,
+    /// The point that was written and read back, if that was asked for and done.
+    pub probe: Option<Probe>,
+    /// Why the server is not well.
+    pub problem: Option<SinkError>,
+}
+
+impl HealthCheck {
+    /// Checks the server behind `sink`; `deep`, also by a point that is written and read back.
+    pub async fn run(sink: &Sink, deep: bool, deadline: Option<Instant>) -> Self {
+        let mut check = Self::default();
+        let Sink::InfluxDb(influxdb) = sink else { return check };
+        match influxdb.health(deadline).await {
+            Ok(health) => check.health = Some(health),
+            Err(problem) => return Self { problem: Some(problem), ..check },
+        }
+        if deep {
+            match influxdb.probe(deadline).await {
+                Ok(probe) => check.probe = Some(probe),
+                Err(problem) => check.problem = Some(problem),
+            }
+        }
+        check
+    }
+}
+
+impl Serialize for HealthCheck {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        let mut facts = serializer.serialize_map(None)?;
+        if let Some(Health { engine, version, url, status, latency }) = &self.health {
+            facts.serialize_entry("url", url)?;
+            facts.serialize_entry("status", status)?;
+            facts.serialize_entry("engine", &engine.map(|engine| engine.to_string()))?;
+            facts.serialize_entry("version", version)?;
+            facts.serialize_entry("latency_ms", &milliseconds(*latency))?;
+        }
+        if let Some(Probe { write, read }) = self.probe {
+            facts.serialize_entry("write_ms", &milliseconds(write))?;
+            facts.serialize_entry("read_ms", &milliseconds(read))?;
+        }
+        facts.end()
+    }
+}

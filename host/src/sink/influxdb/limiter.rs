@@ -1,0 +1,140 @@
+//! How many requests are in flight at a time: fewer when the server says that it is busy, more again while it keeps up.
+//!
+//! Additive increase, multiplicative decrease, as TCP does it: every round of answers allows one more request, and a busy
+//! server halves the number at once. Of the requests that were in flight together only the first one that meets a busy
+//! server counts, since all of them were sent by the same decision.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+/// The limit on requests in flight to a server.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    most: f64,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// From 1 to the most; its whole part is what is allowed.
+    limit: f64,
+    in_flight: usize,
+    lowered: Option<Instant>,
+}
+
+/// The right to have a request in flight, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    limiter: &'a Limiter,
+}
+
+impl Limiter {
+    /// At most `most` requests at a time, and so many at first; at least 1.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.clamp(1, 1024) as f64;
+        Self { most, state: Mutex::new(State { limit: most, in_flight: 0, lowered: None }), freed: Notify::new() }
+    }
+
+    /// Waits for the right to have a request in flight.
+    pub(super) async fn acquire(&self) -> Permit<'_> {
+        while !self.take() {
+            self.freed.notified().await;
+        }
+        // Of what was freed meanwhile only one is remembered: whoever gets it passes it on while there is room.
+        self.freed.notify_one();
+        Permit { limiter: self }
+    }
+
+    /// Takes a place, if there is one.
+    fn take(&self) -> bool {
+        let mut state = self.state();
+        let free = (state.in_flight as f64) < state.limit.floor();
+        state.in_flight += usize::from(free);
+        free
+    }
+
+    /// A request was answered as it should be.
+    pub(super) fn kept_up(&self) {
+        {
+            let mut state = self.state();
+            state.limit = (state.limit + 1.0 / state.limit).min(self.most);
+        }
+        self.freed.notify_one();
+    }
+
+    /// A request that was sent at `sent` met a busy server.
+    pub(super) fn busy(&self, sent: Instant) {
+        let mut state = self.state();
+        if state.lowered.is_none_or(|lowered| lowered < sent) {
+            state.limit = (state.limit / 2.0).max(1.0);
+            state.lowered = Some(Instant::now());
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock, and if it did, the state would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.limiter.state().in_flight -= 1;
+        self.limiter.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// How many requests are let through at once.
+    fn allowed(limiter: &Limiter) -> usize {
+        std::iter::from_fn(|| limiter.acquire().now_or_never()).take(100).collect::<Vec<_>>().len()
+    }
+
+    #[test]
+    fn a_busy_server_gets_half_as_many_requests_and_slowly_more_again() {
+        let limiter = Limiter::new(8);
+        assert_eq!(allowed(&limiter), 8);
+        limiter.busy(Instant::now());
+        assert_eq!(allowed(&limiter), 4);
+        for _ in 0..5 {
+            limiter.kept_up();
+        }
+        assert_eq!(allowed(&limiter), 5);
+        for _ in 0..100 {
+            limiter.kept_up();
+        }
+        assert_eq!(allowed(&limiter), 8);
+    }
+
+    #[test]
+    fn requests_that_were_in_flight_together_count_once_and_one_is_always_allowed() {
+        let limiter = Limiter::new(8);
+        let sent = Instant::now();
+        for _ in 0..8 {
+            limiter.busy(sent);
+        }
+        assert_eq!(allowed(&limiter), 4);
+        for _ in 0..8 {
+            limiter.busy(Instant::now() + Duration::from_secs(1));
+        }
+        assert_eq!(allowed(&limiter), 1);
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_the_right_of_who_is_done() {
+        let limiter = Limiter::new(1);
+        let first = limiter.acquire().await;
+        assert!(limiter.acquire().now_or_never().is_none());
+        let (_second, ()) = tokio::join!(limiter.acquire(), async { drop(first) });
+    }
+}

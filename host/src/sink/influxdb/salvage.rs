@@ -1,0 +1,348 @@
+//! Every row of a chunk gets where it belongs: into InfluxDB, or among the rejected ones with the server's reason.
+//!
+//! A chunk is sent whole. Where the server refuses it, the rows that it names are rejected and the others are written, if
+//! the server has not kept them already; where it names none, the suspects are parted from the others, and what is still
+//! refused is halved until a single row is left that is at fault. The same serves requests that are too large, and rows
+//! that break the connection whenever they are sent. Writing a row twice writes the same points.
+//!
+//! Each step parts a portion or takes a row away, so that n rows end after at most some 2 n requests.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Instant;
+
+use reqwest::StatusCode;
+
+use super::super::{Answer, Delivery, SinkError, Tries};
+use super::attempts::Sent;
+use super::endpoint::Endpoint;
+use super::verdict::{self, Suspects, Verdict};
+use super::{InfluxDb, Lines};
+use crate::points::{Chunk, RejectedRow};
+
+/// The code of a row that the server refuses.
+const SERVER_REJECTED: &str = "server-rejected";
+/// The code of a row that alone is larger than the server takes.
+const TOO_LARGE: &str = "too-large";
+/// The code of a row that breaks the connection whenever it is sent.
+const CONNECTION_LOST: &str = "connection-lost";
+
+/// A row of this many bytes is larger than what servers are made for; a smaller one that a server finds too large, when
+/// it has never taken anything else, is not the row's fault.
+const LARGE_ROW_BYTES: usize = 64 * 1024;
+
+/// After so many refusals that say nothing of points, and with no row written, the chunk is not at fault but the server.
+const BLANK_REFUSALS: u32 = 8;
+
+/// After so many broken connections in a row, with no row written, it is no row that breaks them.
+const BROKEN_PORTIONS: u32 = 6;
+
+/// Retries of portions that are sent to find the row that breaks the connection.
+const RETRIES_OF_SUSPECTS: u32 = 1;
+
+/// Rows of the chunk that are sent together.
+#[derive(Debug)]
+struct Portion {
+    /// Their numbers in [`Salvage::rows`], in ascending order.
+    rows: Vec<usize>,
+    /// Whether a larger portion with them broke the connection.
+    broke: bool,
+}
+
+/// A chunk on its way.
+pub(super) struct Salvage<'a> {
+    influxdb: &'a InfluxDb,
+    endpoint: &'a Endpoint,
+    chunk: &'a Chunk,
+    deadline: Option<Instant>,
+    /// The lines of each row.
+    rows: Vec<Range<usize>>,
+    portions: VecDeque<Portion>,
+    delivery: Delivery,
+    /// Refusals that say nothing of points, so far.
+    blank_refusals: u32,
+    /// Portions that broke the connection, since a row was written.
+    broken: u32,
+}
+
+impl<'a> Salvage<'a> {
+    pub(super) fn new(
+        influxdb: &'a InfluxDb,
+        endpoint: &'a Endpoint,
+        chunk: &'a Chunk,
+        deadline: Option<Instant>,
+    ) -> Self {
+        let rows = chunk.lines_by_row();
+        let all = Portion { rows: (0..rows.len()).collect(), broke: false };
+        Self {
+            influxdb,
+            endpoint,
+            chunk,
+            deadline,
+            rows,
+            portions: VecDeque::from([all]),
+            delivery: Delivery::default(),
+            blank_refusals: 0,
+            broken: 0,
+        }
+    }
+
+    /// Delivers the chunk.
+    pub(super) async fn run(mut self) -> Result<Delivery, SinkError> {
+        let started = Instant::now();
+        while let Some(portion) = self.portions.pop_front() {
+            if portion.rows.len() > 1 && self.bytes(&portion) > self.influxdb.size_limit.get() {
+                self.halve(portion);
+            } else {
+                self.deliver(portion).await?;
+            }
+        }
+        self.delivery.latency = started.elapsed();
+        self.delivery.rejected.sort_by_key(|row| row.row);
+        Ok(self.delivery)
+    }
+
+    async fn deliver(&mut self, portion: Portion) -> Result<(), SinkError> {
+        let lines = Lines::new(&self.body(&portion));
+        let retries =
+            if portion.broke { self.influxdb.max_retries.min(RETRIES_OF_SUSPECTS) } else { self.influxdb.max_retries };
+        let sent = self.influxdb.send_lines(self.endpoint, &lines, retries, self.deadline).await;
+        match sent {
+            Ok(sent) => {
+                self.count_requests(sent.requests, sent.retries);
+                if sent.exchange.status == StatusCode::NO_CONTENT {
+                    self.written(&portion.rows, &lines);
+                    return Ok(());
+                }
+                self.refused(portion, &sent, &lines)
+            }
+            Err(SinkError::TooLarge { bytes, answer }) => {
+                self.count_failed(answer.tries);
+                self.too_large(portion, bytes, answer)
+            }
+            Err(error @ SinkError::ConnectionLost { .. }) => self.broke(portion, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The server has answered that it does not take the portion as it is.
+    fn refused(&mut self, portion: Portion, sent: &Sent, body: &Lines) -> Result<(), SinkError> {
+        let lines: Vec<Range<usize>> = portion.rows.iter().map(|row| self.rows[*row].clone()).collect();
+        let texts: Vec<&[u8]> = lines
+            .iter()
+            .flat_map(|lines| lines.clone().map(|line| self.chunk.text(line..line + 1)))
+            .map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+            .collect();
+        match verdict::read(&sent.exchange.body, sent.exchange.complete, &texts) {
+            Verdict::Named { lines: named, others_kept } => {
+                // Lines are counted in the order of the portion's rows, so that both run along.
+                let mut named = named.into_iter().peekable();
+                let mut others = Vec::new();
+                let mut end = 0;
+                for row in &portion.rows {
+                    end += self.rows[*row].len();
+                    let mut reason = None;
+                    while let Some((_, words)) = named.next_if(|(line, _)| *line < end) {
+                        reason.get_or_insert(words);
+                    }
+                    match reason {
+                        Some(reason) => self.reject(*row, SERVER_REJECTED, reason),
+                        None => others.push(*row),
+                    }
+                }
+                if others_kept {
+                    self.written(&others, body);
+                } else if !others.is_empty() {
+                    self.portions.push_back(Portion { rows: others, ..portion });
+                }
+            }
+            Verdict::Dropped { count, reason, .. } if portion.rows.len() == 1 || count >= texts.len() => {
+                for row in portion.rows {
+                    self.reject(row, SERVER_REJECTED, reason.clone());
+                }
+            }
+            Verdict::Dropped { count, suspects, .. } => self.part(portion, count, &suspects),
+            Verdict::Unknown { reason } => {
+                if let [row] = portion.rows[..] {
+                    self.blank_refusals += 1;
+                    self.reject(row, SERVER_REJECTED, reason);
+                } else {
+                    // To single rows first, so that it is soon known whether the server refuses everything.
+                    for half in self.halves(portion).into_iter().rev() {
+                        self.portions.push_front(half);
+                    }
+                }
+                // Nobody knows whether this is about the points: while none of them is written, it is not.
+                let undecided = self.portions.is_empty() || self.blank_refusals >= BLANK_REFUSALS;
+                if self.blank_refusals > 0 && undecided && self.delivery.rows == 0 {
+                    return Err(SinkError::Refused(sent.answer(&self.endpoint.url)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn too_large(&mut self, portion: Portion, sent: usize, answer: Answer) -> Result<(), SinkError> {
+        let bytes = self.bytes(&portion);
+        if let [row] = portion.rows[..] {
+            if bytes < LARGE_ROW_BYTES && !self.influxdb.has_written() {
+                return Err(SinkError::TooLarge { bytes: sent, answer });
+            }
+            self.reject(row, TOO_LARGE, format!("the row's {bytes} bytes are more than the server takes"));
+        } else {
+            self.influxdb.size_limit.lower(bytes / 2);
+            self.halve(portion);
+        }
+        Ok(())
+    }
+
+    /// The connection broke, each time that the portion was sent.
+    async fn broke(&mut self, portion: Portion, error: SinkError) -> Result<(), SinkError> {
+        if let SinkError::ConnectionLost { tries, .. } = &error {
+            self.count_failed(*tries);
+        }
+        self.broken += 1;
+        let hopeless = self.broken > BROKEN_PORTIONS && self.delivery.rows == 0;
+        // A server that is away, or that lets nobody in, breaks every connection.
+        if hopeless || self.influxdb.ping(self.deadline).await.is_err() {
+            return Err(error);
+        }
+        match portion.rows[..] {
+            [_] if !self.influxdb.has_written() => return Err(error),
+            [row] => self.reject(row, CONNECTION_LOST, "the connection breaks whenever the row is sent".to_owned()),
+            _ => self.halve(Portion { broke: true, ..portion }),
+        }
+        Ok(())
+    }
+
+    /// Parts the suspects from the others; where all or none are suspect, halves.
+    fn part(&mut self, portion: Portion, count: usize, suspects: &Suspects) {
+        let (suspect, others): (Vec<usize>, Vec<usize>) = match suspects {
+            Suspects::Field { measurement, field } => {
+                let (measurement, field) = (escaped(measurement), escaped(field));
+                portion.rows.iter().partition(|row| {
+                    let text = self.chunk.text(self.rows[**row].clone());
+                    text.starts_with(&measurement) && has_field(text, &field)
+                })
+            }
+            Suspects::Oldest => {
+                let mut by_age: Vec<(i64, usize)> =
+                    portion.rows.iter().map(|row| (self.oldest_time(*row), *row)).collect();
+                by_age.sort_unstable();
+                let mut rows = by_age.into_iter().map(|(_, row)| row);
+                let mut oldest: Vec<usize> = rows.by_ref().take(count).collect();
+                let mut others: Vec<usize> = rows.collect();
+                oldest.sort_unstable();
+                others.sort_unstable();
+                (oldest, others)
+            }
+            Suspects::Any => (Vec::new(), Vec::new()),
+        };
+        if suspect.is_empty() || others.is_empty() {
+            return self.halve(portion);
+        }
+        let broke = portion.broke;
+        self.portions.extend([others, suspect].map(|rows| Portion { rows, broke }));
+    }
+
+    /// Puts the two halves of a portion at the end of the queue: while one half fails, others succeed.
+    fn halve(&mut self, portion: Portion) {
+        let halves = self.halves(portion);
+        self.portions.extend(halves);
+    }
+
+    /// The two halves of a portion, by bytes.
+    fn halves(&self, portion: Portion) -> [Portion; 2] {
+        let Portion { mut rows, broke } = portion;
+        let half = self.bytes_of(&rows) / 2;
+        let mut bytes = 0;
+        let middle = rows.iter().position(|row| {
+            bytes += self.chunk.text(self.rows[*row].clone()).len();
+            bytes >= half
+        });
+        // Each half has a row at least.
+        let middle = middle.map_or(1, |last| last + 1).clamp(1, rows.len() - 1);
+        let second = rows.split_off(middle);
+        [rows, second].map(|rows| Portion { rows, broke })
+    }
+
+    fn written(&mut self, rows: &[usize], body: &Lines) {
+        for row in rows {
+            let lines = self.rows[*row].clone();
+            self.delivery.points += lines.len() as u64;
+            self.delivery.line_protocol_bytes += self.chunk.text(lines).len() as u64;
+        }
+        self.delivery.rows += rows.len() as u64;
+        if !rows.is_empty() {
+            self.delivery.bytes_written += body.compressed.len() as u64;
+            self.broken = 0;
+            self.influxdb.note_written();
+        }
+    }
+
+    fn reject(&mut self, row: usize, code: &str, message: String) {
+        let number = self.chunk.lines()[self.rows[row].start].row;
+        self.delivery.rejected.push(RejectedRow { row: number, code: code.to_owned(), message });
+    }
+
+    fn count_requests(&mut self, requests: u32, retries: u32) {
+        self.delivery.requests += u64::from(requests);
+        self.delivery.retries += u64::from(retries);
+    }
+
+    fn count_failed(&mut self, tries: Tries) {
+        self.count_requests(tries.attempts, tries.attempts.saturating_sub(1));
+    }
+
+    fn body(&self, portion: &Portion) -> std::borrow::Cow<'_, [u8]> {
+        if portion.rows.len() == self.rows.len() {
+            return self.chunk.body().into();
+        }
+        let mut body = Vec::with_capacity(self.bytes(portion));
+        for row in &portion.rows {
+            body.extend_from_slice(self.chunk.text(self.rows[*row].clone()));
+        }
+        body.into()
+    }
+
+    fn bytes(&self, portion: &Portion) -> usize {
+        self.bytes_of(&portion.rows)
+    }
+
+    fn bytes_of(&self, rows: &[usize]) -> usize {
+        if rows.len() == self.rows.len() {
+            return self.chunk.body().len();
+        }
+        rows.iter().map(|row| self.chunk.text(self.rows[*row].clone()).len()).sum()
+    }
+
+    /// The least time of a row's points.
+    fn oldest_time(&self, row: usize) -> i64 {
+        let lines = self.rows[row].clone();
+        let times = lines.filter_map(|line| {
+            let text = std::str::from_utf8(self.chunk.text(line..line + 1)).ok()?;
+            text.trim_end().rsplit_once(' ')?.1.parse().ok()
+        });
+        times.min().unwrap_or(i64::MIN)
+    }
+}
+
+/// A name as lines have it, as far as servers say names unescaped.
+fn escaped(name: &str) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(name.len());
+    for byte in name.bytes() {
+        if matches!(byte, b' ' | b',' | b'=') {
+            escaped.push(b'\\');
+        }
+        escaped.push(byte);
+    }
+    escaped
+}
+
+/// Whether a row's lines have a field of this key, or text that looks like it.
+fn has_field(text: &[u8], key: &[u8]) -> bool {
+    !key.is_empty()
+        && text
+            .windows(key.len() + 2)
+            .any(|window| matches!(window[0], b' ' | b',') && window.ends_with(b"=") && &window[1..=key.len()] == key)
+}
