@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::report::{Accounts, ErrorType, ObjectReport, Report};
+use crate::report::{Accounts, Failure, ObjectReport, Report};
 
 /// The value of the dimension `DatasetType` of objects whose dataset was not found out.
 const UNKNOWN_DATASET: &str = "unknown";
@@ -30,6 +30,12 @@ pub enum Metric {
     FailedBatches,
     /// Objects that failed, by the type of their error.
     ProcessingErrors,
+    /// Rows of which every point is written. With those rejected and filtered, all that were read.
+    RowsWritten,
+    /// Rows rejected, by code.
+    RowsRejected,
+    /// Rows of which the converter chose to make no point.
+    RowsFiltered,
 }
 
 /// The units of metrics.
@@ -55,6 +61,9 @@ impl Metric {
             Self::BatchSuccessRate => "BatchSuccessRate",
             Self::FailedBatches => "FailedBatches",
             Self::ProcessingErrors => "ProcessingErrors",
+            Self::RowsWritten => "RowsWritten",
+            Self::RowsRejected => "RowsRejected",
+            Self::RowsFiltered => "RowsFiltered",
         }
     }
 
@@ -65,7 +74,10 @@ impl Metric {
             | Self::BatchesProcessed
             | Self::SourceRecords
             | Self::FailedBatches
-            | Self::ProcessingErrors => Unit::Count,
+            | Self::ProcessingErrors
+            | Self::RowsWritten
+            | Self::RowsRejected
+            | Self::RowsFiltered => Unit::Count,
             Self::ProcessingTime => Unit::Seconds,
             Self::ConversionRate | Self::BatchSuccessRate => Unit::Percent,
         }
@@ -79,8 +91,9 @@ pub struct Datum {
     pub metric: Metric,
     /// The dimension `DatasetType`, as CloudWatch takes it.
     pub dataset: String,
-    /// The dimension `ErrorType`, of [`Metric::ProcessingErrors`] alone.
-    pub error_type: Option<ErrorType>,
+    /// A dimension of its own, name and value: `ErrorType` of [`Metric::ProcessingErrors`], `Code` of
+    /// [`Metric::RowsRejected`].
+    pub detail: Option<(&'static str, String)>,
     /// In the order of the objects; finite.
     pub values: Vec<f64>,
 }
@@ -88,8 +101,8 @@ pub struct Datum {
 impl fmt::Display for Datum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} DatasetType={}", self.metric.name(), self.dataset)?;
-        if let Some(error_type) = self.error_type {
-            write!(f, " ErrorType={error_type}")?;
+        if let Some((name, value)) = &self.detail {
+            write!(f, " {name}={value}")?;
         }
         write!(f, " {:?} {:?}", self.metric.unit(), self.values)
     }
@@ -97,30 +110,36 @@ impl fmt::Display for Datum {
 
 /// The metrics of an invocation, by dataset and metric.
 pub fn data(report: &Report) -> Vec<Datum> {
-    let mut values: BTreeMap<(String, Metric, Option<ErrorType>), Vec<f64>> = BTreeMap::new();
+    let mut values: BTreeMap<(String, Metric, Option<(&'static str, String)>), Vec<f64>> = BTreeMap::new();
     for object in &report.objects {
         let dataset = dimension(object.dataset.as_deref().unwrap_or_default());
         for (metric, value) in measures(object) {
             values.entry((dataset.clone(), metric, None)).or_default().push(value);
         }
+        for (code, rows) in &object.accounts.rejected {
+            let key = (dataset.clone(), Metric::RowsRejected, Some(("Code", dimension(code))));
+            values.entry(key).or_default().push(count(*rows));
+        }
         if let Some(failure) = &object.failure {
-            let key = (dataset, Metric::ProcessingErrors, Some(failure.error_type()));
+            let key = (dataset, Metric::ProcessingErrors, error_type(failure));
             values.entry(key).or_default().push(1.0);
         }
     }
     if let Some(failure) = &report.failure {
-        let key = (UNKNOWN_DATASET.to_owned(), Metric::ProcessingErrors, Some(failure.error_type()));
+        let key = (UNKNOWN_DATASET.to_owned(), Metric::ProcessingErrors, error_type(failure));
         values.entry(key).or_default().push(1.0);
     }
-    values
-        .into_iter()
-        .map(|((dataset, metric, error_type), values)| Datum { metric, dataset, error_type, values })
-        .collect()
+    values.into_iter().map(|((dataset, metric, detail), values)| Datum { metric, dataset, detail, values }).collect()
+}
+
+/// The dimension of a failure.
+fn error_type(failure: &Failure) -> Option<(&'static str, String)> {
+    Some(("ErrorType", failure.error_type().name().to_owned()))
 }
 
 /// What one object adds, its failure apart.
 fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
-    let Accounts { rows, points, batches, failed_batches, filtered, .. } = object.accounts;
+    let Accounts { rows, written, points, batches, failed_batches, filtered, .. } = object.accounts;
     let requests = batches + failed_batches;
     let converted = rows.saturating_sub(object.accounts.rejected_total()).saturating_sub(filtered);
     [
@@ -131,6 +150,8 @@ fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
         (Metric::ConversionRate, percent(converted, rows)),
         (Metric::BatchSuccessRate, percent(batches, requests)),
         (Metric::FailedBatches, Some(count(failed_batches))),
+        (Metric::RowsWritten, Some(count(written))),
+        (Metric::RowsFiltered, Some(count(filtered))),
     ]
     .into_iter()
     .filter_map(|(metric, value)| Some((metric, value?)))
@@ -161,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::{Failure, FailureKind, Timings};
+    use crate::report::{FailureKind, Timings};
 
     fn shown(report: &Report) -> String {
         data(report).iter().map(|datum| format!("{datum}\n")).collect()
@@ -192,7 +213,7 @@ mod tests {
         let other =
             object("consumption", Accounts { rows: 1, written: 1, points: 1, batches: 1, ..Accounts::default() });
         let report = Report { objects: vec![good, failing, other], ..Report::default() };
-        insta::assert_snapshot!(shown(&report), @r"
+        insta::assert_snapshot!(shown(&report), @"
         PointsWritten DatasetType=consumption Count [1.0]
         BatchesProcessed DatasetType=consumption Count [1.0]
         ProcessingTime DatasetType=consumption Seconds [1.5]
@@ -200,6 +221,8 @@ mod tests {
         ConversionRate DatasetType=consumption Percent [100.0]
         BatchSuccessRate DatasetType=consumption Percent [100.0]
         FailedBatches DatasetType=consumption Count [0.0]
+        RowsWritten DatasetType=consumption Count [1.0]
+        RowsFiltered DatasetType=consumption Count [0.0]
         PointsWritten DatasetType=generation Count [360.0, 25.0]
         BatchesProcessed DatasetType=generation Count [3.0, 2.0]
         ProcessingTime DatasetType=generation Seconds [1.5, 1.5]
@@ -208,18 +231,23 @@ mod tests {
         BatchSuccessRate DatasetType=generation Percent [100.0, 50.0]
         FailedBatches DatasetType=generation Count [0.0, 1.0]
         ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Count [1.0]
+        RowsWritten DatasetType=generation Count [180.0, 25.0]
+        RowsRejected DatasetType=generation Code=invalid-value Count [10.0]
+        RowsFiltered DatasetType=generation Count [10.0, 0.0]
         ");
     }
 
     #[test]
     fn of_nothing_there_is_no_rate() {
         let report = Report { objects: vec![object("generation", Accounts::default())], ..Report::default() };
-        insta::assert_snapshot!(shown(&report), @r"
+        insta::assert_snapshot!(shown(&report), @"
         PointsWritten DatasetType=generation Count [0.0]
         BatchesProcessed DatasetType=generation Count [0.0]
         ProcessingTime DatasetType=generation Seconds [1.5]
         SourceRecords DatasetType=generation Count [0.0]
         FailedBatches DatasetType=generation Count [0.0]
+        RowsWritten DatasetType=generation Count [0.0]
+        RowsFiltered DatasetType=generation Count [0.0]
         ");
     }
 

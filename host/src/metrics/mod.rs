@@ -1,4 +1,4 @@
-//! CloudWatch: eight metrics in the namespace `ONS/InfluxDB`, sent once an invocation.
+//! CloudWatch: metrics in the namespace `ONS/InfluxDB`, sent once an invocation.
 //!
 //! What is measured follows from the report alone ([`data`]). A load never fails for its metrics: what CloudWatch does
 //! not take is logged as a warning, and nothing waits for it longer than [`PATIENCE`].
@@ -78,7 +78,7 @@ impl Metrics {
 fn cloudwatch(datum: &Datum) -> Vec<MetricDatum> {
     let dimension = |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
     let mut dimensions = vec![dimension("DatasetType", &datum.dataset), dimension("Function", FUNCTION)];
-    dimensions.extend(datum.error_type.map(|error_type| dimension("ErrorType", error_type.name())));
+    dimensions.extend(datum.detail.as_ref().map(|(name, value)| dimension(name, value)));
     let unit = match datum.metric.unit() {
         Unit::Count => StandardUnit::Count,
         Unit::Seconds => StandardUnit::Seconds,
@@ -156,7 +156,7 @@ mod tests {
     /// A datum with so many different values, each of them twice.
     fn datum(values: u32) -> Datum {
         let values: Vec<f64> = (0..values).map(f64::from).collect();
-        Datum { metric: Metric::PointsWritten, dataset: "d".to_owned(), error_type: None, values: values.repeat(2) }
+        Datum { metric: Metric::PointsWritten, dataset: "d".to_owned(), detail: None, values: values.repeat(2) }
     }
 
     #[tokio::test]
@@ -187,7 +187,7 @@ mod tests {
     async fn a_request_that_fails_keeps_no_other_from_being_sent() {
         let server = ScriptedServer::replying([Reply::status(400)]).await;
         metrics(&server).send(&report(400)).await;
-        assert_eq!(server.received().len(), 4);
+        assert_eq!(server.received().len(), 5);
     }
 
     #[test]
