@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::deadline::Deadline;
 use super::{LoadError, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance};
-use crate::points::{Chunk, ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
+use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
 use crate::source::{Batch, ParquetObject, Selection, SourceError};
 
@@ -51,6 +51,7 @@ pub(super) struct Conversion {
     pub(super) input: Input,
     pub(super) rows_per_batch: usize,
     pub(super) chunks: ChunkLimits,
+    pub(super) dialect: Dialect,
     pub(super) drop_invalid_records: bool,
     pub(super) runtime: Handle,
 }
@@ -73,7 +74,7 @@ impl Conversion {
     pub(super) fn run(self, steps: &mpsc::Sender<Step>) -> Result<Converted, LoadError> {
         let mut instance = self.converter.instantiate()?;
         let plan = instance.prepare(&self.input)?;
-        let mut encoder = Encoder::new(&plan)?;
+        let mut encoder = Encoder::new(&plan, self.dialect)?;
         let mut chunks = ChunkBuilder::new(self.chunks);
         let group_ends = row_groups::ends(&self.object);
         let batches = self.decode(encoder.columns().to_vec())?;

@@ -228,6 +228,7 @@ impl Loader {
         let object = open(location).await?;
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
+        let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;
         let mut row_groups = RowGroups::new(&object, selection);
         let outcome = self.transfer(
             Conversion {
@@ -243,6 +244,7 @@ impl Loader {
                 converter,
                 rows_per_batch: self.options.rows_per_batch,
                 chunks: self.options.chunks,
+                dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 runtime: Handle::current(),
             },

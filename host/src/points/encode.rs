@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 
 use super::chunk::ChunkBuilder;
 use super::coded::Coded;
+use super::dialect::Dialect;
 use super::escape::{SERIES_KEY_BYTES, Unwritable};
 use super::fields::constant_text;
 use super::layout::{self, LayoutError, PointLayout};
@@ -18,11 +19,6 @@ use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
 use crate::source::{Batch, RowNumbers};
-
-/// The nanoseconds since the epoch that InfluxDB 1.x and 2.x keep; they refuse the few values of 64 bits around them.
-///
-/// Source: `MinNanoTime` and `MaxNanoTime` in `models/time.go`.
-const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
 
 /// Why a batch could not be encoded.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +55,7 @@ struct PointState {
     layout: PointLayout,
     when: Choice,
     times: Option<Int64Array>,
+    allowed_times: RangeInclusive<i64>,
     /// For points whose fields may collide: the last row, counted from 1, that wrote each key.
     written: Vec<usize>,
     /// The dictionaries of translated field keys, by field.
@@ -66,17 +63,18 @@ struct PointState {
 }
 
 impl Encoder {
-    /// Settles what of a plan does not depend on the data.
+    /// Settles what of a plan does not depend on the data, for lines in `dialect`.
     ///
     /// # Errors
     ///
     /// When a measurement or a key of the plan cannot be written in line protocol.
-    pub fn new(plan: &Plan) -> Result<Self, LayoutError> {
+    pub fn new(plan: &Plan, dialect: Dialect) -> Result<Self, LayoutError> {
         let points = plan.points.iter().map(|point| {
             Ok(PointState {
                 layout: PointLayout::new(point)?,
                 when: Choice::All,
                 times: None,
+                allowed_times: dialect.times(),
                 written: Vec::new(),
                 key_dictionaries: HashMap::new(),
             })
@@ -227,7 +225,7 @@ impl PointState {
             Some(times) if times.is_valid(row) => times.values()[row],
             _ => return Err(RowProblem::timestamp()),
         };
-        if !TIMES.contains(&time) {
+        if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
         }
         let start = line.len();

@@ -6,6 +6,7 @@
 
 mod chunk;
 mod coded;
+mod dialect;
 mod encode;
 mod escape;
 mod fields;
@@ -16,6 +17,7 @@ mod tokens;
 mod translations;
 
 pub use chunk::{Chunk, ChunkBuilder, ChunkLimits, Line};
+pub use dialect::Dialect;
 pub use encode::{EncodeError, Encoded, Encoder};
 pub use escape::Unwritable;
 pub use layout::LayoutError;

@@ -80,7 +80,7 @@ fn encode(plan: &Plan, batch: &Batch) -> String {
 }
 
 fn encode_by<M: Mapping<Error = Infallible>>(plan: &Plan, batch: &Batch, mapping: &mut M) -> String {
-    let mut encoder = Encoder::new(plan).unwrap();
+    let mut encoder = Encoder::new(plan, Dialect::Any).unwrap();
     let mut chunks = ChunkBuilder::new(ChunkLimits { points: 1_000, bytes: 1_000_000 });
     let encoded = encoder.encode(batch, mapping, &mut chunks).unwrap();
     let mut shown = chunks.finish().map_or(String::new(), |chunk| String::from_utf8(chunk.body().to_vec()).unwrap());
@@ -293,6 +293,6 @@ fn a_plan_that_names_what_cannot_be_written_is_refused() {
             r"the field key `v=1\n\u{1b}[31mlost` cannot be written",
         ),
     ] {
-        assert_eq!(Encoder::new(&plan).unwrap_err().to_string(), expected);
+        assert_eq!(Encoder::new(&plan, Dialect::Any).unwrap_err().to_string(), expected);
     }
 }

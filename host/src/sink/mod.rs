@@ -22,7 +22,7 @@ pub use health::HealthCheck;
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
 
-use crate::points::Chunk;
+use crate::points::{Chunk, Dialect};
 
 /// Where points go.
 #[derive(Debug)]
@@ -60,17 +60,29 @@ impl Sink {
         }
     }
 
-    /// Asks the server whether it is there, and which engine it is; `None` where there is no server.
+    /// Asks the server, if there is one, whether it is there.
     ///
     /// # Errors
     /// See [`InfluxDb::reach`].
-    pub async fn reach(&self, deadline: Option<Instant>) -> Result<Option<Engine>, SinkError> {
+    pub async fn reach(&self, deadline: Option<Instant>) -> Result<(), SinkError> {
         match self {
-            Self::InfluxDb(influxdb) => {
-                influxdb.reach(deadline).await?;
-                influxdb.engine(deadline).await.map(Some)
-            }
-            Self::Lines(_) => Ok(None),
+            Self::InfluxDb(influxdb) => influxdb.reach(deadline).await.map(drop),
+            Self::Lines(_) => Ok(()),
+        }
+    }
+
+    /// Whom the points are for: they keep to the rules of the engine, or of every engine where there is no server.
+    ///
+    /// # Errors
+    /// See [`InfluxDb::engine`].
+    pub async fn dialect(&self, deadline: Option<Instant>) -> Result<Dialect, SinkError> {
+        match self {
+            Self::InfluxDb(influxdb) => Ok(match influxdb.engine(deadline).await? {
+                Engine::V1 => Dialect::V1,
+                Engine::V2 => Dialect::V2,
+                Engine::V3 => Dialect::V3,
+            }),
+            Self::Lines(_) => Ok(Dialect::Any),
         }
     }
 

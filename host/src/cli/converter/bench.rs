@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
 use crate::dataset::{self, DatasetName};
 use crate::pipeline::{LoadError, Loader};
-use crate::points::{ChunkBuilder, ChunkLimits, EncodeError, Encoder, Mapping};
+use crate::points::{ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::source::{ParquetObject, Selection};
 
 /// How often it is compiled, where that takes no longer than the passes may.
@@ -220,7 +220,7 @@ fn pass(
     let (instance, instantiate) = timed(|| converter.instantiate());
     let mut instance = instance.map_err(LoadError::Converter)?;
     let (plan, prepare) = timed(|| instance.prepare(input));
-    let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?).map_err(LoadError::from)?;
+    let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?, Dialect::Any).map_err(LoadError::from)?;
     let mut chunks =
         ChunkBuilder::new(ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes });
     let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
