@@ -36,6 +36,8 @@ pub struct Config {
     pub registry: Option<RegistrySettings>,
     /// Rows decoded and converted at a time; at least 1.
     pub rows_per_batch: usize,
+    /// Threads that convert an object, at least 1; none: as many as there are processors.
+    pub threads: Option<usize>,
     /// Whether an object must have every column that its dataset requires.
     pub validate_schema: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
@@ -233,6 +235,7 @@ impl Config {
             },
             deadline_margin: Duration::from_secs(reader.integer(&settings::DEADLINE_MARGIN_SECONDS)),
             rows_per_batch: reader.integer(&settings::ROWS_PER_BATCH),
+            threads: reader.optional_integer(&settings::CONVERTER_THREADS),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             enable_metrics: reader.boolean(&settings::ENABLE_METRICS),

@@ -121,12 +121,16 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     /// The number; 0 where it is bad.
     pub(super) fn integer<N: TryFrom<u64> + Default>(&mut self, setting: &Setting) -> N {
-        let Kind::Integer { minimum, maximum } = setting.kind else { return N::default() };
+        self.optional_integer(setting).unwrap_or_default()
+    }
+
+    /// The number; none where it is unset without a default, or bad.
+    pub(super) fn optional_integer<N: TryFrom<u64>>(&mut self, setting: &Setting) -> Option<N> {
+        let Kind::Integer { minimum, maximum } = setting.kind else { return None };
         self.parsed(setting, |value| {
             let number = value.parse().ok().filter(|number| (minimum..=maximum).contains(number))?;
             N::try_from(number).ok()
         })
-        .unwrap_or_default()
     }
 
     pub(super) fn name(&mut self, setting: &Setting) -> Option<String> {

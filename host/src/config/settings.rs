@@ -201,6 +201,14 @@ pub(super) const ROWS_PER_BATCH: Setting = Setting {
     meaning: "How many rows are decoded and converted at a time.",
 };
 
+/// Threads that convert.
+pub(super) const CONVERTER_THREADS: Setting = Setting {
+    name: "CONVERTER_THREADS",
+    default: None,
+    kind: Kind::Integer { minimum: 1, maximum: 64 },
+    meaning: "How many threads convert an object, each with an instance of its converter. Unset: as many as there are processors.",
+};
+
 /// Whether required columns are required.
 pub(super) const VALIDATE_SCHEMA: Setting = Setting {
     name: "VALIDATE_SCHEMA",
@@ -340,6 +348,7 @@ pub const SETTINGS: &[&Setting] = &[
     &CONNECT_TIMEOUT_SECONDS,
     &DEADLINE_MARGIN_SECONDS,
     &ROWS_PER_BATCH,
+    &CONVERTER_THREADS,
     &VALIDATE_SCHEMA,
     &DROP_INVALID_RECORDS,
     &ENABLE_METRICS,

@@ -149,6 +149,7 @@ impl Runner {
         config.rows_per_batch = cut.rows_per_batch;
         config.write.batch_points = cut.points_per_request;
         config.write.concurrency = cut.concurrency;
+        config.threads = Some(cut.concurrency);
         let loader = self.loader.with_settings(&config);
         let output = self.temporary()?.join("points.lp");
         let sink = Sink::from(LineWriter::file(&output)?);

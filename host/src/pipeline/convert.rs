@@ -1,28 +1,32 @@
 //! The threads that decode, convert and encode.
 
-use std::sync::mpsc as thread_queue;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as thread_queue};
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, StringArray};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::deadline::Deadline;
-use super::{LoadError, row_groups};
-use crate::converter::{self, Converter, ConverterError, Input, Instance};
+use super::{LoadError, blocking, row_groups};
+use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
-use crate::source::{Batch, ParquetObject, Selection, SourceError};
+use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
-/// Batches that are decoded ahead of the converter: one being taken, one ready.
+/// Batches that are decoded ahead of each thread that converts.
 const BATCHES_AHEAD: usize = 1;
+
+/// Batches that make a further thread worth its while.
+const BATCHES_A_THREAD: u64 = 4;
 
 /// What comes out of a conversion.
 pub(super) enum Step {
-    /// A batch has been encoded; its points are in chunks before this, but for those that wait for their chunk to fill.
+    /// A batch has been encoded; its points are in chunks before or after this.
     Counted {
-        /// The rows before this one, its number in the object, are in chunks before this.
-        handed_on: u64,
+        /// The number in the object of one of its rows, all of which are in one row group.
+        row: u64,
         /// Rows of the batch.
         rows: u64,
         /// Rows among them that gave no point.
@@ -35,14 +39,25 @@ pub(super) enum Step {
 }
 
 /// How a conversion ended.
+#[derive(Debug, Default)]
 pub(super) struct Converted {
-    /// How long converting and encoding took.
-    pub(super) busy: Duration,
+    /// How long decoding, converting and encoding took, over all threads.
+    pub(super) busy: Busy,
     /// Whether it stopped before the last row, because its time was over.
     pub(super) stopped: bool,
 }
 
+/// How long threads worked, waits not included.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Busy {
+    /// Decoding, and reading what is decoded.
+    pub(super) decode: Duration,
+    /// Converting and encoding.
+    pub(super) convert: Duration,
+}
+
 /// An object and all that is needed to make points of it.
+#[derive(Clone)]
 pub(super) struct Conversion {
     pub(super) object: ParquetObject,
     pub(super) selection: Selection,
@@ -53,7 +68,23 @@ pub(super) struct Conversion {
     pub(super) chunks: ChunkLimits,
     pub(super) dialect: Dialect,
     pub(super) drop_invalid_records: bool,
-    pub(super) runtime: Handle,
+    /// How many threads convert, each with an instance of its own.
+    pub(super) threads: usize,
+}
+
+/// The batches that are decoded, for whichever thread comes first.
+type Batches = Arc<Mutex<thread_queue::Receiver<Result<Batch, SourceError>>>>;
+
+/// An instance and the plan that it made.
+struct Planned {
+    instance: Instance,
+    plan: Plan,
+}
+
+/// Why a thread ended, and the number of the row by which it did.
+struct Stopped {
+    row: u64,
+    error: LoadError,
 }
 
 impl Mapping for Instance {
@@ -69,68 +100,132 @@ impl Mapping for Instance {
 }
 
 impl Conversion {
-    /// Converts the object. Blocks. Ends early, without an error, when its time is over, or when nobody takes the steps
-    /// any more.
-    pub(super) fn run(self, steps: &mpsc::Sender<Step>) -> Result<Converted, LoadError> {
+    /// Converts the object on as many threads as it is worth. Ends early, without an error, when its time is over, or when
+    /// nobody takes the steps any more.
+    pub(super) async fn run(self, steps: mpsc::Sender<Step>) -> Result<Converted, LoadError> {
+        let first = blocking({
+            let this = self.clone();
+            move || this.plan()
+        })
+        .await??;
+        let columns = Encoder::new(&first.plan, self.dialect)?.columns().to_vec();
+        let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
+        let rows = self.object.selected_rows(&self.selection)?;
+        // A thread that would get a few batches is not worth its instance.
+        let threads = (rows / (BATCHES_A_THREAD * self.rows_per_batch as u64)).clamp(1, self.threads as u64);
+        let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD * self.threads);
+        let decoding = spawn_blocking(move || decode(batches, &decoded));
+        let (queue, failed) = (Arc::new(Mutex::new(queue)), Arc::new(AtomicBool::new(false)));
+        let plan = first.plan.clone();
+        let mut first = Some(first);
+        let workers: Vec<_> = (0..threads)
+            .map(|_| {
+                let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
+                let (queue, failed) = (Arc::clone(&queue), Arc::clone(&failed));
+                spawn_blocking(move || {
+                    let outcome = this.work(first, &plan, &queue, &failed, &steps);
+                    if outcome.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    outcome
+                })
+            })
+            .collect();
+        drop((steps, queue));
+        let mut converted = Converted::default();
+        let mut stopped: Option<Stopped> = None;
+        for worker in workers {
+            match worker.await.map_err(LoadError::Stopped)? {
+                Ok(Converted { busy, stopped }) => {
+                    converted.busy.convert += busy.convert;
+                    converted.stopped |= stopped;
+                }
+                // Batches are handed out in order, so that the error of the lowest row is the first of the object.
+                Err(error) if stopped.as_ref().is_none_or(|first| error.row < first.row) => stopped = Some(error),
+                Err(_) => {}
+            }
+        }
+        converted.busy.decode = decoding.await.map_err(LoadError::Stopped)?;
+        stopped.map_or(Ok(converted), |stopped| Err(stopped.error))
+    }
+
+    fn plan(&self) -> Result<Planned, LoadError> {
         let mut instance = self.converter.instantiate()?;
         let plan = instance.prepare(&self.input)?;
-        let mut encoder = Encoder::new(&plan, self.dialect)?;
+        Ok(Planned { instance, plan })
+    }
+
+    /// Converts batches until there are no more.
+    fn work(
+        &self,
+        planned: Option<Planned>,
+        plan: &Plan,
+        batches: &Batches,
+        failed: &AtomicBool,
+        steps: &mpsc::Sender<Step>,
+    ) -> Result<Converted, Stopped> {
+        let at = |row| move |error: LoadError| Stopped { row, error };
+        let Planned { mut instance, plan: own } = planned.map_or_else(|| self.plan(), Ok).map_err(at(0))?;
+        // By what they show, since a float that is no number is not equal to itself.
+        if format!("{own:?}") != format!("{plan:?}") {
+            return Err(at(0)(LoadError::Unsteady));
+        }
+        let mut encoder = Encoder::new(plan, self.dialect).map_err(|error| at(0)(error.into()))?;
         let mut chunks = ChunkBuilder::new(self.chunks);
         let group_ends = row_groups::ends(&self.object);
-        let batches = self.decode(encoder.columns().to_vec())?;
-        let mut converted = Converted { busy: Duration::ZERO, stopped: false };
-        let mut next_row = 0;
-        for batch in batches {
+        let mut converted = Converted::default();
+        loop {
             if self.deadline.is_some_and(|deadline| deadline.is_over()) {
                 converted.stopped = true;
                 break;
             }
-            let batch = batch?;
+            if failed.load(Ordering::Relaxed) {
+                return Ok(converted);
+            }
+            // A thread that panics holds no batch of its own, and leaves the queue as it is.
+            let Ok(batch) = batches.lock().unwrap_or_else(PoisonError::into_inner).recv() else { break };
+            let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
+            let rows = batch.columns.num_rows();
+            if rows == 0 {
+                continue;
+            }
+            let row = batch.rows.number(0);
             let started = Instant::now();
             let encoded = encoder.encode(&batch, &mut instance, &mut chunks).map_err(|error| match error {
-                EncodeError::Mapping(error) => LoadError::Converter(error),
-                EncodeError::Column(error) => LoadError::Column(error),
+                EncodeError::Mapping(error) => at(row)(LoadError::Converter(error)),
+                EncodeError::Column(error) => at(row)(LoadError::Column(error)),
             })?;
-            converted.busy += started.elapsed();
+            converted.busy.convert += started.elapsed();
             if let (false, Some(first)) = (self.drop_invalid_records, encoded.rejected.first()) {
-                return Err(LoadError::rejected(first));
+                return Err(at(first.row)(LoadError::rejected(first)));
             }
-            let rows = batch.columns.num_rows();
-            if rows > 0 {
-                next_row = batch.rows.number(rows - 1) + 1;
-            }
-            let counted = Step::Counted {
-                handed_on: chunks.first_waiting_row().unwrap_or(next_row),
-                rows: rows as u64,
-                filtered: encoded.filtered,
-                rejected: encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect(),
-            };
-            for step in chunks.take_full().map(Step::Chunk).chain([counted]) {
+            let rejected = encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect();
+            let counted = Step::Counted { row, rows: rows as u64, filtered: encoded.filtered, rejected };
+            for step in std::iter::once(counted).chain(chunks.take_full().map(Step::Chunk)) {
                 if steps.blocking_send(step).is_err() {
                     return Ok(converted);
                 }
             }
         }
-        let rest = chunks.finish().map(Step::Chunk);
-        let end = Step::Counted { handed_on: next_row, rows: 0, filtered: 0, rejected: Vec::new() };
-        for step in rest.into_iter().chain([end]) {
+        if let Some(chunk) = chunks.finish() {
             // When nobody takes it any more, whoever stopped taking knows why.
-            drop(steps.blocking_send(step));
+            drop(steps.blocking_send(Step::Chunk(chunk)));
         }
         Ok(converted)
     }
+}
 
-    /// Decodes on a thread of its own. The queue ends with the object, after an error, or when it is dropped.
-    fn decode(&self, columns: Vec<usize>) -> Result<thread_queue::IntoIter<Result<Batch, SourceError>>, SourceError> {
-        let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD);
-        let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
-        self.runtime.spawn_blocking(move || {
-            for batch in batches {
-                if decoded.send(batch).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(queue.into_iter())
+/// Decodes until there is nothing left, after an error, or until nobody takes the batches any more. Returns how long it
+/// took, without the waits for who takes them.
+fn decode(mut batches: source::Batches, decoded: &thread_queue::SyncSender<Result<Batch, SourceError>>) -> Duration {
+    let mut busy = Duration::ZERO;
+    loop {
+        let started = Instant::now();
+        let batch = batches.next();
+        busy += started.elapsed();
+        let Some(batch) = batch else { return busy };
+        if decoded.send(batch).is_err() {
+            return busy;
+        }
     }
 }

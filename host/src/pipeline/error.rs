@@ -62,6 +62,9 @@ pub enum LoadError {
         /// Rows that gave no point.
         filtered: u64,
     },
+    /// Two instances of the converter plan the same object in different ways: one row must not depend on who converts it.
+    #[error("two instances of the converter make different plans of the same object")]
+    Unsteady,
     /// The time was over before a single row group was done: going on would end in the same way.
     #[error(
         "the time was over before a row group was done\nhint: give the function more time or memory, or write the object in smaller row groups"
@@ -85,7 +88,7 @@ impl LoadError {
             Self::Converter(error) => converter(error),
             Self::Registry(error) => registry(error),
             Self::Source(error) => source(error),
-            Self::Layout(_) => FailureKind::Converter,
+            Self::Layout(_) | Self::Unsteady => FailureKind::Converter,
             Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
             Self::Sink(error) => sink_failure_kind(error),
             Self::NoTime => FailureKind::Deadline,
@@ -108,6 +111,7 @@ impl LoadError {
             | Self::RejectedRow { .. }
             | Self::Sink(_)
             | Self::Unbalanced { .. }
+            | Self::Unsteady
             | Self::NoTime
             | Self::Stopped(_) => &[],
         }

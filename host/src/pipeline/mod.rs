@@ -1,7 +1,7 @@
 //! One object from its key to its points: the one place that names every stage.
 //!
-//! Four stages overlap, joined by short queues: a thread decodes, a thread runs the converter and encodes, tasks write,
-//! and the caller's task counts. A stage that fails drops its end of the queue, and the others stop at their next step;
+//! Four stages overlap, joined by short queues: a thread decodes, threads run the converter and encode, tasks write, and the
+//! caller's task counts. A stage that fails drops its end of the queue, and the others stop at their next step;
 //! what was written until then is counted. Nothing is read ahead of a slow server but what the queues hold, so memory
 //! does not depend on the size of the object.
 
@@ -11,12 +11,12 @@ mod error;
 mod row_groups;
 mod write;
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 pub use deadline::Deadline;
@@ -115,6 +115,7 @@ struct Options {
     rows_per_batch: usize,
     chunks: ChunkLimits,
     concurrency: usize,
+    threads: usize,
     strict: bool,
     drop_invalid_records: bool,
 }
@@ -125,10 +126,16 @@ impl Options {
             rows_per_batch: config.rows_per_batch,
             chunks: ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes },
             concurrency: config.write.concurrency,
+            threads: config.threads.unwrap_or_else(processors),
             strict: config.validate_schema,
             drop_invalid_records: config.drop_invalid_records,
         }
     }
+}
+
+/// How many processors this process may use.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Loads objects; one for the life of a process.
@@ -246,7 +253,7 @@ impl Loader {
                 chunks: self.options.chunks,
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
-                runtime: Handle::current(),
+                threads: self.options.threads,
             },
             sink,
             progress,
@@ -296,14 +303,16 @@ impl Loader {
             report,
             row_groups,
         };
-        let converting = tokio::task::spawn_blocking(move || conversion.run(&steps));
+        // On a task of its own: it goes on, to its next step, when the writing has failed.
+        let converting = tokio::spawn(conversion.run(steps));
         let written = writing.run(received).await;
-        // The queue's end is dropped by now, so that the thread stops at its next step.
+        // The queue's end is dropped by now, so that the threads stop at their next step.
         let converted = converting.await.map_err(LoadError::Stopped)?;
         // Where writing failed, converting stopped for that reason.
         written?;
         let converted = converted?;
-        report.timings.convert = converted.busy;
+        report.timings.decode = converted.busy.decode;
+        report.timings.convert = converted.busy.convert;
         Ok(converted.stopped)
     }
 }

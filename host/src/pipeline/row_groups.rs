@@ -1,26 +1,20 @@
 //! Which row groups of an object are done: of which every row is written, rejected or filtered.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::points;
+use crate::points::{self, Chunk};
 use crate::report::RejectedRow;
 use crate::source::{ParquetObject, Selection};
 
-/// The row groups of a load, and how far they are done.
-///
-/// Rows are converted in their order, and written in any. So a row is done when it has been converted, is not waiting for
-/// its chunk to fill, and is in no chunk under way; the first that is not ends what is done.
+/// The row groups of a load, and how many rows of each are done.
 #[derive(Debug)]
 pub(super) struct RowGroups {
     /// The row after the last of each row group of the object.
     ends: Vec<u64>,
     /// Those that are loaded.
     selected: Range<usize>,
-    /// The rows before this one have been converted, and are in chunks that were handed on.
-    converted: u64,
-    /// The first rows of the chunks under way.
-    under_way: BTreeSet<u64>,
+    /// Rows of each that are done.
+    done: Vec<u64>,
 }
 
 impl RowGroups {
@@ -31,29 +25,39 @@ impl RowGroups {
             Selection::RowGroups(range) => range.clone(),
             Selection::All | Selection::Rows(_) => 0..ends.len(),
         };
-        Self { ends, selected, converted: 0, under_way: BTreeSet::new() }
+        Self { done: vec![0; ends.len()], ends, selected }
     }
 
-    /// The rows before `row` have been converted, and are in chunks that were handed on.
-    pub(super) fn converted(&mut self, row: u64) {
-        self.converted = self.converted.max(row);
+    /// So many rows are done of the row group that has `row`.
+    pub(super) fn settle(&mut self, row: u64, rows: u64) {
+        if let Some(done) = self.done.get_mut(group(row, &self.ends)) {
+            *done += rows;
+        }
     }
 
-    /// A chunk that begins with `row` is under way.
-    pub(super) fn sent(&mut self, row: u64) {
-        self.under_way.insert(row);
+    /// How many rows of which row groups a chunk has, each row group by one of its rows.
+    pub(super) fn rows_of(&self, chunk: &Chunk) -> Vec<(u64, u64)> {
+        let mut rows: Vec<(u64, u64)> = Vec::new();
+        let mut end = 0;
+        for lines in chunk.lines().chunk_by(|one, next| one.row == next.row) {
+            let row = lines[0].row;
+            match rows.last_mut() {
+                // Rows ascend, so that those before the end of the last one's row group are in it.
+                Some((_, count)) if row < end => *count += 1,
+                _ => {
+                    end = self.ends.get(group(row, &self.ends)).copied().unwrap_or(u64::MAX);
+                    rows.push((row, 1));
+                }
+            }
+        }
+        rows
     }
 
-    /// The chunk that begins with `row` is written.
-    pub(super) fn delivered(&mut self, row: u64) {
-        self.under_way.remove(&row);
-    }
-
-    /// Those that are done.
+    /// Those that are done, from the first that is loaded to the one before the first that is not done.
     pub(super) fn done(&self) -> Range<usize> {
-        let row = self.under_way.first().map_or(self.converted, |first| self.converted.min(*first));
-        let done = self.ends.partition_point(|end| *end <= row);
-        self.selected.start..done.clamp(self.selected.start, self.selected.end)
+        let size = |index: usize| self.ends[index] - index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let done = self.selected.clone().take_while(|index| self.done[*index] == size(*index)).count();
+        self.selected.start..self.selected.start + done
     }
 
     /// Those that are not.
@@ -62,10 +66,15 @@ impl RowGroups {
     }
 }
 
+/// The number of the row group that has `row`, of those that end at `ends`.
+fn group(row: u64, ends: &[u64]) -> usize {
+    ends.partition_point(|end| *end <= row)
+}
+
 /// A rejected row with its row group, of those that end at `ends`.
 pub(super) fn place(row: points::RejectedRow, ends: &[u64]) -> RejectedRow {
     RejectedRow {
-        row_group: u32::try_from(ends.partition_point(|end| *end <= row.row)).ok(),
+        row_group: u32::try_from(group(row.row, ends)).ok(),
         row: row.row,
         code: row.code,
         message: row.message,
@@ -88,44 +97,34 @@ mod tests {
     use super::*;
 
     fn groups(selected: Range<usize>) -> RowGroups {
-        RowGroups { ends: vec![10, 20, 30], selected, converted: 0, under_way: BTreeSet::new() }
+        RowGroups { ends: vec![10, 20, 30], selected, done: vec![0; 3] }
     }
 
     #[test]
-    fn a_row_group_is_done_when_every_chunk_with_a_row_of_it_is_written() {
+    fn a_row_group_is_done_when_every_row_of_it_is() {
         let mut groups = groups(0..3);
         assert_eq!((groups.done(), groups.remaining()), (0..0, 0..3));
-        groups.sent(0);
-        groups.sent(8);
-        groups.converted(25);
-        assert_eq!(groups.done(), 0..0);
-        groups.delivered(0);
-        assert_eq!(groups.done(), 0..0, "rows from 8 on are under way");
-        groups.delivered(8);
+        groups.settle(3, 9);
+        groups.settle(19, 10);
+        assert_eq!((groups.done(), groups.remaining()), (0..0, 0..3), "the first goes before the second");
+        groups.settle(9, 1);
         assert_eq!((groups.done(), groups.remaining()), (0..2, 2..3));
-        groups.converted(30);
+        groups.settle(20, 10);
         assert_eq!((groups.done(), groups.remaining()), (0..3, 3..3));
-    }
-
-    #[test]
-    fn chunks_may_be_written_in_any_order() {
-        let mut groups = groups(0..3);
-        groups.sent(0);
-        groups.sent(10);
-        groups.converted(20);
-        groups.delivered(10);
-        assert_eq!(groups.done(), 0..0);
-        groups.delivered(0);
-        assert_eq!(groups.done(), 0..2);
     }
 
     #[test]
     fn only_selected_row_groups_count() {
         let mut groups = groups(1..2);
         assert_eq!((groups.done(), groups.remaining()), (1..1, 1..2));
-        groups.converted(20);
+        groups.settle(10, 10);
+        groups.settle(20, 10);
         assert_eq!((groups.done(), groups.remaining()), (1..2, 2..2));
-        groups.converted(30);
-        assert_eq!(groups.done(), 1..2);
+    }
+
+    #[test]
+    fn the_rows_of_a_chunk_are_counted_by_row_group() {
+        let chunk = Chunk::of_lines(&"m x=1 1\n".repeat(25));
+        assert_eq!(groups(0..3).rows_of(&chunk), [(0, 10), (10, 10), (20, 5)]);
     }
 }

@@ -38,22 +38,21 @@ impl Writing<'_> {
             tokio::select! {
                 step = steps.recv(), if more && under_way.len() < self.concurrency => match step {
                     None => more = false,
-                    Some(Step::Counted { handed_on, rows, filtered, rejected }) => {
+                    Some(Step::Counted { row, rows, filtered, rejected }) => {
                         self.report.accounts.rows += rows;
                         self.report.accounts.filtered += filtered;
                         self.progress.advanced(filtered);
+                        self.row_groups.settle(row, filtered + rejected.len() as u64);
                         rejected.into_iter().for_each(|row| self.reject(row));
-                        self.row_groups.converted(handed_on);
                     }
                     Some(Step::Chunk(chunk)) => {
-                        let first = chunk.lines().first().map_or(0, |line| line.row);
-                        self.row_groups.sent(first);
-                        under_way.push(async move { (first, sink.write(chunk, end).await) });
+                        let rows = self.row_groups.rows_of(&chunk);
+                        under_way.push(async move { (rows, sink.write(chunk, end).await) });
                     }
                 },
-                Some((first, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
+                Some((rows, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
                     Ok(delivery) => {
-                        self.row_groups.delivered(first);
+                        rows.into_iter().for_each(|(row, rows)| self.row_groups.settle(row, rows));
                         self.delivered(delivery)?;
                     }
                     Err(error) => {

@@ -139,11 +139,6 @@ impl ChunkBuilder {
         Chunk { body: self.chunk.body.split_off(start), lines }
     }
 
-    /// The first row whose points wait for their chunk to fill.
-    pub fn first_waiting_row(&self) -> Option<u64> {
-        self.chunk.lines[..self.complete].first().map(|line| line.row)
-    }
-
     /// The chunks that are full.
     pub fn take_full(&mut self) -> impl Iterator<Item = Chunk> + '_ {
         self.full.drain(..)

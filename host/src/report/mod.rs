@@ -43,6 +43,9 @@ pub struct Timings {
     /// From start to end, by the clock on the wall.
     #[serde(rename = "total_seconds", serialize_with = "seconds")]
     pub total: Duration,
+    /// Decoding, and waiting for the bytes to decode.
+    #[serde(rename = "decode_seconds", serialize_with = "seconds")]
+    pub decode: Duration,
     /// In converters and the encoder.
     #[serde(rename = "convert_seconds", serialize_with = "seconds")]
     pub convert: Duration,

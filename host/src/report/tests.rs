@@ -42,7 +42,11 @@ fn loaded() -> ObjectReport {
     report.accounts = Accounts { rows: 100, written: 97, filtered: 1, points: 97, batches: 1, ..Accounts::default() };
     report.accounts.reject("invalid-value", 1);
     report.accounts.reject("invalid-timestamp", 1);
-    report.timings = Timings { total: Duration::from_millis(1500), convert: Duration::from_millis(250) };
+    report.timings = Timings {
+        total: Duration::from_millis(1500),
+        decode: Duration::from_millis(125),
+        convert: Duration::from_millis(250),
+    };
     report.name_rejection(rejected(41, "invalid-value"));
     report.name_rejection(rejected(7, "invalid-timestamp"));
     report
@@ -106,6 +110,7 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_s3() {
           ],
           "timings": {
             "convert_seconds": 0.25,
+            "decode_seconds": 0.125,
             "total_seconds": 1.5
           }
         }

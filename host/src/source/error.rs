@@ -68,3 +68,18 @@ pub enum SourceError {
         cause: Cause,
     },
 }
+
+impl SourceError {
+    /// The row, from 0, at which reading stopped, where it is known.
+    pub fn row(&self) -> Option<u64> {
+        match self {
+            Self::Decode { row, .. } => Some(*row),
+            Self::NotFound { .. }
+            | Self::Forbidden { .. }
+            | Self::Replaced { .. }
+            | Self::Read { .. }
+            | Self::NotParquet { .. }
+            | Self::Selection { .. } => None,
+        }
+    }
+}
