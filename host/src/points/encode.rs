@@ -11,11 +11,11 @@ use arrow::error::ArrowError;
 
 use super::chunk::ChunkBuilder;
 use super::coded::Coded;
-use super::dialect::Dialect;
-use super::escape::{SERIES_KEY_BYTES, Unwritable};
-use super::fields::constant_text;
+use super::dialect::{Dialect, Engines};
+use super::fields::{FieldSlot, constant_text};
 use super::layout::{self, LayoutError, PointLayout};
 use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
+use super::rules::Unwritable;
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
 use crate::source::{Batch, RowNumbers};
@@ -56,6 +56,10 @@ struct PointState {
     when: Choice,
     times: Option<Int64Array>,
     allowed_times: RangeInclusive<i64>,
+    /// The most that the engine takes of a series key together with a field's key.
+    key_bytes: usize,
+    /// The longest key that a field has in this batch.
+    longest_key: usize,
     /// For points whose fields may collide: the last row, counted from 1, that wrote each key.
     written: Vec<usize>,
     /// The dictionaries of translated field keys, by field.
@@ -69,12 +73,15 @@ impl Encoder {
     ///
     /// When a measurement or a key of the plan cannot be written in line protocol.
     pub fn new(plan: &Plan, dialect: Dialect) -> Result<Self, LayoutError> {
+        let tables = layout::tables(plan, dialect)?;
         let points = plan.points.iter().map(|point| {
             Ok(PointState {
-                layout: PointLayout::new(point)?,
+                layout: PointLayout::new(point, &tables, dialect)?,
                 when: Choice::All,
                 times: None,
                 allowed_times: dialect.times(),
+                key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
+                longest_key: 0,
                 written: Vec::new(),
                 key_dictionaries: HashMap::new(),
             })
@@ -189,6 +196,7 @@ impl PointState {
                 keys_changed = true;
             }
         }
+        self.longest_key = self.layout.fields.iter().map(FieldSlot::longest_key).max().unwrap_or_default();
         if self.layout.fields_may_collide && keys_changed {
             self.number_keys();
         }
@@ -237,10 +245,9 @@ impl PointState {
         } else {
             self.write_tags_in_order(row, line)?;
         }
-        if line.len() - start > SERIES_KEY_BYTES {
-            let reason = Unwritable::TooLong(SERIES_KEY_BYTES);
-            return Err(RowProblem::unwritable("the series key".to_owned(), reason));
-        }
+        // What is left of the limit for the key of a field. Only where the longest key does not fit is each looked at.
+        let room = self.key_bytes.saturating_sub(line.len() - start);
+        let looks_at_keys = self.longest_key > room || self.layout.tags_may_be_fields;
         let mut separator = b' ';
         for field in &self.layout.fields {
             let slot = if self.layout.fields_may_collide { field.key_id(row) } else { None };
@@ -248,6 +255,9 @@ impl PointState {
                 continue;
             }
             if field.write(row, separator, line)? {
+                if looks_at_keys {
+                    self.check_key(row, field, room)?;
+                }
                 separator = b',';
                 if let Some(slot) = slot {
                     self.written[slot] = row + 1;
@@ -260,6 +270,20 @@ impl PointState {
         line.push(b' ');
         line.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
         Ok(())
+    }
+
+    /// Holds the key of a field against the series key, and the keys of the tags, of its row.
+    #[cold]
+    fn check_key(&self, row: usize, field: &FieldSlot, room: usize) -> Result<(), RowProblem> {
+        let key = field.written_key(row);
+        let reason = if key.len() - 1 > room {
+            Unwritable::SeriesTooLong(self.key_bytes, Engines::V1AndV2)
+        } else if self.layout.tags_may_be_fields && self.layout.tags.iter().any(|tag| tag.has_key(row, key)) {
+            Unwritable::TagAndField(Engines::V3)
+        } else {
+            return Ok(());
+        };
+        Err(RowProblem::unwritable(field.title(row), reason))
     }
 
     /// For tags whose keys are known only with the row, or of which several may have the same.

@@ -1,91 +1,41 @@
-//! How text is written in line protocol, and what cannot be written.
+//! How text is written in line protocol.
 //!
-//! Source: the line protocol of InfluxDB 2 (`models/points.go`), which 1.x and 3 read alike for what is written here. A
-//! backslash is an escape only before the few characters that an element reserves; elsewhere it stands for itself. So a
-//! backslash at the end of a measurement, a key or a tag value cannot be written: it would escape what follows.
+//! A backslash is an escape only before the few characters that an element reserves; elsewhere it stands for itself. 3 also
+//! knows an escape of the backslash, which 1.x and 2.x read as two.
+//!
+//! Source: `models/points.go` of 1.x and 2.x, `influxdb_line_protocol` of 3.
 
-/// Why a text cannot stand where it should.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unwritable {
-    /// A newline ends the line, escaped or not.
-    #[error("it holds a line break")]
-    LineBreak,
-    /// It would escape the character after it.
-    #[error("it ends in a backslash")]
-    TrailingBackslash,
-    /// `#` at the start of a line makes it a comment, which the server drops without a word.
-    #[error("it begins with `#`")]
-    Comment,
-    /// The server keeps these keys for itself, and drops or refuses them.
-    #[error("the server keeps this key for itself")]
-    ReservedKey,
-    /// Nothing to write.
-    #[error("it is empty")]
-    Empty,
-    /// Longer than the server takes.
-    #[error("it is longer than {0} bytes")]
-    TooLong(usize),
-}
+use super::dialect::Dialect;
+use super::rules::{Element, Unwritable};
 
-/// The longest text of a measurement, key or tag value: 2.x holds a whole series key in 16 bits.
-pub(super) const SERIES_KEY_BYTES: usize = 65_535;
-
-/// Appends a measurement.
-pub(super) fn measurement(text: &str, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    if text.starts_with('#') {
-        return Err(Unwritable::Comment);
-    }
-    element(text, b", ", line)
-}
-
-/// Appends a tag's key.
-pub(super) fn tag_key(text: &str, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    if matches!(text, "time" | "_field" | "_measurement") {
-        return Err(Unwritable::ReservedKey);
-    }
-    element(text, b",= ", line)
-}
-
-/// Appends a tag's value.
-pub(super) fn tag_value(text: &str, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    element(text, b",= ", line)
-}
-
-/// Appends a field's key.
-pub(super) fn field_key(text: &str, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    if text == "time" {
-        return Err(Unwritable::ReservedKey);
-    }
-    element(text, b",= ", line)
-}
-
-/// Appends a field's text, quoted. Every text can be written: a line break inside of quotes does not end the line.
-pub(super) fn field_text(text: &str, line: &mut Vec<u8>) {
-    line.push(b'"');
-    escape(text, br#""\"#, line);
-    line.push(b'"');
-}
-
-fn element(text: &str, reserved: &[u8], line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    match text.as_bytes() {
-        [] => Err(Unwritable::Empty),
-        [.., b'\\'] => Err(Unwritable::TrailingBackslash),
-        bytes if bytes.iter().any(|byte| matches!(byte, b'\n' | b'\r')) => Err(Unwritable::LineBreak),
-        bytes if bytes.len() > SERIES_KEY_BYTES => Err(Unwritable::TooLong(SERIES_KEY_BYTES)),
-        _ => {
-            escape(text, reserved, line);
-            Ok(())
-        }
-    }
-}
-
-fn escape(text: &str, reserved: &[u8], line: &mut Vec<u8>) {
+/// Appends an element that is not quoted.
+pub(super) fn element(element: Element, text: &str, dialect: Dialect, line: &mut Vec<u8>) -> Result<(), Unwritable> {
+    element.check(text, dialect)?;
+    let escapes_backslash = dialect == Dialect::V3;
     for byte in text.bytes() {
-        if reserved.contains(&byte) {
+        if element.reserved().contains(&byte) || (escapes_backslash && byte == b'\\') {
             line.push(b'\\');
         }
         line.push(byte);
     }
+    Ok(())
+}
+
+/// Appends a field's text, quoted. All characters can be written: a line break inside of quotes does not end the line.
+pub(super) fn field_text(text: &str, dialect: Dialect, line: &mut Vec<u8>) -> Result<(), Unwritable> {
+    let limit = dialect.text_bytes();
+    if text.len() > limit.most {
+        return Err(Unwritable::TooLong(limit.most, limit.of));
+    }
+    line.push(b'"');
+    for byte in text.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            line.push(b'\\');
+        }
+        line.push(byte);
+    }
+    line.push(b'"');
+    Ok(())
 }
 
 #[cfg(test)]
@@ -93,34 +43,321 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::points::layout::on_one_line;
+    use crate::points::rules::Element::{FieldKey, Measurement, TagKey, TagValue};
 
-    fn written(write: impl Fn(&str, &mut Vec<u8>) -> Result<(), Unwritable>, text: &str) -> Result<String, Unwritable> {
-        let mut line = Vec::new();
-        write(text, &mut line).map(|()| String::from_utf8(line).unwrap())
+    const DIALECTS: [Dialect; 4] = [Dialect::V1, Dialect::V2, Dialect::V3, Dialect::Any];
+
+    /// What becomes of each text, with the dialects that agree in it.
+    fn written(texts: &[&str], write: impl Fn(&str, Dialect, &mut Vec<u8>) -> Result<(), Unwritable>) -> String {
+        let mut shown = String::new();
+        for text in texts {
+            let mut outcomes: Vec<(String, Vec<Dialect>)> = Vec::new();
+            for dialect in DIALECTS {
+                let mut line = Vec::new();
+                let outcome = match write(text, dialect, &mut line) {
+                    Ok(()) => format!("`{}`", String::from_utf8(line).unwrap()),
+                    Err(reason) => reason.to_string(),
+                };
+                match outcomes.iter_mut().find(|(known, _)| *known == outcome) {
+                    Some((_, dialects)) => dialects.push(dialect),
+                    None => outcomes.push((outcome, vec![dialect])),
+                }
+            }
+            shown += &format!("{text:?}\n");
+            for (outcome, dialects) in outcomes {
+                let who = if dialects.len() == DIALECTS.len() { "all".to_owned() } else { format!("{dialects:?}") };
+                shown += &format!("    {who}: {}\n", on_one_line(&outcome));
+            }
+        }
+        shown
+    }
+
+    fn elements(kind: Element, texts: &[&str]) -> String {
+        written(texts, |text, dialect, line| element(kind, text, dialect, line))
     }
 
     #[test]
     fn each_element_escapes_what_it_reserves() {
-        assert_eq!(written(measurement, "a b,c=d").unwrap(), r"a\ b\,c=d");
-        assert_eq!(written(tag_key, "a b,c=d").unwrap(), r"a\ b\,c\=d");
-        assert_eq!(written(tag_value, r#"São "Paulo" \o/"#).unwrap(), r#"São\ "Paulo"\ \o/"#);
-        assert_eq!(written(field_key, "a b").unwrap(), r"a\ b");
-        let mut text = Vec::new();
-        field_text("say \"\\\" =,\n", &mut text);
-        assert_eq!(text, b"\"say \\\"\\\\\\\" =,\n\"");
+        let texts = ["a b,c=d", "São \"Paulo\" \\o/", "北\u{85}#"];
+        insta::assert_snapshot!(elements(Measurement, &texts), @r#"
+        "a b,c=d"
+            all: `a\ b\,c=d`
+        "São \"Paulo\" \\o/"
+            [V1, V2, Any]: `São\ "Paulo"\ \o/`
+            [V3]: `São\ "Paulo"\ \\o/`
+        "北\u{85}#"
+            all: `北\u{85}#`
+        "#);
+        insta::assert_snapshot!(elements(TagKey, &texts), @r#"
+        "a b,c=d"
+            all: `a\ b\,c\=d`
+        "São \"Paulo\" \\o/"
+            [V1, V2, Any]: `São\ "Paulo"\ \o/`
+            [V3]: `São\ "Paulo"\ \\o/`
+        "北\u{85}#"
+            all: `北\u{85}#`
+        "#);
+        assert_eq!(elements(TagKey, &texts), elements(TagValue, &texts));
+        assert_eq!(elements(TagKey, &texts), elements(FieldKey, &texts));
     }
 
     #[test]
-    fn what_cannot_be_written_exactly_is_refused() {
-        assert_eq!(written(measurement, "#total"), Err(Unwritable::Comment));
-        assert_eq!(written(tag_value, "two\nlines"), Err(Unwritable::LineBreak));
-        assert_eq!(written(tag_value, r"C:\"), Err(Unwritable::TrailingBackslash));
-        assert_eq!(written(tag_value, ""), Err(Unwritable::Empty));
-        assert_eq!(written(tag_value, &"x".repeat(65_536)), Err(Unwritable::TooLong(65_535)));
-        for key in ["time", "_field", "_measurement"] {
-            assert_eq!(written(tag_key, key), Err(Unwritable::ReservedKey));
+    fn a_backslash_is_written_where_the_engine_gives_it_back() {
+        let texts = [r"a\b", r"a\\b", r"a\,b", r"a\=b", r"a\ b", r#"a\"b"#, r"a\"];
+        insta::assert_snapshot!(elements(Measurement, &texts), @r#"
+        "a\\b"
+            [V1, V2, Any]: `a\b`
+            [V3]: `a\\b`
+        "a\\\\b"
+            [V1, V2]: `a\\b`
+            [V3]: `a\\\\b`
+            [Any]: it holds a backslash before `\`, which InfluxDB 3 would read as an escape
+        "a\\,b"
+            [V1, V2, Any]: it holds a backslash before `,`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\,b`
+        "a\\=b"
+            [V1, V2, Any]: it holds a backslash before `=`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\=b`
+        "a\\ b"
+            [V1, V2, Any]: it holds a backslash before ` `, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\ b`
+        "a\\\"b"
+            [V1, V2, Any]: it holds a backslash before `"`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\"b`
+        "a\\"
+            all: it ends in a backslash
+        "#);
+        insta::assert_snapshot!(elements(TagValue, &texts), @r#"
+        "a\\b"
+            [V1, V2, Any]: `a\b`
+            [V3]: `a\\b`
+        "a\\\\b"
+            [V1, V2]: `a\\b`
+            [V3]: `a\\\\b`
+            [Any]: it holds a backslash before `\`, which InfluxDB 3 would read as an escape
+        "a\\,b"
+            [V1, V2]: `a\\,b`
+            [V3]: `a\\\,b`
+            [Any]: it holds a backslash before `,`, which InfluxDB 3 would read as an escape
+        "a\\=b"
+            [V1, V2]: `a\\=b`
+            [V3]: `a\\\=b`
+            [Any]: it holds a backslash before `=`, which InfluxDB 3 would read as an escape
+        "a\\ b"
+            [V1, V2, Any]: it holds a backslash before ` `, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\ b`
+        "a\\\"b"
+            [V1, V2, Any]: `a\"b`
+            [V3]: `a\\"b`
+        "a\\"
+            all: it ends in a backslash
+        "#);
+        insta::assert_snapshot!(elements(FieldKey, &texts), @r#"
+        "a\\b"
+            [V1, V2, Any]: `a\b`
+            [V3]: `a\\b`
+        "a\\\\b"
+            [V1, V2]: `a\\b`
+            [V3]: `a\\\\b`
+            [Any]: it holds a backslash before `\`, which InfluxDB 3 would read as an escape
+        "a\\,b"
+            [V1, V2, Any]: it holds a backslash before `,`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\,b`
+        "a\\=b"
+            [V1, V2, Any]: it holds a backslash before `=`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\=b`
+        "a\\ b"
+            [V1, V2, Any]: it holds a backslash before ` `, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\\ b`
+        "a\\\"b"
+            [V1, V2, Any]: it holds a backslash before `"`, which InfluxDB 1.x and 2.x would read as an escape
+            [V3]: `a\\"b`
+        "a\\"
+            all: it ends in a backslash
+        "#);
+        assert_eq!(elements(TagKey, &texts), elements(TagValue, &texts));
+    }
+
+    #[test]
+    fn a_measurement_must_not_be_a_comment() {
+        insta::assert_snapshot!(elements(Measurement, &["#total", "a#", " #total"]), @r##"
+        "#total"
+            all: it begins with `#`
+        "a#"
+            all: `a#`
+        " #total"
+            all: `\ #total`
+        "##);
+        insta::assert_snapshot!(elements(TagValue, &["#total"]), @r##"
+        "#total"
+            all: `#total`
+        "##);
+    }
+
+    #[test]
+    fn a_line_break_is_never_written_outside_of_quotes() {
+        for kind in [Measurement, TagKey, TagValue, FieldKey] {
+            assert_eq!(elements(kind, &["a\nb"]), "\"a\\nb\"\n    all: it holds a line break\n");
         }
-        assert_eq!(written(field_key, "time"), Err(Unwritable::ReservedKey));
-        assert_eq!(written(field_key, "_field").unwrap(), "_field");
+        insta::assert_snapshot!(elements(TagValue, &["a\rb"]), @r#"
+        "a\rb"
+            [V1, V2, V3]: `a\rb`
+            [Any]: it holds a line break
+        "#);
+    }
+
+    #[test]
+    fn blank_characters_are_written_where_the_engine_keeps_them() {
+        let texts = ["\ta", "a\tb", "\0a", "a\0b"];
+        insta::assert_snapshot!(elements(Measurement, &texts), @r#"
+        "\ta"
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V3]: it holds a tab, which ends a name in InfluxDB 3
+        "a\tb"
+            [V1, V2]: `a\tb`
+            [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
+        "\0a"
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V3]: it holds a NUL, which ends a name in InfluxDB 3
+        "a\0b"
+            [V1, V2]: `a\u{0}b`
+            [V3, Any]: it holds a NUL, which ends a name in InfluxDB 3
+        "#);
+        insta::assert_snapshot!(elements(TagValue, &texts), @r#"
+        "\ta"
+            [V1, V2]: `\ta`
+            [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
+        "a\tb"
+            [V1, V2]: `a\tb`
+            [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
+        "\0a"
+            all: `\u{0}a`
+        "a\0b"
+            all: `a\u{0}b`
+        "#);
+        insta::assert_snapshot!(elements(FieldKey, &texts), @r#"
+        "\ta"
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V3]: it holds a tab, which ends a name in InfluxDB 3
+        "a\tb"
+            [V1, V2]: `a\tb`
+            [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
+        "\0a"
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V3]: `\u{0}a`
+        "a\0b"
+            all: `a\u{0}b`
+        "#);
+    }
+
+    #[test]
+    fn what_parts_series_from_fields_in_files_is_not_part_of_a_series() {
+        let texts = ["a#!~#b", "a#!~", "a#!~b", "#!"];
+        insta::assert_snapshot!(elements(TagValue, &texts), @r##"
+        "a#!~#b"
+            [V1, V2, Any]: its `#!~` is the end of a series in the files of InfluxDB 1.x and 2.x
+            [V3]: `a#!~#b`
+        "a#!~"
+            [V1, V2, Any]: its `#!~` is the end of a series in the files of InfluxDB 1.x and 2.x
+            [V3]: `a#!~`
+        "a#!~b"
+            all: `a#!~b`
+        "#!"
+            all: `#!`
+        "##);
+        insta::assert_snapshot!(elements(TagKey, &texts), @r##"
+        "a#!~#b"
+            [V1, V2, Any]: its `#!~` is the end of a series in the files of InfluxDB 1.x and 2.x
+            [V3]: `a#!~#b`
+        "a#!~"
+            all: `a#!~`
+        "a#!~b"
+            all: `a#!~b`
+        "#!"
+            all: `#!`
+        "##);
+        insta::assert_snapshot!(elements(FieldKey, &texts), @r##"
+        "a#!~#b"
+            all: `a#!~#b`
+        "a#!~"
+            all: `a#!~`
+        "a#!~b"
+            all: `a#!~b`
+        "#!"
+            all: `#!`
+        "##);
+    }
+
+    #[test]
+    fn reserved_keys_are_refused_by_the_engines_that_reserve_them() {
+        let texts = ["time", "Time", "_field", "_measurement", "_time", "\0"];
+        insta::assert_snapshot!(elements(TagKey, &texts), @r#"
+        "time"
+            all: the key is reserved in every InfluxDB
+        "Time"
+            all: `Time`
+        "_field"
+            [V1, V3]: `_field`
+            [V2, Any]: the key is reserved in InfluxDB 2.x
+        "_measurement"
+            [V1, V3]: `_measurement`
+            [V2, Any]: the key is reserved in InfluxDB 2.x
+        "_time"
+            all: `_time`
+        "\0"
+            [V1, V3]: `\u{0}`
+            [V2, Any]: the key is reserved in InfluxDB 2.x
+        "#);
+        insta::assert_snapshot!(elements(FieldKey, &texts), @r#"
+        "time"
+            all: the key is reserved in every InfluxDB
+        "Time"
+            all: `Time`
+        "_field"
+            all: `_field`
+        "_measurement"
+            all: `_measurement`
+        "_time"
+            all: `_time`
+        "\0"
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V3]: `\u{0}`
+        "#);
+        insta::assert_snapshot!(elements(Measurement, &["time", "_field"]), @r#"
+        "time"
+            all: `time`
+        "_field"
+            all: `_field`
+        "#);
+    }
+
+    #[test]
+    fn nothing_can_be_empty_but_the_text_of_a_field() {
+        for kind in [Measurement, TagKey, TagValue, FieldKey] {
+            assert_eq!(elements(kind, &[""]), "\"\"\n    all: it is empty\n");
+        }
+        insta::assert_snapshot!(written(&["", "say \"\\\" =,\t\r\n"], field_text), @r#"
+        ""
+            all: `""`
+        "say \"\\\" =,\t\r\n"
+            all: `"say \"\\\" =,\t\r\n"`
+        "#);
+    }
+
+    #[test]
+    fn texts_are_as_long_as_the_engine_takes_them() {
+        let length = |write: &dyn Fn(&str, Dialect, &mut Vec<u8>) -> Result<(), Unwritable>, dialect| {
+            let longest = [65_535, 65_536, 1024 * 1024]
+                .into_iter()
+                .rfind(|length| write(&"x".repeat(*length), dialect, &mut Vec::new()).is_ok())
+                .unwrap();
+            let reason = write(&"x".repeat(longest + 1), dialect, &mut Vec::new()).unwrap_err();
+            assert!(matches!(reason, Unwritable::TooLong(most, _) if most == longest), "{reason}");
+            longest
+        };
+        let name = |text: &str, dialect, line: &mut Vec<u8>| element(TagValue, text, dialect, line);
+        assert_eq!(DIALECTS.map(|dialect| length(&name, dialect)), [65_535, 65_535, 65_536, 65_535]);
+        assert_eq!(DIALECTS.map(|dialect| length(&field_text, dialect)), [1024 * 1024, 1024 * 1024, 65_536, 65_536]);
     }
 }

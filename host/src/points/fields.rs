@@ -1,13 +1,18 @@
 //! The fields of a point.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
+use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
+use super::rules::{Element, Unwritable};
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 
@@ -21,13 +26,16 @@ enum Cells {
     /// In the slot's tokens.
     Texts(Codes),
     /// The same in every row, as it is written; none: missing.
-    Same(Option<Vec<u8>>),
+    Same(Result<Option<Vec<u8>>, Unwritable>),
 }
 
 /// A field, bound to a batch.
 #[derive(Debug)]
 pub(super) struct FieldSlot {
     field: Field,
+    dialect: Dialect,
+    /// Names that the key of a row must not have: those of tags, where the engine forbids that.
+    tags: Arc<BTreeSet<String>>,
     /// `key=`, escaped; empty for a translated key.
     prefix: Vec<u8>,
     cells: Cells,
@@ -42,20 +50,19 @@ pub(super) struct FieldSlot {
 }
 
 impl FieldSlot {
-    pub(super) fn new(field: &Field) -> Result<Self, LayoutError> {
+    pub(super) fn new(field: &Field, tags: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &field.key {
-            escape::field_key(name, &mut prefix).map_err(|reason| LayoutError {
-                what: "field key",
-                name: name.clone(),
-                reason,
-            })?;
+            escape::element(Element::FieldKey, name, dialect, &mut prefix)
+                .map_err(|reason| LayoutError::new("field key", name, reason))?;
             prefix.push(b'=');
         }
         Ok(Self {
             field: field.clone(),
+            dialect,
+            tags: Arc::clone(tags),
             prefix,
-            cells: Cells::Same(None),
+            cells: Cells::Same(Ok(None)),
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
@@ -74,14 +81,12 @@ impl FieldSlot {
 
     /// Takes the values of a batch. Returns the dictionary of the keys when it is another than before.
     pub(super) fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<Option<StringArray>, ArrowError> {
+        let (dialect, tags) = (self.dialect, &self.tags);
         self.cells = match (&self.field.source, self.field.write_as) {
-            (Source::Constant(constant), write_as) => Cells::Same(constant_token(constant, write_as)),
+            (Source::Constant(constant), write_as) => Cells::Same(constant_token(constant, write_as, dialect)),
             (source, FieldType::Text) => {
                 let (codes, dictionary) = inputs.text(source)?;
-                self.tokens.update(&dictionary, |value, line| {
-                    escape::field_text(value, line);
-                    Ok(())
-                });
+                self.tokens.update(&dictionary, |value, line| escape::field_text(value, dialect, line));
                 Cells::Texts(codes)
             }
             (source, FieldType::Float) => {
@@ -106,7 +111,10 @@ impl FieldSlot {
         let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
         self.key_codes = codes;
         let changed = self.keys.update(&dictionary, |key, line| {
-            escape::field_key(key, line)?;
+            if tags.contains(key) {
+                return Err(Unwritable::TagAndField(Engines::V3));
+            }
+            escape::element(Element::FieldKey, key, dialect, line)?;
             line.push(b'=');
             Ok(())
         });
@@ -121,6 +129,19 @@ impl FieldSlot {
             Key::Translated(_) => {
                 usize::try_from(self.key_codes.get(row)).ok().and_then(|code| self.key_ids.get(code).copied())
             }
+        }
+    }
+
+    /// The length of the longest key that the field has in this batch, as it is written.
+    pub(super) fn longest_key(&self) -> usize {
+        self.prefix.len().max(self.keys.longest()).saturating_sub(1)
+    }
+
+    /// The key of a row that has the field, as it is written, with the `=` after it.
+    pub(super) fn written_key(&self, row: usize) -> &[u8] {
+        match self.field.key {
+            Key::Name(_) => &self.prefix,
+            Key::Translated(_) => self.keys.get(self.key_codes.get(row)),
         }
     }
 
@@ -147,58 +168,61 @@ impl FieldSlot {
                 line.extend_from_slice(key);
             }
         }
-        if self.write_value(row, line) {
-            return Ok(true);
+        match self.write_value(row, line) {
+            Ok(true) => Ok(true),
+            Ok(false) => {
+                line.truncate(start);
+                self.missing(row)
+            }
+            Err(reason) => Err(RowProblem::unwritable(format!("the value of {}", self.title(row)), reason)),
         }
-        line.truncate(start);
-        self.missing(row)
     }
 
     #[inline]
-    fn write_value(&self, row: usize, line: &mut Vec<u8>) -> bool {
+    fn write_value(&self, row: usize, line: &mut Vec<u8>) -> Result<bool, Unwritable> {
         match &self.cells {
             Cells::Floats(values) => {
                 let value = values.values()[row];
                 if !value.is_finite() || values.is_null(row) {
-                    return false;
+                    return Ok(false);
                 }
                 line.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
             }
             Cells::Integers(values) => {
                 if values.is_null(row) {
-                    return false;
+                    return Ok(false);
                 }
                 line.extend_from_slice(itoa::Buffer::new().format(values.values()[row]).as_bytes());
                 line.push(b'i');
             }
             Cells::Unsigneds(values) => {
                 if values.is_null(row) {
-                    return false;
+                    return Ok(false);
                 }
-                line.extend_from_slice(itoa::Buffer::new().format(values.values()[row]).as_bytes());
-                line.push(b'u');
+                unsigned(values.values()[row], self.dialect, line)?;
             }
             Cells::Booleans(values) => {
                 if values.is_null(row) {
-                    return false;
+                    return Ok(false);
                 }
                 line.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
             }
             Cells::Texts(codes) => {
                 let token = self.tokens.get(codes.get(row));
                 if token.is_empty() {
-                    return false;
+                    return self.tokens.unwritable(codes.get(row)).map_or(Ok(false), Err);
                 }
                 line.extend_from_slice(token);
             }
-            Cells::Same(Some(token)) => line.extend_from_slice(token),
-            Cells::Same(None) => return false,
+            Cells::Same(Ok(Some(token))) => line.extend_from_slice(token),
+            Cells::Same(Ok(None)) => return Ok(false),
+            Cells::Same(Err(reason)) => return Err(*reason),
         }
-        true
+        Ok(true)
     }
 
     /// What messages call the field of a row.
-    fn title(&self, row: usize) -> String {
+    pub(super) fn title(&self, row: usize) -> String {
         match &self.field.key {
             Key::Name(name) => format!("the field `{name}`"),
             Key::Translated(index) => match self.keys.get(self.key_codes.get(row)) {
@@ -221,25 +245,39 @@ fn cast_if_needed(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Ar
     if array.data_type() == data_type { Ok(array.clone()) } else { cast(array, data_type) }
 }
 
+#[inline]
+fn unsigned(value: u64, dialect: Dialect, line: &mut Vec<u8>) -> Result<(), Unwritable> {
+    let (most, suffix) = dialect.unsigned();
+    if value > most {
+        return Err(Unwritable::TooLarge(Engines::V1));
+    }
+    line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    line.push(suffix);
+    Ok(())
+}
+
 /// A constant as it is written, or none where it is missing: not finite.
-fn constant_token(constant: &Constant, write_as: FieldType) -> Option<Vec<u8>> {
+fn constant_token(constant: &Constant, write_as: FieldType, dialect: Dialect) -> Result<Option<Vec<u8>>, Unwritable> {
     let mut token = Vec::new();
     match (constant, write_as) {
-        (constant, FieldType::Text) => escape::field_text(&constant_text(constant)?, &mut token),
+        (constant, FieldType::Text) => match constant_text(constant) {
+            Some(text) => escape::field_text(&text, dialect, &mut token)?,
+            None => return Ok(None),
+        },
         (Constant::Float(value), _) => {
             if !value.is_finite() {
-                return None;
+                return Ok(None);
             }
             token.extend_from_slice(zmij::Buffer::new().format_finite(*value).as_bytes());
         }
         (Constant::Integer(value), FieldType::Float) => token.extend_from_slice(value.to_string().as_bytes()),
         (Constant::Unsigned(value), FieldType::Float) => token.extend_from_slice(value.to_string().as_bytes()),
         (Constant::Integer(value), _) => token.extend_from_slice(format!("{value}i").as_bytes()),
-        (Constant::Unsigned(value), _) => token.extend_from_slice(format!("{value}u").as_bytes()),
+        (Constant::Unsigned(value), _) => unsigned(*value, dialect, &mut token)?,
         (Constant::Boolean(value), _) => token.extend_from_slice(value.to_string().as_bytes()),
-        (Constant::Text(text), _) => escape::field_text(text, &mut token),
+        (Constant::Text(text), _) => escape::field_text(text, dialect, &mut token)?,
     }
-    Some(token)
+    Ok(Some(token))
 }
 
 /// A constant as text, or none where it is missing: not finite.

@@ -1,7 +1,12 @@
 //! What of a plan can be settled before the first row.
 
-use super::escape::{self, Unwritable};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::dialect::{Dialect, Engines};
+use super::escape;
 use super::fields::FieldSlot;
+use super::rules::{Element, Unwritable};
 use super::tags::TagSlot;
 use crate::converter::{Key, Plan, Point, Source};
 
@@ -18,8 +23,14 @@ pub struct LayoutError {
     pub reason: Unwritable,
 }
 
+impl LayoutError {
+    pub(super) fn new(what: &'static str, name: &str, reason: Unwritable) -> Self {
+        Self { what, name: name.to_owned(), reason }
+    }
+}
+
 /// The name as it is, but for control characters, which are escaped as in Rust: a name must not forge a line of a log.
-fn on_one_line(name: &str) -> String {
+pub(super) fn on_one_line(name: &str) -> String {
     let mut line = String::with_capacity(name.len());
     for character in name.chars() {
         if character.is_control() {
@@ -29,6 +40,40 @@ fn on_one_line(name: &str) -> String {
         }
     }
     line
+}
+
+/// The names that a plan gives to tags and fields of a measurement.
+#[derive(Debug, Default)]
+pub(super) struct Columns {
+    tags: Arc<BTreeSet<String>>,
+    fields: Arc<BTreeSet<String>>,
+}
+
+/// The columns of each measurement of a plan, where the engine has rules for them; nothing, where it has none.
+pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Columns>, LayoutError> {
+    let Some(most) = dialect.columns() else { return Ok(BTreeMap::new()) };
+    let name = |key: &Key| match key {
+        Key::Name(name) => Some(name.clone()),
+        Key::Translated(_) => None,
+    };
+    let mut names: BTreeMap<&str, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for point in &plan.points {
+        let (tags, fields) = names.entry(&point.measurement).or_default();
+        tags.extend(point.tags.iter().filter_map(|tag| name(&tag.key)));
+        fields.extend(point.fields.iter().filter_map(|field| name(&field.key)));
+    }
+    let table = |(measurement, (tags, fields)): (_, (BTreeSet<String>, BTreeSet<String>))| {
+        if let Some(name) = tags.intersection(&fields).next() {
+            return Err(LayoutError::new("field key", name, Unwritable::TagAndField(Engines::V3)));
+        }
+        let columns = tags.len() + fields.len() + 1;
+        if columns > most {
+            let reason = Unwritable::TooManyColumns(columns, most, Engines::V3);
+            return Err(LayoutError::new("measurement", measurement, reason));
+        }
+        Ok((measurement, Columns { tags: Arc::new(tags), fields: Arc::new(fields) }))
+    };
+    names.into_iter().map(table).collect()
 }
 
 /// A point of the plan with all that does not depend on the batch.
@@ -45,18 +90,25 @@ pub(super) struct PointLayout {
     pub(super) fields: Vec<FieldSlot>,
     /// Whether two fields of a row may have the same key.
     pub(super) fields_may_collide: bool,
+    /// Whether a tag and a field of a row may have the same key where that is forbidden.
+    pub(super) tags_may_be_fields: bool,
     pub(super) when: Option<usize>,
 }
 
 impl PointLayout {
-    pub(super) fn new(point: &Point) -> Result<Self, LayoutError> {
+    pub(super) fn new(point: &Point, tables: &BTreeMap<&str, Columns>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut measurement = Vec::new();
-        escape::measurement(&point.measurement, &mut measurement).map_err(|reason| LayoutError {
-            what: "measurement",
-            name: point.measurement.clone(),
-            reason,
-        })?;
-        let mut tags = point.tags.iter().map(TagSlot::new).collect::<Result<Vec<_>, _>>()?;
+        escape::element(Element::Measurement, &point.measurement, dialect, &mut measurement)
+            .map_err(|reason| LayoutError::new("measurement", &point.measurement, reason))?;
+        let nothing = Columns::default();
+        let columns = tables.get(&*point.measurement).unwrap_or(&nothing);
+        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect));
+        let mut tags = tags.collect::<Result<Vec<_>, _>>()?;
+        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect));
+        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let tags_may_be_fields = dialect.suits_v3()
+            && tags.iter().any(|tag| tag.name().is_none())
+            && fields.iter().any(|field| field.name().is_none());
         tags.sort_by(|one, other| match (one.name(), other.name()) {
             (Some(one), Some(other)) => one.cmp(other),
             (one, other) => one.is_none().cmp(&other.is_none()),
@@ -77,8 +129,9 @@ impl PointLayout {
             time: point.time.clone(),
             tags,
             tags_are_sorted: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
-            fields: point.fields.iter().map(FieldSlot::new).collect::<Result<_, _>>()?,
+            fields,
             fields_may_collide: !own_keys(&mut point.fields.iter().map(|field| &field.key)),
+            tags_may_be_fields,
             when: point.when,
         })
     }

@@ -12,17 +12,24 @@ mod escape;
 mod fields;
 mod layout;
 mod rejects;
+mod rules;
 mod tags;
 mod tokens;
 mod translations;
 
 pub use chunk::{Chunk, ChunkBuilder, ChunkLimits, Line};
-pub use dialect::Dialect;
+pub use dialect::{Dialect, Engines};
 pub use encode::{EncodeError, Encoded, Encoder};
-pub use escape::Unwritable;
 pub use layout::LayoutError;
 pub use rejects::RejectedRow;
+pub use rules::Unwritable;
 pub use translations::Mapping;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod dialect_tests;
+#[cfg(test)]
+mod readers;
+#[cfg(test)]
+mod round_trip_tests;

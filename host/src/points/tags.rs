@@ -1,10 +1,15 @@
 //! The tags of a point.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arrow::error::ArrowError;
 
+use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
+use super::rules::{Element, Unwritable};
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};
 
@@ -12,6 +17,9 @@ use crate::converter::{Key, Missing, Source, Tag};
 #[derive(Debug)]
 pub(super) struct TagSlot {
     tag: Tag,
+    dialect: Dialect,
+    /// Names that the key of a row must not have: those of fields, where the engine forbids that.
+    fields: Arc<BTreeSet<String>>,
     /// `,key=`, escaped; empty for a translated key.
     prefix: Vec<u8>,
     /// The tag as it is written: `,key=value`, or the value alone for a translated key.
@@ -29,19 +37,18 @@ pub(super) struct TagSlot {
 pub(super) type Written<'a> = (&'a str, &'a [u8], &'a [u8]);
 
 impl TagSlot {
-    pub(super) fn new(tag: &Tag) -> Result<Self, LayoutError> {
+    pub(super) fn new(tag: &Tag, fields: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &tag.key {
             prefix.push(b',');
-            escape::tag_key(name, &mut prefix).map_err(|reason| LayoutError {
-                what: "tag key",
-                name: name.clone(),
-                reason,
-            })?;
+            escape::element(Element::TagKey, name, dialect, &mut prefix)
+                .map_err(|reason| LayoutError::new("tag key", name, reason))?;
             prefix.push(b'=');
         }
         Ok(Self {
             tag: tag.clone(),
+            dialect,
+            fields: Arc::clone(fields),
             prefix,
             tokens: Tokens::default(),
             codes: Codes::default(),
@@ -75,17 +82,20 @@ impl TagSlot {
 
     pub(super) fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
         let (codes, dictionary) = inputs.text(&self.tag.source)?;
-        let prefix = &self.prefix;
+        let (prefix, dialect, fields) = (&self.prefix, self.dialect, &self.fields);
         self.tokens.update(&dictionary, |value, line| {
             line.extend_from_slice(prefix);
-            escape::tag_value(value, line)
+            escape::element(Element::TagValue, value, dialect, line)
         });
         self.codes = codes;
         if let Key::Translated(translation) = self.tag.key {
             let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
             let changed = self.keys.update(&dictionary, |key, line| {
+                if fields.contains(key) {
+                    return Err(Unwritable::TagAndField(Engines::V3));
+                }
                 line.push(b',');
-                escape::tag_key(key, line)?;
+                escape::element(Element::TagKey, key, dialect, line)?;
                 line.push(b'=');
                 Ok(())
             });
@@ -96,6 +106,16 @@ impl TagSlot {
         }
         self.when = inputs.choice(self.tag.when);
         Ok(())
+    }
+
+    /// Whether the tag of a row has this key, which is `key=` as it is written.
+    pub(super) fn has_key(&self, row: usize, key: &[u8]) -> bool {
+        let written = match self.tag.key {
+            Key::Name(_) => &self.prefix,
+            Key::Translated(_) => self.keys.get(self.key_codes.get(row)),
+        };
+        let has_value = || self.when.has(row) && !self.tokens.get(self.codes.get(row)).is_empty();
+        written.get(1..) == Some(key) && has_value()
     }
 
     /// Appends the tag of a row, if it has one. For tags whose key is the same in every row.

@@ -17,10 +17,10 @@ use crate::converter::{
 use crate::source::{Batch, RowNumbers};
 
 /// A converter written as two functions. Counts what it is asked.
-struct Native {
-    translate: fn(usize, Option<&str>) -> Option<String>,
-    convert: fn(&RecordBatch) -> Converted,
-    asked: Vec<Option<String>>,
+pub(super) struct Native {
+    pub(super) translate: fn(usize, Option<&str>) -> Option<String>,
+    pub(super) convert: fn(&RecordBatch) -> Converted,
+    pub(super) asked: Vec<Option<String>>,
 }
 
 impl Mapping for Native {
@@ -36,7 +36,7 @@ impl Mapping for Native {
     }
 }
 
-fn batch(columns: Vec<ArrayRef>) -> Batch {
+pub(super) fn batch(columns: Vec<ArrayRef>) -> Batch {
     let fields: Vec<_> = columns
         .iter()
         .enumerate()
@@ -48,29 +48,29 @@ fn batch(columns: Vec<ArrayRef>) -> Batch {
     }
 }
 
-fn text(values: &[Option<&str>]) -> ArrayRef {
+pub(super) fn text(values: &[Option<&str>]) -> ArrayRef {
     Arc::new(values.iter().copied().collect::<DictionaryArray<Int32Type>>())
 }
 
-fn times(values: Vec<Option<i64>>) -> ArrayRef {
+pub(super) fn times(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampNanosecondArray::from(values))
 }
 
-fn tag(key: &str, source: Source) -> Tag {
+pub(super) fn tag(key: &str, source: Source) -> Tag {
     Tag { key: Key::Name(key.to_owned()), source, when: None, missing: Missing::Omit }
 }
 
-fn field(key: &str, source: Source, write_as: FieldType) -> Field {
+pub(super) fn field(key: &str, source: Source, write_as: FieldType) -> Field {
     Field { key: Key::Name(key.to_owned()), source, write_as, when: None, missing: Missing::Omit }
 }
 
 /// A plan of one point whose time is the first column.
-fn plan(tags: Vec<Tag>, fields: Vec<Field>) -> Plan {
+pub(super) fn plan(tags: Vec<Tag>, fields: Vec<Field>) -> Plan {
     let point = Point { measurement: "m".to_owned(), time: Source::Column(0), tags, fields, when: None };
     Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 }
 }
 
-fn unused(_: &RecordBatch) -> Converted {
+pub(super) fn unused(_: &RecordBatch) -> Converted {
     unreachable!("the plan does not convert")
 }
 
@@ -80,7 +80,17 @@ fn encode(plan: &Plan, batch: &Batch) -> String {
 }
 
 fn encode_by<M: Mapping<Error = Infallible>>(plan: &Plan, batch: &Batch, mapping: &mut M) -> String {
-    let mut encoder = Encoder::new(plan, Dialect::Any).unwrap();
+    encode_in(Dialect::Any, plan, batch, mapping)
+}
+
+/// As [`encode`], in a dialect and by a converter.
+pub(super) fn encode_in<M: Mapping<Error = Infallible>>(
+    dialect: Dialect,
+    plan: &Plan,
+    batch: &Batch,
+    mapping: &mut M,
+) -> String {
+    let mut encoder = Encoder::new(plan, dialect).unwrap();
     let mut chunks = ChunkBuilder::new(ChunkLimits { points: 1_000, bytes: 1_000_000 });
     let encoded = encoder.encode(batch, mapping, &mut chunks).unwrap();
     let mut shown = chunks.finish().map_or(String::new(), |chunk| String::from_utf8(chunk.body().to_vec()).unwrap());
@@ -99,7 +109,7 @@ fn each_type_of_field_is_written_as_line_protocol_has_it() {
         times(vec![Some(1), Some(2)]),
         Arc::new(Float64Array::from(vec![0.1, 1e300])),
         Arc::new(Int64Array::from(vec![i64::MIN, 7])),
-        Arc::new(UInt64Array::from(vec![u64::MAX, 7])),
+        Arc::new(UInt64Array::from(vec![i64::MAX.unsigned_abs(), 7])),
         Arc::new(BooleanArray::from(vec![true, false])),
         text(&[Some("say \"hi\""), Some("")]),
     ]);
@@ -113,8 +123,8 @@ fn each_type_of_field_is_written_as_line_protocol_has_it() {
         field("as text", Source::Column(4), FieldType::Text),
     ];
     insta::assert_snapshot!(encode(&plan(vec![], fields), &columns), @r#"
-    m f=0.1,i=-9223372036854775808i,u=18446744073709551615u,b=true,t="say \"hi\"",as\ float=-9.223372036854776e+18,as\ text="true" 1
-    m f=1e+300,i=7i,u=7u,b=false,t="",as\ float=7.0,as\ text="false" 2
+    m f=0.1,i=-9223372036854775808i,u=9223372036854775807i,b=true,t="say \"hi\"",as\ float=-9.223372036854776e+18,as\ text="true" 1
+    m f=1e+300,i=7i,u=7i,b=false,t="",as\ float=7.0,as\ text="false" 2
     "#);
 }
 
@@ -225,10 +235,10 @@ fn tags_with_translated_keys_are_sorted_too_and_the_first_of_a_key_wins() {
     plan.translations = vec![1];
     let translate: fn(usize, Option<&str>) -> Option<String> = |_, key| key.map(str::to_owned);
     let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
-    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @"
     m,area=named,zone=dynamic v=true 1
     m,area=named v=true 2
-    row 2 rejected as unwritable: the key of the tag named by translation 0 cannot be written: the server keeps this key for itself
+    row 2 rejected as unwritable: the key of the tag named by translation 0 cannot be written: the key is reserved in every InfluxDB
     ");
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::array::StringArray;
 
 use super::coded::same;
-use super::escape::Unwritable;
+use super::rules::Unwritable;
 
 /// The bytes to write for each entry of a dictionary.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(super) struct Tokens {
     bytes: Vec<u8>,
     /// One more than there are tokens.
     offsets: Vec<usize>,
+    /// The length of the longest.
+    longest: usize,
     /// Entries that cannot be written; few, in ascending order.
     unwritable: Vec<(usize, Unwritable)>,
 }
@@ -33,6 +35,7 @@ impl Tokens {
         }
         self.bytes.clear();
         self.offsets.clear();
+        self.longest = 0;
         self.unwritable.clear();
         self.offsets.push(0);
         for (index, value) in dictionary.iter().enumerate() {
@@ -46,6 +49,7 @@ impl Tokens {
                     self.unwritable.push((index, reason));
                 }
             }
+            self.longest = self.longest.max(self.bytes.len() - start);
             self.offsets.push(self.bytes.len());
         }
         self.offsets.push(self.bytes.len());
@@ -57,6 +61,11 @@ impl Tokens {
     #[inline]
     pub(super) fn get(&self, code: i32) -> &[u8] {
         &self.bytes[self.range(code)]
+    }
+
+    /// The length of the longest token.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// Why the token of a code is empty, if it is not because there is no value.
@@ -77,21 +86,25 @@ impl Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::dialect::Dialect;
     use crate::points::escape;
+    use crate::points::rules::Element;
 
     #[test]
     fn tokens_are_made_once_a_dictionary() {
+        let write = |text: &str, line: &mut Vec<u8>| escape::element(Element::TagValue, text, Dialect::Any, line);
         let dictionary = StringArray::from(vec![Some("sul"), None, Some(""), Some("two\nlines")]);
         let mut tokens = Tokens::default();
-        assert!(tokens.update(&dictionary, escape::tag_value));
-        assert!(!tokens.update(&dictionary, escape::tag_value));
+        assert!(tokens.update(&dictionary, write));
+        assert!(!tokens.update(&dictionary, write));
         assert_eq!(tokens.get(0), b"sul");
         for code in 1..=4 {
             assert_eq!(tokens.get(code), b"");
         }
+        assert_eq!(tokens.longest(), 3);
         assert_eq!(tokens.unwritable(2), None);
         assert_eq!(tokens.unwritable(3), Some(Unwritable::LineBreak));
-        assert!(tokens.update(&StringArray::from(vec!["norte"]), escape::tag_value));
-        assert_eq!(tokens.get(0), b"norte");
+        assert!(tokens.update(&StringArray::from(vec!["norte"]), write));
+        assert_eq!((tokens.get(0), tokens.longest()), (&b"norte"[..], 5));
     }
 }
