@@ -1,6 +1,7 @@
 //! InfluxDB 1.x.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -41,7 +42,7 @@ impl InfluxDb {
     fn launch(authentication: bool) -> Self {
         let (port, rpc_port) = (free_port(), free_port());
         let process = Process::start("influxdb", |directory| {
-            let configuration = directory.join("influxdb.conf");
+            let configuration = configuration(directory);
             let root = directory.display();
             let text = format!(
                 r#"reporting-disabled = true
@@ -59,12 +60,16 @@ store-enabled = false
 "#
             );
             fs::write(&configuration, text).unwrap();
-            let mut command = Command::new(program(Program::Influxd));
-            command.arg("run").arg("-config").arg(configuration).env("HOME", directory);
-            command
+            command(directory)
         })
-        .wait_until(|| request(port, &Request::new("GET", "/ping")).is_ok_and(|response| response.status == 204));
+        .wait_until(|| answers(port));
         Self { process, port, authentication }
+    }
+
+    /// Stops the server as a power failure does, and starts it again: it reads all that it keeps from its files.
+    pub fn restart(&mut self) {
+        self.process.restart(command);
+        self.process.become_ready(|| answers(self.port));
     }
 
     /// Such as `http://127.0.0.1:8086`.
@@ -99,14 +104,34 @@ store-enabled = false
     ///
     /// Where the server reports an error.
     pub fn query(&self, database: &str, statement: &str) -> Vec<Value> {
+        self.query_all(database, statement).swap_remove(0)
+    }
+
+    /// Runs statements of InfluxQL, joined by `;`, and returns the series of each result, as [`Self::query`].
+    ///
+    /// # Panics
+    ///
+    /// Where the server reports an error.
+    pub fn query_all(&self, database: &str, statements: &str) -> Vec<Vec<Value>> {
         let target = format!("/query?db={database}&epoch=ns{}", self.credentials());
-        let body = format!("q={}", form_encode(statement));
+        let body = format!("q={}", form_encode(statements));
         let query =
             Request::new("POST", &target).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = request(self.port, &query).unwrap().succeeded().json();
-        let result = &answer["results"][0];
-        assert!(result["error"].is_null(), "{statement}: {result}\n{}", self.process.log_tail());
-        result["series"].as_array().cloned().unwrap_or_default()
+        let series = |result: &Value| {
+            assert!(result["error"].is_null(), "{statements}: {result}\n{}", self.process.log_tail());
+            result["series"].as_array().cloned().unwrap_or_default()
+        };
+        answer["results"].as_array().unwrap().iter().map(series).collect()
+    }
+
+    /// Runs a statement of InfluxQL and returns its result as comma-separated values, in which numbers are exact.
+    pub fn query_csv(&self, database: &str, statement: &str) -> String {
+        let target = format!("/query?db={database}&epoch=ns{}&q={}", self.credentials(), form_encode(statement));
+        request(self.port, &Request::new("GET", &target).header("accept", "application/csv"))
+            .unwrap()
+            .succeeded()
+            .text()
     }
 
     /// The number in the one row of `SELECT {expression} FROM {measurement}`; 0 where there is no point.
@@ -119,6 +144,20 @@ store-enabled = false
         let (name, password) = ADMINISTRATOR;
         if self.authentication { format!("&u={name}&p={password}") } else { String::new() }
     }
+}
+
+fn configuration(directory: &Path) -> PathBuf {
+    directory.join("influxdb.conf")
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(program(Program::Influxd));
+    command.arg("run").arg("-config").arg(configuration(directory)).env("HOME", directory);
+    command
+}
+
+fn answers(port: u16) -> bool {
+    request(port, &Request::new("GET", "/ping")).is_ok_and(|response| response.status == 204)
 }
 
 /// Encodes all but letters and digits.

@@ -53,15 +53,26 @@ impl Process {
     /// Starts what `command` makes of the new process's directory. What it prints goes to its log.
     pub(crate) fn start(name: &str, command: impl FnOnce(&Path) -> Command) -> Self {
         let directory = tempfile::Builder::new().prefix(name).tempdir().unwrap();
-        let log = File::create(log_path(directory.path())).unwrap();
-        let mut command = command(directory.path());
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let child = spawn(directory.path(), command(directory.path()));
         Self { name: name.to_owned(), child, directory }
+    }
+
+    /// Ends the process, and starts another in its directory.
+    pub(crate) fn restart(&mut self, command: impl FnOnce(&Path) -> Command) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(self.directory(), command(self.directory()));
+    }
+
+    /// Itself, once `ready` says so.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::become_ready`].
+    #[must_use]
+    pub(crate) fn wait_until(mut self, ready: impl Fn() -> bool) -> Self {
+        self.become_ready(ready);
+        self
     }
 
     /// Waits until `ready` says so.
@@ -69,8 +80,7 @@ impl Process {
     /// # Panics
     ///
     /// Where the process ends first, or takes too long, with the end of its log.
-    #[must_use]
-    pub(crate) fn wait_until(mut self, ready: impl Fn() -> bool) -> Self {
+    pub(crate) fn become_ready(&mut self, ready: impl Fn() -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         while !ready() {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -79,7 +89,6 @@ impl Process {
             assert!(Instant::now() < deadline, "{} is not ready after {START_LIMIT:?}\n{}", self.name, self.log_tail());
             thread::sleep(POLL_INTERVAL);
         }
-        self
     }
 
     /// Waits until the process ends by itself.
@@ -116,6 +125,17 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Starts a command whose log is in this directory.
+fn spawn(directory: &Path, mut command: Command) -> Child {
+    let log = File::create(log_path(directory)).unwrap();
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
 }
 
 fn log_path(directory: &Path) -> PathBuf {

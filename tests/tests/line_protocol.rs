@@ -1,0 +1,380 @@
+//! What InfluxDB 1.x makes of the lines that are written for it: every one is taken, and gives back what was meant, also
+//! after the server has read its files again.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::fs;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampNanosecondArray};
+use arrow::datatypes::Schema;
+use fastrand::Rng;
+use influxdb_loader::converter::{Constant, Converted, Field, FieldType, Key, Missing, Plan, Point, Source, Tag};
+use influxdb_loader::points::{ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
+use influxdb_loader::source::{Batch, RowNumbers};
+use influxdb_loader_tests::{InfluxDb, Loader, parquet};
+use serde_json::{Value, json};
+
+const DATABASE: &str = "energy_data";
+
+/// What the parser of the server has a meaning for, or the programs around it.
+const SPECIAL: &[&str] = &[
+    "\\", "\\", ",", "=", " ", "\"", "'", "#", "#!~#", "\n", "\r", "\t", "\0", "\u{1b}", "\u{7f}", "\u{85}",
+    "\u{2028}", "\u{feff}", "\u{fffd}", "i", "u", "t", "true", "1e9", "é", "北", "😀", "a", "b",
+];
+
+/// Texts that people have been caught by.
+const PICKED: &[&str] = &[
+    "C:\\data",
+    "C:\\new",
+    "\\\\server\\share",
+    "a\\,b",
+    "a\\=b",
+    "a\\\"b",
+    "say \"hi\"",
+    "\"quoted\"",
+    "\"",
+    "\\\"",
+    "''",
+    "a=b, c=d",
+    "key=\"value\",other=1i 5",
+    "=",
+    ",",
+    ",,",
+    "# comment",
+    "#",
+    "a#!~",
+    "#!~#",
+    "true",
+    "1u",
+    "NaN",
+    "São Paulo",
+    "ponto e vírgula; aspas”",
+    "北京",
+    "😀😀",
+    "e\u{301}",
+    "\u{202e}abc",
+    "a\u{0}b",
+    "a\tb",
+    "a\rb",
+    "two\nlines",
+    "ends\\",
+    "a\\ b",
+    "a\\\\ b",
+    "time",
+    "_field",
+    "_measurement",
+    "SELECT * FROM x; --",
+    "%s%n",
+    "${HOME}",
+];
+
+/// Hand-picked texts, then as many made of special parts.
+fn texts(random: &mut Rng, count: usize) -> Vec<String> {
+    let mut texts: Vec<String> = PICKED.iter().map(|text| (*text).to_owned()).collect();
+    while texts.len() < count {
+        let parts = random.usize(1..7);
+        texts.push((0..parts).map(|_| SPECIAL[random.usize(..SPECIAL.len())]).collect());
+    }
+    texts
+}
+
+/// Whether a tag of 1.x can have this value. Says the same as the loader, in other words.
+fn is_held(tag: &str) -> bool {
+    let parts_series = tag.contains("#!~#") || tag.ends_with("#!~");
+    !tag.is_empty() && !tag.contains('\n') && !tag.ends_with('\\') && !tag.contains("\\ ") && !parts_series
+}
+
+/// Whether a measurement or a field key of 1.x can have this name.
+fn is_held_name(name: &str) -> bool {
+    let escapes = [",", "=", " ", "\""].iter().any(|next| name.contains(&format!("\\{next}")));
+    is_held(name) && !escapes && !name.starts_with(['\t', '\0']) && name != "time"
+}
+
+/// The rows of a series of a result, by time, without the columns that are null.
+fn rows(series: &Value) -> BTreeMap<i64, BTreeMap<String, Value>> {
+    let columns: Vec<&str> = series["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let row = |values: &Value| {
+        let values = columns.iter().zip(values.as_array().unwrap());
+        let row = values.filter(|(name, value)| **name != "time" && !value.is_null());
+        row.map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+    };
+    let values = series["values"].as_array().unwrap();
+    values.iter().map(|values| (values[0].as_i64().unwrap(), row(values))).collect()
+}
+
+/// A float of any size, the limits at first.
+fn float(random: &mut Rng, row: usize) -> f64 {
+    let limits = [0.0, -0.0, f64::MIN, f64::MAX, f64::MIN_POSITIVE, 5e-324, -5e-324, 1e21, 1e-7, 0.1, 1.0 / 3.0];
+    loop {
+        let value = limits.get(row).copied().unwrap_or_else(|| f64::from_bits(random.u64(..)));
+        if value.is_finite() {
+            return value;
+        }
+    }
+}
+
+/// A time of any size, the limits at first, each once.
+fn times(random: &mut Rng, count: usize) -> Vec<i64> {
+    let mut times = vec![i64::MIN + 2, i64::MAX - 1, -1, 0, 1];
+    let mut known: BTreeSet<i64> = times.iter().copied().collect();
+    while times.len() < count {
+        // Years that share shards: the server keeps an open file for each week.
+        let time = 1_600_000_000_000_000_000 + random.i64(0..1_000_000_000_000_000);
+        if known.insert(time) {
+            times.push(time);
+        }
+    }
+    times
+}
+
+#[test]
+fn values_of_every_kind_are_loaded_and_given_back() {
+    let mut random = Rng::with_seed(1);
+    // The converter trims tags and units, and takes a word for none; it leaves these as they are.
+    let stays = |text: &String| text.trim() == text && text != "NaN";
+    let values: Vec<String> = texts(&mut random, 700).into_iter().filter(stays).collect();
+    let count = values.len();
+    let times = times(&mut random, count);
+    let floats: Vec<f64> = (0..count).map(|row| float(&mut random, row)).collect();
+    // Another order in each column, so that rows differ in more than one tag.
+    let text = |row: usize, shift: usize| values[(row * shift) % count].as_str();
+    let texts = |shift| Arc::new(StringArray::from_iter_values((0..count).map(|row| text(row, shift)))) as ArrayRef;
+    let same = || Arc::new(StringArray::from_iter_values((0..count).map(|_| "load"))) as ArrayRef;
+    let columns = RecordBatch::try_from_iter([
+        ("timestamp", Arc::new(TimestampNanosecondArray::from(times.clone()).with_timezone("UTC")) as ArrayRef),
+        ("region", texts(1)),
+        ("sector", texts(7)),
+        ("value", Arc::new(Float64Array::from(floats.clone()))),
+        ("unit", texts(11)),
+        ("consumer_type", same()),
+        ("measurement_type", same()),
+    ])
+    .unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("dataset=consumption.parquet");
+    fs::write(&file, parquet(&columns)).unwrap();
+
+    let mut influxdb = InfluxDb::start(DATABASE);
+    let load = Loader::new(["load", "--json", "--dataset", "consumption"]).argument(&file);
+    let report = load.settings(influxdb.settings(DATABASE)).run().succeeded().json();
+    let accounts = &report["objects"][0]["accounts"];
+    let is_written = |row: &usize| is_held(text(*row, 1)) && is_held(text(*row, 7));
+    let written: Vec<usize> = (0..count).filter(is_written).collect();
+    assert!(written.len() > 250, "{} of {count} rows", written.len());
+    assert_eq!(accounts["written"], written.len(), "{accounts}");
+    assert_eq!(accounts["rejected"], json!({ "unwritable": count - written.len() }), "{accounts}");
+
+    for _ in 0..2 {
+        let kept = rows(&influxdb.query(DATABASE, "SELECT * FROM consumption_data")[0]);
+        assert_eq!(kept.len(), written.len());
+        // Numbers that are not rounded on the way: name, tags, time and value.
+        let exact = influxdb.query_csv(DATABASE, "SELECT value FROM consumption_data");
+        let exact = exact.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+        let exact: BTreeMap<i64, u64> =
+            exact.map(|cells| (cells[2].parse().unwrap(), cells[3].parse::<f64>().unwrap().to_bits())).collect();
+        for row in &written {
+            let point = &kept[&times[*row]];
+            assert_eq!(point["region"], text(*row, 1));
+            assert_eq!(point["sector"], text(*row, 7));
+            assert_eq!(point["unit"], text(*row, 11));
+            assert_eq!(exact[&times[*row]], floats[*row].to_bits(), "{}", floats[*row]);
+        }
+        influxdb.restart();
+    }
+}
+
+/// A plan needs no converter.
+struct Nothing;
+
+impl Mapping for Nothing {
+    type Error = Infallible;
+
+    fn translate(&mut self, _: usize, values: &StringArray) -> Result<StringArray, Infallible> {
+        Ok(values.clone())
+    }
+
+    fn convert(&mut self, _: &RecordBatch) -> Result<Converted, Infallible> {
+        Ok(Converted { computed: Vec::new(), masks: Vec::new(), rejected: Vec::new() })
+    }
+}
+
+/// A point of constants.
+struct Names {
+    measurement: String,
+    tag: String,
+    value: String,
+    fields: Vec<(String, Constant)>,
+}
+
+impl Names {
+    /// The line for 1.x, where it can have these names.
+    fn line(&self) -> Option<String> {
+        let constant = |constant: &Constant| Source::Constant(constant.clone());
+        let field = |(key, value): &(String, Constant)| Field {
+            key: Key::Name(key.clone()),
+            source: constant(value),
+            write_as: match value {
+                Constant::Boolean(_) => FieldType::Boolean,
+                Constant::Integer(_) => FieldType::Integer,
+                Constant::Unsigned(_) => FieldType::Unsigned,
+                Constant::Float(_) => FieldType::Float,
+                Constant::Text(_) => FieldType::Text,
+            },
+            when: None,
+            missing: Missing::Omit,
+        };
+        let tag = Tag {
+            key: Key::Name(self.tag.clone()),
+            source: Source::Constant(Constant::Text(self.value.clone())),
+            when: None,
+            missing: Missing::Omit,
+        };
+        let point = Point {
+            measurement: self.measurement.clone(),
+            time: Source::Constant(Constant::Integer(1)),
+            tags: vec![tag],
+            fields: self.fields.iter().map(field).collect(),
+            when: None,
+        };
+        let plan =
+            Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 };
+        let mut encoder = Encoder::new(&plan, Dialect::V1).ok()?;
+        let one_row = RecordBatchOptions::new().with_row_count(Some(1));
+        let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
+        let batch = Batch { rows: RowNumbers::starting_at(0), columns };
+        let mut chunks = ChunkBuilder::new(ChunkLimits { points: 10, bytes: usize::MAX });
+        let encoded = encoder.encode(&batch, &mut Nothing, &mut chunks).unwrap();
+        assert_eq!(chunks.take_full().count(), 0);
+        match chunks.finish() {
+            Some(chunk) => Some(String::from_utf8(chunk.body().to_vec()).unwrap()),
+            None => {
+                assert_eq!(encoded.rejected[0].code, "unwritable", "{}", encoded.rejected[0].message);
+                None
+            }
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        let tag = is_held(&self.value) && !self.tag.contains("\\ ") && self.tag != "time";
+        let key = !self.tag.contains('\n') && !self.tag.ends_with('\\') && !self.tag.contains("#!~#");
+        // A field's key may hold what ends a series.
+        let field = |key: &str| is_held_name(&key.replace("#!~", "-")) && !key.is_empty();
+        let measurement = is_held_name(&self.measurement) && !self.measurement.starts_with('#');
+        tag && key && measurement && self.fields.iter().all(|(key, _)| field(key))
+    }
+}
+
+/// A name as InfluxQL has it.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[test]
+fn names_of_every_kind_are_written_and_found_again() {
+    let mut random = Rng::with_seed(2);
+    let names = texts(&mut random, 300);
+    let point = |index: usize| {
+        // Each name is in each place once, beside names that are easy.
+        let name = |place: usize| {
+            let text = if index % 4 == place { names[index / 4].clone() } else { String::new() };
+            format!("{text}{}", ["m", "t", "v", "f"][place])
+        };
+        Names {
+            measurement: format!("{}{index}", name(0)),
+            tag: name(1),
+            value: name(2),
+            fields: vec![
+                (name(3), Constant::Text(names[index / 4].clone())),
+                (format!("{} integer", name(3)), Constant::Integer([i64::MIN, i64::MAX][index % 2])),
+                (format!("{},unsigned", name(3)), Constant::Unsigned(i64::MAX.unsigned_abs())),
+                (format!("{}=boolean", name(3)), Constant::Boolean(index % 2 == 0)),
+                (format!("{}\"float\"", name(3)), Constant::Float(1.5)),
+            ],
+        }
+    };
+    let points: Vec<Names> = (0..names.len() * 4).map(point).collect();
+    let mut body = String::new();
+    let mut written = Vec::new();
+    for point in &points {
+        let line = point.line();
+        assert_eq!(line.is_some(), point.is_held(), "{:?} {:?} {:?}", point.measurement, point.tag, point.fields);
+        // A query cannot name a measurement with these: it reads a carriage return as a newline, and a NUL as its end.
+        if !point.measurement.contains(['\r', '\0']) {
+            body.extend(line.iter().map(String::as_str));
+            written.extend(line.map(|_| point));
+        }
+    }
+    assert!(written.len() > 600, "{} of {} points", written.len(), points.len());
+
+    let mut influxdb = InfluxDb::start(DATABASE);
+    let answer = influxdb.write(DATABASE, &body);
+    assert_eq!(answer.status, 204, "{}", answer.text());
+    influxdb.restart();
+    for chunk in written.chunks(100) {
+        let statements: Vec<String> =
+            chunk.iter().map(|point| format!("SELECT * FROM {}", identifier(&point.measurement))).collect();
+        let results = influxdb.query_all(DATABASE, &statements.join(";"));
+        for (point, series) in chunk.iter().zip(results) {
+            assert_eq!(series[0]["name"], point.measurement);
+            let mut meant = BTreeMap::from([(point.tag.clone(), json!(point.value))]);
+            meant.extend(point.fields.iter().map(|(key, value)| {
+                let value = match value {
+                    Constant::Boolean(value) => json!(value),
+                    Constant::Integer(value) => json!(value),
+                    Constant::Unsigned(value) => json!(value),
+                    Constant::Float(value) => json!(value),
+                    Constant::Text(value) => json!(value),
+                };
+                (key.clone(), value)
+            }));
+            assert_eq!(rows(&series[0]), BTreeMap::from([(1, meant)]), "{:?}", point.measurement);
+        }
+    }
+}
+
+#[test]
+fn what_is_not_written_would_be_refused_or_lost_or_bent() {
+    let mut influxdb = InfluxDb::start(DATABASE);
+    let key = |length: usize| format!("long,t={}", "x".repeat(length - "long,t=".len() - "#!~#".len() - "v".len()));
+    for refused in [
+        "low v=1 -9223372036854775807".to_owned(),
+        "high v=1 9223372036854775807".to_owned(),
+        "unsigned v=1u 1".to_owned(),
+        "time,time=a v=1 1".to_owned(),
+        "time time=1 1".to_owned(),
+        "empty,t= v=1 1".to_owned(),
+        "backslash,t=a\\ v=1 1".to_owned(),
+        r"key a\\,b=1 1".to_owned(),
+        format!("{} v=1 1", key(65_536)),
+        // A tag that hides the end of its line, and of those after it.
+        "hidden,a\\\\ b=\"c v=1 1\nlost v=1 1".to_owned(),
+    ] {
+        assert_eq!(influxdb.write(DATABASE, &refused).status, 400, "{refused}");
+    }
+    assert_eq!(influxdb.query(DATABASE, "SELECT * FROM /.*/"), Vec::<Value>::new());
+    for taken in [
+        &format!("{} v=1 1", key(65_535)),
+        "low v=1 -9223372036854775806",
+        "high v=1 9223372036854775806",
+        "#comment v=1 1",
+        "field time=1,v=1 1",
+        r"measurement\\,a v=1 1",
+        r#"measurement\"b v=1 1"#,
+        "\tmeasurement v=1 1",
+        "series,t=a#!~#b v=1 1",
+    ] {
+        assert_eq!(influxdb.write(DATABASE, taken).status, 204, "{taken}");
+    }
+    influxdb.restart();
+    let names = |statement: &str| -> Vec<String> {
+        let series = influxdb.query(DATABASE, statement);
+        let rows = series.iter().flat_map(|series| series["values"].as_array().unwrap());
+        rows.map(|row| row[0].as_str().unwrap().chars().take(20).collect()).collect()
+    };
+    let kept = names("SHOW SERIES").join(" | ");
+    insta::assert_snapshot!(kept, @r#"field | high | long,t=xxxxxxxxxxxxx | low | measurement | measurement\"b | measurement\,a | series,t=a"#);
+    insta::assert_snapshot!(names("SHOW MEASUREMENTS").join(" | "), @r#"field | high | long | low | measurement | measurement"b | measurement,a | series"#);
+    insta::assert_snapshot!(names("SHOW FIELD KEYS").join(" | "), @"v | v | v | v | v | v | b#!~#v | v");
+}
