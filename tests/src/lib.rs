@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod data;
+mod fault_server;
 mod http;
 mod influxdb;
 mod lambda;
@@ -20,6 +21,9 @@ mod victoria_metrics;
 
 pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
+};
+pub use fault_server::{
+    Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };
 pub use http::{Request, Responder, Response, request};
 pub use influxdb::InfluxDb;
