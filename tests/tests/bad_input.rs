@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, ListArray, RecordBatch};
 use arrow::datatypes::Float64Type;
 use influxdb_loader_tests::{
-    InfluxDb, Loader, Moto, Outcome, Responder, Response, Settings, consumption_file, parquet, small_consumption,
+    Dialect, Fault, FaultServer, InfluxDb, Loader, Moto, Outcome, Settings, consumption_file, parquet,
+    small_consumption,
 };
 use insta::assert_snapshot;
 
@@ -191,17 +192,16 @@ fn an_object_that_may_not_be_read() {
 
 #[test]
 fn a_secret_that_does_not_exist() {
-    let moto = Moto::start();
-    let server = Responder::always(Response::new(204, ""));
+    let (moto, server) = (Moto::start(), FaultServer::start(Dialect::V2));
     let settings = moto.settings().with("INFLUXDB_API", "v2").with("INFLUXDB_TOKEN_SECRET_NAME", "missing");
     let error = Input::of(&small_consumption()).error_into(&server.url(), settings);
     assert_snapshot!(error, @"error: `DIRECTORY/dataset=consumption/a.parquet`: InfluxDB's token cannot be had: the secret `missing` cannot be read from Secrets Manager: ResourceNotFoundException, Secrets Manager can't find the specified secret.");
-    assert!(server.requests().iter().all(|request| request.method == "GET"), "nothing is written without a token");
+    assert!(server.requests().writes().is_empty(), "nothing is written without a token");
 }
 
 #[test]
 fn a_wrong_token() {
-    let server = Responder::always(Response::new(401, r#"{"code":"unauthorized","message":"unauthorized access"}"#));
+    let server = FaultServer::start(Dialect::V2);
     let settings = Settings::default().with("INFLUXDB_API", "v2").with("INFLUXDB_TOKEN", "very-secret");
     let error = Input::of(&small_consumption()).error_into(&server.url(), settings);
     assert_snapshot!(error, @"
@@ -230,7 +230,7 @@ fn a_database_that_does_not_exist() {
 
 #[test]
 fn a_server_that_is_not_there() {
-    let server = Responder::always(Response::new(204, ""));
+    let server = FaultServer::start(Dialect::V1);
     let url = server.url();
     drop(server);
     let settings = Settings::default().with("INFLUXDB_API", "v1");
@@ -240,7 +240,7 @@ fn a_server_that_is_not_there() {
 
 #[test]
 fn a_server_that_stays_busy() {
-    let server = Responder::always(Response::new(503, "busy"));
+    let server = FaultServer::start(Dialect::V1).failing(|_| Fault::answer(503, "busy"));
     let settings = Settings::default().with("INFLUXDB_API", "v1");
     let error = Input::of(&small_consumption()).error_into(&server.url(), settings);
     assert_snapshot!(error, @"error: InfluxDB is failing or too busy: `URL/ping` answered 503, busy (1 attempt in N ms)");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Function, InfluxDb, Loader, Moto, Responder, Response,
-    Settings, consumption_file, parquet, small_consumption,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Dialect, FaultServer, Function, InfluxDb, Loader, Moto,
+    Rules, Settings, consumption_file, parquet, small_consumption,
 };
 use serde_json::{Value, json};
 
@@ -161,10 +161,7 @@ fn api_gateway_gets_a_response_for_bodies_plain_and_in_base64() {
 fn the_token_comes_from_secrets_manager_and_is_read_again_when_it_is_refused() {
     let site = Site::start();
     site.moto.create_secret("influxdb-token", r#"{"token": "old"}"#);
-    let server = Responder::start(|request| {
-        let authorized = request.headers.get("authorization").is_some_and(|value| value == "Token new");
-        if authorized { Response::new(204, "") } else { Response::new(401, r#"{"code":"unauthorized"}"#) }
-    });
+    let server = FaultServer::with(Rules { token: Some("new".to_owned()), ..Rules::of(Dialect::V2) });
     let settings = site
         .moto
         .settings()
@@ -179,6 +176,7 @@ fn the_token_comes_from_secrets_manager_and_is_read_again_when_it_is_refused() {
     site.moto.put_secret("influxdb-token", "new");
     let accepted = function.invoke(&json!({ "bucket": BUCKET, "key": KEY }));
     assert!(!accepted.failed, "{}", accepted.answer);
+    assert_eq!(server.store().len(), 2);
 }
 
 #[test]
