@@ -23,6 +23,24 @@ pub struct Function {
     port: u16,
 }
 
+/// Starts the function with these settings, as Lambda does. `runtime` is where it asks for events.
+pub(crate) fn start(runtime: &str, settings: Settings) -> Process {
+    let settings = Settings::from([
+        ("AWS_LAMBDA_RUNTIME_API", runtime.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_NAME", NAME.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{NAME}")),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "2000/01/01/[$LATEST]1".to_owned()),
+    ])
+    .and(settings);
+    Process::start("lambda-function", |directory| {
+        let mut command = command(&programs().lambda, &settings);
+        command.env("TMPDIR", directory).current_dir(directory);
+        command
+    })
+}
+
 /// What became of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
@@ -52,20 +70,7 @@ impl Function {
             command
         })
         .wait_until(|| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok());
-        let settings = Settings::from([
-            ("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt/{NAME}")),
-            ("AWS_LAMBDA_FUNCTION_NAME", NAME.to_owned()),
-            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024".to_owned()),
-            ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{NAME}")),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "2000/01/01/[$LATEST]1".to_owned()),
-        ])
-        .and(settings);
-        let function = Process::start("lambda-function", |directory| {
-            let mut command = command(&programs().lambda, &settings);
-            command.env("TMPDIR", directory).current_dir(directory);
-            command
-        });
+        let function = start(&format!("http://127.0.0.1:{port}/.rt/{NAME}"), settings);
         Self { emulator, function, port }
     }
 

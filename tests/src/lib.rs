@@ -17,6 +17,7 @@ mod loader;
 mod moto;
 mod process;
 mod programs;
+mod runtime;
 mod victoria_metrics;
 
 pub use data::{
@@ -31,4 +32,5 @@ pub use lambda::{Function, Invocation};
 pub use loader::{Loader, Settings, shell};
 pub use moto::Moto;
 pub use process::Outcome;
+pub use runtime::Runtime;
 pub use victoria_metrics::{Series, VictoriaMetrics};

@@ -93,7 +93,8 @@ impl FaultServer {
             .with("INFLUXDB_BUCKET", rules.bucket);
         match rules.token {
             Some(token) => settings.with("INFLUXDB_TOKEN", token),
-            None => settings.with("INFLUXDB_API", "v1"),
+            None if rules.dialect == Dialect::V1 => settings.with("INFLUXDB_API", "v1"),
+            None => settings,
         }
     }
 

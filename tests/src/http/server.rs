@@ -78,6 +78,11 @@ impl Wire<'_> {
         self.stop.wait(time);
     }
 
+    /// Whether the server is to end.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.is_set()
+    }
+
     /// Says nothing for as long as the client listens.
     pub(crate) fn wait_for_the_client_to_go(&mut self) {
         while let Ok(read @ [_, ..]) = self.reader.fill_buf() {

@@ -1,0 +1,71 @@
+//! Requests that are too large: smaller ones are sent, down to one row.
+
+use influxdb_loader_tests::{Cut, Dialect, Fault, FaultServer, Response, Rules};
+
+use super::rows::Rows;
+use super::{DIALECTS, Load};
+
+/// The statuses that were answered, of which so many are 413.
+fn too_large(server: &FaultServer) -> usize {
+    server.requests().statuses().iter().filter(|status| **status == Some(413)).count()
+}
+
+#[test]
+fn batches_are_halved_until_they_fit_and_the_size_is_remembered() {
+    for dialect in DIALECTS {
+        // About 120 bytes a row: 5,000, 2,500 and 1,250 rows are too many, and 625 are not.
+        let server = FaultServer::with(Rules { bytes: 100_000, ..Rules::of(dialect) });
+        let load = Load::of(Rows::new(20_000)).one_by_one().with("MAX_BATCH_SIZE", 5000);
+        load.into(&server).succeeded().has_everything(&server);
+        assert_eq!(too_large(&server), 3, "{dialect:?}");
+        // Halves are never filled up, so that there may be twice as many as would do.
+        let writes = server.requests().writes().len();
+        assert!(writes <= 3 + 2 * 20_000 / 625, "{dialect:?}: {writes} writes");
+    }
+}
+
+#[test]
+fn writes_at_once_learn_the_size_together() {
+    let server = FaultServer::with(Rules { bytes: 100_000, ..Rules::of(Dialect::V2) });
+    let load = Load::of(Rows::new(40_000)).with("MAX_BATCH_SIZE", 5000).with("WRITE_CONCURRENCY", 4);
+    load.into(&server).succeeded().has_everything(&server);
+    // Each of the four may meet each of the three sizes once.
+    assert!(too_large(&server) <= 12, "{}", too_large(&server));
+}
+
+#[test]
+fn a_row_that_is_too_large_by_itself_is_rejected() {
+    for dialect in DIALECTS {
+        let server = FaultServer::with(Rules { bytes: 20_000, ..Rules::of(dialect) });
+        let rows = Rows::new(1000).with_region(&[321], &"x".repeat(30_000));
+        Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, "too-large", &[321]);
+    }
+}
+
+#[test]
+fn a_proxy_that_answers_before_it_has_read_the_body_is_understood() {
+    // Bodies that do not fit into the buffers of a connection, so that the client is still sending when it is answered.
+    let server = FaultServer::start(Dialect::V2).failing(|arrival| {
+        let length = arrival.request().headers.get("content-length").and_then(|length| length.parse().ok());
+        match length {
+            Some(400_000..) => Fault::AnswerHead(Response::new(413, "<html>Request Entity Too Large</html>")),
+            _ => Fault::None,
+        }
+    });
+    let rows = Rows::new(60_000);
+    let load = Load::of(rows).with("MAX_BATCH_SIZE", 60_000).with("MAX_BATCH_BYTES", 50 * 1024 * 1024);
+    load.into(&server).succeeded().has_everything(&server);
+}
+
+#[test]
+fn a_proxy_that_hangs_up_on_large_bodies_is_met_with_smaller_ones() {
+    let server = FaultServer::start(Dialect::V2).failing(|arrival| {
+        let length = arrival.request().headers.get("content-length").and_then(|length| length.parse().ok());
+        match length {
+            Some(8_000_usize..) => Fault::CutInBody(1_000, Cut::Reset),
+            _ => Fault::None,
+        }
+    });
+    let load = Load::of(Rows::new(2000)).in_one_batch().with("MAX_RETRIES", 0);
+    load.into(&server).succeeded().has_everything(&server);
+}
