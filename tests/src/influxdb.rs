@@ -1,7 +1,6 @@
 //! InfluxDB 1.x.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -42,7 +41,7 @@ impl InfluxDb {
     fn launch(authentication: bool) -> Self {
         let (port, rpc_port) = (free_port(), free_port());
         let process = Process::start("influxdb", |directory| {
-            let configuration = configuration(directory);
+            let configuration = directory.join("influxdb.conf");
             let root = directory.display();
             let text = format!(
                 r#"reporting-disabled = true
@@ -60,16 +59,29 @@ store-enabled = false
 "#
             );
             fs::write(&configuration, text).unwrap();
-            command(directory)
+            let mut command = Command::new(program(Program::Influxd));
+            command.arg("run").arg("-config").arg(configuration).env("HOME", directory);
+            command
         })
         .wait_until(|| answers(port));
         Self { process, port, authentication }
     }
 
-    /// Stops the server as a power failure does, and starts it again: it reads all that it keeps from its files.
+    /// Stops the server. What it was given stays where it is.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
+    /// Starts the server again after it was stopped, at the same address and with the same data.
+    pub fn start_again(&mut self) {
+        let port = self.port;
+        self.process.start_again(|| answers(port));
+    }
+
+    /// Stops the server and starts it again: it reads all that it keeps from its files.
     pub fn restart(&mut self) {
-        self.process.restart(command);
-        self.process.become_ready(|| answers(self.port));
+        self.stop();
+        self.start_again();
     }
 
     /// Such as `http://127.0.0.1:8086`.
@@ -144,16 +156,6 @@ store-enabled = false
         let (name, password) = ADMINISTRATOR;
         if self.authentication { format!("&u={name}&p={password}") } else { String::new() }
     }
-}
-
-fn configuration(directory: &Path) -> PathBuf {
-    directory.join("influxdb.conf")
-}
-
-fn command(directory: &Path) -> Command {
-    let mut command = Command::new(program(Program::Influxd));
-    command.arg("run").arg("-config").arg(configuration(directory)).env("HOME", directory);
-    command
 }
 
 fn answers(port: u16) -> bool {

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// How long a server may take until it answers. Generous: the machine may be busy compiling.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a server may take to end when it is asked to.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
 /// How often a process is looked at while it is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -45,6 +48,7 @@ pub(crate) fn free_port() -> u16 {
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
+    command: Command,
     child: Child,
     directory: TempDir,
 }
@@ -53,34 +57,47 @@ impl Process {
     /// Starts what `command` makes of the new process's directory. What it prints goes to its log.
     pub(crate) fn start(name: &str, command: impl FnOnce(&Path) -> Command) -> Self {
         let directory = tempfile::Builder::new().prefix(name).tempdir().unwrap();
-        let child = spawn(directory.path(), command(directory.path()));
-        Self { name: name.to_owned(), child, directory }
-    }
-
-    /// Ends the process, and starts another in its directory.
-    pub(crate) fn restart(&mut self, command: impl FnOnce(&Path) -> Command) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.child = spawn(self.directory(), command(self.directory()));
+        let log = File::create(log_path(directory.path())).unwrap();
+        let mut command = command(directory.path());
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = spawn(&mut command);
+        Self { name: name.to_owned(), command, child, directory }
     }
 
     /// Itself, once `ready` says so.
     ///
     /// # Panics
     ///
-    /// As [`Self::become_ready`].
+    /// Where the process ends first, or takes too long, with the end of its log.
     #[must_use]
     pub(crate) fn wait_until(mut self, ready: impl Fn() -> bool) -> Self {
-        self.become_ready(ready);
+        self.wait_for(ready);
         self
     }
 
-    /// Waits until `ready` says so.
+    /// Asks the process to end, and waits until it has.
     ///
     /// # Panics
     ///
-    /// Where the process ends first, or takes too long, with the end of its log.
-    pub(crate) fn become_ready(&mut self, ready: impl Fn() -> bool) {
+    /// Where it takes too long.
+    pub(crate) fn stop(&mut self) {
+        // The standard library only knows the signal that leaves a process no time to write what it has in memory.
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(asked.success(), "{} has ended before it was asked to\n{}", self.name, self.log_tail());
+        self.wait(STOP_LIMIT);
+    }
+
+    /// Starts a process that has been stopped again, with what is in its directory, and waits until `ready` says so.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::wait_until`].
+    pub(crate) fn start_again(&mut self, ready: impl Fn() -> bool) {
+        self.child = spawn(&mut self.command);
+        self.wait_for(ready);
+    }
+
+    fn wait_for(&mut self, ready: impl Fn() -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         while !ready() {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -127,15 +144,8 @@ impl Drop for Process {
     }
 }
 
-/// Starts a command whose log is in this directory.
-fn spawn(directory: &Path, mut command: Command) -> Child {
-    let log = File::create(log_path(directory)).unwrap();
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().unwrap())
-        .stderr(log)
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
+fn spawn(command: &mut Command) -> Child {
+    command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
 }
 
 fn log_path(directory: &Path) -> PathBuf {

@@ -11,7 +11,7 @@ use crate::{Request, Response, request};
 /// A running VictoriaMetrics. It keeps numbers only, one series for each field and set of tags, and drops text fields.
 #[derive(Debug)]
 pub struct VictoriaMetrics {
-    _process: Process,
+    process: Process,
     port: u16,
 }
 
@@ -40,8 +40,19 @@ impl VictoriaMetrics {
                 .arg("-retentionPeriod=100y");
             command
         })
-        .wait_until(|| request(port, &Request::new("GET", "/health")).is_ok_and(|response| response.status == 200));
-        Self { _process: process, port }
+        .wait_until(|| answers(port));
+        Self { process, port }
+    }
+
+    /// Stops the server. What it was given stays where it is.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
+    /// Starts the server again after it was stopped, at the same address and with the same data.
+    pub fn start_again(&mut self) {
+        let port = self.port;
+        self.process.start_again(|| answers(port));
     }
 
     /// Such as `http://127.0.0.1:8428`.
@@ -71,6 +82,10 @@ impl VictoriaMetrics {
         let lines = request(self.port, &Request::new("GET", &target)).unwrap().succeeded().text();
         lines.lines().map(|line| parse(line).unwrap_or_else(|| panic!("not a series: {line}"))).collect()
     }
+}
+
+fn answers(port: u16) -> bool {
+    request(port, &Request::new("GET", "/health")).is_ok_and(|response| response.status == 200)
 }
 
 fn parse(line: &str) -> Option<Series> {

@@ -10,6 +10,7 @@ mod connections;
 mod events;
 mod lies;
 mod refused;
+mod restarts;
 mod rows;
 mod sizes;
 
