@@ -15,7 +15,7 @@ use std::time::Duration;
 use converter_builder::Build;
 use influxdb_loader::config::Config;
 use influxdb_loader::converter::{Converter, ConverterError};
-use influxdb_loader::pipeline::{Loader, Location};
+use influxdb_loader::pipeline::{LoadRequest, Loader, Location};
 use influxdb_loader::report::ObjectReport;
 use influxdb_loader::sink::{LineWriter, Sink};
 use influxdb_loader_tests::{parquet, small_consumption};
@@ -92,7 +92,8 @@ impl Victim {
         let sink: Sink = LineWriter::file(&lines).unwrap().into();
         let location = Location::File(self.file());
         let report = self.runtime.block_on(async {
-            let report = self.loader.load(&location, Some(dataset), &sink, None, &()).await;
+            let report =
+                self.loader.load(&LoadRequest::new(&location).as_dataset(Some(dataset)), &sink, None, &()).await;
             sink.finish().await.unwrap();
             report
         });
