@@ -1,5 +1,5 @@
 //! What the encoder writes, read back by readers of line protocol that know nothing of it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 
