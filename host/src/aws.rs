@@ -4,11 +4,12 @@
 //! AWS takes them: environment, profile files, and the metadata of the place where the process runs. What is set here is
 //! what must not be left to chance: the TLS implementation, and how long a silent peer is waited for.
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
@@ -71,4 +72,22 @@ pub async fn secrets_manager() -> aws_sdk_secretsmanager::Client {
 /// A client of CloudWatch.
 pub async fn cloudwatch() -> aws_sdk_cloudwatch::Client {
     aws_sdk_cloudwatch::Client::new(config().await)
+}
+
+/// The HTTP status with which a service answered, if it did.
+pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
+}
+
+/// An error in words: the SDK's own `Display` says no more than `service error`.
+pub(crate) fn words<E>(error: SdkError<E>) -> Arc<dyn std::error::Error + Send + Sync>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let words = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => DisplayErrorContext(error).to_string(),
+    };
+    Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
 }

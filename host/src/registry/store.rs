@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::OnceCell;
 
-use super::error::{Cause, RegistryError};
+use super::error::RegistryError;
 use crate::aws;
 
 /// How long a document may take: S3 answers within a second, or has no time for us.
@@ -88,8 +88,8 @@ impl Store {
         let request = self.client().await.get_object().bucket(&self.bucket).key(self.key(key));
         let answer = match request.set_if_none_match(known.map(str::to_owned)).send().await {
             Ok(answer) => answer,
-            Err(error) if status(&error) == Some(304) => return Ok(Fetched::NotModified),
-            Err(error) if status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => {
+            Err(error) if aws::status(&error) == Some(304) => return Ok(Fetched::NotModified),
+            Err(error) if aws::status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => {
                 return Ok(Fetched::Missing);
             }
             Err(error) => return Err(self.failed(key, error)),
@@ -127,8 +127,8 @@ impl Store {
         match request.content_type(content_type).body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(true),
             // It is not so; someone else is about to write; or what was to be replaced is gone.
-            Err(error) if matches!(status(&error), Some(409 | 412)) => Ok(false),
-            Err(error) if status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(false),
+            Err(error) if matches!(aws::status(&error), Some(409 | 412)) => Ok(false),
+            Err(error) if aws::status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(false),
             Err(error) => Err(self.failed(key, error)),
         }
     }
@@ -162,28 +162,11 @@ impl Store {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let object = self.url(key);
-        match status(&error) {
+        match aws::status(&error) {
             // The bucket, where it matters that it is missing.
             Some(404) => RegistryError::NotFound { object: format!("s3://{}", self.bucket) },
-            Some(401 | 403) => RegistryError::Forbidden { object, cause: readable(error) },
-            _ => RegistryError::Unavailable { object, cause: readable(error) },
+            Some(401 | 403) => RegistryError::Forbidden { object, cause: aws::words(error) },
+            _ => RegistryError::Unavailable { object, cause: aws::words(error) },
         }
     }
-}
-
-fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|response| response.status().as_u16())
-}
-
-/// The error in words: the SDK's own `Display` says no more than `service error`.
-fn readable<E>(error: SdkError<E>) -> Cause
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    let words = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => DisplayErrorContext(error).to_string(),
-    };
-    Cause::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
 }

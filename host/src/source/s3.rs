@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::Bytes;
 
 use super::SourceError;
 use super::error::Cause;
+use crate::aws;
 
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
 /// so that one request is enough.
@@ -57,7 +58,7 @@ impl S3Object {
         let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
             Ok(answer) => answer,
             // S3 knows no range of an object without bytes.
-            Err(error) if status(&error) == Some(416) => {
+            Err(error) if aws::status(&error) == Some(416) => {
                 let reason = "it is empty".to_owned();
                 return Err(SourceError::NotParquet { object: object.location.to_string(), reason });
             }
@@ -139,11 +140,11 @@ impl S3Object {
 
     fn failed(&self, error: SdkError<GetObjectError>) -> SourceError {
         let object = self.name();
-        match status(&error) {
+        match aws::status(&error) {
             Some(404) => SourceError::NotFound { object },
-            Some(401 | 403) => SourceError::Forbidden { object, cause: readable(error) },
+            Some(401 | 403) => SourceError::Forbidden { object, cause: aws::words(error) },
             Some(412) => SourceError::Replaced { object },
-            _ => SourceError::Read { object, cause: readable(error) },
+            _ => SourceError::Read { object, cause: aws::words(error) },
         }
     }
 }
@@ -158,10 +159,10 @@ pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Str
     let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| match status(&error) {
+        let page = page.map_err(|error| match aws::status(&error) {
             Some(404) => SourceError::NotFound { object: object.clone() },
-            Some(401 | 403) => SourceError::Forbidden { object: object.clone(), cause: readable(error) },
-            _ => SourceError::Read { object: object.clone(), cause: readable(error) },
+            Some(401 | 403) => SourceError::Forbidden { object: object.clone(), cause: aws::words(error) },
+            _ => SourceError::Read { object: object.clone(), cause: aws::words(error) },
         })?;
         keys.extend(
             page.contents().iter().filter_map(|entry| entry.key()).filter(|key| !key.ends_with('/')).map(str::to_owned),
@@ -179,29 +180,12 @@ pub async fn newest_version(client: &Client, bucket: &str, key: &str) -> Result<
     let object = format!("s3://{bucket}/{key}");
     match client.head_object().bucket(bucket).key(key).send().await {
         Ok(head) => Ok(head.version_id.filter(|version| version != "null")),
-        Err(error) => match status(&error) {
+        Err(error) => match aws::status(&error) {
             Some(404 | 405) => Ok(None),
-            Some(401 | 403) => Err(SourceError::Forbidden { object, cause: readable(error) }),
-            _ => Err(SourceError::Read { object, cause: readable(error) }),
+            Some(401 | 403) => Err(SourceError::Forbidden { object, cause: aws::words(error) }),
+            _ => Err(SourceError::Read { object, cause: aws::words(error) }),
         },
     }
-}
-
-/// The HTTP status with which S3 answered, if it did.
-fn status<E>(error: &SdkError<E>) -> Option<u16> {
-    error.raw_response().map(|response| response.status().as_u16())
-}
-
-/// The error in words: the SDK's own `Display` says no more than `service error`.
-fn readable<E>(error: SdkError<E>) -> Cause
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    words(&match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => aws_sdk_s3::error::DisplayErrorContext(error).to_string(),
-    })
 }
 
 /// An entity tag as it stands in a header.
