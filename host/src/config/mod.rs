@@ -7,6 +7,7 @@
 mod secret;
 mod settings;
 mod reader;
+mod rejects_uri;
 mod unknown;
 
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 pub use reader::BadSetting;
+pub use rejects_uri::RejectsUri;
 pub use secret::Secret;
 pub use settings::{Kind, SETTINGS, Setting, markdown};
 pub use unknown::{UnknownSetting, unknown};
@@ -42,6 +44,8 @@ pub struct Config {
     pub validate_schema: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
     pub drop_invalid_records: bool,
+    /// Where rejected rows are kept; none: nowhere.
+    pub rejects: Option<RejectsUri>,
     /// Whether metrics are sent.
     pub enable_metrics: bool,
     /// How long before the deadline the loader stops.
@@ -238,6 +242,7 @@ impl Config {
             threads: reader.optional_integer(&settings::CONVERTER_THREADS),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
+            rejects: reader.rejects_uri(&settings::REJECTS_URI),
             enable_metrics: reader.boolean(&settings::ENABLE_METRICS),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
             log_format: reader.choice(&settings::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as STANDARD;
 use reqwest::Url;
 
+use super::rejects_uri::RejectsUri;
 use super::secret::{REDACTED, Secret};
 use super::settings::{Kind, Setting};
 
@@ -148,6 +149,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
+    pub(super) fn rejects_uri(&mut self, setting: &Setting) -> Option<RejectsUri> {
+        self.parsed(setting, |value| RejectsUri::parse(value).filter(|_| is_clean(value)))
+    }
+
     pub(super) fn public_keys(&mut self, setting: &Setting) -> Vec<[u8; 32]> {
         let key = |text: &str| <[u8; 32]>::try_from(STANDARD.decode(text.trim()).ok()?).ok();
         self.parsed(setting, |value| value.split(',').map(key).collect()).unwrap_or_default()
@@ -184,6 +189,7 @@ fn shown(kind: &Kind, value: &str) -> String {
         | Kind::Integer { .. }
         | Kind::Name
         | Kind::KeyPrefix
+        | Kind::RejectsUri
         | Kind::PublicKeys
         | Kind::Choice(_) => value.to_owned(),
     };

@@ -39,6 +39,8 @@ pub enum Kind {
     Name,
     /// The beginning of keys in a bucket: names between slashes.
     KeyPrefix,
+    /// A prefix in a bucket, or a directory.
+    RejectsUri,
     /// Ed25519 public keys in base64, joined by commas.
     PublicKeys,
     /// One of a few words, in any case.
@@ -62,6 +64,7 @@ impl Kind {
                 "parts of visible ASCII characters joined by `/`, none of them empty, `.` or `..`, 512 bytes at most"
                     .to_owned()
             }
+            Self::RejectsUri => "`s3://bucket`, `s3://bucket/prefix`, `file:///path`, or a path".to_owned(),
             Self::PublicKeys => "Ed25519 public keys, 32 bytes each, in base64, joined by `,`".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
@@ -225,6 +228,14 @@ pub(super) const DROP_INVALID_RECORDS: Setting = Setting {
     meaning: "`true`: rejected rows are left out and counted. `false`: the first rejected row fails the object.",
 };
 
+/// Where rejected rows are kept.
+pub(super) const REJECTS_URI: Setting = Setting {
+    name: "REJECTS_URI",
+    default: None,
+    kind: Kind::RejectsUri,
+    meaning: "Where rejected rows are kept, to be looked at and loaded again by `influxdb-loader rejects`. Without it they are counted, and the first few are in the report and in the log.",
+};
+
 /// Whether metrics are sent.
 pub(super) const ENABLE_METRICS: Setting = Setting {
     name: "ENABLE_METRICS",
@@ -351,6 +362,7 @@ pub const SETTINGS: &[&Setting] = &[
     &CONVERTER_THREADS,
     &VALIDATE_SCHEMA,
     &DROP_INVALID_RECORDS,
+    &REJECTS_URI,
     &ENABLE_METRICS,
     &LOG_LEVEL,
     &LOG_FORMAT,

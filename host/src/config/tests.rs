@@ -51,6 +51,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         threads: None,
         validate_schema: true,
         drop_invalid_records: true,
+        rejects: None,
         enable_metrics: true,
         deadline_margin: 10s,
         log_level: LevelFilter::INFO,
