@@ -14,6 +14,7 @@ pub mod registry;
 pub mod points;
 pub mod sink;
 pub mod report;
+pub mod rejects;
 pub mod metrics;
 pub mod pipeline;
 pub mod golden;

@@ -20,6 +20,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use reader::BadSetting;
 pub use rejects_uri::RejectsUri;
+pub(crate) use rejects_uri::is_bucket;
 pub use secret::Secret;
 pub use settings::{Kind, SETTINGS, Setting, markdown};
 pub use unknown::{UnknownSetting, unknown};

@@ -51,7 +51,7 @@ impl RejectsUri {
 }
 
 /// Whether it can be the name of a bucket, or the alias of an access point.
-fn is_bucket(name: &str) -> bool {
+pub(crate) fn is_bucket(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     (3..=255).contains(&name.len()) && name.bytes().all(allowed)
 }

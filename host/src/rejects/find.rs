@@ -1,0 +1,77 @@
+//! What people name → the objects with rejected rows.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::name::EXTENSION;
+use super::place::Place;
+use super::{RejectsError, blocking};
+use crate::aws;
+use crate::config::RejectsUri;
+use crate::source::{self, SourceError};
+
+/// The objects with rejected rows at a URL of S3 or a path: that one, or all below it, in alphabetical order.
+///
+/// # Errors
+///
+/// When it does not exist, or may not be listed.
+pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
+    if let Some(rest) = uri.strip_prefix("s3://") {
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let place = |key: String| Place::S3 { bucket: bucket.to_owned(), key };
+        // The name of one object: it needs no right to list the bucket.
+        if key.ends_with(EXTENSION) {
+            return Ok(vec![place(key.to_owned())]);
+        }
+        let keys = source::list(&aws::s3().await, bucket, key).await.map_err(|error| unlisted(uri, error))?;
+        return Ok(keys.into_iter().filter(|key| key.ends_with(EXTENSION)).map(place).collect());
+    }
+    let Some(RejectsUri::Directory(path)) = RejectsUri::parse(uri) else {
+        return Err(RejectsError::NotFound { place: uri.to_owned() });
+    };
+    blocking(move || {
+        let mut found = Vec::new();
+        walk(&path, &mut found)?;
+        Ok(found)
+    })
+    .await
+}
+
+fn unlisted(uri: &str, error: SourceError) -> RejectsError {
+    let place = uri.to_owned();
+    match error {
+        SourceError::NotFound { .. } => RejectsError::NotFound { place },
+        SourceError::Forbidden { cause, .. } => RejectsError::Forbidden { place, cause },
+        other => RejectsError::Unavailable { place, cause: Arc::new(other) },
+    }
+}
+
+fn walk(path: &Path, found: &mut Vec<Place>) -> Result<(), RejectsError> {
+    let unreadable = |cause: io::Error| {
+        let path = path.display().to_string();
+        match cause.kind() {
+            io::ErrorKind::NotFound => RejectsError::NotFound { place: path },
+            _ => RejectsError::Read { path, cause: Arc::new(cause) },
+        }
+    };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        found.push(Place::File(path.to_owned()));
+        return Ok(());
+    }
+    let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    paths.sort();
+    for path in paths {
+        // Links to directories are not followed: they may lead back here.
+        if path.is_dir() {
+            if !path.is_symlink() {
+                walk(&path, found)?;
+            }
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(EXTENSION)) {
+            found.push(Place::File(path));
+        }
+    }
+    Ok(())
+}

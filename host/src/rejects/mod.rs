@@ -1,0 +1,53 @@
+//! Rejected rows, kept with what they hold, so that they can be looked at and loaded again.
+//!
+//! There is one object of JSON lines for each source object, at a place that follows from its name ([`Place::of`]): in S3
+//! or in a directory. It is written as a whole, or not at all, and replaced when the source is loaded again. While a
+//! source is loaded, a [`Keeper`] takes the rows that are rejected. A line says where its row comes from, why it was
+//! rejected, and what is in it; [`Snapshot::lines`] reads it back.
+
+mod content;
+mod draft;
+mod error;
+mod find;
+mod keeper;
+mod line;
+mod name;
+mod origin;
+mod pending;
+mod place;
+mod retry;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use tokio::task::JoinError;
+
+pub use draft::Draft;
+pub use error::RejectsError;
+pub use find::find;
+pub use keeper::{Gone, Keeper};
+pub use line::{ContentDigest, Line, LineProblem};
+pub use origin::{Origin, Source};
+pub use place::{Place, Snapshot, State};
+pub use retry::Group;
+pub use writer::RejectWriter;
+
+/// The longest line, in bytes, with its newline.
+const LINE_BYTES: usize = 16 * 1024 * 1024;
+
+/// The largest object with rejected rows in S3, in bytes: what it takes in one request.
+const OBJECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Does `work` where it may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RejectsError> + Send + 'static,
+) -> Result<T, RejectsError> {
+    tokio::task::spawn_blocking(work).await.map_err(stopped)?
+}
+
+fn stopped(error: JoinError) -> RejectsError {
+    RejectsError::Stopped(Arc::new(error))
+}
