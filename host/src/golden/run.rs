@@ -150,6 +150,8 @@ impl Runner {
         config.write.batch_points = cut.points_per_request;
         config.write.concurrency = cut.concurrency;
         config.threads = Some(cut.concurrency);
+        // What is rejected here is rejected as a test.
+        config.rejects = None;
         let loader = self.loader.with_settings(&config);
         let output = self.temporary()?.join("points.lp");
         let sink = Sink::from(LineWriter::file(&output)?);

@@ -137,6 +137,7 @@ fn log(report: &Report) {
             written = accounts.written,
             rejected = accounts.rejected_total(),
             filtered = accounts.filtered,
+            rejects = object.rejects,
             seconds = object.timings.total.as_secs_f64(),
         );
         fields.in_scope(|| match &object.failure {

@@ -23,6 +23,12 @@ impl Deadline {
         Self { stop, end: stop + margin * share / whole }
     }
 
+    /// From then on rejected rows are not waited for either: of the time that is left after [`Self::end`], a quarter remains
+    /// for metrics and the answer.
+    pub fn rejects_end(&self) -> Instant {
+        self.end + self.end.saturating_duration_since(self.stop) / 2
+    }
+
     /// Whether the load has to stop.
     pub fn is_over(&self) -> bool {
         self.stop <= Instant::now()
@@ -39,6 +45,7 @@ mod tests {
         let deadline = Deadline::ahead_of(now + Duration::from_secs(60), margin);
         assert_eq!(deadline.stop, now + Duration::from_secs(50));
         assert_eq!(deadline.end, now + Duration::from_secs(56));
+        assert_eq!(deadline.rejects_end(), now + Duration::from_secs(59));
         assert!(!deadline.is_over());
         assert!(Deadline::ahead_of(now + Duration::from_secs(5), margin).is_over());
     }

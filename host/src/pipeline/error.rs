@@ -6,6 +6,7 @@ use crate::converter::ConverterError;
 use crate::dataset::DatasetError;
 use crate::points::{LayoutError, RejectedRow};
 use crate::registry::RegistryError;
+use crate::rejects::RejectsError;
 use crate::report::FailureKind;
 use crate::sink::{SinkError, SinkErrorKind};
 use crate::source::SourceError;
@@ -46,6 +47,9 @@ pub enum LoadError {
     /// The points cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// The rejected rows cannot be kept.
+    #[error(transparent)]
+    Rejects(#[from] RejectsError),
     /// Rows are lost or counted twice: a fault of the loader.
     #[error(
         "the accounts do not balance: of {expected} rows {read} were read, {written} written, {rejected} rejected, {filtered} filtered"
@@ -91,6 +95,7 @@ impl LoadError {
             Self::Layout(_) | Self::Unsteady => FailureKind::Converter,
             Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
             Self::Sink(error) => sink_failure_kind(error),
+            Self::Rejects(error) => rejects(error),
             Self::NoTime => FailureKind::Deadline,
             Self::Unbalanced { .. } | Self::Stopped(_) => FailureKind::Unexpected,
         }
@@ -110,6 +115,7 @@ impl LoadError {
             | Self::Column(_)
             | Self::RejectedRow { .. }
             | Self::Sink(_)
+            | Self::Rejects(_)
             | Self::Unbalanced { .. }
             | Self::Unsteady
             | Self::NoTime
@@ -166,6 +172,23 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
         SourceError::Selection { .. } => FailureKind::BadEvent,
         SourceError::NotParquet { .. } | SourceError::Decode { .. } => FailureKind::Conversion,
+    }
+}
+
+fn rejects(error: &RejectsError) -> FailureKind {
+    match error {
+        RejectsError::Content(error) => source(error),
+        RejectsError::Forbidden { .. } => FailureKind::Forbidden,
+        RejectsError::Unavailable { .. } | RejectsError::Changed { .. } => FailureKind::Source,
+        RejectsError::NoTime => FailureKind::Deadline,
+        RejectsError::TooLarge { .. } | RejectsError::TooLong { .. } => FailureKind::TooLarge,
+        // Nobody asked for the place of rejected rows: that it is not there is a fault of the settings.
+        RejectsError::NotFound { .. }
+        | RejectsError::Write { .. }
+        | RejectsError::Read { .. }
+        | RejectsError::NotUnicode { .. }
+        | RejectsError::Line { .. }
+        | RejectsError::Stopped(_) => FailureKind::Unexpected,
     }
 }
 

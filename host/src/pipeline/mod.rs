@@ -8,6 +8,7 @@
 mod convert;
 mod deadline;
 mod error;
+mod reject;
 mod row_groups;
 mod write;
 
@@ -23,16 +24,18 @@ pub use deadline::Deadline;
 pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
-use crate::config::Config;
+use crate::config::{Config, RejectsUri};
 use crate::converter::{Catalog, Engine, Input, Limits};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::points::ChunkLimits;
 use crate::registry::{Resolution, Resolver};
+use crate::rejects::{Draft, Keeper};
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining};
 use crate::sink::Sink;
 use crate::source::{ParquetObject, S3Location, Selection};
 use convert::Conversion;
+use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use write::Writing;
 
@@ -47,11 +50,30 @@ pub enum Location {
 
 impl Location {
     /// A report about it that knows nothing yet.
-    fn report(&self) -> ObjectReport {
+    pub(crate) fn report(&self) -> ObjectReport {
         match self {
             Self::S3(object) => ObjectReport::of(object),
             Self::File(path) => ObjectReport::of_file(path.display().to_string()),
         }
+    }
+
+    /// Opens it.
+    pub(crate) async fn open(&self) -> Result<ParquetObject, LoadError> {
+        Ok(match self {
+            Self::S3(object) => {
+                let location = S3Location {
+                    bucket: object.bucket.clone(),
+                    key: object.key.clone(),
+                    version: object.version_id.clone(),
+                    etag: object.if_match.clone(),
+                };
+                ParquetObject::open_s3(aws::s3().await, location).await?
+            }
+            Self::File(path) => {
+                let path = path.clone();
+                blocking(move || ParquetObject::open_file(&path)).await??
+            }
+        })
     }
 
     /// What datasets and partitions are read from.
@@ -118,6 +140,7 @@ struct Options {
     threads: usize,
     strict: bool,
     drop_invalid_records: bool,
+    rejects: Option<RejectsUri>,
 }
 
 impl Options {
@@ -129,6 +152,7 @@ impl Options {
             threads: config.threads.unwrap_or_else(processors),
             strict: config.validate_schema,
             drop_invalid_records: config.drop_invalid_records,
+            rejects: config.rejects.clone(),
         }
     }
 }
@@ -188,28 +212,54 @@ impl Loader {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
     ) -> ObjectReport {
+        let keep = self.options.rejects.as_ref().map_or(Keep::Nowhere, Keep::Below);
+        self.carry_out(request, keep, sink, deadline, progress).await.0
+    }
+
+    /// Loads rows of an object again that were rejected, and writes those that are rejected once more into the draft.
+    /// Returns the draft when all others were written.
+    pub async fn retry(
+        &self,
+        request: &LoadRequest<'_>,
+        draft: Option<Draft>,
+        sink: &Sink,
+        progress: &dyn Progress,
+    ) -> (ObjectReport, Option<Draft>) {
+        self.carry_out(request, draft.map_or(Keep::Nowhere, Keep::Draft), sink, None, progress).await
+    }
+
+    async fn carry_out(
+        &self,
+        request: &LoadRequest<'_>,
+        keep: Keep<'_>,
+        sink: &Sink,
+        deadline: Option<Deadline>,
+        progress: &dyn Progress,
+    ) -> (ObjectReport, Option<Draft>) {
         let started = Instant::now();
         let mut report = request.location.report();
-        let outcome = self.run(request, sink, deadline, progress, &mut report).await;
+        let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
         report.timings.total = started.elapsed();
-        if let Err(error) = outcome {
+        let draft = outcome.unwrap_or_else(|error| {
             let details = error.detail();
             if !details.is_empty() {
                 tracing::error!(object = report.object, "where the converter failed:\n{}", details.join("\n"));
             }
             report.failure = Some(Failure::new(error.kind(), &error));
-        }
-        report
+            None
+        });
+        (report, draft)
     }
 
     async fn run(
         &self,
         request: &LoadRequest<'_>,
+        keep: Keep<'_>,
         sink: &Sink,
         deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
-    ) -> Result<(), LoadError> {
+    ) -> Result<Option<Draft>, LoadError> {
         if deadline.is_some_and(|deadline| deadline.is_over()) {
             return Err(LoadError::NoTime);
         }
@@ -227,16 +277,18 @@ impl Loader {
         let Resolution { converter, fallback } = self.resolver.converter(&dataset).await?;
         report.converter_fallback = fallback;
         let description = converter.description();
-        report.converter = Some(ConverterId {
+        let id = ConverterId {
             name: description.name.clone(),
             version: description.version.clone(),
             digest: converter.digest().to_owned(),
-        });
-        let object = open(location).await?;
+        };
+        report.converter = Some(id.clone());
+        let object = location.open().await?;
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
         let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;
         let mut row_groups = RowGroups::new(&object, selection);
+        let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let outcome = self.transfer(
             Conversion {
                 input: Input {
@@ -258,28 +310,47 @@ impl Loader {
             sink,
             progress,
             &mut row_groups,
+            rejects.as_ref().map(Rejects::keeper),
             report,
         );
         let outcome = outcome.await;
-        report.accounts.bytes_read = object.bytes_read();
         if !matches!(selection, Selection::Rows(_)) {
             report.row_groups = Some(row_groups.done());
         }
-        let stopped = outcome?;
-        let remaining = row_groups.remaining();
-        match stopped {
-            true if report.row_groups.as_ref().is_none_or(Range::is_empty) && !remaining.is_empty() => {
-                return Err(LoadError::NoTime);
+        let loaded = outcome.and_then(|stopped| {
+            let remaining = row_groups.remaining();
+            match stopped {
+                true if report.row_groups.as_ref().is_none_or(Range::is_empty) && !remaining.is_empty() => {
+                    Err(LoadError::NoTime)
+                }
+                true if !remaining.is_empty() => {
+                    report.remaining = match location {
+                        Location::S3(reference) => Some(Remaining::of(reference, object.etag(), remaining)),
+                        // Whoever loads files has no deadline.
+                        Location::File(_) => None,
+                    };
+                    balance(&report.accounts, report.accounts.rows)
+                }
+                true | false => balance(&report.accounts, rows),
             }
-            true if !remaining.is_empty() => {
-                report.remaining = match location {
-                    Location::S3(reference) => Some(Remaining::of(reference, object.etag(), remaining)),
-                    // Whoever loads files has no deadline.
-                    Location::File(_) => None,
-                };
-                balance(&report.accounts, report.accounts.rows)
+        });
+        let kept = match rejects {
+            Some(rejects) => {
+                let end = deadline.map(|deadline| deadline.rejects_end());
+                rejects.finish_before(end, loaded.is_ok(), &row_groups, report).await
             }
-            true | false => balance(&report.accounts, rows),
+            None => Ok(None),
+        };
+        report.accounts.bytes_read = object.bytes_read();
+        match (loaded, kept) {
+            (Ok(()), Ok(draft)) => Ok(draft),
+            (Ok(()), Err(error)) => Err(error.into()),
+            (Err(error), Ok(_)) => Err(error),
+            (Err(other), Err(error)) => {
+                // Loading stopped because of it, or failed as well; one of them is reported.
+                tracing::error!(object = report.object, "{}", Failure::new(other.kind(), &other));
+                Err(error.into())
+            }
         }
     }
 
@@ -290,6 +361,7 @@ impl Loader {
         sink: &Sink,
         progress: &dyn Progress,
         row_groups: &mut RowGroups,
+        keeper: Option<&Keeper>,
         report: &mut ObjectReport,
     ) -> Result<bool, LoadError> {
         let (steps, received) = mpsc::channel(self.options.concurrency);
@@ -302,6 +374,7 @@ impl Loader {
             progress,
             report,
             row_groups,
+            keeper,
         };
         // On a task of its own: it goes on, to its next step, when the writing has failed.
         let converting = tokio::spawn(conversion.run(steps));
@@ -328,24 +401,6 @@ fn balance(accounts: &Accounts, rows: u64) -> Result<(), LoadError> {
         written: accounts.written,
         rejected: accounts.rejected_total(),
         filtered: accounts.filtered,
-    })
-}
-
-async fn open(location: &Location) -> Result<ParquetObject, LoadError> {
-    Ok(match location {
-        Location::S3(object) => {
-            let location = S3Location {
-                bucket: object.bucket.clone(),
-                key: object.key.clone(),
-                version: object.version_id.clone(),
-                etag: object.if_match.clone(),
-            };
-            ParquetObject::open_s3(aws::s3().await, location).await?
-        }
-        Location::File(path) => {
-            let path = path.clone();
-            blocking(move || ParquetObject::open_file(&path)).await??
-        }
     })
 }
 

@@ -60,6 +60,16 @@ impl RowGroups {
         self.selected.start..self.selected.start + done
     }
 
+    /// The rows before this one, its number in the object, are in row groups that are done or not loaded.
+    pub(super) fn done_rows(&self) -> u64 {
+        self.done().end.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
+    }
+
+    /// Those that are loaded, where that are not all.
+    pub(super) fn part(&self) -> Option<Range<usize>> {
+        Some(self.selected.clone()).filter(|selected| *selected != (0..self.ends.len()))
+    }
+
     /// Those that are not.
     pub(super) fn remaining(&self) -> Range<usize> {
         self.done().end..self.selected.end
@@ -109,12 +119,14 @@ mod tests {
         assert_eq!((groups.done(), groups.remaining()), (0..0, 0..3), "the first goes before the second");
         groups.settle(9, 1);
         assert_eq!((groups.done(), groups.remaining()), (0..2, 2..3));
+        assert_eq!(groups.done_rows(), 20);
         groups.settle(20, 10);
         assert_eq!((groups.done(), groups.remaining()), (0..3, 3..3));
     }
 
     #[test]
     fn only_selected_row_groups_count() {
+        assert_eq!((groups(0..3).part(), groups(1..2).part()), (None, Some(1..2)));
         let mut groups = groups(1..2);
         assert_eq!((groups.done(), groups.remaining()), (1..1, 1..2));
         groups.settle(10, 10);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::convert::Step;
 use super::row_groups::{self, RowGroups};
 use super::{LoadError, Progress};
-use crate::points;
+use crate::rejects::Keeper;
 use crate::report::{ObjectReport, RejectedRow};
 use crate::sink::{Delivery, Sink};
 
@@ -26,23 +26,32 @@ pub(super) struct Writing<'a> {
     pub(super) progress: &'a dyn Progress,
     pub(super) report: &'a mut ObjectReport,
     pub(super) row_groups: &'a mut RowGroups,
+    /// What keeps the rejected rows.
+    pub(super) keeper: Option<&'a Keeper>,
 }
 
 impl Writing<'_> {
     /// Writes what comes out of the converting thread and counts it. After an error, chunks under way are given up.
     pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), LoadError> {
-        let (sink, end) = (self.sink, self.end);
+        let (sink, end, keeper) = (self.sink, self.end, self.keeper);
+        let keep = |rows: &[RejectedRow]| {
+            let kept = keeper.filter(|_| !rows.is_empty()).map(|keeper| (keeper, rows.to_vec()));
+            kept.map(|(keeper, rows)| async move { keeper.push(rows).await })
+        };
         let mut under_way = FuturesUnordered::new();
+        // Rejected rows that wait to be kept. No step is taken meanwhile, but chunks under way go on.
+        let mut waiting = FuturesUnordered::new();
         let mut more = true;
         loop {
             tokio::select! {
-                step = steps.recv(), if more && under_way.len() < self.concurrency => match step {
+                step = steps.recv(), if more && waiting.is_empty() && under_way.len() < self.concurrency => match step {
                     None => more = false,
                     Some(Step::Counted { row, rows, filtered, rejected }) => {
                         self.report.accounts.rows += rows;
                         self.report.accounts.filtered += filtered;
                         self.progress.advanced(filtered);
                         self.row_groups.settle(row, filtered + rejected.len() as u64);
+                        waiting.extend(keep(&rejected));
                         rejected.into_iter().for_each(|row| self.reject(row));
                     }
                     Some(Step::Chunk(chunk)) => {
@@ -53,19 +62,24 @@ impl Writing<'_> {
                 Some((rows, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
                     Ok(delivery) => {
                         rows.into_iter().for_each(|(row, rows)| self.row_groups.settle(row, rows));
-                        self.delivered(delivery)?;
+                        waiting.extend(keep(&self.delivered(delivery)?));
                     }
                     Err(error) => {
                         self.report.accounts.failed_batches += 1;
                         return Err(LoadError::Sink(error));
                     }
                 },
+                Some(kept) = waiting.next(), if !waiting.is_empty() => if kept.is_err() {
+                    // Whoever ends the keeping learns why.
+                    return Ok(());
+                },
                 else => return Ok(()),
             }
         }
     }
 
-    fn delivered(&mut self, delivery: Delivery) -> Result<(), LoadError> {
+    /// Counts a delivery. Returns the rows of it that the server refused.
+    fn delivered(&mut self, delivery: Delivery) -> Result<Vec<RejectedRow>, LoadError> {
         let accounts = &mut self.report.accounts;
         accounts.written += delivery.rows;
         accounts.points += delivery.points;
@@ -78,14 +92,10 @@ impl Writing<'_> {
         if let (false, Some(first)) = (self.drop_invalid_records, delivery.rejected.first()) {
             return Err(LoadError::rejected(first));
         }
-        for row in delivery.rejected {
-            self.reject_point(row);
-        }
-        Ok(())
-    }
-
-    fn reject_point(&mut self, row: points::RejectedRow) {
-        self.reject(row_groups::place(row, &self.group_ends));
+        let rejected = delivery.rejected.into_iter().map(|row| row_groups::place(row, &self.group_ends));
+        let rejected: Vec<RejectedRow> = rejected.collect();
+        rejected.iter().for_each(|row| self.reject(row.clone()));
+        Ok(rejected)
     }
 
     fn reject(&mut self, row: RejectedRow) {

@@ -111,6 +111,9 @@ pub struct ObjectReport {
     /// What is left, where the load stopped ahead of its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<Remaining>,
+    /// Where all of its rejected rows are kept, with what they hold; none where none are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<String>,
     /// Why it failed; none where it did not.
     pub failure: Option<Failure>,
 }

@@ -109,6 +109,8 @@ pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool,
     let mut config = config.clone();
     // One request after the other, so that points come in the order of rows and the last of two is the last.
     config.write.concurrency = 1;
+    // What is rejected here is compared, and not to be loaded again.
+    config.rejects = None;
     let loader = Loader::new(&config)?;
     let versions = Both { old: version(&loader, &arguments.old)?, new: version(&loader, &arguments.new)? };
     let dataset = arguments.dataset.clone().unwrap_or_else(|| versions.old.converter.description().dataset.clone());
