@@ -5,7 +5,9 @@ mod health;
 mod inputs;
 mod invoke;
 mod load;
+mod output;
 mod progress;
+mod rejects;
 mod summary;
 
 use std::io::{self, Write};
@@ -21,6 +23,7 @@ use crate::golden::GoldenError;
 use crate::logs;
 use crate::pipeline::LoadError;
 use crate::registry::RegistryError;
+use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::SinkError;
 use crate::source::SourceError;
@@ -60,6 +63,11 @@ enum Command {
     /// Write, test, upload and choose converters.
     #[command(subcommand)]
     Converter(converter::Command),
+    /// Look at rows that were rejected, and load them again.
+    ///
+    /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
+    #[command(subcommand)]
+    Rejects(rejects::Command),
     /// Ask InfluxDB whether it is there and well, and which engine it is.
     ///
     /// Exits with 0 only when it is.
@@ -155,6 +163,8 @@ enum CliError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
+    Rejects(#[from] RejectsError),
+    #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
     EventNotJson(#[source] serde_json::Error),
@@ -178,6 +188,7 @@ pub async fn run() -> ExitCode {
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke { event } => invoke::invoke(&config, &event).await,
             Command::Converter(command) => converter::run(&config, command).await,
+            Command::Rejects(command) => rejects::run(&config, command).await,
             Command::Health { deep, json } => health::health(&config, deep, json).await,
         }
     };

@@ -88,6 +88,12 @@ fn rejections(report: &Report, text: &mut String) {
             }
             text.push('\n');
         }
+        if let Some(place) = &object.rejects {
+            _ = writeln!(
+                text,
+                "  kept in {place}\n  hint: `influxdb-loader rejects show` shows them, `retry` loads them again"
+            );
+        }
     }
 }
 
