@@ -202,7 +202,10 @@ fn a_file_that_rejects_rows_can_be_made_to_fail() {
 fn health_asks_the_server() {
     let influxdb = InfluxDb::start(DATABASE);
     let healthy = Loader::new(["health", "--json"]).settings(influxdb.settings(DATABASE)).run().succeeded();
-    assert!(healthy.json().is_object(), "{healthy}");
+    assert_eq!(healthy.json()["engine"], "InfluxDB 1.x", "{healthy}");
+    let deep = Loader::new(["health", "--deep", "--json"]).settings(influxdb.settings(DATABASE)).run().succeeded();
+    assert!(deep.json()["read_ms"].as_f64().is_some_and(|time| time > 0.0), "{deep}");
+    assert_eq!(influxdb.number(DATABASE, "count(value)", "influxdb_loader_probe"), 1.0);
     let settings = influxdb.settings(DATABASE);
     drop(influxdb);
     let unhealthy = Loader::new(["health"]).settings(settings).run();

@@ -2,6 +2,7 @@
 //! other row is counted, and memory does not grow with the rows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,14 +81,18 @@ fn write_file(directory: &Path, rows: usize) -> PathBuf {
     path
 }
 
-/// The rows of so many that are rejected, by code: those without a time first, since that is found first.
-fn rejected(rows: usize) -> [(&'static str, usize); 3] {
-    let mut counts = [("invalid-timestamp", 0), ("invalid-value", 0), ("server-rejected", 0)];
-    for row in 0..rows {
-        let reason = [WITHOUT_TIME, WITHOUT_VALUE, REFUSED].iter().position(|one_in| row.is_multiple_of(*one_in));
-        if let Some(reason) = reason {
-            counts[reason].1 += 1;
-        }
+/// Under which code a row is rejected, if it is: that of a row without a time first, since that is found first.
+fn code(row: usize) -> Option<&'static str> {
+    [(WITHOUT_TIME, "invalid-timestamp"), (WITHOUT_VALUE, "invalid-value"), (REFUSED, "server-rejected")]
+        .into_iter()
+        .find_map(|(one_in, code)| row.is_multiple_of(one_in).then_some(code))
+}
+
+/// The rows of so many that are rejected, by code.
+fn rejected(rows: usize) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for code in (0..rows).filter_map(code) {
+        *counts.entry(code).or_default() += 1;
     }
     counts
 }
@@ -141,15 +146,30 @@ fn load(file: &Path, settings: Settings, batch: usize) -> Outcome {
 fn assert_accounts(outcome: &Outcome, rows: usize) {
     let accounts = outcome.json()["objects"][0]["accounts"].clone();
     let rejected = rejected(rows);
-    let written = rows - rejected.iter().map(|(_, count)| count).sum::<usize>();
+    let written = rows - rejected.values().sum::<usize>();
     assert_eq!(accounts["rows"], rows, "{accounts}");
     assert_eq!(accounts["written"], written, "{accounts}");
     assert_eq!(accounts["points"], written, "{accounts}");
     assert_eq!(accounts["filtered"], 0, "{accounts}");
     assert_eq!(accounts["failed_batches"], 0, "{accounts}");
-    let codes: serde_json::Map<_, _> =
-        rejected.into_iter().map(|(code, count)| (code.to_owned(), json!(count))).collect();
-    assert_eq!(accounts["rejected"], json!(codes), "{accounts}");
+    assert_eq!(accounts["rejected"], json!(rejected), "{accounts}");
+}
+
+/// Checks that every rejected row is kept, once, under its code.
+#[track_caller]
+fn assert_kept(outcome: &Outcome, rows: usize) {
+    let uri = outcome.json()["objects"][0]["rejects"].as_str().expect("no rejected rows are kept").to_owned();
+    let kept = fs::read_to_string(uri.strip_prefix("file://").unwrap_or(&uri)).unwrap();
+    let mut found: Vec<(usize, String)> = kept
+        .lines()
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            (usize::try_from(line["row"].as_u64().unwrap()).unwrap(), line["code"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    found.sort_unstable();
+    let expected = (0..rows).filter_map(|row| Some((row, code(row)?.to_owned())));
+    assert!(found.into_iter().eq(expected), "the rows that are kept are not those that are rejected");
 }
 
 #[test]
@@ -163,8 +183,10 @@ fn two_million_rows_arrive_whatever_goes_wrong_on_the_way() {
     for seed in 0..SEEDS {
         let mix = Mix::new(seed, 5, faults());
         let server = server().failing(move |arrival| mix.fault(arrival));
-        let outcome = load(&file, server.settings(), 5000);
+        let rejects = tempfile::tempdir().unwrap();
+        let outcome = load(&file, server.settings().with("REJECTS_URI", rejects.path().to_str().unwrap()), 5000);
         assert_accounts(&outcome, ROWS);
+        assert_kept(&outcome, ROWS);
         assert_eq!(server.line_set().difference(&clean.line_set()), (0, 0), "seed {seed}");
         assert!(outcome.peak_memory_kib < MEMORY_KIB, "seed {seed}: {} KiB", outcome.peak_memory_kib);
         let statuses = server.requests().statuses();
