@@ -1,5 +1,8 @@
 //! The log: one line an event on standard error, JSON for machines or text for people.
 
+mod json;
+
+use std::backtrace::BacktraceStatus;
 use std::io::IsTerminal;
 
 use tracing::Level;
@@ -10,18 +13,38 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{self, LogFormat};
 
+/// Where Lambda's runtime repeats the failure of an invocation, without saying of which.
+const REPETITION: &str = "lambda_runtime::layers::panic";
+
 /// The loader's own events and those of converters. The libraries beneath log what concerns them: connections, retries,
 /// credentials; of theirs only warnings are taken.
 fn events(level: LevelFilter) -> Targets {
     let libraries = level.min(LevelFilter::from_level(Level::WARN));
-    Targets::new().with_default(libraries).with_target("influxdb_loader", level).with_target("converter", level)
+    Targets::new()
+        .with_default(libraries)
+        .with_target(REPETITION, LevelFilter::OFF)
+        .with_target("influxdb_loader", level)
+        .with_target("converter", level)
+}
+
+/// Makes a panic a line like any other, with the fields of the spans in which it happens.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let stack = std::backtrace::Backtrace::capture();
+        let stack = (stack.status() == BacktraceStatus::Captured).then(|| stack.to_string());
+        tracing::error!(place, stack, "panicked: {message}");
+    }));
 }
 
 /// Begins to log, for the life of the process. Standard output stays free for data.
 pub fn start(level: LevelFilter, format: LogFormat) {
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match format {
         LogFormat::Json => {
-            Box::new(fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr))
+            log_panics();
+            let fields = fmt::format::JsonFields::new();
+            Box::new(fmt::layer().event_format(json::Json).fmt_fields(fields).with_writer(std::io::stderr))
         }
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal();
