@@ -3,6 +3,9 @@
 //! Region, credentials, profile, retries (standard, three attempts) and `AWS_ENDPOINT_URL` come from where every tool of
 //! AWS takes them: environment, profile files, and the metadata of the place where the process runs. What is set here is
 //! what must not be left to chance: the TLS implementation, and how long a silent peer is waited for.
+//!
+//! Within Lambda every request carries the trace of its invocation (`X-Amzn-Trace-Id`), by which AWS also detects functions
+//! that set themselves off without end: Lambda's runtime keeps it in `_X_AMZN_TRACE_ID`, where the SDK finds it.
 
 use std::sync::{Arc, Once};
 use std::time::Duration;

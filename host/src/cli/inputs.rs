@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::CliError;
 use crate::aws;
-use crate::event::ObjectReference;
+use crate::event::{self, ObjectReference};
 use crate::pipeline::Location;
 use crate::source::{self, SourceError};
-
-const PARQUET: &str = ".parquet";
 
 /// Every object that `inputs` name, directories and prefixes in alphabetical order.
 pub(super) async fn find(inputs: &[String]) -> Result<Vec<Location>, CliError> {
@@ -25,15 +23,6 @@ pub(super) async fn find(inputs: &[String]) -> Result<Vec<Location>, CliError> {
         }
     }
     Ok(found)
-}
-
-fn is_parquet(name: &str) -> bool {
-    name.len() > PARQUET.len() && name.to_ascii_lowercase().ends_with(PARQUET)
-}
-
-/// What tools leave beside data: `_SUCCESS`, `.part.crc`.
-fn is_hidden(name: &str) -> bool {
-    name.starts_with(['_', '.'])
 }
 
 fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
@@ -55,12 +44,12 @@ fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
     for path in paths {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // Links to directories are not followed: they may lead back here.
-        if is_hidden(&name) || (path.is_dir() && path.is_symlink()) {
+        if event::is_hidden(&name) || (path.is_dir() && path.is_symlink()) {
             continue;
         }
         if path.is_dir() {
             in_files(&path, found)?;
-        } else if is_parquet(&name) {
+        } else if event::is_parquet(&name) {
             found.push(Location::File(path));
         }
     }
@@ -73,20 +62,12 @@ async fn in_s3(url: &str, rest: &str, found: &mut Vec<Location>) -> Result<(), C
         return Err(CliError::S3Url(url.to_owned()));
     }
     // The name of one object: it needs no right to list the bucket.
-    let keys = if is_parquet(key) { vec![key.to_owned()] } else { source::list(&aws::s3().await, bucket, key).await? };
-    let wanted = |key: &String| is_parquet(key) && !key.rsplit('/').next().is_some_and(is_hidden);
-    found.extend(keys.into_iter().filter(wanted).map(|key| {
-        Location::S3(ObjectReference {
-            bucket: bucket.to_owned(),
-            key,
-            version_id: None,
-            etag: None,
-            size: None,
-            if_match: None,
-            row_groups: None,
-            sequencer: None,
-            dataset: None,
-        })
-    }));
+    if event::is_parquet(key) {
+        found.push(Location::S3(ObjectReference::new(bucket, key)));
+        return Ok(());
+    }
+    let keys = source::list(&aws::s3().await, bucket, key).await?;
+    let data = keys.into_iter().filter(|found| event::is_data_file(found, key));
+    found.extend(data.map(|key| Location::S3(ObjectReference::new(bucket, key))));
     Ok(())
 }

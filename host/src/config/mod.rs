@@ -41,6 +41,8 @@ pub struct Config {
     pub rows_per_batch: usize,
     /// Threads that convert an object, at least 1; none: as many as there are processors.
     pub threads: Option<usize>,
+    /// The most objects of an event that are loaded at a time; none: as many as there is memory for.
+    pub object_concurrency: Option<usize>,
     /// Whether an object must have every column that its dataset requires.
     pub validate_schema: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
@@ -241,6 +243,7 @@ impl Config {
             deadline_margin: Duration::from_secs(reader.integer(&settings::DEADLINE_MARGIN_SECONDS)),
             rows_per_batch: reader.integer(&settings::ROWS_PER_BATCH),
             threads: reader.optional_integer(&settings::CONVERTER_THREADS),
+            object_concurrency: reader.optional_integer(&settings::OBJECT_CONCURRENCY),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),

@@ -212,6 +212,14 @@ pub(super) const CONVERTER_THREADS: Setting = Setting {
     meaning: "How many threads convert an object, each with an instance of its converter. Unset: as many as there are processors.",
 };
 
+/// Objects of an event loaded at a time.
+pub(super) const OBJECT_CONCURRENCY: Setting = Setting {
+    name: "OBJECT_CONCURRENCY",
+    default: None,
+    kind: Kind::Integer { minimum: 1, maximum: 8 },
+    meaning: "The most objects of an event that are loaded at a time. Unset: one for each 128 MiB of the function's memory beyond the first 128, at most 8.",
+};
+
 /// Whether required columns are required.
 pub(super) const VALIDATE_SCHEMA: Setting = Setting {
     name: "VALIDATE_SCHEMA",
@@ -360,6 +368,7 @@ pub const SETTINGS: &[&Setting] = &[
     &DEADLINE_MARGIN_SECONDS,
     &ROWS_PER_BATCH,
     &CONVERTER_THREADS,
+    &OBJECT_CONCURRENCY,
     &VALIDATE_SCHEMA,
     &DROP_INVALID_RECORDS,
     &REJECTS_URI,

@@ -49,6 +49,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         registry: None,
         rows_per_batch: 8192,
         threads: None,
+        object_concurrency: None,
         validate_schema: true,
         drop_invalid_records: true,
         rejects: None,

@@ -1,36 +1,95 @@
-//! Invocations by Step Functions, the command line or any other program, which name one object.
+//! Invocations by Step Functions, the command line or any other program, which say what they want in our own words.
+//!
+//! Members beside those that are known are ignored, because a state machine passes on what it has. What is left of a load
+//! (`remaining`) is such an event.
 
 use serde_json::{Map, Value};
 
 use super::node::Node;
-use super::{Asked, Broken, Caller, Form, ObjectReference, object};
+use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Prefix, Target, health, object};
 
-/// One object. The key is plain. Members beside these are ignored, because a state machine passes on what it has. A
-/// `remaining` of an answer is such an event.
+/// One object. The key is plain.
 pub(super) const OBJECT: Form = Form {
     name: "direct invocation",
     example: r#"{"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]"#,
-    caller: Caller::Direct,
-    matches: names_object,
-    read: |payload| reference(payload).map(|object| Asked::Load { objects: vec![object], skipped: 0 }),
+    caller: |_| Caller::Direct,
+    matches: |payload| payload.contains_key("bucket") || payload.contains_key("key"),
+    read: |payload| load(payload).map(Asked::Load),
 };
 
-fn names_object(payload: &Map<String, Value>) -> bool {
-    payload.contains_key("bucket") || payload.contains_key("key")
+/// Every Parquet file below a prefix.
+pub(super) const PREFIX: Form = Form {
+    name: "direct invocation for a prefix",
+    example: r#"{"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset""#,
+    matches: names_prefix,
+    ..OBJECT
+};
+
+/// Objects and prefixes.
+pub(super) const LIST: Form = Form {
+    name: "direct invocation for a list",
+    example: r#"{"objects": [{"bucket": "…", "key": "…"}, …]}"#,
+    matches: names_list,
+    ..OBJECT
+};
+
+/// What the body of a request asks for: whatever a direct invocation may.
+pub(super) fn request(body: &Node<'_>) -> Result<Asked, Broken> {
+    match body.members() {
+        Some(members) if (health::ACTION.matches)(members) => (health::ACTION.read)(body),
+        Some(_) | None => load(body).map(Asked::Load),
+    }
 }
 
-/// The object that the members of `node` name.
-pub(super) fn reference(node: &Node<'_>) -> Result<ObjectReference, Broken> {
+/// What is to be loaded: a list, or one target.
+pub(super) fn load(node: &Node<'_>) -> Result<Load, Broken> {
+    let defaults = Defaults::default();
+    if !node.members().is_some_and(names_list) {
+        return Ok(Load::of(vec![target(node, &defaults)?]));
+    }
+    let objects = node.member("objects").elements()?;
+    Ok(Load::of(objects.map(|object| target(&object.object()?, &defaults)).collect::<Result<_, _>>()?))
+}
+
+/// What holds for every target that does not say otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Defaults {
+    pub(super) bucket: Option<String>,
+    pub(super) dataset: Option<String>,
+}
+
+/// The object or the prefix that the members of `node` name.
+pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Broken> {
+    let named = node.member("bucket");
+    let bucket = match &defaults.bucket {
+        Some(bucket) if named.is_absent() => bucket.clone(),
+        Some(_) | None => object::bucket(&named)?,
+    };
+    let dataset = node.member("dataset").optional_text()?.map(str::to_owned).or_else(|| defaults.dataset.clone());
+    if node.members().is_some_and(names_prefix) {
+        let start_after = node.member("start_after");
+        return Ok(Target::Prefix(Prefix {
+            bucket,
+            prefix: object::prefix(&node.member("prefix"))?,
+            start_after: if start_after.is_absent() { None } else { Some(object::prefix(&start_after)?) },
+            dataset,
+        }));
+    }
     let key = node.member("key");
-    Ok(ObjectReference {
-        bucket: object::bucket(&node.member("bucket"))?,
-        key: object::key(&key, key.text()?)?,
+    Ok(Target::Object(ObjectReference {
         version_id: object::token(&node.member("version_id"))?,
-        etag: None,
-        size: None,
-        if_match: object::token(&node.member("etag"))?.map(|tag| tag.trim_matches('"').to_owned()),
+        if_match: object::entity_tag(&node.member("etag"))?,
         row_groups: object::row_groups(&node.member("row_groups"))?,
-        sequencer: None,
-        dataset: node.member("dataset").optional_text()?.map(str::to_owned),
-    })
+        dataset,
+        ..ObjectReference::new(bucket, object::key(&key, key.text()?)?)
+    }))
+}
+
+/// A key says more than a list or a prefix, which a state machine may have passed on.
+fn names_list(members: &Map<String, Value>) -> bool {
+    members.contains_key("objects") && !members.contains_key("key")
+}
+
+fn names_prefix(members: &Map<String, Value>) -> bool {
+    members.contains_key("prefix") && !members.contains_key("key")
 }

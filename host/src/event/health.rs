@@ -1,4 +1,4 @@
-//! Invocations that ask whether InfluxDB is there.
+//! Invocations that ask whether InfluxDB is there. Requests do so by `GET …/health`, schedules by being what they are.
 
 use super::node::Node;
 use super::{Asked, Broken, Caller, Form, Problem, object};
@@ -7,9 +7,12 @@ use super::{Asked, Broken, Caller, Form, Problem, object};
 pub(super) const ACTION: Form = Form {
     name: "action",
     example: r#"{"action": "health"}, optionally with "deep": true"#,
-    caller: Caller::Direct,
+    caller: |_| Caller::Direct,
     // A state machine that loads may have an action of its own.
-    matches: |payload| payload.contains_key("action") && !payload.contains_key("bucket"),
+    matches: |payload| {
+        let loads = ["bucket", "key", "objects", "Items"];
+        payload.contains_key("action") && !loads.iter().any(|name| payload.contains_key(*name))
+    },
     read: action,
 };
 

@@ -6,10 +6,17 @@
 
 mod node;
 mod object;
+mod target;
+mod data_file;
+mod message;
 mod s3;
+mod event_bridge;
+mod sns;
+mod sqs;
 mod direct;
+mod map;
 mod health;
-mod api_gateway;
+mod http;
 
 #[cfg(test)]
 mod tests;
@@ -20,14 +27,16 @@ use std::str::Utf8Error;
 
 use serde_json::{Map, Value};
 
+pub use data_file::{is_data_file, is_hidden, is_parquet};
 use node::Node;
 pub use object::ObjectReference;
+pub use target::{Prefix, Target};
 
 /// The largest payload that Lambda delivers, in bytes. It bounds how many objects an event can name.
 pub const MAXIMUM_PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
 /// An event, read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Event {
     /// Who asks.
     pub caller: Caller,
@@ -36,15 +45,12 @@ pub struct Event {
 }
 
 /// What an event asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Asked {
-    /// To load objects.
-    Load {
-        /// The objects, in the order of the event; none for a test event, or where every record is skipped.
-        objects: Vec<ObjectReference>,
-        /// Records that tell of something other than the creation of an object.
-        skipped: u64,
-    },
+    /// To load objects, all of them or the event has failed.
+    Load(Load),
+    /// To load what each of its items names. An item that fails is not the failure of the others.
+    Each(Vec<Item>),
     /// To see whether InfluxDB is there and well.
     Health {
         /// Also to write a point and read it back.
@@ -52,15 +58,56 @@ pub enum Asked {
     },
 }
 
+/// What is to be loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// What is named, in the order of the event; nothing for a test event, or where every record is skipped.
+    pub targets: Vec<Target>,
+    /// Records that tell of something other than the creation of an object, and listed objects that are no data.
+    pub skipped: u64,
+}
+
+impl Load {
+    fn of(targets: Vec<Target>) -> Self {
+        Self { targets, skipped: 0 }
+    }
+
+    /// Adds what another record names.
+    fn add(&mut self, other: Self) {
+        self.targets.extend(other.targets);
+        self.skipped += other.skipped;
+    }
+}
+
+/// A part of an event that is answered for itself.
+#[derive(Debug)]
+pub struct Item {
+    /// By what its caller knows it: the identifier of a message, or its place in the event.
+    pub id: String,
+    /// The group whose messages are handled in order, in a FIFO queue.
+    pub group: Option<String>,
+    /// What it asks for, or what is wrong with it.
+    pub load: Result<Load, Broken>,
+}
+
 /// Who asks, and so how the answer has to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// S3, asynchronously: nobody reads the answer, and a failed invocation is tried again.
-    S3,
+    /// S3, SNS or EventBridge, asynchronously: nobody reads the answer, and a failed invocation is tried again.
+    Asynchronous,
+    /// SQS, which wants to be told which of its messages have failed.
+    Queue,
     /// Step Functions or another program, which reads the result or the type of the error.
     Direct,
+    /// A Distributed Map of Step Functions, which reads a result for each item of its batch.
+    Map,
     /// API Gateway, or a function URL, which wants a status and a body.
     ApiGateway,
+    /// An application load balancer, which wants the status in words, too.
+    LoadBalancer {
+        /// Whether its target group has multi-value headers turned on.
+        multi_value_headers: bool,
+    },
 }
 
 /// Why a payload is not taken.
@@ -178,6 +225,18 @@ pub enum Problem {
     /// It names no row groups.
     #[error("is no range of row groups; expected `[from, to]`, the first and the one after the last, such as `[0, 4]`")]
     RowGroups,
+    /// It is a parameter that is either true or false.
+    #[error("is neither `true` nor `false`")]
+    Boolean,
+    /// It is a message that carries none of the events that messages carry.
+    #[error(
+        "is no event that a message may carry: an S3 notification, an S3 event of EventBridge, \
+         or `{{\"bucket\": \"…\", \"key\": \"…\"}}`"
+    )]
+    Message,
+    /// It is a message that names a prefix.
+    #[error("names a prefix, which a message must not: where such a load stops, nobody goes on")]
+    PrefixInMessage,
     /// It is no action.
     #[error("is no action: `{0}`; known is `health`")]
     Action(String),
@@ -190,7 +249,7 @@ struct Form {
     /// What it looks like, for who sent something else.
     example: &'static str,
     /// Who sends it.
-    caller: Caller,
+    caller: fn(&Map<String, Value>) -> Caller,
     /// Whether a payload is meant to be of this form.
     matches: fn(&Map<String, Value>) -> bool,
     /// Reads it.
@@ -198,8 +257,22 @@ struct Form {
 }
 
 /// Every form. The first one that matches is taken, so what is told by the least stands last.
-const FORMS: [Form; 6] =
-    [s3::NOTIFICATION, s3::TEST, api_gateway::REST, api_gateway::HTTP, health::ACTION, direct::OBJECT];
+const FORMS: [Form; 14] = [
+    s3::NOTIFICATION,
+    s3::TEST,
+    event_bridge::OBJECT,
+    event_bridge::SCHEDULE,
+    sns::RECORDS,
+    sqs::MESSAGES,
+    http::REST,
+    http::HTTP,
+    http::LOAD_BALANCER,
+    health::ACTION,
+    map::BATCH,
+    direct::LIST,
+    direct::PREFIX,
+    direct::OBJECT,
+];
 
 fn known_forms() -> String {
     FORMS.iter().map(|form| format!("\n  {}: {}", form.name, form.example)).collect()
@@ -223,8 +296,11 @@ pub fn parse(payload: &[u8]) -> Result<Event, EventError> {
 pub fn read(payload: &Value) -> Result<Event, EventError> {
     let members = payload.as_object().ok_or(EventError::Unknown)?;
     let form = FORMS.iter().find(|form| (form.matches)(members)).ok_or(EventError::Unknown)?;
-    let Form { name, caller, .. } = *form;
-    let asked =
-        (form.read)(&Node::new(payload, "")).map_err(|broken| EventError::Broken { form: name, caller, broken })?;
+    let caller = (form.caller)(members);
+    let asked = (form.read)(&Node::new(payload, "")).map_err(|broken| EventError::Broken {
+        form: form.name,
+        caller,
+        broken,
+    })?;
     Ok(Event { caller, asked })
 }

@@ -21,6 +21,11 @@ impl<'a> Node<'a> {
         Self { value: Some(value), path: path.into() }
     }
 
+    /// Where it stands.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The member `name`. What is missing, null, or no object's member is found out when the value is asked for.
     pub(super) fn member(&self, name: &str) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
@@ -28,7 +33,7 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of a list.
-    pub(super) fn elements(&self) -> Result<impl Iterator<Item = Self>, Broken> {
+    pub(super) fn elements(&self) -> Result<impl Iterator<Item = Self> + use<'a>, Broken> {
         let elements = self.present()?.as_array().ok_or_else(|| self.unlike("a list"))?;
         let path = self.path.clone();
         Ok(elements.iter().enumerate().map(move |(index, value)| Self::new(value, format!("{path}[{index}]"))))
@@ -47,6 +52,16 @@ impl<'a> Node<'a> {
     /// The text; may be empty.
     pub(super) fn text(&self) -> Result<&'a str, Broken> {
         self.present()?.as_str().ok_or_else(|| self.unlike("a text"))
+    }
+
+    /// The JSON that the text is. Its own node takes up the path of this one.
+    pub(super) fn json(&self) -> Result<Value, Broken> {
+        serde_json::from_str(self.text()?).map_err(|error| self.broken(Problem::NotJson(error)))
+    }
+
+    /// The members, where it is an object; none where it is anything else.
+    pub(super) fn members(&self) -> Option<&'a Map<String, Value>> {
+        self.value.and_then(Value::as_object)
     }
 
     /// The text; none where it is missing, null or empty.

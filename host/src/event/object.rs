@@ -38,6 +38,23 @@ pub struct ObjectReference {
     pub dataset: Option<String>,
 }
 
+impl ObjectReference {
+    /// The latest version of an object, all of it.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Self {
+        Self {
+            bucket: bucket.into(),
+            key: key.into(),
+            version_id: None,
+            etag: None,
+            size: None,
+            if_match: None,
+            row_groups: None,
+            sequencer: None,
+            dataset: None,
+        }
+    }
+}
+
 impl fmt::Display for ObjectReference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "s3://{}/{}", self.bucket, self.key)
@@ -60,6 +77,20 @@ pub(super) fn key(node: &Node<'_>, key: &str) -> Result<String, Broken> {
         1..=MAXIMUM_KEY_BYTES => Ok(key.to_owned()),
         bytes => Err(node.broken(Problem::TooLong { bytes, limit: MAXIMUM_KEY_BYTES })),
     }
+}
+
+/// The beginning of keys, all of them where it is empty, or a key after which to go on.
+pub(super) fn prefix(node: &Node<'_>) -> Result<String, Broken> {
+    let prefix = node.text()?;
+    if prefix.len() > MAXIMUM_KEY_BYTES {
+        return Err(node.broken(Problem::TooLong { bytes: prefix.len(), limit: MAXIMUM_KEY_BYTES }));
+    }
+    Ok(prefix.to_owned())
+}
+
+/// An entity tag without its quotation marks.
+pub(super) fn entity_tag(node: &Node<'_>) -> Result<Option<String>, Broken> {
+    Ok(token(node)?.map(|tag| tag.trim_matches('"').to_owned()))
 }
 
 /// A version, an entity tag or a sequencer: opaque, sent back in a query or a header.

@@ -1,29 +1,28 @@
 //! S3's own notifications, sent straight to the function.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::node::Node;
-use super::{Asked, Broken, Caller, Form, ObjectReference, Problem, object};
+use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Problem, Target, object};
 
 /// The notification of one or more changes. Keys are URL-encoded, a space as `+`.
 pub(super) const NOTIFICATION: Form = Form {
     name: "S3 notification",
     example: r#"{"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {…}}]}"#,
-    caller: Caller::S3,
+    caller: |_| Caller::Asynchronous,
     matches: is_notification,
-    read: notification,
+    read: |payload| notification(payload).map(Asked::Load),
 };
 
 /// What S3 sends when notifications are set up.
 pub(super) const TEST: Form = Form {
     name: "S3 test event",
     example: r#"{"Service": "Amazon S3", "Event": "s3:TestEvent", …}"#,
-    caller: Caller::S3,
+    caller: |_| Caller::Asynchronous,
     matches: |payload| payload.get("Event").and_then(Value::as_str) == Some("s3:TestEvent"),
-    read: |_| Ok(Asked::Load { objects: Vec::new(), skipped: 0 }),
+    read: |payload| test(payload).map(Asked::Load),
 };
 
 const SOURCE: &str = "aws:s3";
@@ -36,8 +35,13 @@ fn is_notification(payload: &Map<String, Value>) -> bool {
     })
 }
 
-fn notification(payload: &Node<'_>) -> Result<Asked, Broken> {
-    let (mut objects, mut skipped) = (Vec::new(), 0);
+/// Names nothing, and is no error.
+pub(super) fn test(_: &Node<'_>) -> Result<Load, Broken> {
+    Ok(Load::default())
+}
+
+pub(super) fn notification(payload: &Node<'_>) -> Result<Load, Broken> {
+    let mut load = Load::default();
     for record in payload.member("Records").elements()? {
         let record = record.object()?;
         let source = record.member("eventSource");
@@ -47,40 +51,12 @@ fn notification(payload: &Node<'_>) -> Result<Asked, Broken> {
         // Older forms of the event have the name with the prefix.
         let name = record.member("eventName").text()?;
         if name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
-            objects.push(created(&record.member("s3").object()?)?);
+            load.targets.push(Target::Object(created(&record.member("s3").object()?)?));
         } else {
-            skipped += 1;
+            load.skipped += 1;
         }
     }
-    Ok(Asked::Load { objects: in_order(objects), skipped })
-}
-
-/// Each state of an object once, and those of one key in the order in which they came to be, so that the newest is the last
-/// to be written: S3 may tell of them twice, and in any order. Keys stay in the order of the event.
-///
-/// Sequencers of one key are hexadecimal numbers of which the shorter is padded with zeros on its right.
-fn in_order(objects: Vec<ObjectReference>) -> Vec<ObjectReference> {
-    let mut by_key: Vec<Vec<ObjectReference>> = Vec::new();
-    let mut places: HashMap<(String, String), usize> = HashMap::new();
-    let mut seen = HashSet::new();
-    for object in objects {
-        if !seen.insert(object.clone()) {
-            continue;
-        }
-        let place = *places.entry((object.bucket.clone(), object.key.clone())).or_insert(by_key.len());
-        match by_key.get_mut(place) {
-            Some(objects) => objects.push(object),
-            None => by_key.push(vec![object]),
-        }
-    }
-    for objects in &mut by_key {
-        let length = |object: &ObjectReference| object.sequencer.as_deref().map_or(0, str::len);
-        let longest = objects.iter().map(length).max().unwrap_or(0);
-        objects.sort_by_cached_key(|object| {
-            format!("{:0<longest$}", object.sequencer.as_deref().unwrap_or_default().to_ascii_lowercase())
-        });
-    }
-    by_key.into_iter().flatten().collect()
+    Ok(load)
 }
 
 /// The object of a record, from its member `s3`.
@@ -89,16 +65,13 @@ fn created(s3: &Node<'_>) -> Result<ObjectReference, Broken> {
     let object = s3.member("object").object()?;
     let encoded = object.member("key");
     let key = decode(encoded.text()?).map_err(|problem| encoded.broken(problem))?;
+    let bucket = object::bucket(&bucket.member("name"))?;
     Ok(ObjectReference {
-        bucket: object::bucket(&bucket.member("name"))?,
-        key: object::key(&encoded, &key)?,
         version_id: object::token(&object.member("versionId"))?,
-        etag: object::token(&object.member("eTag"))?.map(|tag| tag.trim_matches('"').to_owned()),
+        etag: object::entity_tag(&object.member("eTag"))?,
         size: object.member("size").optional_unsigned()?,
-        if_match: None,
-        row_groups: None,
         sequencer: object::token(&object.member("sequencer"))?,
-        dataset: None,
+        ..ObjectReference::new(bucket, object::key(&encoded, &key)?)
     })
 }
 

@@ -1,15 +1,18 @@
 //! The function itself, without the runtime that calls it.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
-use crate::aws;
+use super::loading::Loading;
+use super::{concurrency, log};
 use crate::config::{Config, ConfigError};
-use crate::event::{self, Asked, Caller, Event, EventError, ObjectReference};
+use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Target};
 use crate::metrics::Metrics;
-use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location, sink_failure_kind};
-use crate::report::{Answer, Failure, FailureKind, ObjectReport, Report, answer, answer_health};
+use crate::pipeline::{Deadline, LoadError, Loader, sink_failure_kind};
+use crate::report::{Answer, Failure, FailureKind, ItemReport, ObjectReport, Report, answer, answer_health};
 use crate::sink::{HealthCheck, InfluxDb, Sink, SinkError};
-use crate::source;
 
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,7 @@ pub struct Function {
     loader: Loader,
     sink: Sink,
     metrics: Metrics,
+    concurrency: usize,
 }
 
 impl Function {
@@ -40,7 +44,12 @@ impl Function {
     /// When a setting is missing or wrong, or when this machine lacks what the loader needs.
     pub fn new(config: &Config) -> Result<Self, StartError> {
         let sink = InfluxDb::new(config.influxdb()?, &config.write)?.into();
-        Ok(Self { loader: Loader::new(config)?, sink, metrics: Metrics::new(config.enable_metrics) })
+        Ok(Self {
+            loader: Loader::new(config)?,
+            sink,
+            metrics: Metrics::new(config.enable_metrics),
+            concurrency: concurrency::choose(config.object_concurrency),
+        })
     }
 
     /// Handles one event and answers its caller.
@@ -51,14 +60,16 @@ impl Function {
     pub async fn handle(&self, payload: &Value, deadline: Option<Deadline>) -> Answer {
         let (caller, report) = match event::read(payload) {
             Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(caller, deep, deadline).await,
-            Ok(Event { caller, asked: Asked::Load { objects, skipped } }) => {
-                (caller, Report { skipped, ..self.load(caller, &objects, deadline).await })
+            Ok(Event { caller, asked: Asked::Load(Load { targets, skipped }) }) => {
+                (caller, Report { skipped, ..self.load(&targets, deadline).await.0 })
             }
+            Ok(Event { caller, asked: Asked::Each(items) }) => (caller, self.load_each(items, deadline).await),
             Err(error) => (error.caller(), Report::failed(Failure::new(kind(&error), &error))),
         };
         self.metrics.send(&report).await;
-        log(&report);
-        answer(caller, &report)
+        let answer = answer(caller, &report);
+        log::event(&report, &answer);
+        answer
     }
 
     async fn health(&self, caller: Caller, deep: bool, deadline: Option<Deadline>) -> Answer {
@@ -67,46 +78,54 @@ impl Function {
         if let Some(failure) = &failure {
             tracing::error!(error_type = failure.error_type().name(), "{failure}");
         }
-        answer_health(caller, json!(check), failure.as_ref())
+        answer_health(caller, &json!(check), failure.as_ref())
     }
 
-    async fn load(&self, caller: Caller, objects: &[ObjectReference], deadline: Option<Deadline>) -> Report {
-        if objects.is_empty() {
-            return Report::default();
+    /// Loads targets. Returns the report, and which of its objects each target stands for; those of one that comes a second
+    /// time are those of the first.
+    async fn load(&self, targets: &[Target], deadline: Option<Deadline>) -> (Report, Vec<Range<usize>>) {
+        if targets.is_empty() {
+            return Default::default();
         }
         // Before anything is read: without a server every object would fail, each after all of its retries.
         if let Err(error) = self.sink.reach(deadline.map(|deadline| deadline.end)).await {
-            return Report::failed(Failure::new(sink_failure_kind(&error), &error));
+            return (Report::failed(Failure::new(sink_failure_kind(&error), &error)), vec![0..0; targets.len()]);
         }
-        let mut reports = Vec::with_capacity(objects.len());
-        for object in objects {
-            let location = Location::S3(object.clone());
-            let report = self.loader.load(&LoadRequest::new(&location), &self.sink, deadline, &()).await;
-            let loaded = report.failure.is_none();
-            reports.push(report);
-            if loaded && caller == Caller::S3 {
-                reports.extend(self.load_newer(object, deadline).await);
-            }
+        let loading = Loading::new(&self.loader, &self.sink, deadline, self.concurrency);
+        let mut objects: Vec<ObjectReport> = Vec::with_capacity(targets.len());
+        let mut places: HashMap<&Target, Range<usize>> = HashMap::new();
+        let mut ranges = Vec::with_capacity(targets.len());
+        for (target, reports) in targets.iter().zip(loading.run(targets).await) {
+            let start = objects.len();
+            objects.extend(reports);
+            ranges.push(places.entry(target).or_insert(start..objects.len()).clone());
         }
-        Report { objects: reports, ..Report::default() }
+        (Report { objects, ..Report::default() }, ranges)
     }
 
-    /// Loads the newest version of an object of which an older one has just been loaded: S3 tells of versions in any order,
-    /// and of the points that both have, those of the newest have to stay.
-    async fn load_newer(&self, object: &ObjectReference, deadline: Option<Deadline>) -> Option<ObjectReport> {
-        let version = object.version_id.as_ref()?;
-        let newest = source::newest_version(&aws::s3().await, &object.bucket, &object.key).await;
-        let newest = match newest {
-            Ok(newest) => newest.filter(|newest| newest != version)?,
-            Err(error) => {
-                tracing::warn!(object = %object, "cannot tell whether there is a newer version: {error}");
-                return None;
+    /// Loads what each item names, as far as it can be read.
+    async fn load_each(&self, items: Vec<Item>, deadline: Option<Deadline>) -> Report {
+        let mut targets = Vec::new();
+        let mut asked = Vec::with_capacity(items.len());
+        let mut skipped = 0;
+        for Item { id, group, load } in items {
+            let (start, mut item) = (targets.len(), ItemReport { id, group, ..ItemReport::default() });
+            match load {
+                Ok(load) => {
+                    item.name = load.targets.first().map(ToString::to_string);
+                    targets.extend(load.targets);
+                    skipped += load.skipped;
+                }
+                Err(broken) => item.failure = Some(Failure::new(FailureKind::BadEvent, &broken)),
             }
-        };
-        tracing::info!(object = %object, version, newest, "there is a newer version, which is loaded again");
-        let newer = ObjectReference { version_id: Some(newest), etag: None, size: None, ..object.clone() };
-        let location = Location::S3(newer);
-        Some(self.loader.load(&LoadRequest::new(&location), &self.sink, deadline, &()).await)
+            asked.push((item, start..targets.len()));
+        }
+        let (report, objects) = self.load(&targets, deadline).await;
+        let items = asked.into_iter().map(|(item, targets)| ItemReport {
+            objects: objects[targets].iter().cloned().flatten().collect(),
+            ..item
+        });
+        Report { items: items.collect(), skipped, ..report }
     }
 }
 
@@ -114,38 +133,5 @@ fn kind(error: &EventError) -> FailureKind {
     match error {
         EventError::TooLarge { .. } => FailureKind::TooLarge,
         EventError::NotJson(_) | EventError::Unknown | EventError::Broken { .. } => FailureKind::BadEvent,
-    }
-}
-
-/// One line an object, and one for what kept the invocation from beginning.
-fn log(report: &Report) {
-    if let Some(failure) = &report.failure {
-        tracing::error!(error_type = failure.error_type().name(), "{failure}");
-    }
-    for object in &report.objects {
-        let accounts = &object.accounts;
-        let converter = object.converter.as_ref();
-        let fields = tracing::info_span!(
-            "object",
-            object = object.object,
-            bucket = object.bucket,
-            key = object.key,
-            dataset = object.dataset,
-            converter_version = converter.map(|converter| converter.version.as_str()),
-            converter_digest = converter.map(|converter| converter.digest.as_str()),
-            rows = accounts.rows,
-            written = accounts.written,
-            rejected = accounts.rejected_total(),
-            filtered = accounts.filtered,
-            rejects = object.rejects,
-            seconds = object.timings.total.as_secs_f64(),
-        );
-        fields.in_scope(|| match &object.failure {
-            None => tracing::info!("loaded"),
-            Some(failure) => tracing::error!(error_type = failure.error_type().name(), "{failure}"),
-        });
-        for row in &object.rejections {
-            tracing::warn!(object = object.object, row = row.row, code = row.code, "rejected row: {}", row.message);
-        }
     }
 }

@@ -1,6 +1,9 @@
 //! The function's face to AWS Lambda: events in, answers and failed invocations out.
 
+mod concurrency;
 mod function;
+mod loading;
+mod log;
 
 use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,7 +28,8 @@ pub async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
     let margin = config.deadline_margin;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let context = &event.context;
-        let span = tracing::info_span!("invocation", request_id = context.request_id);
+        let trace_id = context.xray_trace_id.as_deref();
+        let span = tracing::info_span!("invocation", request_id = context.request_id, trace_id);
         let deadline = deadline(context.deadline, SystemTime::now(), Instant::now(), margin);
         // Boxed, because the compiler gives up on the depth of all stages' futures within those of the runtime.
         let handled: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(function.handle(&event.payload, deadline));

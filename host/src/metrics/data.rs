@@ -111,7 +111,7 @@ impl fmt::Display for Datum {
 /// The metrics of an invocation, by dataset and metric.
 pub fn data(report: &Report) -> Vec<Datum> {
     let mut values: BTreeMap<(String, Metric, Option<(&'static str, String)>), Vec<f64>> = BTreeMap::new();
-    for object in &report.objects {
+    for object in report.objects.iter().filter(|object| object.is_begun()) {
         let dataset = dimension(object.dataset.as_deref().unwrap_or_default());
         for (metric, value) in measures(object) {
             values.entry((dataset.clone(), metric, None)).or_default().push(value);
@@ -125,7 +125,7 @@ pub fn data(report: &Report) -> Vec<Datum> {
             values.entry(key).or_default().push(1.0);
         }
     }
-    if let Some(failure) = &report.failure {
+    for failure in report.failure.iter().chain(report.items.iter().filter_map(|item| item.failure.as_ref())) {
         let key = (UNKNOWN_DATASET.to_owned(), Metric::ProcessingErrors, error_type(failure));
         values.entry(key).or_default().push(1.0);
     }
@@ -182,7 +182,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::report::{FailureKind, Timings};
+    use crate::report::{FailureKind, ItemReport, Remaining, Timings};
 
     fn shown(report: &Report) -> String {
         data(report).iter().map(|datum| format!("{datum}\n")).collect()
@@ -271,6 +271,15 @@ mod tests {
         assert_eq!(dimension(":"), "unknown");
         assert_eq!(dimension(" \t"), " _");
         assert_eq!(dimension(&"x".repeat(5000)).len(), 255);
+    }
+
+    #[test]
+    fn items_that_cannot_be_read_count_as_errors_and_objects_that_were_not_begun_do_not_count() {
+        let reference = crate::event::ObjectReference::new("energy", "a.parquet");
+        let left = ObjectReport { remaining: Some(Remaining::whole(&reference)), ..ObjectReport::of(&reference) };
+        let broken = ItemReport { failure: Some(failure(FailureKind::BadEvent)), ..ItemReport::default() };
+        let report = Report { objects: vec![left], items: vec![broken, ItemReport::default()], ..Report::default() };
+        assert_eq!(shown(&report), "ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Count [1.0]\n");
     }
 
     proptest! {

@@ -42,7 +42,12 @@ pub struct Accounts {
 impl Accounts {
     /// Whether every row is accounted for. Only a load that failed may say no.
     pub fn balances(&self) -> bool {
-        self.rows == self.written + self.rejected_total() + self.filtered
+        self.rows == self.accounted()
+    }
+
+    /// The rows of which it is known what became of them.
+    pub fn accounted(&self) -> u64 {
+        self.written + self.rejected_total() + self.filtered
     }
 
     /// Rows rejected, under whatever code.

@@ -3,6 +3,7 @@
 mod accounts;
 mod answer;
 mod failure;
+mod item;
 mod remaining;
 
 #[cfg(test)]
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::event::ObjectReference;
+use crate::event::{ObjectReference, Prefix};
 
 pub use accounts::Accounts;
 pub use answer::{Answer, InvocationError, answer, answer_health};
 pub use failure::{ErrorType, Failure, FailureKind};
+pub use item::{ItemReport, Status};
 pub use remaining::Remaining;
 
 /// How many rejected rows of an object a report names. All are counted.
@@ -131,6 +133,21 @@ impl ObjectReport {
         }
     }
 
+    /// The report of a prefix of which nothing is known yet.
+    pub fn of_prefix(prefix: &Prefix) -> Self {
+        Self {
+            object: prefix.to_string(),
+            bucket: Some(prefix.bucket.clone()),
+            dataset: prefix.dataset.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything was done about it, if only in vain: what the time did not suffice for is left as a whole.
+    pub fn is_begun(&self) -> bool {
+        self.remaining.is_none() || self.row_groups.is_some()
+    }
+
     /// The report of a file of which nothing is known yet.
     pub fn of_file(path: impl Into<String>) -> Self {
         Self { object: path.into(), ..Self::default() }
@@ -153,6 +170,8 @@ impl ObjectReport {
 pub struct Report {
     /// The objects, in the order of the event.
     pub objects: Vec<ObjectReport>,
+    /// The items of the event, in its order, where they are answered each for itself.
+    pub items: Vec<ItemReport>,
     /// Records of the event that named no object to load.
     pub skipped: u64,
     /// Why nothing could be begun: a bad event, or what every object needs is missing.
@@ -174,38 +193,54 @@ impl Report {
         totals
     }
 
-    /// Whether nothing failed, but an object is left in part because the time was over.
-    pub fn is_partial(&self) -> bool {
-        self.first_failure().is_none() && self.objects.iter().any(|object| object.remaining.is_some())
+    /// How it has ended.
+    pub fn status(&self) -> Status {
+        if self.first_failure().is_some() {
+            Status::Failed
+        } else if self.objects.iter().any(|object| object.remaining.is_some()) {
+            Status::Partial
+        } else {
+            Status::Succeeded
+        }
     }
 
-    /// Why it failed: what kept it from beginning, else the failure of the first object that failed.
+    /// Why it failed: what kept it from beginning, else the failure of the first object that failed, else that of the first
+    /// item that could not be read.
     pub fn first_failure(&self) -> Option<&Failure> {
-        self.failure.as_ref().or_else(|| self.objects.iter().find_map(|object| object.failure.as_ref()))
+        let objects = self.objects.iter().filter_map(|object| object.failure.as_ref());
+        let items = self.items.iter().filter_map(|item| item.failure.as_ref());
+        self.failure.iter().chain(objects).chain(items).next()
     }
 }
 
-/// The report with the totals of its objects. Members only ever get added.
+/// The report with the totals of its objects, and the event that loads what they have left. Members only ever get added.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
+        struct Left<'a> {
+            objects: Vec<&'a Remaining>,
+        }
+        #[derive(Serialize)]
         struct Shape<'a> {
-            status: &'static str,
+            status: Status,
             totals: Accounts,
             skipped: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
             failure: &'a Option<Failure>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            remaining: Option<Left<'a>>,
+            #[serde(skip_serializing_if = "Vec::is_empty")]
+            items: Vec<item::Told<'a>>,
             objects: &'a [ObjectReport],
         }
+        let left: Vec<&Remaining> = self.objects.iter().filter_map(|object| object.remaining.as_ref()).collect();
         Shape {
-            status: match self.first_failure() {
-                Some(_) => "failed",
-                None if self.is_partial() => "partial",
-                None => "succeeded",
-            },
+            status: self.status(),
             totals: self.totals(),
             skipped: self.skipped,
             failure: &self.failure,
+            remaining: Some(Left { objects: left }).filter(|left| !left.objects.is_empty()),
+            items: self.items.iter().map(|item| item::Told(self, item)).collect(),
             objects: &self.objects,
         }
         .serialize(serializer)

@@ -4,50 +4,45 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
-use crate::event::ObjectReference;
+use crate::event::{ObjectReference, Prefix, Target};
 
-/// An event that loads what a load has left: the same object, in the state in which it was read, from the first row group
-/// that is not done.
+/// What a load has left: serialized, it is an event that loads just that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Remaining {
-    /// The bucket.
-    pub bucket: String,
-    /// The plain key.
-    pub key: String,
-    /// Which version, where one was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    /// The entity tag of what was read, without quotation marks: an object that was replaced is not gone on with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub etag: Option<String>,
-    /// The dataset, where the event named it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dataset: Option<String>,
-    /// The row groups, from the first to the one after the last.
-    #[serde(serialize_with = "range")]
-    pub row_groups: Range<usize>,
-}
+#[serde(transparent)]
+pub struct Remaining(Target);
 
 impl Remaining {
-    /// These row groups of `object`, which was read with this entity tag.
+    /// These row groups of `object`, in the state in which it was read with this entity tag: an object that was replaced is
+    /// not gone on with.
     pub fn of(object: &ObjectReference, etag: Option<&str>, row_groups: Range<usize>) -> Self {
-        Self {
-            bucket: object.bucket.clone(),
-            key: object.key.clone(),
-            version_id: object.version_id.clone(),
-            etag: etag.map(str::to_owned),
-            dataset: object.dataset.clone(),
-            row_groups,
+        let if_match = etag.map(str::to_owned);
+        Self(Target::Object(ObjectReference { if_match, row_groups: Some(row_groups), ..object.clone() }))
+    }
+
+    /// All that `object` stands for: nothing of it is done.
+    pub fn whole(object: &ObjectReference) -> Self {
+        Self(Target::Object(object.clone()))
+    }
+
+    /// The objects below `prefix` whose keys come after `start_after`.
+    pub fn rest(prefix: &Prefix, start_after: Option<String>) -> Self {
+        Self(Target::Prefix(Prefix { start_after, ..prefix.clone() }))
+    }
+
+    /// What it is, in words.
+    pub(super) fn story(&self) -> String {
+        match &self.0 {
+            Target::Object(ObjectReference { row_groups: Some(Range { start, end }), .. }) => {
+                format!("row groups [{start}, {end}] are left")
+            }
+            Target::Object(_) => "it is left".to_owned(),
+            Target::Prefix(Prefix { start_after: Some(key), .. }) => format!("what comes after `{key}` is left"),
+            Target::Prefix(_) => "all of it is left".to_owned(),
         }
     }
 }
 
-/// A range as events have it: `[from, to]`.
-fn range<S: Serializer>(range: &Range<usize>, serializer: S) -> Result<S::Ok, S::Error> {
-    [range.start, range.end].serialize(serializer)
-}
-
-/// The same, where there may be none.
+/// A range as events have it: `[from, to]`; none where there is none.
 pub(super) fn optional_range<S: Serializer>(range: &Option<Range<usize>>, serializer: S) -> Result<S::Ok, S::Error> {
     range.as_ref().map(|range| [range.start, range.end]).serialize(serializer)
 }

@@ -149,24 +149,53 @@ impl S3Object {
     }
 }
 
-/// The keys that begin with a prefix, in S3's order, without the placeholders of folders.
+/// Some of the objects below a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Their keys, in S3's order, without the placeholders of folders.
+    pub keys: Vec<String>,
+    /// The key after which the next page begins; none where this is the last.
+    pub next: Option<String>,
+}
+
+/// The first keys that begin with `prefix` and come after `start_after`; a thousand at most.
 ///
 /// # Errors
 ///
 /// When the bucket does not exist, may not be listed, or does not answer.
+pub async fn list_page(
+    client: &Client,
+    bucket: &str,
+    prefix: &str,
+    start_after: Option<&str>,
+) -> Result<Page, SourceError> {
+    let request = client.list_objects_v2().bucket(bucket).prefix(prefix);
+    let page = request.set_start_after(start_after.map(str::to_owned)).send().await.map_err(|error| {
+        let object = format!("s3://{bucket}/{prefix}");
+        match aws::status(&error) {
+            Some(404) => SourceError::NotFound { object },
+            Some(401 | 403) => SourceError::Forbidden { object, cause: aws::words(error) },
+            _ => SourceError::Read { object, cause: aws::words(error) },
+        }
+    })?;
+    let keys = page.contents().iter().filter_map(|entry| entry.key());
+    Ok(Page {
+        next: keys.clone().next_back().filter(|_| page.is_truncated() == Some(true)).map(str::to_owned),
+        keys: keys.filter(|key| !key.ends_with('/')).map(str::to_owned).collect(),
+    })
+}
+
+/// All keys that begin with `prefix`, as [`list_page`] gives them.
+///
+/// # Errors
+///
+/// As [`list_page`].
 pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>, SourceError> {
-    let object = format!("s3://{bucket}/{prefix}");
-    let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
-    let mut keys = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| match aws::status(&error) {
-            Some(404) => SourceError::NotFound { object: object.clone() },
-            Some(401 | 403) => SourceError::Forbidden { object: object.clone(), cause: aws::words(error) },
-            _ => SourceError::Read { object: object.clone(), cause: aws::words(error) },
-        })?;
-        keys.extend(
-            page.contents().iter().filter_map(|entry| entry.key()).filter(|key| !key.ends_with('/')).map(str::to_owned),
-        );
+    let mut page = list_page(client, bucket, prefix, None).await?;
+    let mut keys = page.keys;
+    while let Some(last) = page.next {
+        page = list_page(client, bucket, prefix, Some(&last)).await?;
+        keys.append(&mut page.keys);
     }
     Ok(keys)
 }

@@ -1,0 +1,292 @@
+//! What an event names, loaded: objects at the same time, as far as there is memory, and the states of one object one after
+//! the other.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+
+use super::log;
+use crate::aws;
+use crate::event::{self, ObjectReference, Prefix, Target};
+use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location};
+use crate::report::{Failure, FailureKind, ObjectReport, Remaining};
+use crate::sink::Sink;
+use crate::source::{self, SourceError};
+
+/// The most objects below prefixes that one invocation loads, so that its report is of a size that can be held and answered.
+/// The caller goes on with what is left.
+const MAXIMUM_LISTED: usize = 1000;
+
+/// Why the objects below a prefix are not found.
+#[derive(Debug, thiserror::Error)]
+enum PrefixError {
+    /// They cannot be listed.
+    #[error(transparent)]
+    List(#[from] SourceError),
+    /// There are none.
+    #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]
+    NothingFound(Prefix),
+}
+
+impl PrefixError {
+    fn failure(self) -> Failure {
+        match self {
+            Self::List(error) => {
+                let error = LoadError::Source(error);
+                Failure::new(error.kind(), &error)
+            }
+            Self::NothingFound(_) => Failure::new(FailureKind::NotFound, &self),
+        }
+    }
+}
+
+/// An event being loaded.
+pub(super) struct Loading<'a> {
+    loader: &'a Loader,
+    sink: &'a Sink,
+    deadline: Option<Deadline>,
+    concurrency: usize,
+    /// One for each object that may be loaded at a time.
+    permits: Semaphore,
+    /// How many objects below prefixes may still be begun.
+    listed: AtomicUsize,
+}
+
+/// What is loaded one after the other, by places in the list of targets.
+#[derive(Debug, PartialEq, Eq)]
+enum Group {
+    /// The states of one object, the newest last.
+    States(Vec<usize>),
+    /// What is below a prefix.
+    Prefix(usize),
+}
+
+/// What became of a target: reports, each with the object that it is of, or that it goes on with.
+type Outcome = Vec<(Remaining, ObjectReport)>;
+
+impl<'a> Loading<'a> {
+    /// At most `concurrency` objects at a time.
+    pub(super) fn new(loader: &'a Loader, sink: &'a Sink, deadline: Option<Deadline>, concurrency: usize) -> Self {
+        let (permits, listed) = (Semaphore::new(concurrency), AtomicUsize::new(MAXIMUM_LISTED));
+        Self { loader, sink, deadline, concurrency, permits, listed }
+    }
+
+    /// Loads everything. Returns what became of each target, in their order; an empty list for one that comes a second time.
+    pub(super) async fn run(&self, targets: &[Target]) -> Vec<Vec<ObjectReport>> {
+        let groups = stream::iter(groups(targets)).map(|group| self.group(targets, group));
+        let done: Vec<_> = groups.buffer_unordered(self.concurrency).concat().await;
+        let mut outcomes = vec![Outcome::new(); targets.len()];
+        for (place, outcome) in done {
+            outcomes[place] = outcome;
+        }
+        settle(&mut outcomes);
+        outcomes.into_iter().map(|outcome| outcome.into_iter().map(|(_, report)| report).collect()).collect()
+    }
+
+    fn group<'b>(&'b self, targets: &'b [Target], group: Group) -> BoxFuture<'b, Vec<(usize, Outcome)>> {
+        async move {
+            match group {
+                Group::States(places) => self.states(targets, &places).await,
+                Group::Prefix(place) => match &targets[place] {
+                    Target::Prefix(prefix) => vec![(place, self.prefix(prefix).await)],
+                    Target::Object(_) => Vec::new(),
+                },
+            }
+        }
+        .boxed()
+    }
+
+    /// Loads the states of one object in the order in which they came to be, and after them its newest version.
+    async fn states(&self, targets: &[Target], places: &[usize]) -> Vec<(usize, Outcome)> {
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(places.len());
+        let mut last_loaded = None;
+        for place in places {
+            let Target::Object(object) = &targets[*place] else { continue };
+            let outcome = self.object(object).await;
+            if outcome.1.failure.is_none() && outcome.1.remaining.is_none() {
+                last_loaded = Some(object);
+            }
+            outcomes.push((*place, vec![outcome]));
+        }
+        if let (Some(object), Some((_, outcome))) = (last_loaded, outcomes.last_mut()) {
+            outcome.extend(self.newer(object).await);
+        }
+        outcomes
+    }
+
+    /// Loads the newest version of an object of which an older one has just been loaded: S3 tells of versions in any order,
+    /// and of the points that both have, those of the newest have to stay.
+    async fn newer(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
+        // Only S3 gives its events a sequencer; whoever asks for a version directly gets that one.
+        let (version, Some(_)) = (object.version_id.as_ref()?, &object.sequencer) else { return None };
+        let newest = match source::newest_version(&aws::s3().await, &object.bucket, &object.key).await {
+            Ok(newest) => newest.filter(|newest| newest != version)?,
+            Err(error) => {
+                tracing::warn!(object = %object, "cannot tell whether there is a newer version: {error}");
+                return None;
+            }
+        };
+        tracing::info!(object = %object, version, newest, "there is a newer version, which is loaded again");
+        let newer = ObjectReference { version_id: Some(newest), etag: None, size: None, ..object.clone() };
+        Some(self.object(&newer).await)
+    }
+
+    /// Loads one object, or leaves it where the time is over.
+    async fn object(&self, object: &ObjectReference) -> (Remaining, ObjectReport) {
+        // The semaphore is never closed; without a permit there would be more at a time, and nothing worse.
+        let _permit = self.permits.acquire().await.ok();
+        let whole = Remaining::whole(object);
+        if self.is_over() {
+            return (whole.clone(), ObjectReport { remaining: Some(whole), ..ObjectReport::of(object) });
+        }
+        let location = Location::S3(object.clone());
+        let (request, span) = (LoadRequest::new(&location), log::span(object));
+        // Boxed, because the future of a load is large, and most of the objects of an event wait for their turn.
+        let load = Box::pin(self.loader.load(&request, self.sink, self.deadline, &()));
+        let report = load.instrument(span.clone()).await;
+        log::object(&span, &report);
+        (whole, report)
+    }
+
+    /// Loads what is below a prefix, page by page, until the time is over or enough is loaded.
+    async fn prefix(&self, prefix: &Prefix) -> Outcome {
+        let client = aws::s3().await;
+        let (mut outcome, mut after) = (Outcome::new(), prefix.start_after.clone());
+        let rest = loop {
+            if self.is_over() {
+                break Ok(Some(after));
+            }
+            let page = match source::list_page(&client, &prefix.bucket, &prefix.prefix, after.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => break Err(PrefixError::from(error)),
+            };
+            let keys = page.keys.into_iter().filter(|key| event::is_data_file(key, &prefix.prefix)).collect();
+            if let Some(rest) = self.page(prefix, keys, after, &mut outcome).await {
+                break Ok(Some(rest));
+            }
+            after = page.next;
+            if after.is_none() {
+                break Ok(None);
+            }
+        };
+        match rest {
+            Ok(None) if outcome.is_empty() && prefix.start_after.is_none() => {
+                let failure = PrefixError::NothingFound(prefix.clone()).failure();
+                outcome.push(failed(prefix, failure));
+            }
+            Ok(None) => {}
+            Ok(Some(after)) => {
+                let rest = Remaining::rest(prefix, after);
+                outcome.push((rest.clone(), ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(prefix) }));
+            }
+            Err(error) => outcome.push(failed(prefix, error.failure())),
+        }
+        outcome
+    }
+
+    /// Loads the objects of a page. Returns after which key to go on, where it did not begin all of them.
+    async fn page(
+        &self,
+        prefix: &Prefix,
+        mut keys: Vec<String>,
+        after: Option<String>,
+        outcome: &mut Outcome,
+    ) -> Option<Option<String>> {
+        let taken = self.take(keys.len());
+        let cut = taken < keys.len();
+        keys.truncate(taken);
+        let loads: Vec<_> = keys.iter().map(|key| self.listed(prefix, key)).collect();
+        let loaded: Vec<_> = stream::iter(loads).buffered(self.concurrency).collect().await;
+        let begun = loaded.iter().position(|(_, report)| !report.is_begun()).unwrap_or(loaded.len());
+        let rest = (cut || begun < loaded.len())
+            .then(|| begun.checked_sub(1).and_then(|last| keys.get(last)).cloned().or(after));
+        outcome.extend(loaded.into_iter().filter(|(_, report)| report.is_begun()));
+        rest
+    }
+
+    fn listed<'b>(&'b self, prefix: &Prefix, key: &str) -> BoxFuture<'b, (Remaining, ObjectReport)> {
+        let (object, dataset) = (ObjectReference::new(&prefix.bucket, key), prefix.dataset.clone());
+        async move { self.object(&ObjectReference { dataset, ..object }).await }.boxed()
+    }
+
+    /// How many of so many listed objects may be begun.
+    fn take(&self, wanted: usize) -> usize {
+        let take = |left: usize| Some(left.saturating_sub(wanted));
+        self.listed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).map_or(0, |left| left.min(wanted))
+    }
+
+    fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline.is_over())
+    }
+}
+
+fn failed(prefix: &Prefix, failure: Failure) -> (Remaining, ObjectReport) {
+    tracing::error!(object = %prefix, error_type = failure.error_type().name(), "{failure}");
+    let whole = Remaining::rest(prefix, prefix.start_after.clone());
+    (whole, ObjectReport { failure: Some(failure), ..ObjectReport::of_prefix(prefix) })
+}
+
+/// Parts targets into what can be loaded at the same time, in their order. A state of an object that comes a second time is
+/// left out: S3 may tell of one twice.
+///
+/// The states of one object are ordered by their sequencers: hexadecimal numbers of which the shorter is padded with zeros
+/// on its right.
+fn groups(targets: &[Target]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut seen = HashSet::new();
+    for (place, target) in targets.iter().enumerate() {
+        if !seen.insert(target) {
+            continue;
+        }
+        let Target::Object(object) = target else {
+            groups.push(Group::Prefix(place));
+            continue;
+        };
+        let group = *places.entry((&object.bucket, &object.key)).or_insert(groups.len());
+        match groups.get_mut(group) {
+            Some(Group::States(states)) => states.push(place),
+            Some(Group::Prefix(_)) | None => groups.push(Group::States(vec![place])),
+        }
+    }
+    let sequencer = |place: usize| match &targets[place] {
+        Target::Object(object) => object.sequencer.as_deref().unwrap_or_default(),
+        Target::Prefix(_) => "",
+    };
+    for group in &mut groups {
+        if let Group::States(states) = group {
+            let longest = states.iter().map(|place| sequencer(*place).len()).max().unwrap_or(0);
+            states.sort_by_cached_key(|place| format!("{:0<longest$}", sequencer(*place).to_ascii_lowercase()));
+        }
+    }
+    groups
+}
+
+/// Tells what the time did not suffice for from what will never be done in time.
+///
+/// Where the event got on at all, going on with the rest leads to its end, and what was not finished is left. Where it did
+/// not, going on would end in the same way, and everything has failed.
+fn settle(outcomes: &mut [Outcome]) {
+    let ran_out = |report: &ObjectReport| {
+        !report.is_begun() || report.failure.as_ref().is_some_and(|failure| failure.kind() == FailureKind::Deadline)
+    };
+    let got_on = outcomes.iter().flatten().any(|(_, report)| !ran_out(report));
+    for (whole, report) in outcomes.iter_mut().flatten().filter(|(_, report)| ran_out(report)) {
+        if got_on {
+            (report.failure, report.remaining) = (None, Some(whole.clone()));
+            // Rows whose writing was given up are read again with what is left.
+            report.accounts.rows = report.accounts.accounted();
+        } else if report.failure.is_none() {
+            let error = LoadError::NoTime;
+            (report.failure, report.remaining) = (Some(Failure::new(error.kind(), &error)), None);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "loading_tests.rs"]
+mod tests;

@@ -1,0 +1,94 @@
+//! What the log says of an invocation: a line when an object is done, and one at the end. Nothing of what rows hold.
+
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::event::ObjectReference;
+use crate::report::{Answer, FailureKind, ObjectReport, Report, Status};
+
+/// What every line says that is about an object; what is found out in the end is added by [`object`].
+pub(super) fn span(object: &ObjectReference) -> Span {
+    tracing::info_span!(
+        "object",
+        bucket = object.bucket,
+        key = object.key,
+        version_id = object.version_id,
+        dataset = Empty,
+        converter = Empty,
+        converter_version = Empty,
+        converter_digest = Empty,
+    )
+}
+
+/// What became of an object.
+pub(super) fn object(span: &Span, report: &ObjectReport) {
+    if let Some(dataset) = &report.dataset {
+        span.record("dataset", dataset);
+    }
+    if let Some(converter) = &report.converter {
+        span.record("converter", &converter.name);
+        span.record("converter_version", &converter.version);
+        span.record("converter_digest", &converter.digest);
+    }
+    let _entered = span.enter();
+    for (code, rows) in &report.accounts.rejected {
+        let first = report.rejections.iter().find(|rejected| rejected.code == *code).map(|rejected| rejected.row);
+        tracing::warn!(code, rows, first, "rows are rejected");
+    }
+    let accounts = &report.accounts;
+    let figures = tracing::info_span!(
+        "figures",
+        rows = accounts.rows,
+        written = accounts.written,
+        rejected = accounts.rejected_total(),
+        filtered = accounts.filtered,
+        points = accounts.points,
+        retries = accounts.retries,
+        rejects = report.rejects,
+        seconds = report.timings.total.as_secs_f64(),
+    );
+    let _entered = figures.enter();
+    match &report.failure {
+        None if report.remaining.is_some() => tracing::warn!("stopped ahead of the deadline"),
+        None => tracing::info!("loaded"),
+        // Whether that is a failure is seen when the others are done.
+        Some(failure) if failure.kind() == FailureKind::Deadline => tracing::warn!("{failure}"),
+        Some(failure) => tracing::error!(error_type = failure.error_type().name(), "{failure}"),
+    }
+}
+
+/// What became of an event: what no object's line says, and figures. An alarm on errors hears of each failure once.
+pub(super) fn event(report: &Report, answer: &Answer) {
+    if let Some(failure) = &report.failure {
+        tracing::error!(error_type = failure.error_type().name(), "{failure}");
+    }
+    for item in &report.items {
+        if let Some(failure) = &item.failure {
+            tracing::error!(item = item.id, error_type = failure.error_type().name(), "{failure}");
+        }
+    }
+    for object in &report.objects {
+        if let Some(failure) = object.failure.as_ref().filter(|failure| failure.kind() == FailureKind::Deadline) {
+            tracing::error!(object = object.object, error_type = failure.error_type().name(), "{failure}");
+        }
+    }
+    // What is left is a failure to those who cannot go on with it.
+    if let (Err(error), Status::Partial) = (answer, report.status()) {
+        tracing::error!(error_type = error.error_type.name(), "{error}");
+    }
+    let count = |wanted: fn(&&ObjectReport) -> bool| report.objects.iter().filter(wanted).count();
+    let totals = report.totals();
+    tracing::info!(
+        status = report.status().name(),
+        objects = report.objects.len(),
+        failed = count(|object| object.failure.is_some()),
+        left = count(|object| object.remaining.is_some()),
+        skipped = report.skipped,
+        rows = totals.rows,
+        written = totals.written,
+        rejected = totals.rejected_total(),
+        filtered = totals.filtered,
+        points = totals.points,
+        "done",
+    );
+}

@@ -1,0 +1,112 @@
+//! What became of the items of an event that are answered each for itself.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::{Failure, ObjectReport, Report};
+
+/// What became of one item: a message of SQS, or an item of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ItemReport {
+    /// By what the caller knows it.
+    pub id: String,
+    /// The group whose messages are handled in order, in a FIFO queue.
+    pub group: Option<String>,
+    /// What it names, such as `s3://bucket/key`; the first where it names several.
+    pub name: Option<String>,
+    /// The places of its objects in [`Report::objects`].
+    pub objects: Vec<usize>,
+    /// Why it could not be read.
+    pub failure: Option<Failure>,
+}
+
+/// How an item, or a whole event, has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// All that it names is loaded.
+    Succeeded,
+    /// Nothing has failed, but something is left because the time was over.
+    Partial,
+    /// Something has failed.
+    Failed,
+    /// It names nothing to load.
+    Skipped,
+}
+
+impl Status {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Report {
+    /// The objects of an item.
+    fn objects_of(&self, item: &ItemReport) -> impl Iterator<Item = &ObjectReport> {
+        item.objects.iter().filter_map(|place| self.objects.get(*place))
+    }
+
+    /// Why an item failed: what is wrong with it, what kept the event from beginning, or the failure of its first object
+    /// that failed.
+    pub fn failure_of<'a>(&'a self, item: &'a ItemReport) -> Option<&'a Failure> {
+        let begun = item.failure.as_ref().or(self.failure.as_ref());
+        begun.or_else(|| self.objects_of(item).find_map(|object| object.failure.as_ref()))
+    }
+
+    /// How an item has ended.
+    pub fn status_of(&self, item: &ItemReport) -> Status {
+        if self.failure_of(item).is_some() {
+            Status::Failed
+        } else if self.objects_of(item).any(|object| object.remaining.is_some()) {
+            Status::Partial
+        } else if item.objects.is_empty() {
+            Status::Skipped
+        } else {
+            Status::Succeeded
+        }
+    }
+
+    /// The items that have not been loaded as a whole, and, of a group whose messages are handled in order, those after one
+    /// of them: loaded before it, they would be overtaken by it.
+    pub(super) fn undone_items(&self) -> impl Iterator<Item = &ItemReport> {
+        let mut stuck = Vec::new();
+        self.items.iter().filter(move |item| {
+            let behind = item.group.as_ref().is_some_and(|group| stuck.contains(&group));
+            let undone = behind || matches!(self.status_of(item), Status::Failed | Status::Partial);
+            if let (true, Some(group)) = (undone, &item.group) {
+                stuck.push(group);
+            }
+            undone
+        })
+    }
+}
+
+/// An item as the caller reads it, in a list in the order of the event.
+pub(super) struct Told<'a>(pub(super) &'a Report, pub(super) &'a ItemReport);
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(report, item) = self;
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("item", &item.id)?;
+        members.serialize_entry("status", &report.status_of(item))?;
+        if let Some(name) = &item.name {
+            members.serialize_entry("name", name)?;
+        }
+        if let Some(failure) = report.failure_of(item) {
+            members.serialize_entry("failure", failure)?;
+        }
+        members.end()
+    }
+}

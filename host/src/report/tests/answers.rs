@@ -1,0 +1,287 @@
+//! What each caller is answered on a success, a failure in part, and a failure as a whole.
+
+use aws_lambda_events::event::alb::AlbTargetGroupResponse;
+use aws_lambda_events::event::apigw::ApiGatewayProxyResponse;
+use aws_lambda_events::event::sqs::SqsBatchResponse;
+use serde_json::{Value, json};
+
+use super::{failure, loaded, report};
+use crate::event::{self, Asked, Caller, ObjectReference, Prefix, Target};
+use crate::report::{
+    Accounts, Failure, FailureKind, ItemReport, ObjectReport, Remaining, Report, answer, answer_health,
+};
+
+const CALLERS: [Caller; 7] = [
+    Caller::Direct,
+    Caller::Asynchronous,
+    Caller::Map,
+    Caller::Queue,
+    Caller::ApiGateway,
+    Caller::LoadBalancer { multi_value_headers: false },
+    Caller::LoadBalancer { multi_value_headers: true },
+];
+
+fn object(key: &str) -> ObjectReference {
+    ObjectReference::new("energy", key)
+}
+
+/// An object that was loaded.
+fn good(key: &str) -> ObjectReport {
+    let accounts = Accounts { rows: 2, written: 2, points: 2, ..Accounts::default() };
+    ObjectReport { accounts, row_groups: Some(0..1), ..ObjectReport::of(&object(key)) }
+}
+
+/// An object that is no Parquet.
+fn bad(key: &str) -> ObjectReport {
+    let failure = Some(failure(FailureKind::Conversion, "it is no Parquet file"));
+    ObjectReport { failure, ..ObjectReport::of(&object(key)) }
+}
+
+/// An object of which row groups 3 to 7 are left.
+fn stopped(key: &str) -> ObjectReport {
+    let remaining = Some(Remaining::of(&object(key), Some("d41d8cd9"), 3..7));
+    ObjectReport { remaining, row_groups: Some(0..3), ..good(key) }
+}
+
+/// A report of items that name an object each, but for those that are broken, which name none.
+fn items(objects: Vec<ObjectReport>, broken: usize) -> Report {
+    let named = objects.iter().enumerate().map(|(place, object)| ItemReport {
+        id: format!("item-{place}"),
+        name: Some(object.object.clone()),
+        objects: vec![place],
+        ..ItemReport::default()
+    });
+    let broken = (0..broken).map(|number| ItemReport {
+        id: format!("broken-{number}"),
+        failure: Some(failure(FailureKind::BadEvent, "`body` is not JSON")),
+        ..ItemReport::default()
+    });
+    Report { items: named.chain(broken).collect(), ..report(objects) }
+}
+
+/// Without accounts and timings, which say the same everywhere.
+fn short(mut json: Value) -> Value {
+    if let Value::Object(members) = &mut json {
+        for name in ["totals", "accounts", "timings", "rejections", "dataset", "converter", "bucket", "key"] {
+            members.remove(name);
+        }
+        if let Some(Value::Array(objects)) = members.get_mut("objects") {
+            objects.iter_mut().for_each(|object| *object = short(object.take()));
+        }
+    }
+    json
+}
+
+/// What every caller is answered. Those that have no items are told of objects alone.
+fn answers(report: &Report) -> String {
+    let tell = |caller: &Caller| {
+        let has_items = matches!(caller, Caller::Map | Caller::Queue);
+        let items = if has_items { report.items.clone() } else { Vec::new() };
+        let report = Report { items, ..report.clone() };
+        match answer(*caller, &report) {
+            Ok(mut payload) => {
+                if let Some(Value::String(body)) = payload.get("body") {
+                    assert_eq!(*body, json!(report).to_string());
+                    payload["body"] = json!("the report");
+                }
+                format!("{caller:?}: {}\n", short(payload))
+            }
+            Err(error) => format!("{caller:?} fails: {}: {error}\n", error.error_type),
+        }
+    };
+    CALLERS.iter().map(tell).collect()
+}
+
+#[test]
+fn a_success_is_answered() {
+    insta::assert_snapshot!(answers(&items(vec![good("a"), good("b")], 0)), @r#"
+    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
+    Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
+    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"item-1","name":"s3://energy/b","status":"succeeded"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
+    Queue: {"batchItemFailures":[]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
+    "#);
+}
+
+#[test]
+fn a_failure_in_part_is_answered() {
+    insta::assert_snapshot!(answers(&items(vec![good("a"), bad("b")], 1)), @r#"
+    Direct fails: DataConversionError: `s3://energy/b`: DataConversionError: it is no Parquet file
+    Asynchronous fails: DataConversionError: `s3://energy/b`: DataConversionError: it is no Parquet file
+    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"item":"item-1","name":"s3://energy/b","status":"failed"},{"failure":{"error_type":"UnexpectedError","kind":"bad_event","message":"`body` is not JSON"},"item":"broken-0","status":"failed"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"object":"s3://energy/b"}],"skipped":0,"status":"failed"}
+    Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"},{"itemIdentifier":"broken-0"}]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":400,"statusDescription":"400 Bad Request"}
+    "#);
+}
+
+#[test]
+fn a_failure_as_a_whole_is_answered() {
+    insta::assert_snapshot!(answers(&items(vec![bad("a")], 1)), @r#"
+    Direct fails: DataConversionError: `s3://energy/a`: DataConversionError: it is no Parquet file
+    Asynchronous fails: DataConversionError: `s3://energy/a`: DataConversionError: it is no Parquet file
+    Map fails: DataConversionError: `s3://energy/a`: DataConversionError: it is no Parquet file
+    `broken-0`: UnexpectedError: `body` is not JSON
+    Queue: {"batchItemFailures":[{"itemIdentifier":"item-0"},{"itemIdentifier":"broken-0"}]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":400,"statusDescription":"400 Bad Request"}
+    "#);
+}
+
+#[test]
+fn what_could_not_be_begun_is_answered() {
+    let unreachable = failure(FailureKind::Connection, "InfluxDB is not reached");
+    let report = Report { items: items(vec![good("a"), good("b")], 0).items, ..Report::failed(unreachable) };
+    insta::assert_snapshot!(answers(&report), @r#"
+    Direct fails: InfluxDBConnectionError: InfluxDB is not reached
+    Asynchronous fails: InfluxDBConnectionError: InfluxDB is not reached
+    Map fails: InfluxDBConnectionError: InfluxDB is not reached
+    Queue: {"batchItemFailures":[{"itemIdentifier":"item-0"},{"itemIdentifier":"item-1"}]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503,"statusDescription":"503 Service Unavailable"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":503,"statusDescription":"503 Service Unavailable"}
+    "#);
+}
+
+#[test]
+fn what_was_stopped_ahead_of_the_deadline_is_answered() {
+    insta::assert_snapshot!(answers(&items(vec![good("a"), stopped("b")], 0)), @r#"
+    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Asynchronous fails: UnexpectedError: `s3://energy/b`: the time was over; row groups [3, 7] are left
+    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"item-1","name":"s3://energy/b","status":"partial"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"}]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
+    "#);
+}
+
+#[test]
+fn a_health_check_is_answered() {
+    let health = |failure: Option<&Failure>| -> String {
+        let tell = |caller: &Caller| match answer_health(*caller, &json!({ "engine": "2.x" }), failure) {
+            Ok(payload) => format!("{caller:?}: {payload}\n"),
+            Err(error) => format!("{caller:?} fails: {}: {error}\n", error.error_type),
+        };
+        CALLERS.iter().map(tell).collect()
+    };
+    insta::assert_snapshot!(health(None), @r#"
+    Direct: {"influxdb":{"engine":"2.x"},"status":"healthy"}
+    Asynchronous: {"influxdb":{"engine":"2.x"},"status":"healthy"}
+    Map: {"influxdb":{"engine":"2.x"},"status":"healthy"}
+    Queue: {"influxdb":{"engine":"2.x"},"status":"healthy"}
+    ApiGateway: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    LoadBalancer { multi_value_headers: false }: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
+    LoadBalancer { multi_value_headers: true }: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
+    "#);
+    insta::assert_snapshot!(health(Some(&failure(FailureKind::Refused, "the token is refused"))), @r#"
+    Direct fails: InfluxDBConnectionError: the token is refused
+    Asynchronous fails: InfluxDBConnectionError: the token is refused
+    Map fails: InfluxDBConnectionError: the token is refused
+    Queue fails: InfluxDBConnectionError: the token is refused
+    ApiGateway: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
+    LoadBalancer { multi_value_headers: false }: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503,"statusDescription":"503 Service Unavailable"}
+    LoadBalancer { multi_value_headers: true }: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":503,"statusDescription":"503 Service Unavailable"}
+    "#);
+}
+
+#[test]
+fn an_event_without_a_message_that_can_be_named_fails_as_a_whole() {
+    let report = Report::failed(failure(FailureKind::BadEvent, "`Records[0].messageId` is missing"));
+    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap_err(), @"`Records[0].messageId` is missing");
+}
+
+#[test]
+fn an_item_without_anything_to_load_is_skipped_and_no_failure() {
+    let mut report = items(vec![good("a")], 0);
+    report.items.push(ItemReport { id: "Items[1]".to_owned(), ..ItemReport::default() });
+    report.skipped = 1;
+    insta::assert_snapshot!(answer(Caller::Map, &report).unwrap()["items"], @r#"[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"Items[1]","status":"skipped"}]"#);
+    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[]}"#);
+}
+
+#[test]
+fn messages_behind_one_of_their_group_come_again_with_it() {
+    let mut report = items(vec![good("a"), bad("b"), good("c"), good("d"), stopped("e")], 0);
+    for (item, group) in report.items.iter_mut().zip(["x", "y", "x", "y", "x"]) {
+        item.group = Some(group.to_owned());
+    }
+    insta::assert_snapshot!(
+        answer(Caller::Queue, &report).unwrap(),
+        @r#"{"batchItemFailures":[{"itemIdentifier":"item-1"},{"itemIdentifier":"item-3"},{"itemIdentifier":"item-4"}]}"#
+    );
+}
+
+#[test]
+fn an_item_that_names_several_objects_fails_with_one_of_them() {
+    let mut report = items(vec![good("a"), bad("b")], 0);
+    report.items = vec![ItemReport { id: "m".to_owned(), objects: vec![0, 1], ..ItemReport::default() }];
+    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+}
+
+#[test]
+fn what_is_left_is_an_event() {
+    let prefix = Prefix {
+        bucket: "energy".to_owned(),
+        prefix: "generation/".to_owned(),
+        start_after: None,
+        dataset: Some("generation".to_owned()),
+    };
+    let rest = Remaining::rest(&prefix, Some("generation/b.parquet".to_owned()));
+    let rest = ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(&prefix) };
+    let answer = answer(Caller::Direct, &report(vec![good("a"), stopped("b"), rest])).unwrap();
+    insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
+    let Asked::Load(load) = event::read(&answer["remaining"]).unwrap().asked else { panic!("no load") };
+    let expected = [
+        Target::Object(ObjectReference {
+            if_match: Some("d41d8cd9".to_owned()),
+            row_groups: Some(3..7),
+            ..object("b")
+        }),
+        Target::Prefix(Prefix { start_after: Some("generation/b.parquet".to_owned()), ..prefix }),
+    ];
+    assert_eq!(load.targets, expected);
+}
+
+#[test]
+fn an_answer_is_no_larger_than_step_functions_takes() {
+    let bytes = |answer: &Value| answer.to_string().len();
+    let many = |count: usize, object: &dyn Fn(String) -> ObjectReport| {
+        report((0..count).map(|number| object(format!("{number:0>200}"))).collect())
+    };
+    // Rejected rows go first.
+    let detailed = |key: String| ObjectReport { rejections: loaded().rejections, ..good(&key) };
+    let answered = answer(Caller::Direct, &many(270, &detailed)).unwrap();
+    assert!(bytes(&answered) < 256 * 1024, "{} bytes", bytes(&answered));
+    assert_eq!((&answered["objects"][0]["rejections"], answered.get("omitted")), (&json!([]), None));
+    // Then what is loaded, and at last what does not fit; the totals still count everything.
+    let mut report = many(2000, &|key| good(&key));
+    report.objects.push(stopped("left"));
+    let answered = answer(Caller::Direct, &report).unwrap();
+    assert!(bytes(&answered) < 256 * 1024, "{} bytes", bytes(&answered));
+    assert_eq!((&answered["omitted"], &answered["totals"]["rows"]), (&json!(2000), &json!(4002)));
+    assert_eq!(answered["objects"][0]["object"], "s3://energy/left");
+    let answered = answer(Caller::ApiGateway, &many(2000, &|key| bad(&key))).unwrap();
+    assert!(bytes(&answered) < 1_000_000, "{} bytes", bytes(&answered));
+}
+
+#[test]
+fn answers_to_services_are_what_these_take() {
+    let report = items(vec![good("a"), bad("b")], 0);
+    let answered = |caller| answer(caller, &report).unwrap();
+    let queue: SqsBatchResponse = serde_json::from_value(answered(Caller::Queue)).unwrap();
+    assert_eq!(queue.batch_item_failures[0].item_identifier, "item-1");
+    let rest: ApiGatewayProxyResponse = serde_json::from_value(answered(Caller::ApiGateway)).unwrap();
+    assert_eq!((rest.status_code, rest.headers["content-type"].as_bytes()), (400, &b"application/json"[..]));
+    for multi_value_headers in [false, true] {
+        let caller = Caller::LoadBalancer { multi_value_headers };
+        let load_balancer: AlbTargetGroupResponse = serde_json::from_value(answered(caller)).unwrap();
+        assert_eq!(load_balancer.status_description.as_deref(), Some("400 Bad Request"));
+        assert_eq!(load_balancer.headers.is_empty(), multi_value_headers);
+        assert_eq!(load_balancer.multi_value_headers.is_empty(), !multi_value_headers);
+    }
+}
