@@ -2,18 +2,24 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{CliError, print};
+use super::{CliError, InvokeArguments, print};
 use crate::config::Config;
 use crate::lambda::Function;
+use crate::pipeline::Deadline;
 
 /// Prints the answer, or the error as Lambda tells it. Returns whether the invocation succeeded.
-pub(super) async fn invoke(config: &Config, path: &Path) -> Result<bool, CliError> {
-    let event: Value = serde_json::from_slice(&read(path)?).map_err(CliError::EventNotJson)?;
+pub(super) async fn invoke(config: &Config, arguments: &InvokeArguments) -> Result<bool, CliError> {
+    let InvokeArguments { event, timeout } = arguments;
+    let event: Value = serde_json::from_slice(&read(event)?).map_err(CliError::EventNotJson)?;
     let function = Function::new(config)?;
-    let (answer, succeeded) = match function.handle(&event, None).await {
+    let deadline = timeout.map(|seconds| {
+        Deadline::ahead_of(Instant::now() + Duration::from_secs(seconds.into()), config.deadline_margin)
+    });
+    let (answer, succeeded) = match function.handle(&event, deadline).await {
         Ok(answer) => (answer, true),
         Err(error) => (json!({ "errorType": error.error_type.name(), "errorMessage": error.error_message }), false),
     };

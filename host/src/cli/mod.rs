@@ -56,10 +56,14 @@ enum Command {
     /// Handle an event as the Lambda function does, and print its answer.
     ///
     /// Exits with 1 when the invocation fails, and prints the error as Lambda does.
-    Invoke {
-        /// A file with the event, in any form that the function takes; `-` for standard input.
-        event: PathBuf,
-    },
+    #[command(after_help = "Examples:
+  influxdb-loader invoke event.json
+  echo '{\"bucket\": \"energy\", \"prefix\": \"dataset=generation/2024/\"}' | influxdb-loader invoke -
+
+Stopping and going on, as the function does when its time runs out:
+  influxdb-loader invoke event.json --timeout 30 > answer.json
+  jq -e .remaining answer.json > rest.json && influxdb-loader invoke rest.json --timeout 30")]
+    Invoke(InvokeArguments),
     /// Write, test, upload and choose converters.
     #[command(subcommand)]
     Converter(converter::Command),
@@ -97,6 +101,18 @@ struct LoadArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct InvokeArguments {
+    /// A file with the event, in any form that the function takes; `-` for standard input.
+    event: PathBuf,
+    /// Act as if the function had so many seconds left.
+    ///
+    /// It stops DEADLINE_MARGIN_SECONDS (10) before they are over. What is being written is completed, the answer has the
+    /// status `partial`, and its `remaining` is an event that loads what is left. Without it there is no end.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    timeout: Option<u32>,
 }
 
 #[derive(Debug, Args)]
@@ -186,7 +202,7 @@ pub async fn run() -> ExitCode {
         match arguments.command {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
-            Command::Invoke { event } => invoke::invoke(&config, &event).await,
+            Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
             Command::Health { deep, json } => health::health(&config, deep, json).await,
