@@ -23,10 +23,16 @@ pub struct Moto {
 impl Moto {
     /// Starts a server. Until [`Moto::settings_without_permissions`] is called, everyone may do everything.
     pub fn start() -> Self {
+        Self::start_with_pages_of(1000)
+    }
+
+    /// As [`Self::start`], with so many keys in each page of a listing, so that few objects make several pages.
+    pub fn start_with_pages_of(keys: usize) -> Self {
         let port = free_port();
         let process = Process::start("moto", |_| {
             let mut command = Command::new(program(Program::Python));
             command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("moto_server.py")).arg(port.to_string());
+            command.env("MOTO_S3_DEFAULT_MAX_KEYS", keys.to_string());
             command
         })
         .wait_until(|| request(port, &Request::new("GET", "/moto-api/")).is_ok_and(|response| response.status == 200));
@@ -79,6 +85,18 @@ impl Moto {
     /// Makes a bucket.
     pub fn create_bucket(&self, bucket: &str) {
         self.send("s3", Request::new("PUT", &format!("/{bucket}"))).succeeded();
+    }
+
+    /// Makes a bucket keep every version of its objects.
+    pub fn keep_versions(&self, bucket: &str) {
+        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+        self.send("s3", Request::new("PUT", &format!("/{bucket}?versioning")).body(body)).succeeded();
+    }
+
+    /// Stores an object in a bucket that keeps versions, and returns which version it is.
+    pub fn put_version(&self, bucket: &str, key: &str, body: Vec<u8>) -> String {
+        let stored = self.send("s3", Request::new("PUT", &format!("/{bucket}/{key}")).body(body)).succeeded();
+        stored.headers["x-amz-version-id"].clone()
     }
 
     /// Stores an object. `key` must be made of characters that need no encoding in a URL.

@@ -1,0 +1,207 @@
+//! Events as AWS sends them, for any objects.
+
+use influxdb_loader_tests::Invocation;
+use serde_json::{Value, json};
+
+use super::BUCKET;
+
+/// An object that an event tells of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) version: Option<&'a str>,
+    pub(crate) sequencer: &'a str,
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn new(key: &'a str) -> Self {
+        Self { key, version: None, sequencer: "0A1B2C3D4E5F678901" }
+    }
+}
+
+/// A notification of S3. Keys are encoded as S3 does.
+pub(crate) fn s3(objects: &[Told<'_>]) -> Value {
+    let record = |object: &Told<'_>| {
+        json!({
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": "us-east-1",
+            "eventTime": "2024-01-01T00:00:00.000Z",
+            "eventName": "ObjectCreated:Put",
+            "s3": {
+                "s3SchemaVersion": "1.0",
+                "bucket": { "name": BUCKET, "arn": format!("arn:aws:s3:::{BUCKET}") },
+                "object": {
+                    "key": object.key.replace('=', "%3D"),
+                    "versionId": object.version,
+                    "size": 1024,
+                    "sequencer": object.sequencer,
+                },
+            },
+        })
+    };
+    json!({ "Records": objects.iter().map(record).collect::<Vec<_>>() })
+}
+
+/// S3's event on the bus of EventBridge.
+pub(crate) fn event_bridge(object: &Told<'_>) -> Value {
+    json!({
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": "123456789012",
+        "time": "2024-01-01T00:00:00Z",
+        "region": "us-east-1",
+        "resources": [format!("arn:aws:s3:::{BUCKET}")],
+        "detail": {
+            "version": "0",
+            "bucket": { "name": BUCKET },
+            "object": {
+                "key": object.key, "version-id": object.version, "size": 1024, "sequencer": object.sequencer,
+            },
+            "reason": "PutObject",
+        },
+    })
+}
+
+/// What SNS sends to a function.
+pub(crate) fn sns(message: &Value) -> Value {
+    let topic = "arn:aws:sns:us-east-1:123456789012:parquet";
+    json!({ "Records": [{
+        "EventVersion": "1.0",
+        "EventSource": "aws:sns",
+        "EventSubscriptionArn": format!("{topic}:1c3b8f0e"),
+        "Sns": { "Type": "Notification", "MessageId": "m", "TopicArn": topic, "Message": message.to_string() },
+    }] })
+}
+
+/// What SNS puts into a queue.
+pub(crate) fn envelope(message: &Value) -> Value {
+    json!({ "Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:x", "Message": message.to_string() })
+}
+
+/// A batch of messages, whose identifiers are `message-0` and so on.
+pub(crate) fn sqs(bodies: &[Value]) -> Value {
+    let record = |(number, body): (usize, &Value)| {
+        json!({
+            "messageId": format!("message-{number}"),
+            "receiptHandle": "AQEB",
+            // A text stands for itself: a body that is no JSON.
+            "body": body.as_str().map_or_else(|| body.to_string(), str::to_owned),
+            "attributes": { "ApproximateReceiveCount": "1" },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:parquet",
+            "awsRegion": "us-east-1",
+        })
+    };
+    json!({ "Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>() })
+}
+
+/// One object, as programs ask for it.
+pub(crate) fn direct(key: &str) -> Value {
+    json!({ "bucket": BUCKET, "key": key })
+}
+
+/// Several objects.
+pub(crate) fn list(keys: &[&str]) -> Value {
+    json!({ "objects": keys.iter().map(|key| direct(key)).collect::<Vec<_>>() })
+}
+
+/// A batch of a Distributed Map over a listing of S3.
+pub(crate) fn map_of_listing(keys: &[&str]) -> Value {
+    let item = |key: &&str| json!({ "Etag": "\"d41d8cd9\"", "Key": key, "LastModified": 1, "Size": 1024, "StorageClass": "STANDARD" });
+    json!({ "BatchInput": { "bucket": BUCKET }, "Items": keys.iter().map(item).collect::<Vec<_>>() })
+}
+
+/// A batch of a Distributed Map over objects.
+pub(crate) fn map_of_objects(keys: &[&str]) -> Value {
+    json!({ "Items": list(keys)["objects"] })
+}
+
+/// Ways of HTTP to the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    RestApi,
+    HttpApi,
+    FunctionUrl,
+    LoadBalancer { multi_value_headers: bool },
+}
+
+impl Way {
+    pub(crate) const ALL: [Self; 5] = [
+        Self::RestApi,
+        Self::HttpApi,
+        Self::FunctionUrl,
+        Self::LoadBalancer { multi_value_headers: false },
+        Self::LoadBalancer { multi_value_headers: true },
+    ];
+
+    /// A request with a body.
+    pub(crate) fn post(self, body: &Value) -> Value {
+        self.request("POST", "/load", None, &body.to_string())
+    }
+
+    /// A request for a health check.
+    pub(crate) fn health(self, deep: bool) -> Value {
+        self.request("GET", "/health", deep.then_some("true"), "")
+    }
+
+    fn request(self, method: &str, path: &str, deep: Option<&str>, body: &str) -> Value {
+        let query = deep.map(|deep| json!({ "deep": deep }));
+        match self {
+            Self::RestApi => json!({
+                "resource": path, "path": path, "httpMethod": method, "headers": {}, "multiValueHeaders": {},
+                "queryStringParameters": query, "requestContext": { "stage": "prod", "requestId": "r" },
+                "body": body, "isBase64Encoded": false,
+            }),
+            Self::HttpApi | Self::FunctionUrl => {
+                let path = if self == Self::HttpApi { format!("/prod{path}") } else { path.to_owned() };
+                json!({
+                    "version": "2.0", "routeKey": "$default", "rawPath": path, "headers": {},
+                    "queryStringParameters": query,
+                    "requestContext": { "http": { "method": method, "path": path }, "stage": "prod" },
+                    "body": body, "isBase64Encoded": false,
+                })
+            }
+            Self::LoadBalancer { multi_value_headers } => {
+                let (headers, parameters, query) = if multi_value_headers {
+                    let query = deep.map(|deep| json!({ "deep": [deep] }));
+                    ("multiValueHeaders", "multiValueQueryStringParameters", query)
+                } else {
+                    ("headers", "queryStringParameters", query)
+                };
+                json!({
+                    "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
+                    "httpMethod": method, "path": path, headers: {}, parameters: query.unwrap_or(json!({})),
+                    "body": body, "isBase64Encoded": false,
+                })
+            }
+        }
+    }
+
+    /// The status and the body of a response, which has the shape that this way wants.
+    pub(crate) fn response(self, invocation: &Invocation) -> (u64, Value) {
+        let Invocation { failed, answer } = invocation;
+        assert!(!failed, "{answer}");
+        let mut members: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+        members.sort_unstable();
+        let plain = ["body", "headers", "isBase64Encoded", "statusCode"];
+        match self {
+            Self::RestApi | Self::HttpApi | Self::FunctionUrl => assert_eq!(members, plain),
+            Self::LoadBalancer { multi_value_headers: false } => {
+                assert_eq!(members, ["body", "headers", "isBase64Encoded", "statusCode", "statusDescription"]);
+            }
+            Self::LoadBalancer { multi_value_headers: true } => {
+                assert_eq!(
+                    members,
+                    ["body", "isBase64Encoded", "multiValueHeaders", "statusCode", "statusDescription"]
+                );
+                assert_eq!(answer["multiValueHeaders"]["content-type"], json!(["application/json"]));
+            }
+        }
+        let body = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        (answer["statusCode"].as_u64().unwrap(), body)
+    }
+}

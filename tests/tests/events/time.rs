@@ -1,0 +1,154 @@
+//! Time that runs out: loads stop, say what is left, and are gone on with.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use influxdb_loader_tests::{InfluxDb, Loader, Responder, Response, Settings, request};
+use serde_json::{Value, json};
+
+use super::{BUCKET, DATABASE, Site, key, rows};
+
+/// How long the slow server takes for each write.
+const DELAY: Duration = Duration::from_millis(150);
+
+/// The server, behind something that takes one request at a time, and its time for writes.
+fn slow(influxdb: &InfluxDb) -> Responder {
+    let port = influxdb.url().rsplit(':').next().unwrap().parse().unwrap();
+    let turn = Mutex::new(());
+    Responder::start(move |received| {
+        let _turn = turn.lock().unwrap();
+        if received.target.starts_with("/write") {
+            thread::sleep(DELAY);
+        }
+        let mut forwarded = received.clone();
+        forwarded.headers.retain(|name, _| !["host", "content-length", "connection"].contains(&name.as_str()));
+        let Response { status, body, mut headers } = request(port, &forwarded).unwrap();
+        headers.retain(|name, _| name.starts_with("x-influxdb"));
+        Response { status, headers, body }
+    })
+}
+
+/// Handles events one after the other, with five seconds for each, three of which are for stopping: first `event`, and then
+/// what each answer has left, until nothing is. Returns the answers.
+fn go_on_to_the_end(event: Value, settings: &Settings, directory: &Path) -> Vec<Value> {
+    let (mut answers, mut event) = (Vec::new(), event);
+    let path = directory.join("event.json");
+    loop {
+        fs::write(&path, event.to_string()).unwrap();
+        let invoke = Loader::new(["invoke", "--timeout", "5"]).argument(&path).settings(settings.clone());
+        let answer = invoke.run().succeeded().json();
+        let rest = answer.get("remaining").cloned();
+        answers.push(answer);
+        assert!(answers.len() < 20, "there is no end: {}", answers.last().unwrap());
+        match rest {
+            Some(rest) => event = rest,
+            None => return answers,
+        }
+    }
+}
+
+fn settings(site: &Site, server: &Responder) -> Settings {
+    site.settings()
+        .with("INFLUXDB_URL", server.url())
+        .with("DEADLINE_MARGIN_SECONDS", "3")
+        .with("MAX_BATCH_SIZE", "500")
+        .with("ROWS_PER_BATCH", "500")
+        .with("WRITE_CONCURRENCY", "2")
+        .with("OBJECT_CONCURRENCY", "2")
+}
+
+/// The accounts of every object balance, whether it is done or not.
+fn assert_balanced(answers: &[Value]) {
+    for object in answers.iter().flat_map(|answer| answer["objects"].as_array().unwrap()) {
+        let accounts = &object["accounts"];
+        let rejected: u64 = accounts["rejected"].as_object().unwrap().values().map(|rows| rows.as_u64().unwrap()).sum();
+        let [rows, written, filtered] = ["rows", "written", "filtered"].map(|name| accounts[name].as_u64().unwrap());
+        assert_eq!(rows, written + rejected + filtered, "{object}");
+    }
+}
+
+fn statuses(answers: &[Value]) -> Vec<&str> {
+    answers.iter().map(|answer| answer["status"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_large_object_is_loaded_in_as_many_invocations_as_it_takes() {
+    let site = Site::start();
+    let server = slow(&site.influxdb);
+    // 20 row groups in 20 requests: three seconds in all, of which an invocation has two.
+    let name = "large";
+    site.moto.put_object(BUCKET, &key(name), rows(name, 10_000, 1.0).parquet(500));
+    let directory = tempfile::tempdir().unwrap();
+    let event = json!({ "bucket": BUCKET, "key": key(name) });
+    let answers = go_on_to_the_end(event, &settings(&site, &server), directory.path());
+    let (last, before) = statuses(&answers).split_last().map(|(last, before)| (*last, before.to_vec())).unwrap();
+    assert_eq!(last, "succeeded");
+    assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
+    assert_balanced(&answers);
+    // What each has done follows on what the one before it has done, and all of it together is the object.
+    let mut end = 0;
+    for answer in &answers {
+        let done = &answer["objects"][0]["row_groups"];
+        assert_eq!(done[0], end, "{answer}");
+        end = done[1].as_u64().unwrap();
+    }
+    assert_eq!(end, 20);
+    assert_eq!(site.points(name), (10_000.0, 10_000.0));
+    let written: u64 = answers.iter().map(|answer| answer["totals"]["written"].as_u64().unwrap()).sum();
+    assert!(written >= 10_000, "{written} rows are written");
+}
+
+#[test]
+fn many_objects_are_loaded_in_as_many_invocations_as_it_takes() {
+    let site = Site::start();
+    let server = slow(&site.influxdb);
+    let names: Vec<String> = (10..30).map(|number| format!("below/{number}")).collect();
+    let keys: Vec<String> = names.iter().map(|name| site.put(name)).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = json!({ "bucket": BUCKET, "prefix": "dataset=consumption/below/", "dataset": "consumption" });
+    let answers = go_on_to_the_end(prefix, &settings(&site, &server), directory.path());
+    assert!(answers.len() > 1, "{answers:?}");
+    assert_balanced(&answers);
+    assert!(names.iter().all(|name| site.points(name) == (3.0, 3.0)));
+    // Whoever goes on does not read again what is done.
+    let begun: Vec<_> = answers.iter().flat_map(|answer| answer["objects"].as_array().unwrap()).collect();
+    let done =
+        |key: &String| begun.iter().filter(|object| object["key"] == **key && object["remaining"].is_null()).count();
+    assert!(keys.iter().all(|key| done(key) == 1), "{answers:?}");
+    // What is left of a prefix is a prefix.
+    let rest = answers[0]["remaining"]["objects"].as_array().unwrap().last().unwrap();
+    assert!(rest["start_after"].as_str().unwrap().starts_with("dataset=consumption/below/"), "{rest}");
+
+    // The same as a list.
+    let list = json!({ "objects": keys.iter().map(|key| json!({ "bucket": BUCKET, "key": key })).collect::<Vec<_>>() });
+    let answers = go_on_to_the_end(list, &settings(&site, &server), directory.path());
+    assert!(answers.len() > 1, "{answers:?}");
+    assert_balanced(&answers);
+    let objects = answers[0]["objects"].as_array().unwrap();
+    assert_eq!(objects.iter().map(|object| object["key"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+}
+
+#[test]
+fn messages_that_the_time_did_not_suffice_for_come_again() {
+    let site = Site::start();
+    let server = slow(&site.influxdb);
+    let bodies: Vec<Value> =
+        (10..30).map(|number| json!({ "bucket": BUCKET, "key": site.put(&format!("message-{number}")) })).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("event.json");
+    fs::write(&path, super::forms::sqs(&bodies).to_string()).unwrap();
+    let invoke = Loader::new(["invoke", "--timeout", "5"]).argument(&path).settings(settings(&site, &server));
+    let answer = invoke.run().succeeded().json();
+    let failures = answer["batchItemFailures"].as_array().unwrap();
+    assert!((1..20).contains(&failures.len()), "{answer}");
+    // Those that do not come again are loaded.
+    for number in 0..20 {
+        if !failures.contains(&json!({ "itemIdentifier": format!("message-{number}") })) {
+            assert_eq!(site.points(&format!("message-{}", number + 10)), (3.0, 3.0));
+        }
+    }
+    assert!(site.influxdb.number(DATABASE, "count(power_mw)", "consumption_data") > 0.0);
+}
