@@ -289,7 +289,7 @@ fn names_of_every_kind_are_written_and_found_again() {
                 (name(3), Constant::Text(names[index / 4].clone())),
                 (format!("{} integer", name(3)), Constant::Integer([i64::MIN, i64::MAX][index % 2])),
                 (format!("{},unsigned", name(3)), Constant::Unsigned(i64::MAX.unsigned_abs())),
-                (format!("{}=boolean", name(3)), Constant::Boolean(index % 2 == 0)),
+                (format!("{}=boolean", name(3)), Constant::Boolean(index.is_multiple_of(2))),
                 (format!("{}\"float\"", name(3)), Constant::Float(1.5)),
             ],
         }

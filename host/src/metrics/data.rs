@@ -108,9 +108,12 @@ impl fmt::Display for Datum {
     }
 }
 
+/// What tells one datum from another: the dataset, the metric, and a dimension of its own.
+type Key = (String, Metric, Option<(&'static str, String)>);
+
 /// The metrics of an invocation, by dataset and metric.
 pub fn data(report: &Report) -> Vec<Datum> {
-    let mut values: BTreeMap<(String, Metric, Option<(&'static str, String)>), Vec<f64>> = BTreeMap::new();
+    let mut values: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
     for object in report.objects.iter().filter(|object| object.is_begun()) {
         let dataset = dimension(object.dataset.as_deref().unwrap_or_default());
         for (metric, value) in measures(object) {
