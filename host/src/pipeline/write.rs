@@ -88,6 +88,9 @@ impl Writing<'_> {
         accounts.retries += delivery.retries;
         accounts.line_protocol_bytes += delivery.line_protocol_bytes;
         accounts.bytes_written += delivery.bytes_written;
+        if delivery.requests > 0 {
+            self.report.latencies.add(delivery.latency);
+        }
         self.progress.advanced(delivery.rows);
         if let (false, Some(first)) = (self.drop_invalid_records, delivery.rejected.first()) {
             return Err(LoadError::rejected(first));

@@ -4,6 +4,7 @@ mod accounts;
 mod answer;
 mod failure;
 mod item;
+mod latencies;
 mod remaining;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use accounts::Accounts;
 pub use answer::{Answer, InvocationError, answer, answer_health};
 pub use failure::{ErrorType, Failure, FailureKind};
 pub use item::{ItemReport, Status};
+pub use latencies::Latencies;
 pub use remaining::Remaining;
 
 /// How many rejected rows of an object a report names. All are counted.
@@ -104,6 +106,9 @@ pub struct ObjectReport {
     pub accounts: Accounts,
     /// How long it took.
     pub timings: Timings,
+    /// How long its batches took.
+    #[serde(skip)]
+    pub latencies: Latencies,
     /// The first rejected rows, in ascending order; at most [`MAXIMUM_REJECTIONS`].
     pub rejections: Vec<RejectedRow>,
     /// The row groups that are done, from the first to the one after the last; none before the object was opened, and where
