@@ -49,8 +49,8 @@ pub struct Config {
     pub drop_invalid_records: bool,
     /// Where rejected rows are kept; none: nowhere.
     pub rejects: Option<RejectsUri>,
-    /// Whether metrics are sent.
-    pub enable_metrics: bool,
+    /// How metrics reach CloudWatch.
+    pub metrics: MetricsBackend,
     /// How long before the deadline the loader stops.
     pub deadline_margin: Duration,
     /// The least level that is logged.
@@ -166,6 +166,18 @@ pub struct RegistrySettings {
     pub cache_directory: PathBuf,
 }
 
+/// How metrics reach CloudWatch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsBackend {
+    /// They are sent.
+    #[default]
+    CloudWatch,
+    /// They are written to standard output, in the Embedded Metric Format.
+    Emf,
+    /// There are none.
+    None,
+}
+
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -247,7 +259,7 @@ impl Config {
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
-            enable_metrics: reader.boolean(&settings::ENABLE_METRICS),
+            metrics: MetricsBackend::read(&mut reader),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
             log_format: reader.choice(&settings::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),
             converter: ConverterSettings {
@@ -336,6 +348,23 @@ impl Api {
             "v1" => Self::V1,
             "v2" => Self::V2,
             "v3" => Self::V3,
+            _ => return None,
+        })
+    }
+}
+
+impl MetricsBackend {
+    fn read(reader: &mut Reader<impl Fn(&str) -> Option<String>>) -> Self {
+        let enabled = reader.boolean(&settings::ENABLE_METRICS);
+        let backend = reader.choice(&settings::METRICS_BACKEND, Self::parse).unwrap_or_default();
+        if enabled { backend } else { Self::None }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "cloudwatch" => Self::CloudWatch,
+            "emf" => Self::Emf,
+            "none" => Self::None,
             _ => return None,
         })
     }

@@ -249,7 +249,15 @@ pub(super) const ENABLE_METRICS: Setting = Setting {
     name: "ENABLE_METRICS",
     default: Some("true"),
     kind: Kind::Boolean,
-    meaning: "Whether metrics are sent to CloudWatch.",
+    meaning: "Whether there are metrics.",
+};
+
+/// How metrics reach CloudWatch.
+pub(super) const METRICS_BACKEND: Setting = Setting {
+    name: "METRICS_BACKEND",
+    default: Some("cloudwatch"),
+    kind: Kind::Choice(&["cloudwatch", "emf", "none"]),
+    meaning: "How metrics reach CloudWatch. `cloudwatch`: they are sent. `emf`: they are lines of its Embedded Metric Format on standard output, which it takes out of the function's log. `none`: there are none, as with `ENABLE_METRICS=false`.",
 };
 
 /// What is logged.
@@ -373,6 +381,7 @@ pub const SETTINGS: &[&Setting] = &[
     &DROP_INVALID_RECORDS,
     &REJECTS_URI,
     &ENABLE_METRICS,
+    &METRICS_BACKEND,
     &LOG_LEVEL,
     &LOG_FORMAT,
     &CONVERTER_MEMORY_MIB,

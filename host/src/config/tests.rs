@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Api, Config, ConfigError, Kind, LogFormat, Login, SETTINGS, Secret, Token, markdown, unknown};
+use super::{
+    Api, Config, ConfigError, Kind, LogFormat, Login, MetricsBackend, SETTINGS, Secret, Token, markdown, unknown,
+};
 
 /// Reads these settings and no others.
 fn read(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -53,7 +55,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         validate_schema: true,
         drop_invalid_records: true,
         rejects: None,
-        enable_metrics: true,
+        metrics: CloudWatch,
         deadline_margin: 10s,
         log_level: LevelFilter::INFO,
         log_format: Json,
@@ -130,8 +132,16 @@ fn booleans_have_their_usual_names_in_any_case() {
         ("no", false),
         ("OFF", false),
     ] {
-        assert_eq!(read(&[("ENABLE_METRICS", value)]).unwrap().enable_metrics, expected, "{value}");
+        assert_eq!(read(&[("VALIDATE_SCHEMA", value)]).unwrap().validate_schema, expected, "{value}");
     }
+}
+
+#[test]
+fn metrics_are_turned_off_by_either_of_their_settings() {
+    let metrics = |settings: &[(&str, &str)]| read(settings).unwrap().metrics;
+    assert_eq!(metrics(&[("METRICS_BACKEND", "EMF")]), MetricsBackend::Emf);
+    assert_eq!(metrics(&[("METRICS_BACKEND", "none")]), MetricsBackend::None);
+    assert_eq!(metrics(&[("METRICS_BACKEND", "emf"), ("ENABLE_METRICS", "false")]), MetricsBackend::None);
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Function {
         Ok(Self {
             loader: Loader::new(config)?,
             sink,
-            metrics: Metrics::new(config.enable_metrics),
+            metrics: Metrics::new(config.metrics),
             concurrency: concurrency::choose(config.object_concurrency),
         })
     }
@@ -66,7 +66,11 @@ impl Function {
             Ok(Event { caller, asked: Asked::Each(items) }) => (caller, self.load_each(items, deadline).await),
             Err(error) => (error.caller(), Report::failed(Failure::new(kind(&error), &error))),
         };
-        self.metrics.send(&report).await;
+        let openings = match &self.sink {
+            Sink::InfluxDb(influxdb) => influxdb.breaker_openings(),
+            Sink::Lines(_) => 0,
+        };
+        self.metrics.send(&report, openings, deadline.map(|deadline| deadline.metrics_end())).await;
         let answer = answer(caller, &report);
         log::event(&report, &answer);
         answer

@@ -1,148 +1,131 @@
-//! What is measured: a report → values of metrics. Pure.
+//! A report → values of metrics. Pure.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::{FUNCTION, Metric};
 use crate::report::{Accounts, Failure, ObjectReport, Report};
 
-/// The value of the dimension `DatasetType` of objects whose dataset was not found out.
-const UNKNOWN_DATASET: &str = "unknown";
+/// The value of a dimension that was not found out, such as the dataset of an object.
+const UNKNOWN: &str = "unknown";
 
 /// The longest value of a dimension that is sent, in bytes. CloudWatch takes 1024.
 const DIMENSION_LIMIT: usize = 255;
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Metric {
-    /// Points that InfluxDB has.
-    PointsWritten,
-    /// Requests, written or given up.
-    BatchesProcessed,
-    /// Seconds that an object took.
-    ProcessingTime,
-    /// Rows read.
-    SourceRecords,
-    /// The share of the rows read of which points were made, in percent. Absent where no row was read.
-    ConversionRate,
-    /// The share of requests that wrote their points, in percent. Absent where there was no request.
-    BatchSuccessRate,
-    /// Requests given up.
-    FailedBatches,
-    /// Objects that failed, by the type of their error.
-    ProcessingErrors,
-    /// Rows of which every point is written. With those rejected and filtered, all that were read.
-    RowsWritten,
-    /// Rows rejected, by code.
-    RowsRejected,
-    /// Rows of which the converter chose to make no point.
-    RowsFiltered,
+/// What is known of the process beside the report of an invocation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// How often the circuit breaker opened since the invocation before.
+    pub breaker_openings: u64,
+    /// Whether this is the first invocation.
+    pub cold_start: bool,
 }
 
-/// The units of metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// A number of things.
-    Count,
-    /// Time.
-    Seconds,
-    /// A share, from 0 to 100.
-    Percent,
-}
+/// Names and values, in alphabetical order of the names.
+pub type Dimensions = Vec<(&'static str, String)>;
 
-impl Metric {
-    /// The name in CloudWatch.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PointsWritten => "PointsWritten",
-            Self::BatchesProcessed => "BatchesProcessed",
-            Self::ProcessingTime => "ProcessingTime",
-            Self::SourceRecords => "SourceRecords",
-            Self::ConversionRate => "ConversionRate",
-            Self::BatchSuccessRate => "BatchSuccessRate",
-            Self::FailedBatches => "FailedBatches",
-            Self::ProcessingErrors => "ProcessingErrors",
-            Self::RowsWritten => "RowsWritten",
-            Self::RowsRejected => "RowsRejected",
-            Self::RowsFiltered => "RowsFiltered",
-        }
-    }
+/// Different values, and how often each was measured.
+pub type Values = Vec<(f64, u64)>;
 
-    /// The unit.
-    pub fn unit(self) -> Unit {
-        match self {
-            Self::PointsWritten
-            | Self::BatchesProcessed
-            | Self::SourceRecords
-            | Self::FailedBatches
-            | Self::ProcessingErrors
-            | Self::RowsWritten
-            | Self::RowsRejected
-            | Self::RowsFiltered => Unit::Count,
-            Self::ProcessingTime => Unit::Seconds,
-            Self::ConversionRate | Self::BatchSuccessRate => Unit::Percent,
-        }
-    }
-}
-
-/// The values of a metric for a dataset: one for each object.
+/// The values of a metric with the same dimensions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Datum {
     /// What is measured.
     pub metric: Metric,
-    /// The dimension `DatasetType`, as CloudWatch takes it.
-    pub dataset: String,
-    /// A dimension of its own, name and value: `ErrorType` of [`Metric::ProcessingErrors`], `Code` of
-    /// [`Metric::RowsRejected`].
-    pub detail: Option<(&'static str, String)>,
-    /// In the order of the objects; finite.
-    pub values: Vec<f64>,
+    /// As CloudWatch takes them.
+    pub dimensions: Dimensions,
+    /// Finite, in ascending order.
+    pub values: Values,
 }
 
 impl fmt::Display for Datum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} DatasetType={}", self.metric.name(), self.dataset)?;
-        if let Some((name, value)) = &self.detail {
+        f.write_str(self.metric.name())?;
+        for (name, value) in &self.dimensions {
             write!(f, " {name}={value}")?;
         }
-        write!(f, " {:?} {:?}", self.metric.unit(), self.values)
+        write!(f, " {}", self.metric.unit().name())?;
+        self.values.iter().try_for_each(|(value, times)| match times {
+            1 => write!(f, " {value}"),
+            times => write!(f, " {value}x{times}"),
+        })
     }
 }
 
-/// What tells one datum from another: the dataset, the metric, and a dimension of its own.
-type Key = (String, Metric, Option<(&'static str, String)>);
+/// Values by their metric and dimensions.
+#[derive(Debug, Default)]
+struct Collection(BTreeMap<(Dimensions, Metric), Values>);
 
-/// The metrics of an invocation, by dataset and metric.
-pub fn data(report: &Report) -> Vec<Datum> {
-    let mut values: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
+impl Collection {
+    /// Adds a value. Of the dimensions, the dataset is needed by all metrics but those of the process, and the detail by
+    /// those that are told apart further.
+    fn add(&mut self, metric: Metric, dataset: &str, detail: &str, value: f64, times: u64) {
+        let value_of = |name: &'static str| match name {
+            "Function" => FUNCTION.to_owned(),
+            "DatasetType" => dimension(dataset),
+            _ => dimension(detail),
+        };
+        let dimensions = metric.dimensions().iter().map(|name| (*name, value_of(name))).collect();
+        self.0.entry((dimensions, metric)).or_default().push((value, times));
+    }
+
+    fn into_data(self) -> Vec<Datum> {
+        let datum = |((dimensions, metric), mut values): (_, Values)| {
+            values.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+            values.dedup_by(|(value, times), (kept, total)| {
+                let equal = value == kept;
+                *total += if equal { *times } else { 0 };
+                equal
+            });
+            Datum { metric, dimensions, values }
+        };
+        self.0.into_iter().map(datum).collect()
+    }
+}
+
+/// The metrics of an invocation. Nothing where nothing was asked to be loaded.
+pub fn data(report: &Report, process: Process) -> Vec<Datum> {
+    let mut collection = Collection::default();
     for object in report.objects.iter().filter(|object| object.is_begun()) {
-        let dataset = dimension(object.dataset.as_deref().unwrap_or_default());
+        let dataset = object.dataset.as_deref().unwrap_or_default();
         for (metric, value) in measures(object) {
-            values.entry((dataset.clone(), metric, None)).or_default().push(value);
+            collection.add(metric, dataset, "", value, 1);
         }
         for (code, rows) in &object.accounts.rejected {
-            let key = (dataset.clone(), Metric::RowsRejected, Some(("Code", dimension(code))));
-            values.entry(key).or_default().push(count(*rows));
+            collection.add(Metric::RowsRejected, dataset, code, count(*rows), 1);
+        }
+        for (milliseconds, times) in object.latencies.values() {
+            collection.add(Metric::WriteLatency, dataset, "", milliseconds, times);
+        }
+        if let Some(converter) = &object.converter {
+            collection.add(Metric::ConverterVersion, dataset, &converter.version, 1.0, 1);
         }
         if let Some(failure) = &object.failure {
-            let key = (dataset, Metric::ProcessingErrors, error_type(failure));
-            values.entry(key).or_default().push(1.0);
+            collection.add(Metric::ProcessingErrors, dataset, error_type(failure), 1.0, 1);
         }
     }
     for failure in report.failure.iter().chain(report.items.iter().filter_map(|item| item.failure.as_ref())) {
-        let key = (UNKNOWN_DATASET.to_owned(), Metric::ProcessingErrors, error_type(failure));
-        values.entry(key).or_default().push(1.0);
+        collection.add(Metric::ProcessingErrors, "", error_type(failure), 1.0, 1);
     }
-    values.into_iter().map(|((dataset, metric, detail), values)| Datum { metric, dataset, detail, values }).collect()
+    if !collection.0.is_empty() {
+        collection.add(Metric::BreakerOpen, "", "", count(process.breaker_openings), 1);
+        if process.cold_start {
+            collection.add(Metric::ColdStart, "", "", 1.0, 1);
+        }
+    }
+    collection.into_data()
 }
 
 /// The dimension of a failure.
-fn error_type(failure: &Failure) -> Option<(&'static str, String)> {
-    Some(("ErrorType", failure.error_type().name().to_owned()))
+fn error_type(failure: &Failure) -> &'static str {
+    failure.error_type().name()
 }
 
-/// What one object adds, its failure apart.
+/// What one object adds under no other dimension than its dataset.
 fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
-    let Accounts { rows, written, points, batches, failed_batches, filtered, .. } = object.accounts;
+    let Accounts {
+        rows, written, points, batches, failed_batches, filtered, retries, bytes_read, bytes_written, ..
+    } = object.accounts;
     let requests = batches + failed_batches;
     let converted = rows.saturating_sub(object.accounts.rejected_total()).saturating_sub(filtered);
     [
@@ -155,6 +138,11 @@ fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
         (Metric::FailedBatches, Some(count(failed_batches))),
         (Metric::RowsWritten, Some(count(written))),
         (Metric::RowsFiltered, Some(count(filtered))),
+        (Metric::Retries, Some(count(retries))),
+        (Metric::BytesRead, Some(count(bytes_read))),
+        (Metric::BytesWritten, Some(count(bytes_written))),
+        (Metric::ConvertTime, Some(object.timings.convert.as_secs_f64())),
+        (Metric::ConverterFallbacks, Some(count(u64::from(object.converter_fallback)))),
     ]
     .into_iter()
     .filter_map(|(metric, value)| Some((metric, value?)))
@@ -170,12 +158,12 @@ fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| 100.0 * count(part) / count(whole))
 }
 
-/// A dataset's name as CloudWatch takes it as a dimension: printable ASCII, not beginning with a colon, neither blank nor
-/// long. One value that it does not take would lose all metrics of its request, and names come from keys of objects.
-fn dimension(dataset: &str) -> String {
+/// Text as CloudWatch takes it as a dimension: printable ASCII, not beginning with a colon, neither blank nor long. One
+/// value that it does not take would lose all metrics of its request, and names come from keys of objects and converters.
+fn dimension(text: &str) -> String {
     let ascii = |character: char| if matches!(character, ' '..='~') { character } else { '_' };
-    let value: String = dataset.trim_start_matches(':').chars().map(ascii).take(DIMENSION_LIMIT).collect();
-    if value.trim().is_empty() { UNKNOWN_DATASET.to_owned() } else { value }
+    let value: String = text.trim_start_matches(':').chars().map(ascii).take(DIMENSION_LIMIT).collect();
+    if value.trim().is_empty() { UNKNOWN.to_owned() } else { value }
 }
 
 #[cfg(test)]
@@ -188,7 +176,7 @@ mod tests {
     use crate::report::{FailureKind, ItemReport, Remaining, Timings};
 
     fn shown(report: &Report) -> String {
-        data(report).iter().map(|datum| format!("{datum}\n")).collect()
+        data(report, Process::default()).iter().map(|datum| format!("{datum}\n")).collect()
     }
 
     fn failure(kind: FailureKind) -> Failure {
@@ -217,26 +205,37 @@ mod tests {
             object("consumption", Accounts { rows: 1, written: 1, points: 1, batches: 1, ..Accounts::default() });
         let report = Report { objects: vec![good, failing, other], ..Report::default() };
         insta::assert_snapshot!(shown(&report), @"
-        PointsWritten DatasetType=consumption Count [1.0]
-        BatchesProcessed DatasetType=consumption Count [1.0]
-        ProcessingTime DatasetType=consumption Seconds [1.5]
-        SourceRecords DatasetType=consumption Count [1.0]
-        ConversionRate DatasetType=consumption Percent [100.0]
-        BatchSuccessRate DatasetType=consumption Percent [100.0]
-        FailedBatches DatasetType=consumption Count [0.0]
-        RowsWritten DatasetType=consumption Count [1.0]
-        RowsFiltered DatasetType=consumption Count [0.0]
-        PointsWritten DatasetType=generation Count [360.0, 25.0]
-        BatchesProcessed DatasetType=generation Count [3.0, 2.0]
-        ProcessingTime DatasetType=generation Seconds [1.5, 1.5]
-        SourceRecords DatasetType=generation Count [200.0, 50.0]
-        ConversionRate DatasetType=generation Percent [90.0, 100.0]
-        BatchSuccessRate DatasetType=generation Percent [100.0, 50.0]
-        FailedBatches DatasetType=generation Count [0.0, 1.0]
-        ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Count [1.0]
-        RowsWritten DatasetType=generation Count [180.0, 25.0]
-        RowsRejected DatasetType=generation Code=invalid-value Count [10.0]
-        RowsFiltered DatasetType=generation Count [10.0, 0.0]
+        RowsRejected Code=invalid-value DatasetType=generation Function=InfluxDBLoader Count 10
+        PointsWritten DatasetType=consumption Function=InfluxDBLoader Count 1
+        BatchesProcessed DatasetType=consumption Function=InfluxDBLoader Count 1
+        ProcessingTime DatasetType=consumption Function=InfluxDBLoader Seconds 1.5
+        SourceRecords DatasetType=consumption Function=InfluxDBLoader Count 1
+        ConversionRate DatasetType=consumption Function=InfluxDBLoader Percent 100
+        BatchSuccessRate DatasetType=consumption Function=InfluxDBLoader Percent 100
+        FailedBatches DatasetType=consumption Function=InfluxDBLoader Count 0
+        RowsWritten DatasetType=consumption Function=InfluxDBLoader Count 1
+        RowsFiltered DatasetType=consumption Function=InfluxDBLoader Count 0
+        Retries DatasetType=consumption Function=InfluxDBLoader Count 0
+        BytesRead DatasetType=consumption Function=InfluxDBLoader Bytes 0
+        BytesWritten DatasetType=consumption Function=InfluxDBLoader Bytes 0
+        ConvertTime DatasetType=consumption Function=InfluxDBLoader Seconds 0
+        ConverterFallbacks DatasetType=consumption Function=InfluxDBLoader Count 0
+        ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Function=InfluxDBLoader Count 1
+        PointsWritten DatasetType=generation Function=InfluxDBLoader Count 25 360
+        BatchesProcessed DatasetType=generation Function=InfluxDBLoader Count 2 3
+        ProcessingTime DatasetType=generation Function=InfluxDBLoader Seconds 1.5x2
+        SourceRecords DatasetType=generation Function=InfluxDBLoader Count 50 200
+        ConversionRate DatasetType=generation Function=InfluxDBLoader Percent 90 100
+        BatchSuccessRate DatasetType=generation Function=InfluxDBLoader Percent 50 100
+        FailedBatches DatasetType=generation Function=InfluxDBLoader Count 0 1
+        RowsWritten DatasetType=generation Function=InfluxDBLoader Count 25 180
+        RowsFiltered DatasetType=generation Function=InfluxDBLoader Count 0 10
+        Retries DatasetType=generation Function=InfluxDBLoader Count 0x2
+        BytesRead DatasetType=generation Function=InfluxDBLoader Bytes 0x2
+        BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0x2
+        ConvertTime DatasetType=generation Function=InfluxDBLoader Seconds 0x2
+        ConverterFallbacks DatasetType=generation Function=InfluxDBLoader Count 0x2
+        BreakerOpen Function=InfluxDBLoader Count 0
         ");
     }
 
@@ -244,13 +243,19 @@ mod tests {
     fn of_nothing_there_is_no_rate() {
         let report = Report { objects: vec![object("generation", Accounts::default())], ..Report::default() };
         insta::assert_snapshot!(shown(&report), @"
-        PointsWritten DatasetType=generation Count [0.0]
-        BatchesProcessed DatasetType=generation Count [0.0]
-        ProcessingTime DatasetType=generation Seconds [1.5]
-        SourceRecords DatasetType=generation Count [0.0]
-        FailedBatches DatasetType=generation Count [0.0]
-        RowsWritten DatasetType=generation Count [0.0]
-        RowsFiltered DatasetType=generation Count [0.0]
+        PointsWritten DatasetType=generation Function=InfluxDBLoader Count 0
+        BatchesProcessed DatasetType=generation Function=InfluxDBLoader Count 0
+        ProcessingTime DatasetType=generation Function=InfluxDBLoader Seconds 1.5
+        SourceRecords DatasetType=generation Function=InfluxDBLoader Count 0
+        FailedBatches DatasetType=generation Function=InfluxDBLoader Count 0
+        RowsWritten DatasetType=generation Function=InfluxDBLoader Count 0
+        RowsFiltered DatasetType=generation Function=InfluxDBLoader Count 0
+        Retries DatasetType=generation Function=InfluxDBLoader Count 0
+        BytesRead DatasetType=generation Function=InfluxDBLoader Bytes 0
+        BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0
+        ConvertTime DatasetType=generation Function=InfluxDBLoader Seconds 0
+        ConverterFallbacks DatasetType=generation Function=InfluxDBLoader Count 0
+        BreakerOpen Function=InfluxDBLoader Count 0
         ");
     }
 
@@ -261,9 +266,9 @@ mod tests {
         report.objects = vec![object.clone(), object];
         let errors: String =
             shown(&report).lines().filter(|line| line.contains("Errors")).collect::<Vec<_>>().join("\n");
-        insta::assert_snapshot!(errors, @r"
-        ProcessingErrors DatasetType=unknown ErrorType=DataConversionError Count [1.0, 1.0]
-        ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Count [1.0]
+        insta::assert_snapshot!(errors, @"
+        ProcessingErrors DatasetType=unknown ErrorType=DataConversionError Function=InfluxDBLoader Count 1x2
+        ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Function=InfluxDBLoader Count 1
         ");
     }
 

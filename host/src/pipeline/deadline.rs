@@ -29,6 +29,11 @@ impl Deadline {
         self.end + self.end.saturating_duration_since(self.stop) / 2
     }
 
+    /// From then on metrics are not waited for either; the rest is for the answer.
+    pub fn metrics_end(&self) -> Instant {
+        self.end + self.end.saturating_duration_since(self.stop) * 7 / 12
+    }
+
     /// Whether the load has to stop.
     pub fn is_over(&self) -> bool {
         self.stop <= Instant::now()
@@ -46,6 +51,7 @@ mod tests {
         assert_eq!(deadline.stop, now + Duration::from_secs(50));
         assert_eq!(deadline.end, now + Duration::from_secs(56));
         assert_eq!(deadline.rejects_end(), now + Duration::from_secs(59));
+        assert_eq!(deadline.metrics_end(), now + Duration::from_millis(59_500));
         assert!(!deadline.is_over());
         assert!(Deadline::ahead_of(now + Duration::from_secs(5), margin).is_over());
     }
