@@ -6,6 +6,7 @@ mod inputs;
 mod invoke;
 mod load;
 mod output;
+mod plan;
 mod progress;
 mod rejects;
 mod summary;
@@ -64,6 +65,23 @@ Stopping and going on, as the function does when its time runs out:
   influxdb-loader invoke event.json --timeout 30 > answer.json
   jq -e .remaining answer.json > rest.json && influxdb-loader invoke rest.json --timeout 30")]
     Invoke(InvokeArguments),
+    /// Split large objects of S3 into events that load a part of them each.
+    ///
+    /// An invocation of the function has a time limit, and a large object takes longer. Its row groups can be loaded by many
+    /// invocations at a time: each event is one JSON object, names the object in the state that it has now, and is taken by
+    /// the function, by `influxdb-loader invoke`, and by the backfill state machine of template.yaml. Only the metadata at
+    /// the end of each object is read. Objects that are small enough stay whole, and single row groups are never split.
+    ///
+    /// Exits with 0 only when every object could be opened; those that could not are told of and left out.
+    #[command(after_help = "Examples:
+  influxdb-loader plan s3://bucket/dataset=generation/ > generation.jsonl
+  influxdb-loader plan s3://bucket/large.parquet --rows 200000 --array
+
+To load a plan by the state machine, put it below plans/ of the stack's OperationsBucket, and start an execution:
+  aws s3 cp generation.jsonl s3://OPERATIONS-BUCKET/plans/
+  aws stepfunctions start-execution --state-machine-arn BACKFILL \
+      --input '{\"plan\": \"plans/generation.jsonl\"}'")]
+    Plan(PlanArguments),
     /// Write, test, upload and choose converters.
     #[command(subcommand)]
     Converter(converter::Command),
@@ -125,6 +143,19 @@ struct ConvertArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+struct PlanArguments {
+    /// s3://bucket/key, or s3://bucket/prefix/.
+    #[arg(required = true, value_name = "S3-URL")]
+    inputs: Vec<String>,
+    /// How many rows an event loads at most, as far as row groups allow.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    rows: u64,
+    /// Print one JSON array instead of one JSON object a line.
+    #[arg(long)]
+    array: bool,
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +234,7 @@ pub async fn run() -> ExitCode {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
+            Command::Plan(arguments) => plan::plan(&arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
             Command::Health { deep, json } => health::health(&config, deep, json).await,
