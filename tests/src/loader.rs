@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::process::{Outcome, run};
-use crate::programs::workspace;
+use crate::programs::{Program, program, workspace};
 
 /// How long one run of the command line may take.
 const RUN_LIMIT: Duration = Duration::from_secs(120);
@@ -122,14 +122,20 @@ impl Loader {
     }
 }
 
-/// Runs a line of a shell in a directory, with `influxdb-loader` in its path.
-pub fn shell(line: &str, directory: &Path) -> Outcome {
+/// Runs a line of a shell in a directory, with `influxdb-loader` in its path, and with these settings.
+pub fn shell(line: &str, directory: &Path, settings: &Settings) -> Outcome {
     let loader = &programs().loader;
     let mut path = loader.parent().unwrap().as_os_str().to_owned();
     path.push(":");
     path.push(env::var_os("PATH").unwrap_or_default());
-    let settings = Settings::default().with("PATH", path.to_str().unwrap());
+    let settings = settings.clone().with("PATH", path.to_str().unwrap());
     run(command(Path::new("/bin/sh"), &settings).args(["-c", line]).current_dir(directory), RUN_LIMIT)
+}
+
+/// Runs a program of Python, with the packages of `tests/requirements.txt`, in the root of the workspace.
+pub fn python<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, settings: &Settings) -> Outcome {
+    let mut command = command(&program(Program::Python), settings);
+    run(command.args(arguments).current_dir(workspace()), BUILD_LIMIT)
 }
 
 /// A command for one of the programs in a clean environment: nothing of the user's settings, credentials or home.

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use influxdb_loader_tests::{Loader, Moto, raw_file, shell};
+use influxdb_loader_tests::{InfluxDb, Loader, Moto, Settings, parquet, raw_file, shell, small_consumption};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -25,7 +25,7 @@ fn the_commands_of_the_readme_run() {
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root().join("tests"), directory.path().join("tests")).unwrap();
     for command in commands("README.md", "run") {
-        shell(&command, directory.path()).succeeded();
+        shell(&command, directory.path(), &Settings::default()).succeeded();
     }
     assert_eq!(fs::read_to_string(directory.path().join("points.lp")).unwrap().lines().count(), 75_440);
 }
@@ -50,4 +50,57 @@ fn the_guide_leads_to_a_promoted_converter_in_rust() {
 #[test]
 fn the_guide_leads_to_a_converter_in_python() {
     follow_the_guide("run: python");
+}
+
+/// Runs the commands of a document against S3 with an object, and InfluxDB.
+fn operate(document: &str) {
+    let (moto, influxdb, directory) = (Moto::start(), InfluxDb::start("energy_data"), tempfile::tempdir().unwrap());
+    moto.create_bucket("energy");
+    moto.put_object("energy", "dataset=consumption/a.parquet", parquet(&small_consumption()));
+    let settings = moto.settings().and(influxdb.settings("energy_data"));
+    for command in commands(document, "run") {
+        shell(&command, directory.path(), &settings).succeeded();
+    }
+}
+
+#[test]
+fn the_commands_of_the_guide_to_deploying_run() {
+    operate("docs/deploying.md");
+}
+
+#[test]
+fn the_commands_of_the_guide_to_operating_run() {
+    operate("docs/operating.md");
+}
+
+#[test]
+fn the_commands_of_the_guide_to_migrating_run() {
+    operate("docs/migrating.md");
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let anchor = |heading: &str| {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        kept.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it)).collect::<String>().replace(' ', "-")
+    };
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|it| root().join(it)).into();
+    documents.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for document in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(document).unwrap();
+        for link in text.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+            if link.contains("://") {
+                continue;
+            }
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { document.clone() } else { document.with_file_name(path) };
+            assert!(target.exists(), "{}: {link}", document.display());
+            if !heading.is_empty() {
+                let text = fs::read_to_string(&target).unwrap();
+                let found = text.lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(found, "{}: {link}", document.display());
+            }
+        }
+    }
 }
