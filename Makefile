@@ -60,6 +60,10 @@ converters: wasm ## Build the converters into WebAssembly components
 	@$(BUILD)
 	@ls -l $(TARGET)/converters/*/wasm32-unknown-unknown/converter/*.component.wasm
 
+.PHONY: lambda
+lambda: wasm lambda-tools ## Build the function's zips, and measure how it starts
+	@scripts/lambda.sh
+
 .PHONY: wasm
 wasm:
 	@scripts/install.sh wasm
@@ -67,6 +71,10 @@ wasm:
 .PHONY: test-tools
 test-tools:
 	@scripts/install.sh python influxd victoria-metrics
+
+.PHONY: lambda-tools
+lambda-tools:
+	@scripts/install.sh python
 
 .PHONY: check-tools
 check-tools:
