@@ -60,7 +60,10 @@ pub enum RejectsError {
         cause: Cause,
     },
     /// They could not be kept before the deadline.
-    #[error("there was no time left to keep the rejected rows")]
+    #[error(
+        "there was no time left to keep the rejected rows\nhint: `DEADLINE_MARGIN_SECONDS` says how long before its end \
+         the function stops"
+    )]
     NoTime,
     /// There are more of them than one object of S3 takes.
     #[error(
