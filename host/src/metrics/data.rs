@@ -287,7 +287,10 @@ mod tests {
         let left = ObjectReport { remaining: Some(Remaining::whole(&reference)), ..ObjectReport::of(&reference) };
         let broken = ItemReport { failure: Some(failure(FailureKind::BadEvent)), ..ItemReport::default() };
         let report = Report { objects: vec![left], items: vec![broken, ItemReport::default()], ..Report::default() };
-        assert_eq!(shown(&report), "ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Count [1.0]\n");
+        insta::assert_snapshot!(shown(&report), @"
+        ProcessingErrors DatasetType=unknown ErrorType=UnexpectedError Function=InfluxDBLoader Count 1
+        BreakerOpen Function=InfluxDBLoader Count 0
+        ");
     }
 
     proptest! {
