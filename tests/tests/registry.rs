@@ -24,7 +24,7 @@ const KEY: &str = "dataset=consumption/small.parquet";
 
 /// The converter of the consumption dataset with another version, of as many characters, in its data.
 fn component(version: &str) -> Vec<u8> {
-    patched(b"efficiency1.0.0", format!("efficiency{version}").as_bytes(), converter_components::CONSUMPTION)
+    patched(b"1.0.0", version.as_bytes(), converter_components::CONSUMPTION)
 }
 
 /// The one place that reads `from`, replaced.
