@@ -1,7 +1,7 @@
-//! As much of InfluxQL, SQL and Flux as reads a point back: one measurement, and tags that have a value.
+//! As much of InfluxQL, SQL and Flux as reads a point back: one measurement, one time, and tags that have a value.
 //!
-//! What is asked is found by its words: `FROM "load"` and `"host" = 'a'`, or `r._measurement == "load"` and
-//! `r.host == "a"`. Everything else of a statement, times among it, is passed over.
+//! What is asked is found by its words: `FROM "load"`, `time = 5` and `"host" = 'a'`, or `r._measurement == "load"`,
+//! `time(v: 5)` and `r.host == "a"`. Everything else of a statement is passed over.
 
 use std::collections::BTreeSet;
 
@@ -71,6 +71,8 @@ pub(super) fn flux(query: &str, store: &Store) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Condition {
     measurement: String,
+    /// Nanoseconds since the epoch; any time where there is none.
+    time: Option<i64>,
     tags: Vec<(String, String)>,
 }
 
@@ -88,7 +90,8 @@ impl Condition {
                 tags.push((key.to_owned(), value.to_owned()));
             }
         }
-        Some(Self { measurement, tags })
+        let time = ["time = to_timestamp_nanos(", "time = "].iter().find_map(|words| number_after(rest, words));
+        Some(Self { measurement, time, tags })
     }
 
     fn of_flux(query: &str) -> Option<Self> {
@@ -103,13 +106,25 @@ impl Condition {
         let place = tags.iter().position(|(key, _)| key == "_measurement")?;
         let (_, measurement) = tags.remove(place);
         tags.retain(|(key, _)| key != "_field");
-        Some(Self { measurement, tags })
+        // A range of a nanosecond, which is told by its start.
+        Some(Self { measurement, time: number_after(query, "time(v: "), tags })
     }
 }
 
 fn found<'a>(condition: &Condition, store: &'a Store) -> Vec<&'a Point> {
-    let has_tags = |point: &Point| condition.tags.iter().all(|(key, value)| point.tags.get(key) == Some(value));
-    store.points().filter(|point| point.measurement == condition.measurement && has_tags(point)).collect()
+    let Condition { measurement, time, tags } = condition;
+    let is_found = |point: &&Point| {
+        point.measurement == *measurement
+            && time.is_none_or(|time| point.time == time)
+            && tags.iter().all(|(key, value)| point.tags.get(key) == Some(value))
+    };
+    store.points().filter(is_found).collect()
+}
+
+/// The number that follows these words.
+fn number_after(text: &str, words: &str) -> Option<i64> {
+    let (_, rest) = text.split_once(words)?;
+    rest[..rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len())].parse().ok()
 }
 
 fn keys(point: &Point) -> Vec<String> {

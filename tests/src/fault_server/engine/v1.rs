@@ -10,6 +10,9 @@ use crate::http::form_parameter;
 
 const VERSION: &str = "1.8.10";
 
+/// How much of an error stands in a header too.
+const HEADER_BYTES: usize = 1024;
+
 pub(super) fn answer(call: &Call<'_>) -> Response {
     let response = match call.route() {
         ("GET" | "HEAD", "/ping") => Response::new(204, ""),
@@ -22,7 +25,8 @@ pub(super) fn answer(call: &Call<'_>) -> Response {
 
 fn error(status: u16, message: &str) -> Response {
     let response = Response::new(status, &format!("{}\n", json!({ "error": message })));
-    response.header("content-type", "application/json").header("x-influxdb-error", &message.replace('\n', " "))
+    let in_header = message[..message.floor_char_boundary(HEADER_BYTES)].replace('\n', " ");
+    response.header("content-type", "application/json").header("x-influxdb-error", &in_header)
 }
 
 /// What keeps a caller from the database.

@@ -227,6 +227,38 @@ fn points_are_read_back() {
 }
 
 #[test]
+fn points_are_found_by_their_time() {
+    for (dialect, at_1, at_3) in [
+        (Dialect::V1, "SELECT mw FROM load WHERE time = 1", "SELECT mw FROM load WHERE time = 3"),
+        (
+            Dialect::V2,
+            r#"from(bucket: "b") |> range(start: time(v: 1), stop: time(v: 2)) |> filter(fn: (r) => r._measurement == "load")"#,
+            r#"from(bucket: "b") |> range(start: time(v: 3), stop: time(v: 4)) |> filter(fn: (r) => r._measurement == "load")"#,
+        ),
+        (
+            Dialect::V3,
+            "SELECT mw FROM load WHERE time = to_timestamp_nanos(1)",
+            "SELECT mw FROM load WHERE time = to_timestamp_nanos(3)",
+        ),
+    ] {
+        let server = FaultServer::start(dialect);
+        server.seed("load mw=11 1\nload mw=22 2");
+        let asked = |query: &str| {
+            let request = match dialect {
+                Dialect::V1 => Request::new("POST", "/query?db=energy_data").body(format!("q={query}")),
+                Dialect::V2 => Request::new("POST", "/api/v2/query?org=ons-energy").body(query),
+                Dialect::V3 => Request::new("POST", "/api/v3/query_sql")
+                    .body(json!({ "db": "energy_data", "q": query }).to_string()),
+            };
+            let request = request.header("authorization", "Token token-of-the-test");
+            server.request(&request).unwrap().succeeded().text()
+        };
+        assert!(asked(at_1).contains("11") && !asked(at_1).contains("22"), "{}", asked(at_1));
+        assert!(!asked(at_3).contains("11"), "{}", asked(at_3));
+    }
+}
+
+#[test]
 fn v3_calls_a_passing_fault_a_bad_request_where_it_speaks_as_v2() {
     let server = FaultServer::start(Dialect::V3);
     let (status, body) = written(&server, Dialect::V2, "load mw=1 1");
