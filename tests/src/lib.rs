@@ -1,5 +1,5 @@
-//! What the end-to-end tests run against: real servers, started and stopped by the test that needs them, the two
-//! programs of the loader as processes, and files to feed them.
+//! What the end-to-end tests run against: real servers, started and stopped by the test that needs them, one that speaks
+//! as each InfluxDB does and fails as it is told, the two programs of the loader as processes, and files to feed them.
 //!
 //! Everything here blocks, panics when something is not as it should be, and says why: a server that does not come up
 //! shows the end of its log, a program that is not installed the command that installs it. Nothing is skipped.

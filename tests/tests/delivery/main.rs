@@ -8,14 +8,15 @@ mod access;
 mod busy;
 mod connections;
 mod events;
+mod health;
 mod lies;
 mod refused;
 mod restarts;
 mod rows;
 mod sizes;
+mod twins;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use influxdb_loader_tests::{Dialect, FaultServer, Loader, Outcome, Settings, Store};
 use rows::{Rows, row_of};
@@ -26,18 +27,25 @@ const DIALECTS: [Dialect; 3] = [Dialect::V1, Dialect::V2, Dialect::V3];
 /// A load of rows by `influxdb-loader load`.
 struct Load {
     rows: Rows,
+    arguments: Vec<String>,
     settings: Settings,
 }
 
 impl Load {
     fn of(rows: Rows) -> Self {
-        Self { rows, settings: Settings::default() }
+        Self { rows, arguments: Vec::new(), settings: Settings::default() }
     }
 
     /// With a setting.
     #[expect(clippy::needless_pass_by_value, reason = "numbers and texts are written as they are")]
     fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.settings = self.settings.with(name, value.to_string());
+        self
+    }
+
+    /// With a further argument.
+    fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
         self
     }
 
@@ -60,8 +68,8 @@ impl Load {
 
     fn into(self, server: &FaultServer) -> Loaded {
         let directory = tempfile::tempdir().unwrap();
-        let file = self.rows.write_to(directory.path());
-        let outcome = run(&file, server.settings().and(self.settings));
+        let loader = Loader::new(["load", "--json"]).argument(self.rows.write_to(directory.path()));
+        let outcome = loader.arguments(self.arguments).settings(server.settings().and(self.settings)).run();
         Loaded { rows: self.rows, report: outcome.json(), outcome }
     }
 
@@ -69,16 +77,13 @@ impl Load {
     #[track_caller]
     fn refused_at_once(self, words: &[&str]) {
         let directory = tempfile::tempdir().unwrap();
-        let outcome = run(&self.rows.write_to(directory.path()), self.settings);
+        let loader = Loader::new(["load", "--json"]).argument(self.rows.write_to(directory.path()));
+        let outcome = loader.settings(self.settings).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""), "{outcome}");
         for word in words {
             assert!(outcome.stderr.contains(word), "`{word}` is not told: {outcome}");
         }
     }
-}
-
-fn run(file: &PathBuf, settings: Settings) -> Outcome {
-    Loader::new(["load", "--json"]).argument(file).settings(settings).run()
 }
 
 /// A load that is over.

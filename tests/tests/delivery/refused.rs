@@ -47,8 +47,8 @@ fn every_bad_line_of_every_batch_is_found() {
 fn a_batch_of_bad_lines_alone_is_rejected_as_a_whole() {
     for dialect in DIALECTS {
         let server = server_that_refuses(dialect);
-        let all: Vec<usize> = (0..100).collect();
-        let rows = Rows::new(100).with_region(&all, "bad");
+        let all: Vec<usize> = (0..ROWS).collect();
+        let rows = Rows::new(ROWS).with_region(&all, "bad");
         Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &all);
         assert_eq!(server.requests().writes().len(), 1, "{dialect:?}");
     }
@@ -216,6 +216,22 @@ fn a_row_that_is_rejected_fails_the_object_where_none_may_be() {
     let rows = Rows::new(100).with_region(&[50], "bad");
     let loaded = Load::of(rows).with("DROP_INVALID_RECORDS", "false").into(&server);
     loaded.failed("DataConversionError", &["row 50", "invalid field format"]).has_no_more_than_it_says(&server);
+}
+
+#[test]
+fn the_words_of_servers_may_stand_in_the_lines() {
+    let texts = ["unable to parse 'x': y", "partial write: dropped=3", "bad': unable to parse 'bad", "São João: 'bad'"];
+    let bad: Vec<usize> = (0..texts.len()).map(|number| 50 + 100 * number).collect();
+    for dialect in DIALECTS {
+        let server = FaultServer::start(dialect);
+        server.change(|rules| rules.banned = Some("energy_mwh".to_owned()));
+        let mut rows = Rows::new(500).with_unit(&bad, "MWh");
+        for (text, row) in texts.iter().zip(&bad) {
+            rows = rows.with_region(&[*row - 1, *row, *row + 1], text);
+        }
+        Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &bad);
+        assert!(server.requests().writes().len() <= 2, "{dialect:?}");
+    }
 }
 
 #[test]

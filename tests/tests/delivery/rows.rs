@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray};
-use influxdb_loader_tests::{Dialect, FaultServer, Point, Store, Value, parquet};
+use influxdb_loader_tests::{Dialect, FaultServer, Loader, Point, Store, Value, parquet};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
-
-use super::run;
 
 /// The time of row 0: a Monday, on which a shard begins, in nanoseconds since the epoch.
 const START: i64 = 1_704_067_200_000_000_000;
@@ -115,7 +113,8 @@ impl Rows {
     pub(crate) fn store(&self) -> Store {
         let server = FaultServer::start(Dialect::V1);
         let directory = tempfile::tempdir().unwrap();
-        run(&self.write_to(directory.path()), server.settings().with("MAX_BATCH_SIZE", "100000")).succeeded();
+        let settings = server.settings().with("MAX_BATCH_SIZE", "100000");
+        Loader::new(["load"]).argument(self.write_to(directory.path())).settings(settings).run().succeeded();
         let store = server.store();
         assert_eq!(store.len(), self.len());
         store
