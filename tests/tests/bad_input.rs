@@ -76,15 +76,17 @@ fn error(run: &Outcome, replaced: &[(&str, &str)]) -> String {
     without_times(&told)
 }
 
-/// Replaces the number in every ` in 12 ms`.
+/// Replaces the number in every ` in 12 ms`, and what a slow machine makes of it, as in ` in 1.2 s`.
 fn without_times(text: &str) -> String {
     let mut parts = text.split(" in ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| {
-        let rest = part.trim_start_matches(|character: char| character.is_ascii_digit());
-        let number =
-            if rest.starts_with(" ms") && rest.len() < part.len() { "N" } else { &part[..part.len() - rest.len()] };
-        format!("{text} in {number}{rest}")
+        let rest = part.trim_start_matches(|character: char| character.is_ascii_digit() || character == '.');
+        let after_unit = rest.strip_prefix(" ms").or_else(|| rest.strip_prefix(" s"));
+        match after_unit {
+            Some(after_unit) if rest.len() < part.len() => format!("{text} in N ms{after_unit}"),
+            _ => format!("{text} in {part}"),
+        }
     })
 }
 
