@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, StringArray};
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::deadline::Deadline;
-use super::{LoadError, blocking, row_groups};
+use super::{LoadError, blocking, on_a_thread, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
@@ -114,7 +113,7 @@ impl Conversion {
         // A thread that would get a few batches is not worth its instance.
         let threads = (rows / (BATCHES_A_THREAD * self.rows_per_batch as u64)).clamp(1, self.threads as u64);
         let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD * self.threads);
-        let decoding = spawn_blocking(move || decode(batches, &decoded));
+        let decoding = on_a_thread(move || decode(batches, &decoded));
         let (queue, failed) = (Arc::new(Mutex::new(queue)), Arc::new(AtomicBool::new(false)));
         let plan = first.plan.clone();
         let mut first = Some(first);
@@ -122,7 +121,7 @@ impl Conversion {
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
                 let (queue, failed) = (Arc::clone(&queue), Arc::clone(&failed));
-                spawn_blocking(move || {
+                on_a_thread(move || {
                     let outcome = this.work(first, &plan, &queue, &failed, &steps);
                     if outcome.is_err() {
                         failed.store(true, Ordering::Relaxed);

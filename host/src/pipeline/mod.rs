@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 pub use deadline::Deadline;
 pub use error::{LoadError, sink_failure_kind};
@@ -377,7 +379,7 @@ impl Loader {
             keeper,
         };
         // On a task of its own: it goes on, to its next step, when the writing has failed.
-        let converting = tokio::spawn(conversion.run(steps));
+        let converting = tokio::spawn(conversion.run(steps).in_current_span());
         let written = writing.run(received).await;
         // The queue's end is dropped by now, so that the threads stop at their next step.
         let converted = converting.await.map_err(LoadError::Stopped)?;
@@ -405,5 +407,12 @@ fn balance(accounts: &Accounts, rows: u64) -> Result<(), LoadError> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
-    tokio::task::spawn_blocking(work).await.map_err(LoadError::Stopped)
+    on_a_thread(work).await.map_err(LoadError::Stopped)
+}
+
+/// Does work that blocks on a thread of its own. What is logged there, by converters too, stands in the caller's span, so
+/// that it says which invocation and object it is about.
+fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
 }
