@@ -1,13 +1,17 @@
 //! How many requests are in flight at a time: fewer when the server says that it is busy, more again while it keeps up.
 //!
-//! Additive increase, multiplicative decrease, as TCP does it: every round of answers allows one more request, and a busy
-//! server halves the number at once. Of the requests that were in flight together only the first one that meets a busy
+//! Additive increase, multiplicative decrease, as TCP does it: every few rounds of answers allow one more request, and a
+//! busy server halves the number at once. Of the requests that were in flight together only the first one that meets a busy
 //! server counts, since all of them were sent by the same decision.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::Notify;
+
+/// Rounds of answers that allow one more request. A server that takes fewer than are allowed refuses one request whenever
+/// it is tried with more: seldom enough that retries are not used up.
+const ROUNDS: f64 = 8.0;
 
 /// The limit on requests in flight to a server.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Limiter {
     pub(super) fn kept_up(&self) {
         {
             let mut state = self.state();
-            state.limit = (state.limit + 1.0 / state.limit).min(self.most);
+            state.limit = (state.limit + 1.0 / (ROUNDS * state.limit)).min(self.most);
         }
         self.freed.notify_one();
     }
@@ -106,11 +110,15 @@ mod tests {
         assert_eq!(allowed(&limiter), 8);
         limiter.busy(Instant::now());
         assert_eq!(allowed(&limiter), 4);
-        for _ in 0..5 {
+        for _ in 0..30 {
+            limiter.kept_up();
+        }
+        assert_eq!(allowed(&limiter), 4);
+        for _ in 0..10 {
             limiter.kept_up();
         }
         assert_eq!(allowed(&limiter), 5);
-        for _ in 0..100 {
+        for _ in 0..1000 {
             limiter.kept_up();
         }
         assert_eq!(allowed(&limiter), 8);

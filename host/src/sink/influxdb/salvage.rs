@@ -91,11 +91,8 @@ impl<'a> Salvage<'a> {
     pub(super) async fn run(mut self) -> Result<Delivery, SinkError> {
         let started = Instant::now();
         while let Some(portion) = self.portions.pop_front() {
-            if portion.rows.len() > 1 && self.bytes(&portion) > self.influxdb.size_limit.get() {
-                self.halve(portion);
-            } else {
-                self.deliver(portion).await?;
-            }
+            let portion = self.cut_to_size(portion);
+            self.deliver(portion).await?;
         }
         self.delivery.latency = started.elapsed();
         self.delivery.rejected.sort_by_key(|row| row.row);
@@ -243,6 +240,25 @@ impl<'a> Salvage<'a> {
         }
         let broke = portion.broke;
         self.portions.extend([others, suspect].map(|rows| Portion { rows, broke }));
+    }
+
+    /// As many rows of a portion, one at least, as the server is believed to take. The others come next.
+    fn cut_to_size(&mut self, portion: Portion) -> Portion {
+        let limit = self.influxdb.size_limit.get();
+        if self.bytes(&portion) <= limit {
+            return portion;
+        }
+        let Portion { mut rows, broke } = portion;
+        let mut bytes = 0;
+        let fitting = rows.iter().take_while(|row| {
+            bytes += self.chunk.text(self.rows[**row].clone()).len();
+            bytes <= limit
+        });
+        let others = rows.split_off(fitting.count().clamp(1, rows.len()));
+        if !others.is_empty() {
+            self.portions.push_front(Portion { rows: others, broke });
+        }
+        Portion { rows, broke }
     }
 
     /// Puts the two halves of a portion at the end of the queue: while one half fails, others succeed.
