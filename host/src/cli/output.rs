@@ -20,10 +20,11 @@ pub(super) struct Output {
 impl Output {
     /// Opens it, and asks the server, if it is one, whether it is there.
     pub(super) async fn open(config: &Config, to: &str, json: bool) -> Result<Self, CliError> {
+        let compression = config.write.compression;
         let sink: Sink = match to {
             "influxdb" => InfluxDb::new(config.influxdb()?, &config.write)?.into(),
-            "-" => LineWriter::stdout().into(),
-            path => LineWriter::file(Path::new(path))?.into(),
+            "-" => LineWriter::stdout(compression).into(),
+            path => LineWriter::file(Path::new(path), compression)?.into(),
         };
         sink.reach(None).await?;
         Ok(Self { sink, to: to.to_owned(), json })

@@ -119,6 +119,18 @@ pub struct Login {
     pub password: Secret,
 }
 
+/// Whether lines are compressed on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// By where they go.
+    #[default]
+    Auto,
+    /// As gzip.
+    Gzip,
+    /// Not at all.
+    None,
+}
+
 /// How points are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteSettings {
@@ -126,6 +138,8 @@ pub struct WriteSettings {
     pub batch_points: usize,
     /// The most bytes of line protocol in a request, before compression.
     pub batch_bytes: usize,
+    /// Whether requests, and files, are compressed.
+    pub compression: Compression,
     /// The most requests in flight; at least 1.
     pub concurrency: usize,
     /// Attempts beyond the first.
@@ -147,6 +161,8 @@ pub struct ConverterSettings {
     pub result_bytes: usize,
     /// Bytes that an instance may log.
     pub log_bytes: usize,
+    /// Where compiled converters are kept.
+    pub cache_directory: PathBuf,
 }
 
 /// Where converters come from.
@@ -162,8 +178,6 @@ pub struct RegistrySettings {
     pub refresh: Duration,
     /// Ed25519 public keys, of which one must have signed a converter. None: signatures are not looked at.
     pub public_keys: Vec<[u8; 32]>,
-    /// Where compiled converters are kept.
-    pub cache_directory: PathBuf,
 }
 
 /// How metrics reach CloudWatch.
@@ -247,6 +261,7 @@ impl Config {
             write: WriteSettings {
                 batch_points: reader.integer(&settings::MAX_BATCH_SIZE),
                 batch_bytes: reader.integer(&settings::MAX_BATCH_BYTES),
+                compression: reader.choice(&settings::COMPRESSION, Compression::parse).unwrap_or_default(),
                 concurrency: reader.integer(&settings::WRITE_CONCURRENCY),
                 retries: reader.integer(&settings::MAX_RETRIES),
                 request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),
@@ -267,6 +282,7 @@ impl Config {
                 time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
+                cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
             },
             registry: RegistrySettings::read(&mut reader),
         };
@@ -322,7 +338,6 @@ impl RegistrySettings {
             channel: reader.name(&settings::CONVERTER_CHANNEL).unwrap_or_default(),
             refresh: Duration::from_secs(reader.integer(&settings::CONVERTER_REFRESH_SECONDS)),
             public_keys: reader.public_keys(&settings::CONVERTER_PUBLIC_KEYS),
-            cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
         };
         bucket.map(|bucket| Self { bucket, ..settings })
     }
@@ -348,6 +363,17 @@ impl Api {
             "v1" => Self::V1,
             "v2" => Self::V2,
             "v3" => Self::V3,
+            _ => return None,
+        })
+    }
+}
+
+impl Compression {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "auto" => Self::Auto,
+            "gzip" => Self::Gzip,
+            "none" => Self::None,
             _ => return None,
         })
     }

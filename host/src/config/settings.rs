@@ -156,6 +156,14 @@ pub(super) const MAX_BATCH_BYTES: Setting = Setting {
     meaning: "The most bytes of line protocol in a write request, before compression.",
 };
 
+/// Whether lines are compressed.
+pub(super) const COMPRESSION: Setting = Setting {
+    name: "COMPRESSION",
+    default: Some("auto"),
+    kind: Kind::Choice(&["auto", "gzip", "none"]),
+    meaning: "Whether write requests and files are compressed. `auto`: requests are, unless the server is on this machine, and files that are named `.gz`.",
+};
+
 /// Requests at a time.
 pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     name: "WRITE_CONCURRENCY",
@@ -354,7 +362,7 @@ pub(super) const CONVERTER_CACHE_DIRECTORY: Setting = Setting {
     name: "CONVERTER_CACHE_DIRECTORY",
     default: Some("/tmp/influxdb-loader"),
     kind: Kind::Text,
-    meaning: "Where compiled converters of the registry are kept. Made if it is not there; must belong to the loader alone.",
+    meaning: "Where compiled converters are kept, so that the next process need not compile them. Made if it is not there; must belong to the loader alone.",
 };
 
 /// Every setting, in the order of the documentation.
@@ -369,6 +377,7 @@ pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_PASSWORD,
     &MAX_BATCH_SIZE,
     &MAX_BATCH_BYTES,
+    &COMPRESSION,
     &WRITE_CONCURRENCY,
     &MAX_RETRIES,
     &REQUEST_TIMEOUT_SECONDS,

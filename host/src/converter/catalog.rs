@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::engine::Engine;
+use super::cache::CompileCache;
+use super::engine::{self, Engine};
 use super::error::ConverterError;
 use super::instance::Converter;
 
@@ -11,6 +12,7 @@ use super::instance::Converter;
 /// change holds from the next object on.
 pub struct Catalog {
     engine: Engine,
+    cache: Option<Arc<CompileCache>>,
     entries: RwLock<BTreeMap<String, Entry>>,
 }
 
@@ -31,20 +33,25 @@ struct BuiltIn {
 impl Catalog {
     /// A catalog that knows nothing.
     pub fn empty(engine: Engine) -> Self {
-        Self { engine, entries: RwLock::new(BTreeMap::new()) }
+        Self { engine, cache: None, entries: RwLock::new(BTreeMap::new()) }
     }
 
-    /// A catalog that knows the converters that are built into the loader.
-    pub fn built_in(engine: Engine) -> Self {
+    /// A catalog that knows the converters that are built into the loader, and keeps what it compiled in the cache.
+    pub fn built_in(engine: Engine, cache: Option<Arc<CompileCache>>) -> Self {
         let entry = |component| Entry::BuiltIn(Arc::new(BuiltIn { component, converter: Mutex::new(None) }));
         let entries =
             converter_components::ALL.iter().map(|&(dataset, component)| (dataset.to_owned(), entry(component)));
-        Self { engine, entries: RwLock::new(entries.collect()) }
+        Self { engine, cache, entries: RwLock::new(entries.collect()) }
     }
 
     /// The engine that compiles for it.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Where compiled converters are kept.
+    pub fn cache(&self) -> Option<&Arc<CompileCache>> {
+        self.cache.as_ref()
     }
 
     /// The datasets that have a converter, in alphabetical order.
@@ -81,12 +88,23 @@ impl Catalog {
                 if let Some(converter) = &*converter {
                     return Ok(converter.clone());
                 }
-                Ok(converter.insert(self.engine.compile(built_in.component)?).clone())
+                Ok(converter.insert(self.compile(built_in.component)?).clone())
             }
             None => Err(ConverterError::UnknownDataset {
                 dataset: dataset.to_owned(),
                 known: self.known().into_iter().map(|known| format!("`{known}`")).collect(),
             }),
+        }
+    }
+}
+
+impl Catalog {
+    /// A component that was compiled before, or is now.
+    fn compile(&self, component: &[u8]) -> Result<Converter, ConverterError> {
+        let Some(cache) = &self.cache else { return self.engine.compile(component) };
+        match self.engine.cached(&engine::digest(component), cache) {
+            Some(Ok(converter)) => Ok(converter),
+            Some(Err(_)) | None => self.engine.compile_cached(component, cache),
         }
     }
 }

@@ -153,7 +153,7 @@ fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
 }
 
 /// The lower-case hexadecimal SHA-256.
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digest, byte| {
         // Writing to a string does not fail.
         let _ = write!(digest, "{byte:02x}");

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::pair::{GoldenError, Outcome, Pair};
 use super::properties::{self, Broken};
 use super::table::{Settings, Table};
-use crate::config::Config;
+use crate::config::{Compression, Config};
 use crate::pipeline::{LoadRequest, Loader, Location, Progress};
 use crate::report::{Accounts, ConverterId, Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
@@ -154,7 +154,7 @@ impl Runner {
         config.rejects = None;
         let loader = self.loader.with_settings(&config);
         let output = self.temporary()?.join("points.lp");
-        let sink = Sink::from(LineWriter::file(&output)?);
+        let sink = Sink::from(LineWriter::file(&output, Compression::None)?);
         let rejected = Rejected::default();
         let location = Location::File(sample.file.clone());
         let report =

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::config::Config;
+use crate::config::{Compression, Config};
 use crate::report::{Accounts, Report};
 use crate::sink::LineWriter;
 
@@ -107,7 +107,7 @@ fn a_failure_for_another_reason_gets_the_event_on() {
 
 fn loader() -> (Loader, Sink) {
     let config = Config::read(|_| None).unwrap();
-    (Loader::new(&config).unwrap(), Sink::from(LineWriter::stdout()))
+    (Loader::new(&config).unwrap(), Sink::from(LineWriter::stdout(Compression::None)))
 }
 
 #[tokio::test]

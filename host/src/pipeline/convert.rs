@@ -1,8 +1,8 @@
-//! The threads that decode, convert and encode.
+//! The threads that decode, convert, encode and compress.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc as thread_queue};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
 use tokio::sync::mpsc;
@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use super::deadline::Deadline;
 use super::{LoadError, blocking, on_a_thread, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
+use crate::gzip::Gzip;
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
-use crate::report::RejectedRow;
+use crate::report::{RejectedRow, Timings};
+use crate::sink::Parcel;
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
 /// Batches that are decoded ahead of each thread that converts.
@@ -34,25 +36,16 @@ pub(super) enum Step {
         rejected: Vec<RejectedRow>,
     },
     /// Points to write.
-    Chunk(Chunk),
+    Parcel(Parcel),
 }
 
 /// How a conversion ended.
 #[derive(Debug, Default)]
 pub(super) struct Converted {
-    /// How long decoding, converting and encoding took, over all threads.
-    pub(super) busy: Busy,
+    /// How long the threads worked and waited.
+    pub(super) timings: Timings,
     /// Whether it stopped before the last row, because its time was over.
     pub(super) stopped: bool,
-}
-
-/// How long threads worked, waits not included.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Busy {
-    /// Decoding, and reading what is decoded.
-    pub(super) decode: Duration,
-    /// Converting and encoding.
-    pub(super) convert: Duration,
 }
 
 /// An object and all that is needed to make points of it.
@@ -67,6 +60,8 @@ pub(super) struct Conversion {
     pub(super) chunks: ChunkLimits,
     pub(super) dialect: Dialect,
     pub(super) drop_invalid_records: bool,
+    /// Whether the sink compresses.
+    pub(super) compresses: bool,
     /// How many threads convert, each with an instance of its own.
     pub(super) threads: usize,
 }
@@ -135,8 +130,8 @@ impl Conversion {
         let mut stopped: Option<Stopped> = None;
         for worker in workers {
             match worker.await.map_err(LoadError::Stopped)? {
-                Ok(Converted { busy, stopped }) => {
-                    converted.busy.convert += busy.convert;
+                Ok(Converted { timings, stopped }) => {
+                    converted.timings += timings;
                     converted.stopped |= stopped;
                 }
                 // Batches are handed out in order, so that the error of the lowest row is the first of the object.
@@ -144,7 +139,7 @@ impl Conversion {
                 Err(_) => {}
             }
         }
-        converted.busy.decode = decoding.await.map_err(LoadError::Stopped)?;
+        converted.timings += decoding.await.map_err(LoadError::Stopped)?;
         stopped.map_or(Ok(converted), |stopped| Err(stopped.error))
     }
 
@@ -170,7 +165,8 @@ impl Conversion {
             return Err(at(0)(LoadError::Unsteady));
         }
         let mut encoder = Encoder::new(plan, self.dialect).map_err(|error| at(0)(error.into()))?;
-        let mut chunks = ChunkBuilder::new(self.chunks);
+        let mut chunks = ChunkBuilder::new(self.chunks).with_tokens(self.compresses);
+        let mut gzip = self.compresses.then(Gzip::default);
         let group_ends = row_groups::ends(&self.object);
         let mut converted = Converted::default();
         loop {
@@ -182,7 +178,10 @@ impl Conversion {
                 return Ok(converted);
             }
             // A thread that panics holds no batch of its own, and leaves the queue as it is.
-            let Ok(batch) = batches.lock().unwrap_or_else(PoisonError::into_inner).recv() else { break };
+            let waiting = Instant::now();
+            let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            converted.timings.convert_starved += waiting.elapsed();
+            let Ok(batch) = batch else { break };
             let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
             let rows = batch.columns.num_rows();
             if rows == 0 {
@@ -194,37 +193,62 @@ impl Conversion {
                 EncodeError::Mapping(error) => at(row)(LoadError::Converter(error)),
                 EncodeError::Column(error) => at(row)(LoadError::Column(error)),
             })?;
-            converted.busy.convert += started.elapsed();
+            converted.timings.convert += started.elapsed();
             if let (false, Some(first)) = (self.drop_invalid_records, encoded.rejected.first()) {
                 return Err(at(first.row)(LoadError::rejected(first)));
             }
             let rejected = encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect();
             let counted = Step::Counted { row, rows: rows as u64, filtered: encoded.filtered, rejected };
-            for step in std::iter::once(counted).chain(chunks.take_full().map(Step::Chunk)) {
-                if steps.blocking_send(step).is_err() {
+            if !send(counted, steps, &mut converted.timings) {
+                return Ok(converted);
+            }
+            for chunk in chunks.take_full() {
+                let parcel = pack(chunk, gzip.as_mut(), &mut converted.timings);
+                if !send(Step::Parcel(parcel), steps, &mut converted.timings) {
                     return Ok(converted);
                 }
             }
         }
         if let Some(chunk) = chunks.finish() {
+            let parcel = pack(chunk, gzip.as_mut(), &mut converted.timings);
             // When nobody takes it any more, whoever stopped taking knows why.
-            drop(steps.blocking_send(Step::Chunk(chunk)));
+            send(Step::Parcel(parcel), steps, &mut converted.timings);
         }
         Ok(converted)
     }
 }
 
+/// Makes a chunk ready for the sink, compressed where there is what compresses.
+fn pack(chunk: Chunk, gzip: Option<&mut Gzip>, timings: &mut Timings) -> Parcel {
+    let Some(gzip) = gzip else { return chunk.into() };
+    let started = Instant::now();
+    let parcel = Parcel::compressed(chunk, gzip);
+    timings.compress += started.elapsed();
+    parcel
+}
+
+/// Hands a step on. Returns whether anybody takes it.
+fn send(step: Step, steps: &mpsc::Sender<Step>, timings: &mut Timings) -> bool {
+    let started = Instant::now();
+    let sent = steps.blocking_send(step).is_ok();
+    timings.convert_blocked += started.elapsed();
+    sent
+}
+
 /// Decodes until there is nothing left, after an error, or until nobody takes the batches any more. Returns how long it
-/// took, without the waits for who takes them.
-fn decode(mut batches: source::Batches, decoded: &thread_queue::SyncSender<Result<Batch, SourceError>>) -> Duration {
-    let mut busy = Duration::ZERO;
+/// worked and waited.
+fn decode(mut batches: source::Batches, decoded: &thread_queue::SyncSender<Result<Batch, SourceError>>) -> Timings {
+    let mut timings = Timings::default();
     loop {
         let started = Instant::now();
         let batch = batches.next();
-        busy += started.elapsed();
-        let Some(batch) = batch else { return busy };
-        if decoded.send(batch).is_err() {
-            return busy;
+        timings.decode += started.elapsed();
+        let Some(batch) = batch else { return timings };
+        let waiting = Instant::now();
+        let taken = decoded.send(batch).is_ok();
+        timings.decode_blocked += waiting.elapsed();
+        if !taken {
+            return timings;
         }
     }
 }

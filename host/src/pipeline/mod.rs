@@ -1,7 +1,7 @@
 //! One object from its key to its points: the one place that names every stage.
 //!
-//! Four stages overlap, joined by short queues: a thread decodes, threads run the converter and encode, tasks write, and the
-//! caller's task counts. A stage that fails drops its end of the queue, and the others stop at their next step;
+//! Four stages overlap, joined by short queues: a thread decodes, threads run the converter, encode and compress, tasks
+//! write, and the caller's task counts. A stage that fails drops its end of the queue, and the others stop at their next step;
 //! what was written until then is counted. Nothing is read ahead of a slow server but what the queues hold, so memory
 //! does not depend on the size of the object.
 
@@ -27,7 +27,7 @@ pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
 use crate::config::{Config, RejectsUri};
-use crate::converter::{Catalog, Engine, Input, Limits};
+use crate::converter::{Catalog, CompileCache, Engine, Input, Limits};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::points::ChunkLimits;
@@ -188,7 +188,11 @@ impl Loader {
             ..Limits::default()
         };
         let engine = Engine::new(limits).map_err(LoadError::Converter)?;
-        let catalog = Arc::new(Catalog::built_in(engine));
+        let cache = CompileCache::open(&settings.cache_directory).inspect_err(|error| {
+            let directory = settings.cache_directory.display();
+            tracing::warn!(%directory, "compiled converters are not cached: {error}");
+        });
+        let catalog = Arc::new(Catalog::built_in(engine, cache.ok().map(Arc::new)));
         let resolver = Arc::new(Resolver::new(Arc::clone(&catalog), config.registry.as_ref())?);
         Ok(Self { catalog, resolver, options: Options::of(config) })
     }
@@ -307,6 +311,7 @@ impl Loader {
                 chunks: self.options.chunks,
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
+                compresses: sink.compresses(),
                 threads: self.options.threads,
             },
             sink,
@@ -386,8 +391,7 @@ impl Loader {
         // Where writing failed, converting stopped for that reason.
         written?;
         let converted = converted?;
-        report.timings.decode = converted.busy.decode;
-        report.timings.convert = converted.busy.convert;
+        report.timings += converted.timings;
         Ok(converted.stopped)
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Writes what comes out of the converting thread and counts it. After an error, chunks under way are given up.
+    /// Writes what comes out of the converting threads and counts it. After an error, chunks under way are given up.
     pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), LoadError> {
         let (sink, end, keeper) = (self.sink, self.end, self.keeper);
         let keep = |rows: &[RejectedRow]| {
@@ -54,9 +54,9 @@ impl Writing<'_> {
                         waiting.extend(keep(&rejected));
                         rejected.into_iter().for_each(|row| self.reject(row));
                     }
-                    Some(Step::Chunk(chunk)) => {
-                        let rows = self.row_groups.rows_of(&chunk);
-                        under_way.push(async move { (rows, sink.write(chunk, end).await) });
+                    Some(Step::Parcel(parcel)) => {
+                        let rows = self.row_groups.rows_of(parcel.chunk());
+                        under_way.push(async move { (rows, sink.write(parcel, end).await) });
                     }
                 },
                 Some((rows, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
@@ -90,6 +90,7 @@ impl Writing<'_> {
         accounts.bytes_written += delivery.bytes_written;
         if delivery.requests > 0 {
             self.report.latencies.add(delivery.latency);
+            self.report.timings.write += delivery.latency;
         }
         self.progress.advanced(delivery.rows);
         if let (false, Some(first)) = (self.drop_invalid_records, delivery.rejected.first()) {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::text::{Text, Token};
+
 /// One line of a [`Chunk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -14,22 +16,32 @@ pub struct Line {
 /// Points that are sent in one request: line protocol, every line ended by a newline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chunk {
-    body: Vec<u8>,
+    text: Text,
     lines: Vec<Line>,
 }
 
 impl Chunk {
+    /// Without lines, but with room for as many.
+    fn empty_like(&self) -> Self {
+        Self { text: self.text.empty_like(), lines: Vec::with_capacity(self.lines.len()) }
+    }
+
     /// A chunk of these lines, each of a row of its own, for tests of what takes chunks.
     #[cfg(test)]
     pub(crate) fn of_lines(body: &str) -> Self {
         let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = ends.zip(0..).map(|(end, row)| Line { end, row }).collect();
-        Self { body: body.as_bytes().to_vec(), lines }
+        Self { text: Text { bytes: body.as_bytes().to_vec(), ..Text::default() }, lines }
     }
 
     /// The line protocol.
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.text.bytes
+    }
+
+    /// The tokens of its body, in order, as far as they were kept.
+    pub fn tokens(&self) -> &[Token] {
+        &self.text.tokens
     }
 
     /// Where its lines end, in order.
@@ -63,7 +75,18 @@ impl Chunk {
     /// The text of some lines that follow each other, with their newlines.
     pub fn text(&self, lines: Range<usize>) -> &[u8] {
         let end_of = |count: usize| if count == 0 { 0 } else { self.lines[count - 1].end };
-        &self.body[end_of(lines.start)..end_of(lines.end)]
+        &self.text.bytes[end_of(lines.start)..end_of(lines.end)]
+    }
+
+    /// The text of some lines after each other, and its tokens.
+    pub fn extract(&self, parts: impl IntoIterator<Item = Range<usize>>) -> (Vec<u8>, Vec<Token>) {
+        let mut extracted = Text::default();
+        for lines in parts {
+            let start = if lines.start == 0 { 0 } else { self.lines[lines.start - 1].end };
+            let text = self.text(lines);
+            extracted.append(text, self.text.tokens_within(start..start + text.len()));
+        }
+        (extracted.bytes, extracted.tokens)
     }
 }
 
@@ -92,20 +115,26 @@ impl ChunkBuilder {
         Self { limits, chunk: Chunk::default(), full: Vec::new(), complete: 0 }
     }
 
-    /// Where the line that is being written goes: append to it, then call [`Self::end_line`].
-    pub(super) fn body(&mut self) -> &mut Vec<u8> {
-        &mut self.chunk.body
+    /// The same, of chunks that keep where their tokens are.
+    #[must_use]
+    pub fn with_tokens(mut self, kept: bool) -> Self {
+        self.chunk.text.marked = kept;
+        self
+    }
+
+    /// Where the line that is being written goes: append to it, its newline included, then call [`Self::end_line`].
+    pub(super) fn text(&mut self) -> &mut Text {
+        &mut self.chunk.text
     }
 
     pub(super) fn end_line(&mut self, row: u64) {
-        self.chunk.body.push(b'\n');
-        self.chunk.lines.push(Line { end: self.chunk.body.len(), row });
+        self.chunk.lines.push(Line { end: self.chunk.text.bytes.len(), row });
     }
 
     /// Takes back the line that is being written, but not the lines that ended before it.
     pub(super) fn discard_line(&mut self) {
         let end = self.chunk.lines.last().map_or(0, |line| line.end);
-        self.chunk.body.truncate(end);
+        self.chunk.text.truncate(end);
     }
 
     /// Takes back every line of the row that is being written.
@@ -117,16 +146,16 @@ impl ChunkBuilder {
     /// Ends the row. Returns how many points it gave.
     pub(super) fn end_row(&mut self) -> usize {
         let points = self.chunk.lines.len() - self.complete;
-        let over = self.chunk.lines.len() > self.limits.points || self.chunk.body.len() > self.limits.bytes;
+        let over = self.chunk.lines.len() > self.limits.points || self.chunk.text.bytes.len() > self.limits.bytes;
         if over && self.complete > 0 {
             let rest = self.split_off();
             self.full.push(std::mem::replace(&mut self.chunk, rest));
         }
         self.complete = self.chunk.lines.len();
-        if self.complete >= self.limits.points || self.chunk.body.len() >= self.limits.bytes {
+        if self.complete >= self.limits.points || self.chunk.text.bytes.len() >= self.limits.bytes {
             self.complete = 0;
-            self.full.push(std::mem::take(&mut self.chunk));
-            self.chunk.body.reserve(self.full.last().map_or(0, |full| full.body.len()));
+            let next = self.chunk.empty_like();
+            self.full.push(std::mem::replace(&mut self.chunk, next));
         }
         points
     }
@@ -136,7 +165,7 @@ impl ChunkBuilder {
         let start = self.chunk.lines[self.complete - 1].end;
         let lines = self.chunk.lines.split_off(self.complete);
         let lines = lines.into_iter().map(|line| Line { end: line.end - start, row: line.row }).collect();
-        Chunk { body: self.chunk.body.split_off(start), lines }
+        Chunk { text: self.chunk.text.split_off(start), lines }
     }
 
     /// The chunks that are full.
@@ -157,10 +186,10 @@ mod tests {
 
     /// Writes rows of so many lines each; every line is its row's number.
     fn chunks(limits: ChunkLimits, rows: &[usize]) -> Vec<String> {
-        let mut builder = ChunkBuilder::new(limits);
+        let mut builder = ChunkBuilder::new(limits).with_tokens(true);
         for (row, points) in rows.iter().enumerate() {
             for _ in 0..*points {
-                builder.body().extend_from_slice(row.to_string().as_bytes());
+                builder.text().number(&format!("{row}\n"));
                 builder.end_line(row as u64);
             }
             assert_eq!(builder.end_row(), *points);
@@ -170,6 +199,8 @@ mod tests {
         for chunk in &chunks {
             assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
             assert_eq!(chunk.text(0..1), format!("{}\n", chunk.lines()[0].row).as_bytes());
+            let (text, tokens) = chunk.extract(chunk.lines_by_row());
+            assert_eq!((text.as_slice(), tokens.as_slice()), (chunk.body(), chunk.tokens()));
             let texts = chunk.lines_by_row().into_iter().map(|lines| chunk.text(lines)).collect::<Vec<_>>();
             assert_eq!((texts.len() as u64, texts.concat().as_slice()), (chunk.rows(), chunk.body()));
         }
@@ -200,12 +231,12 @@ mod tests {
     #[test]
     fn a_discarded_row_takes_its_lines_with_it() {
         let mut builder = ChunkBuilder::new(ChunkLimits { points: 10, bytes: 100 });
-        builder.body().extend_from_slice(b"kept");
+        builder.text().number("kept\n");
         builder.end_line(0);
         builder.end_row();
-        builder.body().extend_from_slice(b"gone");
+        builder.text().number("gone\n");
         builder.end_line(1);
-        builder.body().extend_from_slice(b"half");
+        builder.text().number("half");
         builder.discard_row();
         builder.end_row();
         assert_eq!(builder.finish().as_ref().map(Chunk::body), Some(&b"kept\n"[..]));

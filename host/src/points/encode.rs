@@ -16,6 +16,7 @@ use super::fields::{FieldSlot, constant_text};
 use super::layout::{self, LayoutError, PointLayout};
 use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
 use super::rules::Unwritable;
+use super::text::{Identity, Text};
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
 use crate::source::{Batch, RowNumbers};
@@ -74,9 +75,10 @@ impl Encoder {
     /// When a measurement or a key of the plan cannot be written in line protocol.
     pub fn new(plan: &Plan, dialect: Dialect) -> Result<Self, LayoutError> {
         let tables = layout::tables(plan, dialect)?;
+        let mut places = (0..).map(Identity::of_place);
         let points = plan.points.iter().map(|point| {
             Ok(PointState {
-                layout: PointLayout::new(point, &tables, dialect)?,
+                layout: PointLayout::new(point, &tables, dialect, &mut places)?,
                 when: Choice::All,
                 times: None,
                 allowed_times: dialect.times(),
@@ -163,7 +165,7 @@ impl Encoder {
                 if !point.when.has(row) {
                     continue;
                 }
-                match point.write(row, chunks.body()) {
+                match point.write(row, chunks.text()) {
                     Ok(()) => chunks.end_line(number),
                     Err(found) => {
                         problem = Some(found);
@@ -227,8 +229,8 @@ impl PointState {
         self.written = vec![0; count];
     }
 
-    /// Appends the point of a row, without the end of the line.
-    fn write(&mut self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+    /// Appends the point of a row.
+    fn write(&mut self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
         let time = match &self.times {
             Some(times) if times.is_valid(row) => times.values()[row],
             _ => return Err(RowProblem::timestamp()),
@@ -236,8 +238,8 @@ impl PointState {
         if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
         }
-        let start = line.len();
-        line.extend_from_slice(&self.layout.measurement);
+        let start = line.bytes.len();
+        line.token(self.layout.measurement.get(0), self.layout.measurement_identity);
         if self.layout.tags_are_sorted {
             for tag in &self.layout.tags {
                 tag.write(row, line)?;
@@ -246,29 +248,28 @@ impl PointState {
             self.write_tags_in_order(row, line)?;
         }
         // What is left of the limit for the key of a field. Only where the longest key does not fit is each looked at.
-        let room = self.key_bytes.saturating_sub(line.len() - start);
+        let room = self.key_bytes.saturating_sub(line.bytes.len() - start);
         let looks_at_keys = self.longest_key > room || self.layout.tags_may_be_fields;
-        let mut separator = b' ';
+        let mut first = true;
         for field in &self.layout.fields {
             let slot = if self.layout.fields_may_collide { field.key_id(row) } else { None };
             if slot.is_some_and(|slot| self.written[slot] == row + 1) {
                 continue;
             }
-            if field.write(row, separator, line)? {
+            if field.write(row, first, line)? {
                 if looks_at_keys {
                     self.check_key(row, field, room)?;
                 }
-                separator = b',';
+                first = false;
                 if let Some(slot) = slot {
                     self.written[slot] = row + 1;
                 }
             }
         }
-        if separator == b' ' {
+        if first {
             return Err(RowProblem::no_fields());
         }
-        line.push(b' ');
-        line.extend_from_slice(itoa::Buffer::new().format(time).as_bytes());
+        self.layout.time_text.write(time, line);
         Ok(())
     }
 
@@ -287,17 +288,16 @@ impl PointState {
     }
 
     /// For tags whose keys are known only with the row, or of which several may have the same.
-    fn write_tags_in_order(&self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+    fn write_tags_in_order(&self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
         let mut tags = Vec::with_capacity(self.layout.tags.len());
         for tag in &self.layout.tags {
             tags.extend(tag.find(row)?);
         }
         // A stable sort leaves those of the same key in the plan's order, of which the first is written.
-        tags.sort_by_key(|(name, ..)| *name);
-        tags.dedup_by_key(|(name, ..)| *name);
-        for (_, key, value) in tags {
-            line.extend_from_slice(key);
-            line.extend_from_slice(value);
+        tags.sort_by_key(|tag| tag.name);
+        tags.dedup_by_key(|tag| tag.name);
+        for tag in tags {
+            tag.write(line);
         }
         Ok(())
     }

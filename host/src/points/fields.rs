@@ -13,6 +13,7 @@ use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
 use super::rules::{Element, Unwritable};
+use super::text::{Identity, Pieces, Text};
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 
@@ -26,7 +27,7 @@ enum Cells {
     /// In the slot's tokens.
     Texts(Codes),
     /// The same in every row, as it is written; none: missing.
-    Same(Result<Option<Vec<u8>>, Unwritable>),
+    Same(Result<Option<Pieces>, Unwritable>),
 }
 
 /// A field, bound to a batch.
@@ -36,23 +37,31 @@ pub(super) struct FieldSlot {
     dialect: Dialect,
     /// Names that the key of a row must not have: those of tags, where the engine forbids that.
     tags: Arc<BTreeSet<String>>,
-    /// `key=`, escaped; empty for a translated key.
-    prefix: Vec<u8>,
+    /// `,key=`, escaped; empty for a translated key.
+    prefix: Pieces,
     cells: Cells,
-    /// For text: `"value"`.
+    /// For text: `,key="value"`, or the value alone for a translated key.
     tokens: Tokens,
-    /// For a translated key: `key=`.
+    /// For a translated key: `,key=`.
     keys: Tokens,
     key_codes: Codes,
+    identity: Identity,
+    key_identity: Identity,
     /// Tells the keys of a point's fields apart: one for the key, or one for each entry of the keys' dictionary.
     pub(super) key_ids: Vec<usize>,
     when: Choice,
 }
 
 impl FieldSlot {
-    pub(super) fn new(field: &Field, tags: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
+    pub(super) fn new(
+        field: &Field,
+        tags: &Arc<BTreeSet<String>>,
+        dialect: Dialect,
+        places: &mut dyn Iterator<Item = Identity>,
+    ) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &field.key {
+            prefix.push(b',');
             escape::element(Element::FieldKey, name, dialect, &mut prefix)
                 .map_err(|reason| LayoutError::new("field key", name, reason))?;
             prefix.push(b'=');
@@ -61,11 +70,13 @@ impl FieldSlot {
             field: field.clone(),
             dialect,
             tags: Arc::clone(tags),
-            prefix,
+            prefix: Pieces::from(&*prefix),
             cells: Cells::Same(Ok(None)),
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
+            identity: places.next().unwrap_or_default(),
+            key_identity: places.next().unwrap_or_default(),
             key_ids: Vec::new(),
             when: Choice::All,
         })
@@ -81,12 +92,17 @@ impl FieldSlot {
 
     /// Takes the values of a batch. Returns the dictionary of the keys when it is another than before.
     pub(super) fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<Option<StringArray>, ArrowError> {
-        let (dialect, tags) = (self.dialect, &self.tags);
+        let (dialect, tags, prefix) = (self.dialect, &self.tags, self.prefix.get(0).bytes());
         self.cells = match (&self.field.source, self.field.write_as) {
-            (Source::Constant(constant), write_as) => Cells::Same(constant_token(constant, write_as, dialect)),
+            (Source::Constant(constant), write_as) => Cells::Same(
+                constant_token(constant, write_as, dialect).map(|token| token.map(|token| Pieces::from(&*token))),
+            ),
             (source, FieldType::Text) => {
                 let (codes, dictionary) = inputs.text(source)?;
-                self.tokens.update(&dictionary, |value, line| escape::field_text(value, dialect, line));
+                self.tokens.update(&dictionary, |value, line| {
+                    line.extend_from_slice(prefix);
+                    escape::field_text(value, dialect, line)
+                });
                 Cells::Texts(codes)
             }
             (source, FieldType::Float) => {
@@ -114,6 +130,7 @@ impl FieldSlot {
             if tags.contains(key) {
                 return Err(Unwritable::TagAndField(Engines::V3));
             }
+            line.push(b',');
             escape::element(Element::FieldKey, key, dialect, line)?;
             line.push(b'=');
             Ok(())
@@ -134,42 +151,40 @@ impl FieldSlot {
 
     /// The length of the longest key that the field has in this batch, as it is written.
     pub(super) fn longest_key(&self) -> usize {
-        self.prefix.len().max(self.keys.longest()).saturating_sub(1)
+        self.prefix.get(0).bytes().len().max(self.keys.longest()).saturating_sub(2)
     }
 
     /// The key of a row that has the field, as it is written, with the `=` after it.
     pub(super) fn written_key(&self, row: usize) -> &[u8] {
-        match self.field.key {
-            Key::Name(_) => &self.prefix,
+        let key = match self.field.key {
+            Key::Name(_) => self.prefix.get(0),
             Key::Translated(_) => self.keys.get(self.key_codes.get(row)),
-        }
+        };
+        key.bytes().get(1..).unwrap_or_default()
     }
 
-    /// Appends `separator` and the field of a row, if it has one. Returns whether it has.
+    /// Appends the field of a row, if it has one, after a space where it is the `first` of its line. Returns whether it has.
     #[inline]
-    pub(super) fn write(&self, row: usize, separator: u8, line: &mut Vec<u8>) -> Result<bool, RowProblem> {
+    pub(super) fn write(&self, row: usize, first: bool, line: &mut Text) -> Result<bool, RowProblem> {
         if !self.when.has(row) {
             return Ok(false);
         }
-        let start = line.len();
-        line.push(separator);
-        match self.field.key {
-            Key::Name(_) => line.extend_from_slice(&self.prefix),
-            Key::Translated(_) => {
-                let code = self.key_codes.get(row);
-                let key = self.keys.get(code);
-                if key.is_empty() {
-                    line.truncate(start);
-                    if let Some(reason) = self.keys.unwritable(code) {
-                        return Err(RowProblem::unwritable(self.title(row), reason));
-                    }
-                    return self.missing(row);
-                }
-                line.extend_from_slice(key);
+        let start = line.bytes.len();
+        if let Key::Translated(_) = self.field.key {
+            let code = self.key_codes.get(row);
+            let key = self.keys.get(code);
+            if key.is_empty() {
+                return self.absent(row, self.keys.unwritable(code));
             }
+            line.token(key, self.key_identity.text(code));
         }
         match self.write_value(row, line) {
-            Ok(true) => Ok(true),
+            Ok(true) => {
+                if first {
+                    line.bytes[start] = b' ';
+                }
+                Ok(true)
+            }
             Ok(false) => {
                 line.truncate(start);
                 self.missing(row)
@@ -178,58 +193,85 @@ impl FieldSlot {
         }
     }
 
+    /// Appends the value of a row, after the key where that is the same in every row. Returns whether there is one; where
+    /// there is none, the key may stand in the line.
     #[inline]
-    fn write_value(&self, row: usize, line: &mut Vec<u8>) -> Result<bool, Unwritable> {
+    fn write_value(&self, row: usize, line: &mut Text) -> Result<bool, Unwritable> {
         match &self.cells {
             Cells::Floats(values) => {
                 let value = values.values()[row];
                 if !value.is_finite() || values.is_null(row) {
                     return Ok(false);
                 }
-                line.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+                self.write_prefix(line);
+                line.number(zmij::Buffer::new().format_finite(value));
             }
             Cells::Integers(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                line.extend_from_slice(itoa::Buffer::new().format(values.values()[row]).as_bytes());
-                line.push(b'i');
+                self.write_prefix(line);
+                line.bytes.extend_from_slice(itoa::Buffer::new().format(values.values()[row]).as_bytes());
+                line.bytes.push(b'i');
+                line.end_token(Identity::NONE);
             }
             Cells::Unsigneds(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                unsigned(values.values()[row], self.dialect, line)?;
+                self.write_prefix(line);
+                unsigned(values.values()[row], self.dialect, &mut line.bytes)?;
+                line.end_token(Identity::NONE);
             }
             Cells::Booleans(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                line.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
+                self.write_prefix(line);
+                line.number(if values.value(row) { "true" } else { "false" });
             }
             Cells::Texts(codes) => {
-                let token = self.tokens.get(codes.get(row));
+                let code = codes.get(row);
+                let token = self.tokens.get(code);
                 if token.is_empty() {
-                    return self.tokens.unwritable(codes.get(row)).map_or(Ok(false), Err);
+                    return self.tokens.unwritable(code).map_or(Ok(false), Err);
                 }
-                line.extend_from_slice(token);
+                line.token(token, self.identity.text(code));
             }
-            Cells::Same(Ok(Some(token))) => line.extend_from_slice(token),
+            Cells::Same(Ok(Some(token))) => {
+                self.write_prefix(line);
+                line.token(token.get(0), self.identity.text(1));
+            }
             Cells::Same(Ok(None)) => return Ok(false),
             Cells::Same(Err(reason)) => return Err(*reason),
         }
         Ok(true)
     }
 
+    /// Appends the key, where it is the same in every row.
+    #[inline]
+    fn write_prefix(&self, line: &mut Text) {
+        let prefix = self.prefix.get(0);
+        if !prefix.is_empty() {
+            line.token(prefix, self.identity);
+        }
+    }
+
     /// What messages call the field of a row.
     pub(super) fn title(&self, row: usize) -> String {
         match &self.field.key {
             Key::Name(name) => format!("the field `{name}`"),
-            Key::Translated(index) => match self.keys.get(self.key_codes.get(row)) {
-                [key @ .., b'='] => format!("the field `{}`", String::from_utf8_lossy(key)),
+            Key::Translated(index) => match self.keys.get(self.key_codes.get(row)).bytes() {
+                [b',', key @ .., b'='] => format!("the field `{}`", String::from_utf8_lossy(key)),
                 _ => format!("the field named by translation {index}"),
             },
         }
+    }
+
+    /// What becomes of a row that has no key.
+    #[cold]
+    fn absent(&self, row: usize, unwritable: Option<Unwritable>) -> Result<bool, RowProblem> {
+        unwritable.map_or_else(|| self.missing(row), |reason| Err(RowProblem::unwritable(self.title(row), reason)))
     }
 
     #[cold]

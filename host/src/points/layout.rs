@@ -8,6 +8,7 @@ use super::escape;
 use super::fields::FieldSlot;
 use super::rules::{Element, Unwritable};
 use super::tags::TagSlot;
+use super::text::{Identity, Pieces, TimeText};
 use crate::converter::{Key, Plan, Point, Source};
 
 /// Why a plan cannot be encoded at all.
@@ -80,8 +81,10 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Col
 #[derive(Debug)]
 pub(super) struct PointLayout {
     /// The measurement, escaped.
-    pub(super) measurement: Vec<u8>,
+    pub(super) measurement: Pieces,
+    pub(super) measurement_identity: Identity,
     pub(super) time: Source,
+    pub(super) time_text: TimeText,
     /// Sorted by key, those with the same key in the plan's order, those with translated keys last.
     pub(super) tags: Vec<TagSlot>,
     /// Whether each tag has a key of its own that is the same in every row, so that their order is settled.
@@ -96,15 +99,23 @@ pub(super) struct PointLayout {
 }
 
 impl PointLayout {
-    pub(super) fn new(point: &Point, tables: &BTreeMap<&str, Columns>, dialect: Dialect) -> Result<Self, LayoutError> {
+    /// Takes the identities of its tokens from `places`, which has no end.
+    pub(super) fn new(
+        point: &Point,
+        tables: &BTreeMap<&str, Columns>,
+        dialect: Dialect,
+        places: &mut dyn Iterator<Item = Identity>,
+    ) -> Result<Self, LayoutError> {
         let mut measurement = Vec::new();
         escape::element(Element::Measurement, &point.measurement, dialect, &mut measurement)
             .map_err(|reason| LayoutError::new("measurement", &point.measurement, reason))?;
         let nothing = Columns::default();
         let columns = tables.get(&*point.measurement).unwrap_or(&nothing);
-        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect));
+        let measurement_identity = places.next().unwrap_or_default();
+        let time_text = TimeText::new(places.next().unwrap_or_default(), places.next().unwrap_or_default());
+        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect, &mut *places));
         let mut tags = tags.collect::<Result<Vec<_>, _>>()?;
-        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect));
+        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect, &mut *places));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         let tags_may_be_fields = dialect.suits_v3()
             && tags.iter().any(|tag| tag.name().is_none())
@@ -125,8 +136,10 @@ impl PointLayout {
             names.windows(2).all(|pair| pair[0] != pair[1])
         };
         Ok(Self {
-            measurement,
+            measurement: Pieces::from(&*measurement),
+            measurement_identity,
             time: point.time.clone(),
+            time_text,
             tags,
             tags_are_sorted: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
             fields,

@@ -14,6 +14,7 @@ mod layout;
 mod rejects;
 mod rules;
 mod tags;
+mod text;
 mod tokens;
 mod translations;
 
@@ -23,6 +24,7 @@ pub use encode::{EncodeError, Encoded, Encoder};
 pub use layout::LayoutError;
 pub use rejects::RejectedRow;
 pub use rules::Unwritable;
+pub use text::{Identity, Token};
 pub use translations::Mapping;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
 use super::rules::{Element, Unwritable};
+use super::text::{Identity, Piece, Text};
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};
 
@@ -31,13 +32,38 @@ pub(super) struct TagSlot {
     /// For a translated key: the keys as they are, to sort by.
     key_names: Vec<String>,
     when: Choice,
+    identity: Identity,
+    key_identity: Identity,
 }
 
-/// A tag of a row: its key to sort by, then the two parts in which it is written.
-pub(super) type Written<'a> = (&'a str, &'a [u8], &'a [u8]);
+/// A tag of a row.
+pub(super) struct Written<'a> {
+    /// To sort by.
+    pub(super) name: &'a str,
+    /// The key, where it is not written with the value.
+    key: Option<Piece<'a>>,
+    key_identity: Identity,
+    value: Piece<'a>,
+    identity: Identity,
+}
+
+impl Written<'_> {
+    /// Appends it.
+    pub(super) fn write(&self, line: &mut Text) {
+        if let Some(key) = self.key {
+            line.token(key, self.key_identity);
+        }
+        line.token(self.value, self.identity);
+    }
+}
 
 impl TagSlot {
-    pub(super) fn new(tag: &Tag, fields: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
+    pub(super) fn new(
+        tag: &Tag,
+        fields: &Arc<BTreeSet<String>>,
+        dialect: Dialect,
+        places: &mut dyn Iterator<Item = Identity>,
+    ) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &tag.key {
             prefix.push(b',');
@@ -56,6 +82,8 @@ impl TagSlot {
             key_codes: Codes::default(),
             key_names: Vec::new(),
             when: Choice::All,
+            identity: places.next().unwrap_or_default(),
+            key_identity: places.next().unwrap_or_default(),
         })
     }
 
@@ -112,7 +140,7 @@ impl TagSlot {
     pub(super) fn has_key(&self, row: usize, key: &[u8]) -> bool {
         let written = match self.tag.key {
             Key::Name(_) => &self.prefix,
-            Key::Translated(_) => self.keys.get(self.key_codes.get(row)),
+            Key::Translated(_) => self.keys.get(self.key_codes.get(row)).bytes(),
         };
         let has_value = || self.when.has(row) && !self.tokens.get(self.codes.get(row)).is_empty();
         written.get(1..) == Some(key) && has_value()
@@ -120,13 +148,14 @@ impl TagSlot {
 
     /// Appends the tag of a row, if it has one. For tags whose key is the same in every row.
     #[inline]
-    pub(super) fn write(&self, row: usize, line: &mut Vec<u8>) -> Result<(), RowProblem> {
+    pub(super) fn write(&self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
         if self.when.has(row) {
-            let token = self.tokens.get(self.codes.get(row));
+            let code = self.codes.get(row);
+            let token = self.tokens.get(code);
             if token.is_empty() {
                 return self.absent(row);
             }
-            line.extend_from_slice(token);
+            line.token(token, self.identity.text(code));
         }
         Ok(())
     }
@@ -136,12 +165,14 @@ impl TagSlot {
         if !self.when.has(row) {
             return Ok(None);
         }
-        let token = self.tokens.get(self.codes.get(row));
-        if token.is_empty() {
+        let code = self.codes.get(row);
+        let value = self.tokens.get(code);
+        if value.is_empty() {
             return self.absent(row).map(|()| None);
         }
+        let (identity, key_identity) = (self.identity.text(code), self.key_identity);
         match &self.tag.key {
-            Key::Name(name) => Ok(Some((name, b"", token))),
+            Key::Name(name) => Ok(Some(Written { name, key: None, key_identity, value, identity })),
             Key::Translated(_) => {
                 let code = self.key_codes.get(row);
                 let key = self.keys.get(code);
@@ -152,7 +183,8 @@ impl TagSlot {
                     return self.missing().map(|()| None);
                 }
                 let name = usize::try_from(code).ok().and_then(|code| self.key_names.get(code));
-                Ok(Some((name.map_or("", String::as_str), key, token)))
+                let (name, key_identity) = (name.map_or("", String::as_str), key_identity.text(code));
+                Ok(Some(Written { name, key: Some(key), key_identity, value, identity }))
             }
         }
     }

@@ -1,20 +1,17 @@
 //! Text as it is written, made once a dictionary.
 
-use std::ops::Range;
-
 use arrow::array::StringArray;
 
 use super::coded::same;
 use super::rules::Unwritable;
+use super::text::{Piece, Pieces};
 
 /// The bytes to write for each entry of a dictionary.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     /// The dictionary that they were made from.
     source: Option<StringArray>,
-    bytes: Vec<u8>,
-    /// One more than there are tokens.
-    offsets: Vec<usize>,
+    pieces: Pieces,
     /// The length of the longest.
     longest: usize,
     /// Entries that cannot be written; few, in ascending order.
@@ -33,34 +30,34 @@ impl Tokens {
         if self.source.as_ref().is_some_and(|source| same(source, dictionary)) {
             return false;
         }
-        self.bytes.clear();
-        self.offsets.clear();
+        self.pieces.clear();
         self.longest = 0;
         self.unwritable.clear();
-        self.offsets.push(0);
+        let mut token = Vec::new();
         for (index, value) in dictionary.iter().enumerate() {
-            let start = self.bytes.len();
-            match value.map(|value| write(value, &mut self.bytes)) {
+            token.clear();
+            match value.map(|value| write(value, &mut token)) {
                 None | Some(Ok(())) => {}
                 // An empty value is a missing one.
-                Some(Err(Unwritable::Empty)) => self.bytes.truncate(start),
+                Some(Err(Unwritable::Empty)) => token.clear(),
                 Some(Err(reason)) => {
-                    self.bytes.truncate(start);
+                    token.clear();
                     self.unwritable.push((index, reason));
                 }
             }
-            self.longest = self.longest.max(self.bytes.len() - start);
-            self.offsets.push(self.bytes.len());
+            self.longest = self.longest.max(token.len());
+            self.pieces.push(&token);
         }
-        self.offsets.push(self.bytes.len());
+        self.pieces.push(b"");
         self.source = Some(dictionary.clone());
         true
     }
 
     /// The token of a code; empty where there is no value, or none that can be written.
     #[inline]
-    pub(super) fn get(&self, code: i32) -> &[u8] {
-        &self.bytes[self.range(code)]
+    #[expect(clippy::cast_sign_loss, reason = "the codes of an Arrow dictionary are never negative")]
+    pub(super) fn get(&self, code: i32) -> Piece<'_> {
+        self.pieces.get(code as usize)
     }
 
     /// The length of the longest token.
@@ -73,13 +70,6 @@ impl Tokens {
         let index = usize::try_from(code).ok()?;
         let found = self.unwritable.binary_search_by_key(&index, |(entry, _)| *entry).ok()?;
         Some(self.unwritable[found].1)
-    }
-
-    #[inline]
-    #[expect(clippy::cast_sign_loss, reason = "the codes of an Arrow dictionary are never negative")]
-    fn range(&self, code: i32) -> Range<usize> {
-        let code = code as usize;
-        self.offsets[code]..self.offsets[code + 1]
     }
 }
 
@@ -97,14 +87,14 @@ mod tests {
         let mut tokens = Tokens::default();
         assert!(tokens.update(&dictionary, write));
         assert!(!tokens.update(&dictionary, write));
-        assert_eq!(tokens.get(0), b"sul");
+        assert_eq!(tokens.get(0).bytes(), b"sul");
         for code in 1..=4 {
-            assert_eq!(tokens.get(code), b"");
+            assert_eq!(tokens.get(code).bytes(), b"");
         }
         assert_eq!(tokens.longest(), 3);
         assert_eq!(tokens.unwritable(2), None);
         assert_eq!(tokens.unwritable(3), Some(Unwritable::LineBreak));
         assert!(tokens.update(&StringArray::from(vec!["norte"]), write));
-        assert_eq!((tokens.get(0), tokens.longest()), (&b"norte"[..], 5));
+        assert_eq!((tokens.get(0).bytes(), tokens.longest()), (&b"norte"[..], 5));
     }
 }

@@ -138,14 +138,10 @@ impl Resolver {
 
 impl Remote {
     fn new(catalog: &Catalog, settings: &RegistrySettings) -> Result<Self, RegistryError> {
-        let cache = CompileCache::open(&settings.cache_directory).inspect_err(|error| {
-            let directory = settings.cache_directory.display();
-            tracing::warn!(%directory, "compiled converters are not cached: {error}");
-        });
         Ok(Self {
             registry: Registry::new(settings, catalog.engine().clone())?,
             refresh: settings.refresh,
-            cache: cache.ok().map(Arc::new),
+            cache: catalog.cache().cloned(),
             slots: Mutex::default(),
             listing: AsyncMutex::default(),
         })

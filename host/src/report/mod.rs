@@ -10,7 +10,7 @@ mod remaining;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -50,9 +50,37 @@ pub struct Timings {
     /// Decoding, and waiting for the bytes to decode.
     #[serde(rename = "decode_seconds", serialize_with = "seconds")]
     pub decode: Duration,
+    /// With decoded batches that no converter was free for.
+    #[serde(rename = "decode_blocked_seconds", serialize_with = "seconds")]
+    pub decode_blocked: Duration,
     /// In converters and the encoder.
     #[serde(rename = "convert_seconds", serialize_with = "seconds")]
     pub convert: Duration,
+    /// Compressing.
+    #[serde(rename = "compress_seconds", serialize_with = "seconds")]
+    pub compress: Duration,
+    /// Without a batch to convert.
+    #[serde(rename = "convert_starved_seconds", serialize_with = "seconds")]
+    pub convert_starved: Duration,
+    /// With points that no request was free for.
+    #[serde(rename = "convert_blocked_seconds", serialize_with = "seconds")]
+    pub convert_blocked: Duration,
+    /// From handing points to the sink until it had delivered them, added up over requests at a time.
+    #[serde(rename = "write_seconds", serialize_with = "seconds")]
+    pub write: Duration,
+}
+
+impl AddAssign for Timings {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.decode += other.decode;
+        self.decode_blocked += other.decode_blocked;
+        self.convert += other.convert;
+        self.compress += other.compress;
+        self.convert_starved += other.convert_starved;
+        self.convert_blocked += other.convert_blocked;
+        self.write += other.write;
+    }
 }
 
 /// Cuts a text that is longer than `limit` bytes.

@@ -12,7 +12,7 @@ use super::influxdb::InfluxDb;
 use super::lines::LineWriter;
 use super::scripted_server::{Reply, ScriptedServer};
 use super::{Sink, SinkError, SinkErrorKind};
-use crate::config::{Api, InfluxDbSettings, Secret, Token, WriteSettings};
+use crate::config::{Api, Compression, InfluxDbSettings, Secret, Token, WriteSettings};
 use crate::points::Chunk;
 
 /// A sink, and a way to see what has arrived behind it: all chunks, in any order.
@@ -96,6 +96,7 @@ async fn influxdb_keeps_the_contract() {
 const WRITE: WriteSettings = WriteSettings {
     batch_points: 1000,
     batch_bytes: 1_000_000,
+    compression: Compression::Auto,
     concurrency: 4,
     retries: 0,
     request_timeout: Duration::from_secs(10),
@@ -107,7 +108,7 @@ async fn a_file_keeps_the_contract() {
     keeps_the_contract(async || {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("points.lp");
-        let sink = LineWriter::file(&path).unwrap().into();
+        let sink = LineWriter::file(&path, Compression::Auto).unwrap().into();
         let arrived = async move || {
             let text = std::fs::read_to_string(&path).unwrap();
             assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "something is left beside the file");
@@ -132,7 +133,7 @@ async fn a_stream_keeps_the_contract() {
     }
     keeps_the_contract(async || {
         let stream = Shared::default();
-        let sink = LineWriter::stream(Box::new(stream.clone())).into();
+        let sink = LineWriter::stream(Box::new(stream.clone()), false).into();
         Subject { sink, arrived: async move || String::from_utf8(stream.0.lock().unwrap().clone()).unwrap() }
     })
     .await;

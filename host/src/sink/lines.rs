@@ -13,70 +13,101 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
 
-use super::{Delivery, SinkError, Tries};
-use crate::points::Chunk;
+use super::{Delivery, Parcel, SinkError, Tries};
+use crate::config::Compression;
+use crate::gzip::Gzip;
 
 /// Writes line protocol as text. Chunks written at the same time come out in any order, each in one piece.
 #[derive(Clone, Debug)]
 pub struct LineWriter {
     output: Arc<Mutex<Output>>,
+    compresses: bool,
 }
 
 impl LineWriter {
-    /// A writer to standard output.
-    pub fn stdout() -> Self {
-        Self::stream(Box::new(io::stdout()))
+    /// A writer to standard output, which compresses only where it is told to.
+    pub fn stdout(compression: Compression) -> Self {
+        Self::stream(Box::new(io::stdout()), compression == Compression::Gzip)
     }
 
     /// A writer to what stands for standard output.
-    pub(super) fn stream(stream: Box<dyn Write + Send>) -> Self {
-        Self::new(Output { destination: Destination::Stdout, state: State::Stream(stream) })
+    pub(super) fn stream(stream: Box<dyn Write + Send>, compresses: bool) -> Self {
+        Self::new(Output { destination: Destination::Stdout, state: State::Stream(stream), bytes: 0 }, compresses)
     }
 
-    /// A writer to the file `path`, which is replaced when [`LineWriter::finish`] is called.
+    /// A writer to the file `path`, which is replaced when [`LineWriter::finish`] is called. Where nothing is said of
+    /// compression, a name that ends with `.gz` says it.
     ///
     /// What exists and is not a regular file (a device, a named pipe) is written to directly.
     ///
     /// # Errors
     /// [`SinkError::File`] where no file can be created there.
-    pub fn file(path: &Path) -> Result<Self, SinkError> {
-        Output::file(path).map(Self::new).map_err(|source| SinkError::File { path: path.to_owned(), source })
+    pub fn file(path: &Path, compression: Compression) -> Result<Self, SinkError> {
+        let compresses = match compression {
+            Compression::Gzip => true,
+            Compression::None => false,
+            Compression::Auto => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")),
+        };
+        let output = Output::file(path).map_err(|source| SinkError::File { path: path.to_owned(), source })?;
+        Ok(Self::new(output, compresses))
     }
 
-    fn new(output: Output) -> Self {
-        Self { output: Arc::new(Mutex::new(output)) }
+    fn new(output: Output, compresses: bool) -> Self {
+        Self { output: Arc::new(Mutex::new(output)), compresses }
     }
 
-    /// Writes the lines of `chunk`; see [`Sink::write`](super::Sink::write).
-    pub(super) async fn write(&self, chunk: Chunk, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
+    /// Whether lines are compressed.
+    pub(super) fn compresses(&self) -> bool {
+        self.compresses
+    }
+
+    /// Writes the lines of a parcel; see [`Sink::write`](super::Sink::write).
+    pub(super) async fn write(&self, parcel: Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         let started = Instant::now();
-        let bytes = chunk.body().len() as u64;
+        let chunk = &parcel.chunk;
+        if chunk.points() == 0 {
+            return Ok(Delivery::default());
+        }
         let delivery = Delivery {
             rows: chunk.rows(),
             points: chunk.points() as u64,
-            line_protocol_bytes: bytes,
-            bytes_written: bytes,
+            line_protocol_bytes: chunk.body().len() as u64,
             requests: 1,
             ..Delivery::default()
         };
-        self.blocking(move |output| {
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                let tries = Tries { attempts: 0, elapsed: Duration::ZERO };
-                return Err(SinkError::DeadlineReached {
-                    destination: output.destination.to_string(),
-                    tries,
-                    source: None,
-                });
-            }
-            output.write(chunk.body())
-        })
-        .await?;
-        Ok(Delivery { latency: started.elapsed(), ..delivery })
+        let compresses = self.compresses;
+        let bytes_written = self
+            .blocking(move |output| {
+                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                    let tries = Tries { attempts: 0, elapsed: Duration::ZERO };
+                    return Err(SinkError::DeadlineReached {
+                        destination: output.destination.to_string(),
+                        tries,
+                        source: None,
+                    });
+                }
+                let Parcel { chunk, gzip } = parcel;
+                match gzip.filter(|_| compresses) {
+                    Some(gzip) => output.write(&gzip),
+                    None if compresses => output.write(&Gzip::default().compress(chunk.body(), chunk.tokens())),
+                    None => output.write(chunk.body()),
+                }
+            })
+            .await?;
+        Ok(Delivery { bytes_written, latency: started.elapsed(), ..delivery })
     }
 
     /// Gives the file its name; see [`Sink::finish`](super::Sink::finish).
     pub(super) async fn finish(&self) -> Result<(), SinkError> {
-        self.blocking(Output::finish).await
+        let compresses = self.compresses;
+        self.blocking(move |output| {
+            if compresses && output.bytes == 0 {
+                // Nothing at all is no gzip file.
+                output.write(&Gzip::default().compress(&[], &[]))?;
+            }
+            output.finish()
+        })
+        .await
     }
 
     /// Removes an unfinished file; see [`Sink::abandon`](super::Sink::abandon).
@@ -103,6 +134,8 @@ impl LineWriter {
 struct Output {
     destination: Destination,
     state: State,
+    /// Bytes written.
+    bytes: u64,
 }
 
 /// What the user calls it.
@@ -152,17 +185,20 @@ impl Output {
             }
             Err(error) => return Err(error),
         };
-        Ok(Self { destination: Destination::File(path.to_owned()), state })
+        Ok(Self { destination: Destination::File(path.to_owned()), state, bytes: 0 })
     }
 
-    /// Writes whole lines. After an error, which may leave half a line behind, the output is closed.
-    fn write(&mut self, lines: &[u8]) -> Result<(), SinkError> {
+    /// Writes whole lines, and returns how many bytes they are. After an error, which may leave half a line behind, the
+    /// output is closed.
+    fn write(&mut self, lines: &[u8]) -> Result<u64, SinkError> {
         let written = match &mut self.state {
             State::Stream(stream) => stream.write_all(lines),
             State::Unfinished(unfinished) => unfinished.file.write_all(lines),
             State::Closed => Err(ErrorKind::BrokenPipe.into()),
         };
-        written.map_err(|error| self.fail(error))
+        written.map_err(|error| self.fail(error))?;
+        self.bytes += lines.len() as u64;
+        Ok(lines.len() as u64)
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
@@ -226,9 +262,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
     use std::error::Error;
+    use std::io::Read;
     use std::os::unix::fs::symlink;
 
+    use flate2::read::MultiGzDecoder;
+
     use super::*;
+    use crate::points::Chunk;
 
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> =
@@ -238,7 +278,7 @@ mod tests {
     }
 
     async fn write(lines: &LineWriter, text: &str) -> Result<Delivery, SinkError> {
-        lines.write(Chunk::of_lines(text), None).await
+        lines.write(Chunk::of_lines(text).into(), None).await
     }
 
     #[tokio::test]
@@ -246,7 +286,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("points.lp");
         fs::write(&path, "before").unwrap();
-        let lines = LineWriter::file(&path).unwrap();
+        let lines = LineWriter::file(&path, Compression::Auto).unwrap();
         write(&lines, "a x=1 1\n").await.unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "before");
         assert_eq!(names(directory.path()).len(), 2);
@@ -256,13 +296,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_is_named_gz_is_compressed_unless_the_setting_says_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("points.lp.gz");
+        let text = async |compression, chunks: &[&str]| {
+            let lines = LineWriter::file(&path, compression).unwrap();
+            for chunk in chunks {
+                write(&lines, chunk).await.unwrap();
+            }
+            lines.finish().await.unwrap();
+            let mut text = String::new();
+            MultiGzDecoder::new(File::open(&path).unwrap()).read_to_string(&mut text).map(|_| text)
+        };
+        assert_eq!(text(Compression::Auto, &["a x=1 1\n", "b x=1 1\n"]).await.unwrap(), "a x=1 1\nb x=1 1\n");
+        assert_eq!(text(Compression::Auto, &[]).await.unwrap(), "");
+        assert!(text(Compression::None, &["a x=1 1\n"]).await.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a x=1 1\n");
+    }
+
+    #[tokio::test]
     async fn an_unfinished_file_leaves_nothing_behind() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("points.lp");
-        let abandoned = LineWriter::file(&path).unwrap();
+        let abandoned = LineWriter::file(&path, Compression::Auto).unwrap();
         write(&abandoned, "a x=1 1\n").await.unwrap();
         abandoned.abandon().await;
-        let dropped = LineWriter::file(&path).unwrap();
+        let dropped = LineWriter::file(&path, Compression::Auto).unwrap();
         write(&dropped, "a x=1 1\n").await.unwrap();
         drop(dropped);
         assert_eq!(names(directory.path()), [""; 0]);
@@ -271,7 +330,7 @@ mod tests {
     #[tokio::test]
     async fn a_closed_file_takes_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let lines = LineWriter::file(&directory.path().join("points.lp")).unwrap();
+        let lines = LineWriter::file(&directory.path().join("points.lp"), Compression::Auto).unwrap();
         lines.finish().await.unwrap();
         assert!(matches!(write(&lines, "a x=1 1\n").await, Err(SinkError::File { .. })));
         assert!(matches!(lines.finish().await, Err(SinkError::File { .. })));
@@ -283,7 +342,7 @@ mod tests {
         let (target, link) = (directory.path().join("target.lp"), directory.path().join("link.lp"));
         fs::write(&target, "").unwrap();
         symlink(&target, &link).unwrap();
-        let lines = LineWriter::file(&link).unwrap();
+        let lines = LineWriter::file(&link, Compression::Auto).unwrap();
         write(&lines, "a x=1 1\n").await.unwrap();
         lines.finish().await.unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -292,7 +351,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_device_is_written_to_and_not_replaced() {
-        let lines = LineWriter::file(Path::new("/dev/full")).unwrap();
+        let lines = LineWriter::file(Path::new("/dev/full"), Compression::Auto).unwrap();
         let error = write(&lines, "a x=1 1\n").await.unwrap_err();
         assert_eq!(error.to_string(), "`/dev/full` cannot be written");
         assert!(error.source().unwrap().to_string().contains("No space left"));
@@ -301,14 +360,14 @@ mod tests {
 
     #[test]
     fn a_directory_that_is_not_there_is_an_error() {
-        let error = LineWriter::file(Path::new("/nowhere/points.lp")).unwrap_err();
+        let error = LineWriter::file(Path::new("/nowhere/points.lp"), Compression::Auto).unwrap_err();
         assert_eq!(error.to_string(), "`/nowhere/points.lp` cannot be written");
     }
 
     #[tokio::test]
     async fn a_reader_that_goes_is_told_from_an_error() {
         let (reader, writer) = io::pipe().unwrap();
-        let lines = LineWriter::stream(Box::new(writer));
+        let lines = LineWriter::stream(Box::new(writer), false);
         write(&lines, "a x=1 1\n").await.unwrap();
         drop(reader);
         assert!(matches!(write(&lines, "a x=1 1\n").await, Err(SinkError::Closed)));

@@ -1,6 +1,6 @@
 //! Line protocol → InfluxDB, a file or standard output.
 //!
-//! A [`Sink`] takes [`Chunk`]s, one request each, from any number of tasks at once. What it takes it has delivered when
+//! A [`Sink`] takes [`Parcel`]s, one request each, from any number of tasks at once. What it takes it has delivered when
 //! [`Sink::write`] answers; nothing is queued behind the caller's back, so that a caller who counts answers counts
 //! exactly what is written.
 
@@ -9,6 +9,7 @@ mod health;
 mod error;
 mod influxdb;
 mod lines;
+mod parcel;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -21,8 +22,9 @@ pub use error::{Answer, SinkError, SinkErrorKind, Tries};
 pub use health::HealthCheck;
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
+pub use parcel::Parcel;
 
-use crate::points::{Chunk, Dialect};
+use crate::points::Dialect;
 
 /// Where points go.
 #[derive(Debug)]
@@ -46,17 +48,25 @@ impl From<LineWriter> for Sink {
 }
 
 impl Sink {
-    /// Delivers `chunk`, with as many attempts as the settings allow and the deadline leaves time for.
+    /// Whether it compresses what it is given: then parcels had better be compressed already.
+    pub fn compresses(&self) -> bool {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.compresses(),
+            Self::Lines(lines) => lines.compresses(),
+        }
+    }
+
+    /// Delivers a chunk, with as many attempts as the settings allow and the deadline leaves time for.
     ///
     /// May be called from many tasks at once. Dropping the future gives the chunk up: it may be written or not.
     /// Writing the same chunk again writes the same points.
     ///
     /// # Errors
     /// See [`SinkError`]; the chunk counts as not written, though after a timeout InfluxDB may have written it.
-    pub async fn write(&self, chunk: Chunk, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
+    pub async fn write(&self, parcel: impl Into<Parcel>, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         match self {
-            Self::InfluxDb(influxdb) => influxdb.write(&chunk, deadline).await,
-            Self::Lines(lines) => lines.write(chunk, deadline).await,
+            Self::InfluxDb(influxdb) => influxdb.write(&parcel.into(), deadline).await,
+            Self::Lines(lines) => lines.write(parcel.into(), deadline).await,
         }
     }
 

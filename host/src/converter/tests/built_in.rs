@@ -1,14 +1,16 @@
 //! The converters that are built into the loader.
 
+use std::sync::Arc;
+
 use arrow::array::types::Int32Type;
 use arrow::array::{Array, AsArray, DictionaryArray, StringArray};
 use insta::{assert_debug_snapshot, assert_snapshot};
 
-use super::super::{Catalog, Constant, FieldType, Key, Missing, Source};
+use super::super::{Catalog, CompileCache, Constant, FieldType, Key, Missing, Source};
 use super::*;
 
 fn catalog() -> Catalog {
-    Catalog::built_in(engine())
+    Catalog::built_in(engine(), None)
 }
 
 /// The columns that a file of the dataset always has.
@@ -37,6 +39,24 @@ fn the_catalog_knows_the_three_energy_datasets() {
         assert_eq!(catalog.converter(&dataset).unwrap().digest(), converter.digest());
     }
     assert_snapshot!(catalog.converter("weather").unwrap_err(), @"no converter for dataset `weather`, known: `consumption`, `generation`, `transmission`");
+}
+
+#[test]
+fn what_one_catalog_has_compiled_another_one_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("cache");
+    let cached = || Catalog::built_in(engine(), Some(Arc::new(CompileCache::open(&place).unwrap())));
+    let first = cached().converter("generation").unwrap();
+    let files = || std::fs::read_dir(&place).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+    let [file] = &files()[..] else { panic!("one file") };
+    let written = std::fs::metadata(file).unwrap().modified().unwrap();
+    let second = cached().converter("generation").unwrap();
+    assert_eq!((first.digest(), first.description()), (second.digest(), second.description()));
+    assert_eq!(std::fs::metadata(file).unwrap().modified().unwrap(), written);
+    // What is damaged is not used.
+    std::fs::write(file, b"nonsense").unwrap();
+    assert_eq!(cached().converter("generation").unwrap().digest(), first.digest());
+    assert_ne!(std::fs::read(file).unwrap(), b"nonsense");
 }
 
 #[test]

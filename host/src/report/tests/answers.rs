@@ -255,7 +255,7 @@ fn an_answer_is_no_larger_than_step_functions_takes() {
     };
     // Rejected rows go first.
     let detailed = |key: String| ObjectReport { rejections: loaded().rejections, ..good(&key) };
-    let answered = answer(Caller::Direct, &many(270, &detailed)).unwrap();
+    let answered = answer(Caller::Direct, &many(250, &detailed)).unwrap();
     assert!(bytes(&answered) < 256 * 1024, "{} bytes", bytes(&answered));
     assert_eq!((&answered["objects"][0]["rejections"], answered.get("omitted")), (&json!([]), None));
     // Then what is loaded, and at last what does not fit; the totals still count everything.

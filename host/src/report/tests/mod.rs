@@ -46,6 +46,7 @@ fn loaded() -> ObjectReport {
         total: Duration::from_millis(1500),
         decode: Duration::from_millis(125),
         convert: Duration::from_millis(250),
+        ..Timings::default()
     };
     report.name_rejection(rejected(41, "invalid-value"));
     report.name_rejection(rejected(7, "invalid-timestamp"));
@@ -109,9 +110,14 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_nobody() {
             }
           ],
           "timings": {
+            "compress_seconds": 0.0,
+            "convert_blocked_seconds": 0.0,
             "convert_seconds": 0.25,
+            "convert_starved_seconds": 0.0,
+            "decode_blocked_seconds": 0.0,
             "decode_seconds": 0.125,
-            "total_seconds": 1.5
+            "total_seconds": 1.5,
+            "write_seconds": 0.0
           }
         }
       ],

@@ -1,5 +1,7 @@
 //! URLs: the server's own, and those of its requests.
 
+use std::net::IpAddr;
+
 use reqwest::Url;
 
 use super::super::SinkError;
@@ -46,6 +48,12 @@ pub(super) fn join(base: &Url, segments: &[&str]) -> Url {
         path.pop_if_empty().extend(segments);
     }
     url
+}
+
+/// Whether a server is on this machine, by its URL: then compressing what it is sent saves nothing.
+pub(super) fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A URL as messages name it: without credentials and query.

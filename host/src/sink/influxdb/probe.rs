@@ -7,10 +7,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::super::SinkError;
+use super::InfluxDb;
 use super::endpoint;
 use super::engine::{Engine, Health};
 use super::exchange::{self, Body, Request};
-use super::{InfluxDb, Lines};
+use super::lines::Lines;
 
 /// The measurement of the points that are written to be read back.
 const MEASUREMENT: &str = "influxdb_loader_probe";
@@ -64,7 +65,7 @@ impl InfluxDb {
     pub async fn probe(&self, deadline: Option<Instant>) -> Result<Probe, SinkError> {
         let endpoint = self.endpoint(deadline).await?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let lines = Lines::new(format!("{MEASUREMENT} value=1i {now}\n").as_bytes());
+        let lines = Lines::new(self, format!("{MEASUREMENT} value=1i {now}\n").into_bytes(), &[]);
         let started = Instant::now();
         let sent = self.send_lines(endpoint, &lines, self.max_retries, deadline).await?;
         if sent.exchange.status != StatusCode::NO_CONTENT {

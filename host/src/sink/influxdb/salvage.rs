@@ -11,13 +11,15 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
 
+use bytes::Bytes;
 use reqwest::StatusCode;
 
-use super::super::{Answer, Delivery, SinkError, Tries};
+use super::super::{Answer, Delivery, Parcel, SinkError, Tries};
+use super::InfluxDb;
 use super::attempts::Sent;
 use super::endpoint::Endpoint;
+use super::lines::Lines;
 use super::verdict::{self, Suspects, Verdict};
-use super::{InfluxDb, Lines};
 use crate::points::{Chunk, RejectedRow};
 
 /// The code of a row that the server refuses.
@@ -54,6 +56,8 @@ pub(super) struct Salvage<'a> {
     influxdb: &'a InfluxDb,
     endpoint: &'a Endpoint,
     chunk: &'a Chunk,
+    /// The whole chunk, compressed.
+    gzip: Option<&'a Bytes>,
     deadline: Option<Instant>,
     /// The lines of each row.
     rows: Vec<Range<usize>>,
@@ -69,15 +73,17 @@ impl<'a> Salvage<'a> {
     pub(super) fn new(
         influxdb: &'a InfluxDb,
         endpoint: &'a Endpoint,
-        chunk: &'a Chunk,
+        parcel: &'a Parcel,
         deadline: Option<Instant>,
     ) -> Self {
+        let Parcel { chunk, gzip } = parcel;
         let rows = chunk.lines_by_row();
         let all = Portion { rows: (0..rows.len()).collect(), broke: false };
         Self {
             influxdb,
             endpoint,
             chunk,
+            gzip: gzip.as_ref(),
             deadline,
             rows,
             portions: VecDeque::from([all]),
@@ -100,7 +106,7 @@ impl<'a> Salvage<'a> {
     }
 
     async fn deliver(&mut self, portion: Portion) -> Result<(), SinkError> {
-        let lines = Lines::new(&self.body(&portion));
+        let lines = self.lines(&portion);
         let retries =
             if portion.broke { self.influxdb.max_retries.min(RETRIES_OF_SUSPECTS) } else { self.influxdb.max_retries };
         let sent = self.influxdb.send_lines(self.endpoint, &lines, retries, self.deadline).await;
@@ -290,7 +296,7 @@ impl<'a> Salvage<'a> {
         }
         self.delivery.rows += rows.len() as u64;
         if !rows.is_empty() {
-            self.delivery.bytes_written += body.compressed.len() as u64;
+            self.delivery.bytes_written += body.body.len() as u64;
             self.broken = 0;
             self.influxdb.note_written();
         }
@@ -310,15 +316,12 @@ impl<'a> Salvage<'a> {
         self.count_requests(tries.attempts, tries.attempts.saturating_sub(1));
     }
 
-    fn body(&self, portion: &Portion) -> std::borrow::Cow<'_, [u8]> {
-        if portion.rows.len() == self.rows.len() {
-            return self.chunk.body().into();
+    fn lines(&self, portion: &Portion) -> Lines {
+        if let Some(gzip) = self.gzip.filter(|_| portion.rows.len() == self.rows.len() && self.influxdb.compresses()) {
+            return Lines { bytes: self.chunk.body().len(), body: gzip.clone(), compressed: true };
         }
-        let mut body = Vec::with_capacity(self.bytes(portion));
-        for row in &portion.rows {
-            body.extend_from_slice(self.chunk.text(self.rows[*row].clone()));
-        }
-        body.into()
+        let (text, tokens) = self.chunk.extract(portion.rows.iter().map(|row| self.rows[*row].clone()));
+        Lines::new(self.influxdb, text, &tokens)
     }
 
     fn bytes(&self, portion: &Portion) -> usize {

@@ -15,7 +15,8 @@ use super::super::scripted_server::{Reply, ScriptedServer};
 use super::super::{Answer, SinkErrorKind};
 use super::credentials::Credentials;
 use super::*;
-use crate::config::{Api, Login, Secret, Token};
+use crate::config::{Compression, Login, Secret, Token};
+use crate::points::Chunk;
 
 const TOKEN: &str = "token-of-the-test";
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(2), cap: Duration::from_millis(10) };
@@ -35,6 +36,7 @@ fn write_settings() -> WriteSettings {
     WriteSettings {
         batch_points: 1000,
         batch_bytes: 1_000_000,
+        compression: Compression::Gzip,
         concurrency: 4,
         retries: 3,
         request_timeout: Duration::from_secs(10),
@@ -51,7 +53,7 @@ fn chunk() -> Chunk {
 }
 
 async fn write(influxdb: &InfluxDb) -> Result<Delivery, SinkError> {
-    influxdb.write(&chunk(), None).await
+    influxdb.write(&chunk().into(), None).await
 }
 
 fn soon(milliseconds: u64) -> Option<Instant> {
@@ -184,7 +186,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
 async fn no_wait_and_no_attempt_goes_past_the_deadline() {
     let busy = Reply::with(503, &[("retry-after", "30")], "");
     let server = ScriptedServer::replying([busy]).await;
-    let error = client(&server, Api::V2).write(&chunk(), soon(5_000)).await.unwrap_err();
+    let error = client(&server, Api::V2).write(&chunk().into(), soon(5_000)).await.unwrap_err();
     let SinkError::DeadlineReached { tries, source: Some(source), .. } = &error else { panic!("{error:?}") };
     assert_eq!(tries.attempts, 1);
     assert!(tries.elapsed < Duration::from_secs(4), "it waited for nothing");
@@ -192,7 +194,7 @@ async fn no_wait_and_no_attempt_goes_past_the_deadline() {
 
     let server = ScriptedServer::replying([Reply::Silence]).await;
     let started = Instant::now();
-    let error = client(&server, Api::V2).write(&chunk(), soon(200)).await.unwrap_err();
+    let error = client(&server, Api::V2).write(&chunk().into(), soon(200)).await.unwrap_err();
     assert!(matches!(error, SinkError::DeadlineReached { source: Some(_), .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(2));
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::cli::{CliError, inputs, print};
-use crate::config::Config;
+use crate::config::{Compression, Config};
 use crate::converter::Converter;
 use crate::pipeline::{LoadError, LoadRequest, Loader, Location, Progress};
 use crate::report::{Failure, RejectedRow};
@@ -143,7 +143,7 @@ fn version(loader: &Loader, path: &Path) -> Result<Version, CliError> {
 async fn make(loader: &Loader, version: &Version, dataset: &str, location: &Location) -> Result<Made, CliError> {
     let directory = tempfile::tempdir().map_err(DiffError::Temporary)?;
     let file = directory.path().join("points.lp");
-    let sink = Sink::from(LineWriter::file(&file)?);
+    let sink = Sink::from(LineWriter::file(&file, Compression::None)?);
     let rejected = Rejected::default();
     loader.catalog().insert(dataset.to_owned(), version.converter.clone());
     let report = loader.load(&LoadRequest::new(location).as_dataset(Some(dataset)), &sink, None, &rejected).await;
