@@ -8,8 +8,9 @@ use arrow::array::{RecordBatch, StringArray};
 use tokio::sync::mpsc;
 
 use super::deadline::Deadline;
-use super::{LoadError, blocking, on_a_thread, row_groups};
+use super::{LoadError, blocking, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
+use crate::logs::on_a_thread;
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::RejectedRow;
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
