@@ -16,6 +16,7 @@ use reqwest::StatusCode;
 use super::super::{Answer, Delivery, SinkError, Tries};
 use super::attempts::Sent;
 use super::endpoint::Endpoint;
+use super::quotes;
 use super::verdict::{self, Suspects, Verdict};
 use super::{InfluxDb, Lines};
 use crate::points::{Chunk, RejectedRow};
@@ -172,7 +173,10 @@ impl<'a> Salvage<'a> {
                 // Nobody knows whether this is about the points: while none of them is written, it is not.
                 let undecided = self.portions.is_empty() || self.blank_refusals >= BLANK_REFUSALS;
                 if self.blank_refusals > 0 && undecided && self.delivery.rows == 0 {
-                    return Err(SinkError::Refused(sent.answer(&self.endpoint.url)));
+                    let answer = sent.answer(&self.endpoint.url);
+                    tracing::debug!("the points are refused: {answer}");
+                    let message = quotes::without_values(&answer.message, &texts);
+                    return Err(SinkError::Refused(Answer { message, ..answer }));
                 }
             }
         }
