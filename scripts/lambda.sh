@@ -39,6 +39,8 @@ for architecture in x86_64 arm64; do
         python3 -m zipfile -e "$zip" "$OUTPUT/$architecture/lambda"
         chmod +x "$OUTPUT/$architecture/lambda/bootstrap"
         python3 scripts/cold_start.py "$OUTPUT/$architecture/lambda/bootstrap"
+        printf '%s\n' "lambda: trying it under the emulator"
+        python3 scripts/smoke.py "$OUTPUT/$architecture/lambda/bootstrap"
     fi
 done
 

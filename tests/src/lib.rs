@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod data;
+mod evil;
 mod fault_server;
 mod http;
 mod influxdb;
@@ -23,6 +24,7 @@ mod victoria_metrics;
 pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
 };
+pub use evil::evil_component;
 pub use fault_server::{
     Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };

@@ -110,9 +110,7 @@ impl Loader {
                 settings = settings.with(name, value);
             }
         }
-        // Where the converters of the workspace are built, so that the standard library is built once.
-        let target = programs().loader.with_file_name("..").join("converters");
-        let settings = settings.with("CARGO_TARGET_DIR", target.to_str().unwrap());
+        let settings = settings.with("CARGO_TARGET_DIR", converters_directory().to_str().unwrap());
         self.settings(settings).run_within(BUILD_LIMIT)
     }
 
@@ -148,6 +146,11 @@ pub(crate) fn command(program: &Path, settings: &Settings) -> Command {
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .envs(&settings.0);
     command
+}
+
+/// Where the converters of the workspace are built, so that the standard library is built once.
+pub(crate) fn converters_directory() -> PathBuf {
+    programs().loader.with_file_name("..").join("converters")
 }
 
 /// The programs of package `influxdb-loader`.

@@ -82,12 +82,12 @@ impl Log {
             return;
         };
         self.left = left;
-        let (converter, version) = (&*self.name, &*self.version);
+        let (converter, converter_version) = (&*self.name, &*self.version);
         match level {
-            Level::Debug => tracing::debug!(target: "converter", converter, version, "{message}"),
-            Level::Info => tracing::info!(target: "converter", converter, version, "{message}"),
-            Level::Warn => tracing::warn!(target: "converter", converter, version, "{message}"),
-            Level::Error => tracing::error!(target: "converter", converter, version, "{message}"),
+            Level::Debug => tracing::debug!(target: "converter", converter, converter_version, "{message}"),
+            Level::Info => tracing::info!(target: "converter", converter, converter_version, "{message}"),
+            Level::Warn => tracing::warn!(target: "converter", converter, converter_version, "{message}"),
+            Level::Error => tracing::error!(target: "converter", converter, converter_version, "{message}"),
         }
     }
 
@@ -128,8 +128,8 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.end();
         if self.dropped > 0 {
-            let (converter, version, dropped) = (&*self.name, &*self.version, self.dropped);
-            tracing::warn!(target: "converter", converter, version, dropped, "messages dropped, the log of an instance is bounded");
+            let (converter, converter_version, dropped) = (&*self.name, &*self.version, self.dropped);
+            tracing::warn!(target: "converter", converter, converter_version, dropped, "messages dropped, the log of an instance is bounded");
         }
     }
 }
@@ -188,9 +188,9 @@ mod tests {
             log.message(Level::Info, "also");
         });
         assert_snapshot!(events, @r#"
-        {"level":"DEBUG","fields":{"message":"starts","converter":"generation","version":"1.0.0"},"target":"converter"}
-        {"level":"WARN","fields":{"message":"odd","converter":"generation","version":"1.0.0"},"target":"converter"}
-        {"level":"WARN","fields":{"message":"messages dropped, the log of an instance is bounded","converter":"generation","version":"1.0.0","dropped":2},"target":"converter"}
+        {"level":"DEBUG","fields":{"message":"starts","converter":"generation","converter_version":"1.0.0"},"target":"converter"}
+        {"level":"WARN","fields":{"message":"odd","converter":"generation","converter_version":"1.0.0"},"target":"converter"}
+        {"level":"WARN","fields":{"message":"messages dropped, the log of an instance is bounded","converter":"generation","converter_version":"1.0.0","dropped":2},"target":"converter"}
         "#);
     }
 

@@ -57,6 +57,7 @@ const LENGTH_BUCKETS: [(u16, u8); 29] = [
 ];
 
 /// The lowest distances, less one, and the extra bits of the symbols from 0 on.
+#[expect(clippy::cast_possible_truncation, reason = "no symbol is above 285")]
 const DISTANCE_BUCKETS: [(u16, u8); DISTANCES] = {
     let mut buckets = [(0, 0); DISTANCES];
     let (mut symbol, mut base) = (0, 0_u16);
@@ -70,6 +71,7 @@ const DISTANCE_BUCKETS: [(u16, u8); DISTANCES] = {
 };
 
 /// The buckets of the lengths from 3 on.
+#[expect(clippy::cast_possible_truncation, reason = "no symbol is above 285")]
 const LENGTHS: [Bucket; LONGEST_MATCH - SHORTEST_MATCH + 1] = {
     let mut lengths = [Bucket { symbol: 0, base: 0, extra: 0 }; LONGEST_MATCH - SHORTEST_MATCH + 1];
     let mut symbol = 0;
@@ -87,7 +89,8 @@ const LENGTHS: [Bucket; LONGEST_MATCH - SHORTEST_MATCH + 1] = {
     lengths
 };
 
-/// The symbols of distances: of those below 257, then of every 128th of those above.
+/// The symbols of distances: less 1: of those below 256, then of every 128th of those above.
+#[expect(clippy::cast_possible_truncation, reason = "no symbol is above 285")]
 const DISTANCE_SYMBOLS: [u8; 512] = {
     let mut symbols = [0; 512];
     let mut symbol = 0;

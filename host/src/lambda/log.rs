@@ -6,14 +6,14 @@ use tracing::field::Empty;
 use crate::event::ObjectReference;
 use crate::report::{Answer, FailureKind, ObjectReport, Report, Status};
 
-/// What every line says that is about an object; what is found out in the end is added by [`object`].
+/// What every line says that is about an object; what is found out on the way is added by the pipeline.
 pub(super) fn span(object: &ObjectReference) -> Span {
     tracing::info_span!(
         "object",
         bucket = object.bucket,
         key = object.key,
         version_id = object.version_id,
-        dataset = Empty,
+        dataset = object.dataset,
         converter = Empty,
         converter_version = Empty,
         converter_digest = Empty,
@@ -22,14 +22,6 @@ pub(super) fn span(object: &ObjectReference) -> Span {
 
 /// What became of an object.
 pub(super) fn object(span: &Span, report: &ObjectReport) {
-    if let Some(dataset) = &report.dataset {
-        span.record("dataset", dataset);
-    }
-    if let Some(converter) = &report.converter {
-        span.record("converter", &converter.name);
-        span.record("converter_version", &converter.version);
-        span.record("converter_digest", &converter.digest);
-    }
     let _entered = span.enter();
     for (code, rows) in &report.accounts.rejected {
         let first = report.rejections.iter().find(|rejected| rejected.code == *code).map(|rejected| rejected.row);

@@ -1,10 +1,12 @@
-//! The log: one line an event on standard error, JSON for machines or text for people.
+//! The log: one line an event on standard error, JSON for machines or text for people. A line says what the spans around
+//! it say, on other threads too.
 
 mod json;
 
 use std::backtrace::BacktraceStatus;
 use std::io::IsTerminal;
 
+use tokio::task::JoinHandle;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -36,6 +38,13 @@ fn log_panics() {
         let stack = (stack.status() == BacktraceStatus::Captured).then(|| stack.to_string());
         tracing::error!(place, stack, "panicked: {message}");
     }));
+}
+
+/// Does work that blocks on a thread of its own. What is logged there, by converters too, stands in the caller's span, so
+/// that it says which invocation and object it is about.
+pub fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let span = tracing::Span::current();
+    tokio::task::spawn_blocking(move || span.in_scope(work))
 }
 
 /// Begins to log, for the life of the process. Standard output stays free for data.

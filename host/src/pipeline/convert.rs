@@ -8,9 +8,10 @@ use arrow::array::{RecordBatch, StringArray};
 use tokio::sync::mpsc;
 
 use super::deadline::Deadline;
-use super::{LoadError, blocking, on_a_thread, row_groups};
+use super::{LoadError, blocking, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
 use crate::gzip::Gzip;
+use crate::logs::on_a_thread;
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::{RejectedRow, Timings};
 use crate::sink::Parcel;

@@ -34,15 +34,13 @@ pub enum LoadError {
     Column(#[source] ArrowError),
     /// DROP_INVALID_RECORDS is false and a row was rejected.
     #[error(
-        "row {row} is rejected as `{code}`: {message}\nhint: with `DROP_INVALID_RECORDS=true` such rows are left out and counted"
+        "row {row} is rejected as `{code}`\nhint: with `LOG_LEVEL=debug` the log says why; with `DROP_INVALID_RECORDS=true` such rows are left out and counted"
     )]
     RejectedRow {
         /// Its number in the object, from 0.
         row: u64,
         /// What reports count by.
         code: String,
-        /// Why.
-        message: String,
     },
     /// The points cannot be written.
     #[error(transparent)]
@@ -80,9 +78,12 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The failure of an object of which no row may be rejected.
-    pub(super) fn rejected(row: &RejectedRow) -> Self {
-        Self::RejectedRow { row: row.row, code: row.code.clone(), message: row.message.clone() }
+    /// The failure of an object of which no row may be rejected. Why it is may quote what the row holds: that is logged,
+    /// where it is asked for, and told to nobody.
+    pub(super) fn rejected(rejected: &RejectedRow) -> Self {
+        let RejectedRow { row, code, message } = rejected;
+        tracing::debug!(row, code, "{message}");
+        Self::RejectedRow { row: *row, code: code.clone() }
     }
 
     /// What kind of failure it is.

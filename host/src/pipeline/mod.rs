@@ -19,8 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 pub use deadline::Deadline;
 pub use error::{LoadError, sink_failure_kind};
@@ -30,6 +29,7 @@ use crate::config::{Config, RejectsUri};
 use crate::converter::{Catalog, CompileCache, Engine, Input, Limits};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
+use crate::logs::on_a_thread;
 use crate::points::ChunkLimits;
 use crate::registry::{Resolution, Resolver};
 use crate::rejects::{Draft, Keeper};
@@ -280,6 +280,9 @@ impl Loader {
             },
         };
         report.dataset = Some(dataset.as_str().to_owned());
+        // For all that is logged from here on, by the converter too.
+        let span = Span::current();
+        span.record("dataset", dataset.as_str());
         let Resolution { converter, fallback } = self.resolver.converter(&dataset).await?;
         report.converter_fallback = fallback;
         let description = converter.description();
@@ -288,6 +291,8 @@ impl Loader {
             version: description.version.clone(),
             digest: converter.digest().to_owned(),
         };
+        span.record("converter", &id.name).record("converter_version", &id.version);
+        span.record("converter_digest", &id.digest);
         report.converter = Some(id.clone());
         let object = location.open().await?;
         let rows = object.selected_rows(selection)?;
@@ -412,11 +417,4 @@ fn balance(accounts: &Accounts, rows: u64) -> Result<(), LoadError> {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
     on_a_thread(work).await.map_err(LoadError::Stopped)
-}
-
-/// Does work that blocks on a thread of its own. What is logged there, by converters too, stands in the caller's span, so
-/// that it says which invocation and object it is about.
-fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let span = tracing::Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work))
 }

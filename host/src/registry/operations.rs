@@ -13,6 +13,7 @@ use super::store::{Condition, Fetched, Store};
 use crate::config::RegistrySettings;
 use crate::converter::{CONTRACT_VERSION, CompileCache, Converter, ConverterError, Engine};
 use crate::dataset::DatasetName;
+use crate::logs::on_a_thread;
 
 /// The registry of the settings.
 #[derive(Debug)]
@@ -461,5 +462,5 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RegistryError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| RegistryError::Stopped(Arc::new(error)))
+    on_a_thread(work).await.map_err(|error| RegistryError::Stopped(Arc::new(error)))
 }

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use super::draft::Draft;
 use super::writer::RejectWriter;
 use super::{Origin, RejectsError, blocking, stopped};
+use crate::logs::on_a_thread;
 use crate::report::RejectedRow;
 use crate::source::ParquetObject;
 
@@ -26,7 +27,7 @@ impl Keeper {
     /// Begins to keep the rejected rows of an object in a draft.
     pub fn start(object: ParquetObject, origin: Origin, draft: Draft) -> Self {
         let (rows, mut received) = mpsc::channel::<Vec<RejectedRow>>(WAITING);
-        let thread = tokio::task::spawn_blocking(move || {
+        let thread = on_a_thread(move || {
             let mut writer = RejectWriter::new(object, &origin, draft);
             while let Some(rows) = received.blocking_recv() {
                 for row in rows {

@@ -25,6 +25,8 @@ use std::sync::Arc;
 
 use tokio::task::JoinError;
 
+use crate::logs::on_a_thread;
+
 pub use draft::Draft;
 pub use error::RejectsError;
 pub use find::find;
@@ -45,7 +47,7 @@ const OBJECT_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RejectsError> + Send + 'static,
 ) -> Result<T, RejectsError> {
-    tokio::task::spawn_blocking(work).await.map_err(stopped)?
+    on_a_thread(work).await.map_err(stopped)?
 }
 
 fn stopped(error: JoinError) -> RejectsError {

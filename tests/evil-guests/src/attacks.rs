@@ -58,6 +58,7 @@ macro_rules! for_each_attack {
             rejection_code_that_forges_log_lines,
             // Odd, and allowed.
             duplicate_keys,
+            talk_to_itself,
         }
     };
 }

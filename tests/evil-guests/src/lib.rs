@@ -1,8 +1,9 @@
 //! A converter that attacks the loader.
 //!
 //! What it says of itself is in order, so that it gets as far as `prepare`; there it takes the name of the dataset for the
-//! name of the attack; `evil` itself is none. One component serves all attacks, and is built once. Attacks before `prepare` are in the tests, in
-//! WebAssembly text.
+//! name of the attack. With the dataset `evil`, which is the one that it says it is for, the partition `attack` names it, and
+//! without one it makes none. One component serves all attacks, and is built once. Attacks before `prepare` are in the tests,
+//! in WebAssembly text.
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, reason = "its purpose is to fail")]
 #![allow(clippy::needless_pass_by_value, reason = "the functions of a stage have one type")]
 
@@ -155,6 +156,11 @@ impl Attack {
             Self::row_number_beyond_the_batch => convert(answers::row_number_beyond_the_batch),
             Self::rejection_code_that_forges_log_lines => convert(answers::rejection_code_that_forges_log_lines),
             Self::duplicate_keys => prepare(answers::duplicate_keys),
+            Self::talk_to_itself => Behaviour {
+                prepare: system::talk_in_prepare,
+                translate: system::talk_in_translate,
+                convert: system::talk_in_convert,
+            },
         }
     }
 }
@@ -169,11 +175,13 @@ impl Guest for Evil {
 
     fn prepare(input: Input) -> Result<Plan, Vec<Problem>> {
         std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
-        let behaviour = match Attack::named(&input.dataset) {
-            Some(attack) => attack.behaviour(),
-            None if input.dataset == "evil" => HONEST,
-            None => return Err(vec![outcome("no such attack")]),
+        let partition = input.partitions.iter().find(|(key, _)| key == "attack");
+        let behaviour = match (input.dataset.as_str(), partition) {
+            ("evil", None) => Some(HONEST),
+            ("evil", Some((_, name))) => Attack::named(name).map(Attack::behaviour),
+            (dataset, _) => Attack::named(dataset).map(Attack::behaviour),
         };
+        let Some(behaviour) = behaviour else { return Err(vec![outcome("no such attack")]) };
         BEHAVIOUR.set(behaviour);
         (behaviour.prepare)()
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::bindings::wasi::cli::{environment, exit, stdin, stdout};
+use crate::bindings::wasi::cli::{environment, exit, stderr, stdin, stdout};
 use crate::bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use crate::bindings::wasi::filesystem::preopens;
 use crate::bindings::wasi::filesystem::types::{Descriptor, DescriptorFlags, OpenFlags, PathFlags};
@@ -13,7 +13,7 @@ use crate::bindings::wasi::sockets::ip_name_lookup::resolve_addresses;
 use crate::bindings::wasi::sockets::network::{IpAddressFamily, IpSocketAddress, Ipv4SocketAddress};
 use crate::bindings::wasi::sockets::tcp_create_socket::create_tcp_socket;
 use crate::bindings::wasi::sockets::udp_create_socket::create_udp_socket;
-use crate::{Plan, Problem, Strings, outcome};
+use crate::{Batch, ColumnType, Converted, HONEST, Level, Plan, Problem, Strings, log, outcome, plan};
 
 type Prepared = Result<Plan, Vec<Problem>>;
 
@@ -115,4 +115,30 @@ pub(crate) fn flood_of_output(values: Strings) -> Result<Strings, Problem> {
         output.blocking_write_and_flush(&[b'x'; 4096]).unwrap();
     }
     Ok(values)
+}
+
+/// A line by each way into the log.
+fn talk(stage: &str) {
+    for (level, name) in
+        [(Level::Debug, "debug"), (Level::Info, "info"), (Level::Warn, "warn"), (Level::Error, "error")]
+    {
+        log(level, &format!("talks in {stage} at {name}"));
+    }
+    stdout::get_stdout().blocking_write_and_flush(format!("talks in {stage} by output\n").as_bytes()).unwrap();
+    stderr::get_stderr().blocking_write_and_flush(format!("talks in {stage} by error\n").as_bytes()).unwrap();
+}
+
+pub(crate) fn talk_in_prepare() -> Prepared {
+    talk("prepare");
+    Ok(plan(ColumnType::Float))
+}
+
+pub(crate) fn talk_in_translate(values: Strings) -> Result<Strings, Problem> {
+    talk("translate");
+    Ok(values)
+}
+
+pub(crate) fn talk_in_convert(batch: Batch) -> Result<Converted, Problem> {
+    talk("convert");
+    (HONEST.convert)(batch)
 }

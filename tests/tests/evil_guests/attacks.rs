@@ -102,7 +102,7 @@ fn endless_loop_in_convert() {
 
 #[test]
 fn memory_bomb() {
-    assert_snapshot!(stopped("memory_bomb"), @"DataConversionError: converter `evil` 6.6.6 ran out of memory in `convert`: asked for 268568816 bytes, may have 268435456");
+    assert_snapshot!(stopped("memory_bomb"), @"DataConversionError: converter `evil` 6.6.6 ran out of memory in `convert`: asked for 268568880 bytes, may have 268435456");
 }
 
 #[test]
@@ -282,5 +282,13 @@ fn duplicate_keys() {
     assert_snapshot!(allowed("duplicate_keys"), @r#"
     evil,region=first value="first" 1514764800000000000
     evil,region=first value="first" 1514768400000000000
+    "#);
+}
+
+#[test]
+fn talk_to_itself() {
+    assert_snapshot!(allowed("talk_to_itself"), @r#"
+    evil,region=southeast value=1.5 1514764800000000000
+    evil,region=southeast value=2.25 1514768400000000000
     "#);
 }

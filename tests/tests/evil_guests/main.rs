@@ -8,17 +8,16 @@ mod module;
 mod processes;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use converter_builder::Build;
-use influxdb_loader::config::Config;
+use influxdb_loader::config::{Compression, Config};
 use influxdb_loader::converter::{Converter, ConverterError};
 use influxdb_loader::pipeline::{LoadRequest, Loader, Location};
 use influxdb_loader::report::ObjectReport;
 use influxdb_loader::sink::{LineWriter, Sink};
-use influxdb_loader_tests::{parquet, small_consumption};
+use influxdb_loader_tests::{evil_component, parquet, small_consumption};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -31,18 +30,6 @@ const MAX_MEMORY_KIB: u64 = 256 * 1024;
 
 /// A converter for the dataset that it is asked for.
 const HONEST: &str = "consumption";
-
-/// The component that makes the attacks.
-fn evil_component() -> &'static [u8] {
-    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("evil-guests");
-        // Beside the loader's own converters, so that the standard library is built once.
-        let target_directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("converters");
-        let mut components = Build::new(package, target_directory).workspace_profile().locked().run().unwrap();
-        components.pop().unwrap().bytes
-    });
-    &COMPONENT
-}
 
 /// A loader as it is in a function, and a small file.
 struct Victim {
@@ -89,7 +76,7 @@ impl Victim {
     /// The lines of the file, converted for `dataset`, or what the user is told.
     fn load(&self, dataset: &str) -> Result<String, String> {
         let lines = self.directory.path().join("lines");
-        let sink: Sink = LineWriter::file(&lines).unwrap().into();
+        let sink: Sink = LineWriter::file(&lines, Compression::None).unwrap().into();
         let location = Location::File(self.file());
         let report = self.runtime.block_on(async {
             let report =

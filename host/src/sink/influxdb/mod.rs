@@ -4,7 +4,8 @@
 //! compressed once, after the longer of our own wait and the server's `Retry-After`, and never past the caller's deadline.
 //! Points carry their time, so that writing them twice writes them once. What the server refuses of a chunk is found and
 //! rejected while the rest is written ([`salvage`], [`verdict`]). What will never succeed fails at once, with the server's
-//! own words. A busy server gets fewer requests at a time ([`limiter`]), a failing one none for a while ([`breaker`]).
+//! own words, but for what they quote of rows ([`quotes`]). A busy server gets fewer requests at a time ([`limiter`]), a
+//! failing one none for a while ([`breaker`]).
 //!
 //! What differs between the engines has a file for each: where points go, and by which right ([`v1`], [`v2`], [`v3`]).
 //! [`engine`] tells them apart.
@@ -18,6 +19,7 @@ mod exchange;
 mod limiter;
 mod lines;
 mod probe;
+mod quotes;
 mod retry;
 mod salvage;
 mod size_limit;

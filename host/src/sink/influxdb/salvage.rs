@@ -19,6 +19,7 @@ use super::InfluxDb;
 use super::attempts::Sent;
 use super::endpoint::Endpoint;
 use super::lines::Lines;
+use super::quotes;
 use super::verdict::{self, Suspects, Verdict};
 use crate::points::{Chunk, RejectedRow};
 
@@ -178,7 +179,10 @@ impl<'a> Salvage<'a> {
                 // Nobody knows whether this is about the points: while none of them is written, it is not.
                 let undecided = self.portions.is_empty() || self.blank_refusals >= BLANK_REFUSALS;
                 if self.blank_refusals > 0 && undecided && self.delivery.rows == 0 {
-                    return Err(SinkError::Refused(sent.answer(&self.endpoint.url)));
+                    let answer = sent.answer(&self.endpoint.url);
+                    tracing::debug!("the points are refused: {answer}");
+                    let message = quotes::without_values(&answer.message, &texts);
+                    return Err(SinkError::Refused(Answer { message, ..answer }));
                 }
             }
         }
