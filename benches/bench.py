@@ -8,6 +8,7 @@ kept in target/bench. Fails where a goal is missed or a part cannot be measured,
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -17,9 +18,9 @@ from pathlib import Path
 import document
 import machine
 from loader import Loader
-from measuring import Failed, run
+from measuring import FEW, Failed, run
 from parts import compression, cost, datasets, memory, servers, speed, stages
-from places import DATA, ROOT, TARGET
+from places import CACHE, DATA, ROOT, TARGET
 
 PARTS = {part.__name__.removeprefix("parts."): part for part in (speed, compression, datasets, memory, servers, stages, cost)}
 ROUNDS, ROUNDS_OF_SERVERS = 7, 5
@@ -50,6 +51,11 @@ class Bench:
             run([sys.executable, generator, name, rows, unfinished, rows_a_group], None)
             unfinished.rename(path)
         return path
+
+    def warm_up(self):
+        """All converters are compiled and kept, so that no round compiles one but those that are to."""
+        for name in datasets.MADE:
+            self.loader.convert(self.dataset(name, FEW))
 
     def in_turns(self, contenders, rounds=None):
         """Each once in every round, so that what else the machine does falls on all of them. Returns the runs of each."""
@@ -97,15 +103,16 @@ def main():
     arguments = parser.parse_args()
 
     started = time.monotonic()
+    shutil.rmtree(CACHE, ignore_errors=True)
+    DATA.mkdir(parents=True, exist_ok=True)
+    bench = Bench(Loader(arguments.loader.absolute(), CACHE), arguments.quick)
     try:
-        loader = Loader(arguments.loader.absolute())
-        facts = machine.facts(loader)
+        facts = machine.facts(bench.loader)
+        bench.warm_up()
     except OSError as error:
         sys.exit(f"bench: {error}\nhint: `make bench` builds the loader first")
     except Failed as failed:
         sys.exit(f"bench: {failed}")
-    DATA.mkdir(parents=True, exist_ok=True)
-    bench = Bench(loader, arguments.quick)
     found, failures = measure(bench, arguments.only or PARTS)
     minutes = (time.monotonic() - started) / 60
     facts["rounds"] = f"{bench.rounds}, and {bench.rounds_of_servers} with servers, in {minutes:.0f} minutes"

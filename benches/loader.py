@@ -10,11 +10,14 @@ QUIET = {"METRICS_BACKEND": "none", "LOG_LEVEL": "error"}
 
 
 class Loader:
-    def __init__(self, path):
-        self.path = path
+    """The loader with converters that it compiles and keeps in `cache`, and not where it has been used before."""
+
+    def __init__(self, path, cache):
+        self.path, self.cache = path, cache
 
     def run(self, *arguments, core=None, limit=600, **settings):
-        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | QUIET | settings
+        environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")} | QUIET
+        environment |= {"CONVERTER_CACHE_DIRECTORY": str(self.cache)} | settings
         return run([self.path, *arguments], environment, core, limit)
 
     def version(self):

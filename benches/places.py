@@ -11,6 +11,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 TOOLS = Path(os.environ.get("TOOLS", ROOT / "target/tools"))
 
 DATA = TARGET / "bench"
+CACHE = DATA / "converters"
 REAL_FILE = ROOT / "tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet"
 
 

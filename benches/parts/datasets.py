@@ -29,7 +29,7 @@ def section(found):
     return paragraphs(
         "## Datasets",
         f"One core. The real file is `{REAL_FILE.relative_to(ROOT)}`, the load of São Paulo's distributors by the hour; it is so "
-        "small that most of the time is the start of the program, which the last figures are without.",
+        "small that the start of the program counts, which the last figures are without.",
         table(["dataset", "rows", "bytes a row", "rows a second", "least – most", "without the start", "least – most"], rows),
     )
 
