@@ -60,6 +60,13 @@ converters: wasm ## Build the converters into WebAssembly components
 	@$(BUILD)
 	@ls -l $(TARGET)/converters/*/wasm32-unknown-unknown/converter/*.component.wasm
 
+.PHONY: bench
+bench: wasm bench-tools ## Measure the loader beside what one would use instead, and write docs/benchmarks.md
+	$(call say,"building; the first time takes several minutes")
+	@$(BUILD)
+	$(call say,"measuring for about ten minutes, in which the machine should do nothing else")
+	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
+
 .PHONY: lambda
 lambda: wasm lambda-tools ## Build the function's zips, and measure how it starts
 	@scripts/lambda.sh
@@ -71,6 +78,10 @@ wasm:
 .PHONY: test-tools
 test-tools:
 	@scripts/install.sh python influxd victoria-metrics
+
+.PHONY: bench-tools
+bench-tools:
+	@scripts/install.sh benches influxd victoria-metrics
 
 .PHONY: lambda-tools
 lambda-tools:

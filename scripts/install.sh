@@ -4,6 +4,7 @@
 #
 #   wasm        what compiles converters to WebAssembly
 #   python      a virtual environment in $TOOLS/venv with the packages of tests/requirements.txt
+#   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
 #   influxd, victoria-metrics, shellcheck
 #               the program of this name: in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it
 #               starts no service and touches nothing of the system
@@ -72,23 +73,23 @@ install_program() {
     apt_unpack "$3"
 }
 
+# Makes the virtual environment $1 with the packages of the file $2.
 install_python() {
-    venv=$TOOLS/venv
-    if cmp -s tests/requirements.txt "$venv/installed.txt"; then
+    if cmp -s "$2" "$1/installed.txt"; then
         return
     fi
-    say "Python packages of tests/requirements.txt, in $venv"
+    say "Python packages of $2, in $1"
     # Debian has the module `venv`, and what it needs, in a package of its own.
-    if ! python3 -m venv --clear "$venv" >"$TOOLS/venv.log" 2>&1; then
+    if ! python3 -m venv --clear "$1" >"$TOOLS/venv.log" 2>&1; then
         { has apt-get && can_be_root; } || {
             cat "$TOOLS/venv.log" >&2
             fail "\`python3 -m venv\` does not work" "install Python 3 with its module \`venv\`"
         }
         apt_install python3-venv
-        python3 -m venv --clear "$venv"
+        python3 -m venv --clear "$1"
     fi
-    "$venv/bin/python3" -m pip install --quiet --disable-pip-version-check --requirement tests/requirements.txt
-    cp tests/requirements.txt "$venv/installed.txt"
+    "$1/bin/python3" -m pip install --quiet --disable-pip-version-check --requirement "$2"
+    cp "$2" "$1/installed.txt"
 }
 
 # Either the standard library for wasm32-unknown-unknown stands beside that of the toolchain, or Debian's toolchain for
@@ -112,7 +113,8 @@ mkdir -p "$TOOLS"
 for name in "$@"; do
     case $name in
     wasm) install_wasm ;;
-    python) install_python ;;
+    python) install_python "$TOOLS/venv" tests/requirements.txt ;;
+    benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
     influxd) install_program influxd "InfluxDB 1.x" influxdb ;;
     victoria-metrics) install_program victoria-metrics VictoriaMetrics victoria-metrics ;;
     shellcheck) install_program shellcheck ShellCheck shellcheck ;;

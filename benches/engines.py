@@ -1,0 +1,128 @@
+"""Starts the servers that the tests use, with empty databases, on free ports of the loopback interface."""
+
+import os
+import random
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from measuring import Failed
+from places import program
+
+# Below the ports that the system gives to outgoing connections.
+PORTS = range(20_000, 32_000)
+START_LIMIT, STOP_LIMIT = 60, 30
+
+# Without a log of requests, so that the time of the server is that of points.
+INFLUXDB_CONFIGURATION = """reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+dir = "{root}/meta"
+[data]
+dir = "{root}/data"
+wal-dir = "{root}/wal"
+[http]
+bind-address = "127.0.0.1:{port}"
+log-enabled = false
+[monitor]
+store-enabled = false
+"""
+
+
+class Server:
+    """A process that is ended, and whose files are deleted, at the end of the `with`."""
+
+    def __enter__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="influxdb-loader-bench-")
+        self.port = free_port()
+        root = Path(self.directory.name)
+        self.log = root / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                self.command(root), env={"PATH": os.environ["PATH"], "HOME": str(root)}, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log,
+            )  # fmt: skip
+        try:
+            self.wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.directory.cleanup()
+
+    def wait(self):
+        limit = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                return self.ready()
+            except OSError as error:
+                if self.process.poll() is not None or time.monotonic() > limit:
+                    raise Failed(f"{self.name} does not start: {error}\n{self.log.read_text()[-2000:]}") from None
+                time.sleep(0.02)
+
+    def ask(self, path, **form):
+        body = urllib.parse.urlencode(form).encode() if form else None
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body, timeout=30) as answer:
+            return answer.read()
+
+    def cpu(self):
+        """The seconds of processors that it has used."""
+        # The name of the program, which may hold anything, ends with the last parenthesis.
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class VictoriaMetrics(Server):
+    name, file_name, package = "VictoriaMetrics", "victoria-metrics", "victoria-metrics"
+
+    def command(self, root):
+        where = [f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={root}/data", "-retentionPeriod=100y"]
+        return [program(self.file_name), *where]
+
+    def ready(self):
+        self.ask("/health")
+
+    def settings(self):
+        return {"INFLUXDB_API": "v2", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_TOKEN": "any"}
+
+
+class InfluxDb(Server):
+    name, file_name, package = "InfluxDB 1.x", "influxd", "influxdb"
+
+    def command(self, root):
+        configuration = root / "influxdb.conf"
+        configuration.write_text(INFLUXDB_CONFIGURATION.format(root=root, port=self.port, rpc=free_port()))
+        return [program(self.file_name), "run", "-config", configuration]
+
+    def ready(self):
+        self.ask("/query", q="CREATE DATABASE energy")
+
+    def settings(self):
+        return {"INFLUXDB_API": "v1", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_BUCKET": "energy"}
+
+
+SERVERS = [VictoriaMetrics, InfluxDb]
+
+
+def free_port():
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Failed(f"no port of {PORTS} is free")
