@@ -8,26 +8,30 @@ ROWS = 1_000_000
 
 
 def measure(bench):
-    if "estimate" not in bench.loader.run("--help").output:
-        return {}
     done = bench.loader.run("estimate", "--json", bench.dataset("generation", ROWS))
     return {"estimate": json.loads(done.output)}
 
 
-def tables(value):
-    """Every list of objects in it, as a table."""
-    if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        names = [name for name in value[0] if not isinstance(value[0][name], dict | list)]
-        yield table([name.replace("_", " ") for name in names], [[each.get(name, "") for name in names] for each in value])
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
-        yield from tables(each)
-
-
 def section(found):
-    if not found:
-        return ""
+    estimate = found["estimate"]
+    rows = [
+        [
+            f"{cost['memory_mib']} MiB",
+            f"{cost['processors']:.2f}",
+            f"{cost['seconds']:.2f}",
+            f"{cost['gigabyte_seconds']:.3f}",
+            f"{cost['arm64_dollars'] * 1000:.3f}",
+            f"{cost['x86_64_dollars'] * 1000:.3f}",
+        ]
+        for cost in estimate["million_rows"]
+    ]
+    header = ["memory", "processors", "seconds", "GB-seconds", "$ for a billion rows, arm64", "x86_64"]
     return paragraphs(
-        "## Cost", "What `influxdb-loader estimate` says of the same million rows of generation data:", *tables(found["estimate"])
+        "## Cost",
+        "What a million rows of generation data cost in AWS Lambda, as `influxdb-loader estimate` says after measuring "
+        f"{estimate['rounds']} rounds: they take a processor {estimate['measured']['processor_seconds']:.3f} s, gzip among it. "
+        "Waits for S3 and InfluxDB come to that, and the start of the function. Prices of us-east-1, November 2026.",
+        table(header, rows),
     )
 
 

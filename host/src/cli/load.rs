@@ -9,11 +9,11 @@ use crate::report::Report;
 
 /// Loads what is named. Returns whether all of it was loaded.
 pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<bool, CliError> {
-    let LoadArguments { inputs, conversion, to, json } = arguments;
+    let LoadArguments { inputs, conversion, to, json, timings } = arguments;
     let loader = Loader::new(config)?;
     let dataset = dataset(&loader, conversion)?;
     let locations = inputs::find(inputs).await?;
-    let output = Output::open(config, to, *json).await?;
+    let output = Output::open(config, to, *json).await?.with_timings(*timings);
     let bar = Bar::new(locations.len());
     let mut report = Report::default();
     for location in &locations {
@@ -34,8 +34,8 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
 
 /// Converts one object to standard output. Returns whether all of it was converted.
 pub(super) async fn convert(config: &Config, arguments: ConvertArguments) -> Result<bool, CliError> {
-    let ConvertArguments { input, conversion, json } = arguments;
-    load(config, &LoadArguments { inputs: vec![input], conversion, to: "-".to_owned(), json }).await
+    let ConvertArguments { input, conversion, json, timings } = arguments;
+    load(config, &LoadArguments { inputs: vec![input], conversion, to: "-".to_owned(), json, timings }).await
 }
 
 /// Prepares the converter that the arguments name. Returns the dataset of all objects, where they name it.

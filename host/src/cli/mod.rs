@@ -1,6 +1,7 @@
 //! The command line.
 
 mod converter;
+mod estimate;
 mod health;
 mod inputs;
 mod invoke;
@@ -10,6 +11,7 @@ mod plan;
 mod progress;
 mod rejects;
 mod summary;
+mod timings;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -82,6 +84,18 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   aws stepfunctions start-execution --state-machine-arn BACKFILL \
       --input '{\"plan\": \"plans/generation.jsonl\"}'")]
     Plan(PlanArguments),
+    /// Estimate what loading costs in AWS Lambda.
+    ///
+    /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
+    /// processor of this machine it tells how long a million rows take a function of each memory size, and what they cost.
+    /// A processor of Lambda may be slower or faster than one of this machine.
+    #[command(after_help = "Examples:
+  influxdb-loader estimate sample.parquet
+  influxdb-loader estimate sample.parquet --server 200000
+
+With --server the time is not less than InfluxDB needs for the rows: as a rule it is the slower one, and then a function with
+little memory costs least.")]
+    Estimate(EstimateArguments),
     /// Write, test, upload and choose converters.
     #[command(subcommand)]
     Converter(converter::Command),
@@ -119,6 +133,9 @@ struct LoadArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
+    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    #[arg(long)]
+    timings: bool,
 }
 
 #[derive(Debug, Args)]
@@ -141,6 +158,27 @@ struct ConvertArguments {
     #[command(flatten)]
     conversion: ConversionArguments,
     /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    #[arg(long)]
+    timings: bool,
+}
+
+#[derive(Debug, Args)]
+struct EstimateArguments {
+    /// Files, directories (every *.parquet below them), s3://bucket/key, or s3://bucket/prefix/.
+    #[arg(required = true, value_name = "FILE|DIRECTORY|S3-URL")]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    conversion: ConversionArguments,
+    /// How often it is measured, after a round that does not count.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
+    rounds: u8,
+    /// How many rows a second InfluxDB takes.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    server: Option<u32>,
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -215,6 +253,8 @@ enum CliError {
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
     EventNotJson(#[source] serde_json::Error),
+    #[error("there are no rows to measure by")]
+    NoRows,
     #[error("cannot write to standard output")]
     Print(#[source] io::Error),
 }
@@ -235,6 +275,7 @@ pub async fn run() -> ExitCode {
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,
+            Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
             Command::Health { deep, json } => health::health(&config, deep, json).await,

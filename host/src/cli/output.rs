@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{CliError, print, summary};
+use super::{CliError, print, summary, timings};
 use crate::config::Config;
 use crate::report::Report;
 use crate::sink::{InfluxDb, LineWriter, Sink, SinkError};
@@ -15,6 +15,7 @@ pub(super) struct Output {
     pub(super) sink: Sink,
     to: String,
     json: bool,
+    timings: bool,
 }
 
 impl Output {
@@ -27,7 +28,12 @@ impl Output {
             path => LineWriter::file(Path::new(path), compression)?.into(),
         };
         sink.reach(None).await?;
-        Ok(Self { sink, to: to.to_owned(), json })
+        Ok(Self { sink, to: to.to_owned(), json, timings: false })
+    }
+
+    /// The same, which also tells where the time went.
+    pub(super) fn with_timings(self, timings: bool) -> Self {
+        Self { timings, ..self }
     }
 
     /// Whether it goes to InfluxDB.
@@ -48,7 +54,10 @@ impl Output {
         } else {
             self.sink.abandon().await;
         }
-        let text = if self.json { format!("{}\n", json!(report)) } else { summary::text(report) };
+        let mut text = if self.json { format!("{}\n", json!(report)) } else { summary::text(report) };
+        if self.timings && !self.json {
+            text.push_str(&timings::text(report));
+        }
         if self.to == "-" {
             // Standard output is for the lines.
             drop(std::io::stderr().write_all(text.as_bytes()));
