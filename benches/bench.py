@@ -19,10 +19,10 @@ import document
 import machine
 from loader import Loader
 from measuring import FEW, Failed, run
-from parts import compression, cost, datasets, memory, servers, speed, stages
+from parts import compression, cost, datasets, levels, memory, servers, speed, stages
 from places import CACHE, DATA, ROOT, TARGET
 
-PARTS = {part.__name__.removeprefix("parts."): part for part in (speed, compression, datasets, memory, servers, stages, cost)}
+PARTS = {part.__name__.removeprefix("parts."): part for part in (speed, compression, datasets, levels, memory, servers, stages, cost)}
 ROUNDS, ROUNDS_OF_SERVERS = 7, 5
 QUICK_ROUNDS, QUICK_ROWS = 2, 2_000_000
 

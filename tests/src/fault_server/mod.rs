@@ -83,12 +83,13 @@ impl FaultServer {
         self.server.url()
     }
 
-    /// The settings with which the loader writes to it. It finds out by itself which engine it is, except for 1.x, which a
+    /// The settings with which the loader writes to it, compressed as to a server elsewhere. It finds out by itself which engine it is, except for 1.x, which a
     /// loader without a token has to be told.
     pub fn settings(&self) -> Settings {
         let rules = self.shared.engine.state().rules.clone();
         let settings = Settings::default()
             .with("INFLUXDB_URL", self.url())
+            .with("COMPRESSION", "gzip")
             .with("INFLUXDB_ORG", rules.organization)
             .with("INFLUXDB_BUCKET", rules.bucket);
         match rules.token {
