@@ -64,7 +64,7 @@ converters: wasm ## Build the converters into WebAssembly components
 bench: wasm bench-tools ## Measure the loader beside what one would use instead, and write docs/benchmarks.md
 	$(call say,"building; the first time takes several minutes")
 	@$(BUILD)
-	$(call say,"measuring for about ten minutes, in which the machine should do nothing else")
+	$(call say,"measuring for about ten minutes; the machine should do nothing else")
 	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
 
 .PHONY: lambda
