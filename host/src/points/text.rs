@@ -270,3 +270,81 @@ impl TimeText {
         self.time = Some(time);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked() -> Text {
+        Text { marked: true, ..Text::default() }
+    }
+
+    /// The tokens of a text, each with its identity's number.
+    fn tokens(text: &Text) -> Vec<(&str, u32)> {
+        let mut start = 0;
+        let token = |token: &Token| {
+            let part = start..token.end as usize;
+            start = part.end;
+            (std::str::from_utf8(&text.bytes[part]).unwrap_or_default(), token.identity.number())
+        };
+        text.tokens.iter().map(token).collect()
+    }
+
+    #[test]
+    fn texts_of_any_length_are_copied_whole() {
+        for length in 0..100 {
+            let token = "abcdefghij".repeat(10)[..length].to_owned();
+            let mut text = marked();
+            text.token(Pieces::from(token.as_bytes()).get(0), Identity::of_place(0));
+            text.number(&token);
+            text.number("7");
+            let first = Identity::of_place(0).number();
+            assert_eq!(tokens(&text), [(token.as_str(), first), (&token, 0), ("7", 0)]);
+        }
+    }
+
+    #[test]
+    fn a_time_is_parted_before_its_nanoseconds() {
+        let parts = |time: i64| {
+            let mut text = marked();
+            TimeText::new(Identity::of_place(0), Identity::of_place(1)).write(time, &mut text);
+            tokens(&text).into_iter().map(|(part, _)| part.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(parts(1_700_000_000_000_000_000), [" 1700000000", "000000000\n"]);
+        assert_eq!(parts(0), [" ", "0\n"]);
+        assert_eq!(parts(-1), [" ", "-1\n"]);
+        assert_eq!(parts(i64::MIN), [" -9223372036", "854775808\n"]);
+    }
+
+    #[test]
+    fn the_same_time_has_the_same_identities_and_another_one_has_others() {
+        let mut text = marked();
+        let mut time = TimeText::new(Identity::of_place(0), Identity::of_place(1));
+        for second in [1, 1, 2] {
+            time.write(second * 1_000_000_000, &mut text);
+        }
+        let found = tokens(&text);
+        assert_eq!((found[0], found[1]), (found[2], found[3]));
+        assert_ne!(found[0].1, found[4].1);
+        assert_eq!(found[1].1, found[5].1);
+    }
+
+    #[test]
+    fn what_is_taken_back_takes_its_tokens_with_it() {
+        let mut text = marked();
+        text.number("first");
+        text.number("second");
+        text.truncate("first".len());
+        assert_eq!(tokens(&text), [("first", 0)]);
+        text.number("third");
+        let rest = text.split_off("first".len());
+        assert_eq!((tokens(&text), tokens(&rest)), (vec![("first", 0)], vec![("third", 0)]));
+    }
+
+    #[test]
+    fn without_marks_there_are_no_tokens() {
+        let mut text = Text::default();
+        text.number("17");
+        assert_eq!((text.bytes.as_slice(), text.tokens.len()), (&b"17"[..], 0));
+    }
+}
