@@ -1,6 +1,8 @@
 //! Encoded points, ready to be sent.
 
+use std::mem;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::text::{Text, Token};
 
@@ -14,16 +16,43 @@ pub struct Line {
 }
 
 /// Points that are sent in one request: line protocol, every line ended by a newline.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Chunk {
     text: Text,
     lines: Vec<Line>,
+    spare: Spare,
+}
+
+/// The memory of chunks that are gone, for those to come: the kernel has to make memory that is new, and to clear it.
+/// There is as much of it as chunks were alive at the same time.
+#[derive(Clone, Debug, Default)]
+struct Spare(Arc<Mutex<Vec<(Text, Vec<Line>)>>>);
+
+impl PartialEq for Chunk {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text && self.lines == other.lines
+    }
+}
+
+impl Eq for Chunk {}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        let (mut text, mut lines) = (mem::take(&mut self.text), mem::take(&mut self.lines));
+        text.clear();
+        lines.clear();
+        // Whoever panics with the lock has not changed anything yet.
+        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push((text, lines));
+    }
 }
 
 impl Chunk {
     /// Without lines, but with room for as many.
     fn empty_like(&self) -> Self {
-        Self { text: self.text.empty_like(), lines: Vec::with_capacity(self.lines.len()) }
+        let spare = self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let new = || (self.text.empty_like(), Vec::with_capacity(self.lines.len()));
+        let (text, lines) = spare.unwrap_or_else(new);
+        Self { text, lines, spare: self.spare.clone() }
     }
 
     /// A chunk of these lines, each of a row of its own, for tests of what takes chunks.
@@ -31,17 +60,17 @@ impl Chunk {
     pub(crate) fn of_lines(body: &str) -> Self {
         let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = ends.zip(0..).map(|(end, row)| Line { end, row }).collect();
-        Self { text: Text { bytes: body.as_bytes().to_vec(), ..Text::default() }, lines }
+        Self { text: body.into(), lines, spare: Spare::default() }
     }
 
     /// The line protocol.
     pub fn body(&self) -> &[u8] {
-        &self.text.bytes
+        self.text.bytes()
     }
 
     /// The tokens of its body, in order, as far as they were kept.
     pub fn tokens(&self) -> &[Token] {
-        &self.text.tokens
+        self.text.tokens()
     }
 
     /// Where its lines end, in order.
@@ -75,7 +104,7 @@ impl Chunk {
     /// The text of some lines that follow each other, with their newlines.
     pub fn text(&self, lines: Range<usize>) -> &[u8] {
         let end_of = |count: usize| if count == 0 { 0 } else { self.lines[count - 1].end };
-        &self.text.bytes[end_of(lines.start)..end_of(lines.end)]
+        &self.text.bytes()[end_of(lines.start)..end_of(lines.end)]
     }
 
     /// The text of some lines after each other, and its tokens.
@@ -86,7 +115,7 @@ impl Chunk {
             let text = self.text(lines);
             extracted.append(text, self.text.tokens_within(start..start + text.len()));
         }
-        (extracted.bytes, extracted.tokens)
+        extracted.into_parts()
     }
 }
 
@@ -118,7 +147,7 @@ impl ChunkBuilder {
     /// The same, of chunks that keep where their tokens are.
     #[must_use]
     pub fn with_tokens(mut self, kept: bool) -> Self {
-        self.chunk.text.marked = kept;
+        self.chunk.text = Text::marked(kept);
         self
     }
 
@@ -128,7 +157,7 @@ impl ChunkBuilder {
     }
 
     pub(super) fn end_line(&mut self, row: u64) {
-        self.chunk.lines.push(Line { end: self.chunk.text.bytes.len(), row });
+        self.chunk.lines.push(Line { end: self.chunk.text.len(), row });
     }
 
     /// Takes back the line that is being written, but not the lines that ended before it.
@@ -146,16 +175,16 @@ impl ChunkBuilder {
     /// Ends the row. Returns how many points it gave.
     pub(super) fn end_row(&mut self) -> usize {
         let points = self.chunk.lines.len() - self.complete;
-        let over = self.chunk.lines.len() > self.limits.points || self.chunk.text.bytes.len() > self.limits.bytes;
+        let over = self.chunk.lines.len() > self.limits.points || self.chunk.text.len() > self.limits.bytes;
         if over && self.complete > 0 {
             let rest = self.split_off();
-            self.full.push(std::mem::replace(&mut self.chunk, rest));
+            self.full.push(mem::replace(&mut self.chunk, rest));
         }
         self.complete = self.chunk.lines.len();
-        if self.complete >= self.limits.points || self.chunk.text.bytes.len() >= self.limits.bytes {
+        if self.complete >= self.limits.points || self.chunk.text.len() >= self.limits.bytes {
             self.complete = 0;
             let next = self.chunk.empty_like();
-            self.full.push(std::mem::replace(&mut self.chunk, next));
+            self.full.push(mem::replace(&mut self.chunk, next));
         }
         points
     }
@@ -165,7 +194,7 @@ impl ChunkBuilder {
         let start = self.chunk.lines[self.complete - 1].end;
         let lines = self.chunk.lines.split_off(self.complete);
         let lines = lines.into_iter().map(|line| Line { end: line.end - start, row: line.row }).collect();
-        Chunk { text: self.chunk.text.split_off(start), lines }
+        Chunk { text: self.chunk.text.split_off(start), lines, spare: self.chunk.spare.clone() }
     }
 
     /// The chunks that are full.
@@ -183,13 +212,21 @@ impl ChunkBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::line::Pieces;
+    use crate::points::text::Identity;
+
+    fn append(builder: &mut ChunkBuilder, text: &str) {
+        let mut line = builder.text().line(text.len());
+        line.token(Pieces::from(text.as_bytes()).get(0), Identity::NONE);
+        line.end();
+    }
 
     /// Writes rows of so many lines each; every line is its row's number.
     fn chunks(limits: ChunkLimits, rows: &[usize]) -> Vec<String> {
         let mut builder = ChunkBuilder::new(limits).with_tokens(true);
         for (row, points) in rows.iter().enumerate() {
             for _ in 0..*points {
-                builder.text().number(&format!("{row}\n"));
+                append(&mut builder, &format!("{row}\n"));
                 builder.end_line(row as u64);
             }
             assert_eq!(builder.end_row(), *points);
@@ -231,14 +268,31 @@ mod tests {
     #[test]
     fn a_discarded_row_takes_its_lines_with_it() {
         let mut builder = ChunkBuilder::new(ChunkLimits { points: 10, bytes: 100 });
-        builder.text().number("kept\n");
+        append(&mut builder, "kept\n");
         builder.end_line(0);
         builder.end_row();
-        builder.text().number("gone\n");
+        append(&mut builder, "gone\n");
         builder.end_line(1);
-        builder.text().number("half");
+        append(&mut builder, "half");
         builder.discard_row();
         builder.end_row();
         assert_eq!(builder.finish().as_ref().map(Chunk::body), Some(&b"kept\n"[..]));
+    }
+
+    #[test]
+    fn the_memory_of_chunks_that_are_gone_is_used_again() {
+        let mut builder = ChunkBuilder::new(ChunkLimits { points: 1, bytes: 100 }).with_tokens(true);
+        let mut places = Vec::new();
+        for row in 0..5 {
+            append(&mut builder, &format!("{row}\n"));
+            builder.end_line(row);
+            builder.end_row();
+            let chunk = builder.take_full().next();
+            assert_eq!(chunk.as_ref().map(Chunk::body), Some(format!("{row}\n").as_bytes()));
+            assert_eq!(chunk.as_ref().map(|chunk| (chunk.points(), chunk.tokens().len())), Some((1, 1)));
+            places.extend(chunk.map(|chunk| chunk.body().as_ptr()));
+        }
+        // One is written while the one before it is there.
+        assert_eq!((places[0], places[1]), (places[2], places[3]));
     }
 }

@@ -14,9 +14,12 @@ use super::coded::Coded;
 use super::dialect::{Dialect, Engines};
 use super::fields::{FieldSlot, constant_text};
 use super::layout::{self, LayoutError, PointLayout};
+use super::line::OpenLine;
 use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
 use super::rules::Unwritable;
+use super::tags::TagSlot;
 use super::text::{Identity, Text};
+use super::times::TimeText;
 use super::translations::{Mapping, Translation};
 use crate::converter::{Constant, Converted, Mask, Plan, Source};
 use crate::source::{Batch, RowNumbers};
@@ -61,6 +64,8 @@ struct PointState {
     key_bytes: usize,
     /// The longest key that a field has in this batch.
     longest_key: usize,
+    /// The most that a line takes in this batch, in bytes.
+    longest_line: usize,
     /// For points whose fields may collide: the last row, counted from 1, that wrote each key.
     written: Vec<usize>,
     /// The dictionaries of translated field keys, by field.
@@ -84,6 +89,7 @@ impl Encoder {
                 allowed_times: dialect.times(),
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
                 longest_key: 0,
+                longest_line: 0,
                 written: Vec::new(),
                 key_dictionaries: HashMap::new(),
             })
@@ -199,6 +205,10 @@ impl PointState {
             }
         }
         self.longest_key = self.layout.fields.iter().map(FieldSlot::longest_key).max().unwrap_or_default();
+        self.longest_line = self.layout.measurement.longest()
+            + self.layout.tags.iter().map(TagSlot::longest).sum::<usize>()
+            + self.layout.fields.iter().map(FieldSlot::longest).sum::<usize>()
+            + TimeText::LONGEST;
         if self.layout.fields_may_collide && keys_changed {
             self.number_keys();
         }
@@ -229,8 +239,9 @@ impl PointState {
         self.written = vec![0; count];
     }
 
-    /// Appends the point of a row.
-    fn write(&mut self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
+    /// Appends the point of a row. Where it fails, its tokens are left behind.
+    #[inline]
+    fn write(&mut self, row: usize, text: &mut Text) -> Result<(), RowProblem> {
         let time = match &self.times {
             Some(times) if times.is_valid(row) => times.values()[row],
             _ => return Err(RowProblem::timestamp()),
@@ -238,17 +249,17 @@ impl PointState {
         if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
         }
-        let start = line.bytes.len();
+        let mut line = text.line(self.longest_line);
         line.token(self.layout.measurement.get(0), self.layout.measurement_identity);
         if self.layout.tags_are_sorted {
             for tag in &self.layout.tags {
-                tag.write(row, line)?;
+                tag.write(row, &mut line)?;
             }
         } else {
-            self.write_tags_in_order(row, line)?;
+            line = self.write_tags_in_order(row, line)?;
         }
         // What is left of the limit for the key of a field. Only where the longest key does not fit is each looked at.
-        let room = self.key_bytes.saturating_sub(line.bytes.len() - start);
+        let room = self.key_bytes.saturating_sub(line.len());
         let looks_at_keys = self.longest_key > room || self.layout.tags_may_be_fields;
         let mut first = true;
         for field in &self.layout.fields {
@@ -256,7 +267,7 @@ impl PointState {
             if slot.is_some_and(|slot| self.written[slot] == row + 1) {
                 continue;
             }
-            if field.write(row, first, line)? {
+            if field.write(row, first, &mut line)? {
                 if looks_at_keys {
                     self.check_key(row, field, room)?;
                 }
@@ -269,7 +280,8 @@ impl PointState {
         if first {
             return Err(RowProblem::no_fields());
         }
-        self.layout.time_text.write(time, line);
+        self.layout.time_text.write(time, &mut line);
+        line.end();
         Ok(())
     }
 
@@ -288,7 +300,8 @@ impl PointState {
     }
 
     /// For tags whose keys are known only with the row, or of which several may have the same.
-    fn write_tags_in_order(&self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
+    #[inline(never)]
+    fn write_tags_in_order<'a>(&self, row: usize, mut line: OpenLine<'a>) -> Result<OpenLine<'a>, RowProblem> {
         let mut tags = Vec::with_capacity(self.layout.tags.len());
         for tag in &self.layout.tags {
             tags.extend(tag.find(row)?);
@@ -297,9 +310,9 @@ impl PointState {
         tags.sort_by_key(|tag| tag.name);
         tags.dedup_by_key(|tag| tag.name);
         for tag in tags {
-            tag.write(line);
+            tag.write(&mut line);
         }
-        Ok(())
+        Ok(line)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
@@ -12,15 +13,18 @@ use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
+use super::line::{OpenLine, Pieces};
+use super::numbers::{self, Scale};
 use super::rules::{Element, Unwritable};
-use super::text::{Identity, Pieces, Text};
+use super::text::Identity;
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 
 /// The values of a field in a batch.
 #[derive(Debug)]
 enum Cells {
-    Floats(Float64Array),
+    /// What is missing is not finite either.
+    Floats(ScalarBuffer<f64>, Option<Scale>),
     Integers(Int64Array),
     Unsigneds(UInt64Array),
     Booleans(BooleanArray),
@@ -40,6 +44,8 @@ pub(super) struct FieldSlot {
     /// `,key=`, escaped; empty for a translated key.
     prefix: Pieces,
     cells: Cells,
+    /// `false` and `true`.
+    booleans: Pieces,
     /// For text: `,key="value"`, or the value alone for a translated key.
     tokens: Tokens,
     /// For a translated key: `,key=`.
@@ -66,12 +72,16 @@ impl FieldSlot {
                 .map_err(|reason| LayoutError::new("field key", name, reason))?;
             prefix.push(b'=');
         }
+        let mut booleans = Pieces::default();
+        booleans.push(b"false");
+        booleans.push(b"true");
         Ok(Self {
             field: field.clone(),
             dialect,
             tags: Arc::clone(tags),
             prefix: Pieces::from(&*prefix),
             cells: Cells::Same(Ok(None)),
+            booleans,
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
@@ -107,7 +117,9 @@ impl FieldSlot {
             }
             (source, FieldType::Float) => {
                 let floats = cast_if_needed(&inputs.array(source)?, &DataType::Float64)?;
-                Cells::Floats(floats.as_primitive::<Float64Type>().clone())
+                let floats = without_nulls(floats.as_primitive::<Float64Type>());
+                let scale = Scale::of(&floats);
+                Cells::Floats(floats, scale)
             }
             (source, FieldType::Integer) => {
                 let integers = cast_if_needed(&inputs.array(source)?, &DataType::Int64)?;
@@ -163,13 +175,23 @@ impl FieldSlot {
         key.bytes().get(1..).unwrap_or_default()
     }
 
+    /// The most that the field of a row takes in this batch, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        let value = match &self.cells {
+            Cells::Floats(..) | Cells::Integers(_) | Cells::Unsigneds(_) | Cells::Booleans(_) => numbers::LONGEST + 1,
+            Cells::Texts(_) => self.tokens.longest(),
+            Cells::Same(token) => token.as_ref().ok().and_then(Option::as_ref).map_or(0, Pieces::longest),
+        };
+        self.prefix.longest() + self.keys.longest() + value
+    }
+
     /// Appends the field of a row, if it has one, after a space where it is the `first` of its line. Returns whether it has.
-    #[inline]
-    pub(super) fn write(&self, row: usize, first: bool, line: &mut Text) -> Result<bool, RowProblem> {
+    #[inline(always)]
+    pub(super) fn write(&self, row: usize, first: bool, line: &mut OpenLine<'_>) -> Result<bool, RowProblem> {
         if !self.when.has(row) {
             return Ok(false);
         }
-        let start = line.bytes.len();
+        let start = line.len();
         if let Key::Translated(_) = self.field.key {
             let code = self.key_codes.get(row);
             let key = self.keys.get(code);
@@ -181,7 +203,7 @@ impl FieldSlot {
         match self.write_value(row, line) {
             Ok(true) => {
                 if first {
-                    line.bytes[start] = b' ';
+                    line.replace(start, b' ');
                 }
                 Ok(true)
             }
@@ -195,40 +217,38 @@ impl FieldSlot {
 
     /// Appends the value of a row, after the key where that is the same in every row. Returns whether there is one; where
     /// there is none, the key may stand in the line.
-    #[inline]
-    fn write_value(&self, row: usize, line: &mut Text) -> Result<bool, Unwritable> {
+    #[inline(always)]
+    fn write_value(&self, row: usize, line: &mut OpenLine<'_>) -> Result<bool, Unwritable> {
         match &self.cells {
-            Cells::Floats(values) => {
-                let value = values.values()[row];
-                if !value.is_finite() || values.is_null(row) {
+            Cells::Floats(values, scale) => {
+                let value = values[row];
+                if !value.is_finite() {
                     return Ok(false);
                 }
                 self.write_prefix(line);
-                line.number(zmij::Buffer::new().format_finite(value));
+                line.float(value, *scale);
             }
             Cells::Integers(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
                 self.write_prefix(line);
-                line.bytes.extend_from_slice(itoa::Buffer::new().format(values.values()[row]).as_bytes());
-                line.bytes.push(b'i');
-                line.end_token(Identity::NONE);
+                line.integer(values.values()[row], b'i');
             }
             Cells::Unsigneds(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
                 self.write_prefix(line);
-                unsigned(values.values()[row], self.dialect, &mut line.bytes)?;
-                line.end_token(Identity::NONE);
+                let value = values.values()[row];
+                line.unsigned(value, unsigned_suffix(value, self.dialect)?);
             }
             Cells::Booleans(values) => {
                 if values.is_null(row) {
                     return Ok(false);
                 }
                 self.write_prefix(line);
-                line.number(if values.value(row) { "true" } else { "false" });
+                line.token(self.booleans.get(usize::from(values.value(row))), Identity::NONE);
             }
             Cells::Texts(codes) => {
                 let code = codes.get(row);
@@ -249,8 +269,8 @@ impl FieldSlot {
     }
 
     /// Appends the key, where it is the same in every row.
-    #[inline]
-    fn write_prefix(&self, line: &mut Text) {
+    #[inline(always)]
+    fn write_prefix(&self, line: &mut OpenLine<'_>) {
         let prefix = self.prefix.get(0);
         if !prefix.is_empty() {
             line.token(prefix, self.identity);
@@ -287,15 +307,19 @@ fn cast_if_needed(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, Ar
     if array.data_type() == data_type { Ok(array.clone()) } else { cast(array, data_type) }
 }
 
-#[inline]
-fn unsigned(value: u64, dialect: Dialect, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    let (most, suffix) = dialect.unsigned();
-    if value > most {
-        return Err(Unwritable::TooLarge(Engines::V1));
+/// The values, where what is missing is not a number, as what is missing in the first place.
+fn without_nulls(floats: &Float64Array) -> ScalarBuffer<f64> {
+    match floats.nulls().filter(|nulls| nulls.null_count() > 0) {
+        None => floats.values().clone(),
+        Some(_) => floats.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
     }
-    line.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-    line.push(suffix);
-    Ok(())
+}
+
+/// What is written after an unsigned integer, if the engine has one that large.
+#[inline]
+fn unsigned_suffix(value: u64, dialect: Dialect) -> Result<u8, Unwritable> {
+    let (most, suffix) = dialect.unsigned();
+    if value > most { Err(Unwritable::TooLarge(Engines::V1)) } else { Ok(suffix) }
 }
 
 /// A constant as it is written, or none where it is missing: not finite.
@@ -315,7 +339,10 @@ fn constant_token(constant: &Constant, write_as: FieldType, dialect: Dialect) ->
         (Constant::Integer(value), FieldType::Float) => token.extend_from_slice(value.to_string().as_bytes()),
         (Constant::Unsigned(value), FieldType::Float) => token.extend_from_slice(value.to_string().as_bytes()),
         (Constant::Integer(value), _) => token.extend_from_slice(format!("{value}i").as_bytes()),
-        (Constant::Unsigned(value), _) => unsigned(*value, dialect, &mut token)?,
+        (Constant::Unsigned(value), _) => {
+            token.extend_from_slice(value.to_string().as_bytes());
+            token.push(unsigned_suffix(*value, dialect)?);
+        }
         (Constant::Boolean(value), _) => token.extend_from_slice(value.to_string().as_bytes()),
         (Constant::Text(text), _) => escape::field_text(text, dialect, &mut token)?,
     }

@@ -11,10 +11,13 @@ mod encode;
 mod escape;
 mod fields;
 mod layout;
+mod line;
+mod numbers;
 mod rejects;
 mod rules;
 mod tags;
 mod text;
+mod times;
 mod tokens;
 mod translations;
 

@@ -9,8 +9,9 @@ use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
 use super::layout::LayoutError;
+use super::line::{OpenLine, Piece};
 use super::rules::{Element, Unwritable};
-use super::text::{Identity, Piece, Text};
+use super::text::Identity;
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};
 
@@ -49,7 +50,7 @@ pub(super) struct Written<'a> {
 
 impl Written<'_> {
     /// Appends it.
-    pub(super) fn write(&self, line: &mut Text) {
+    pub(super) fn write(&self, line: &mut OpenLine<'_>) {
         if let Some(key) = self.key {
             line.token(key, self.key_identity);
         }
@@ -147,8 +148,8 @@ impl TagSlot {
     }
 
     /// Appends the tag of a row, if it has one. For tags whose key is the same in every row.
-    #[inline]
-    pub(super) fn write(&self, row: usize, line: &mut Text) -> Result<(), RowProblem> {
+    #[inline(always)]
+    pub(super) fn write(&self, row: usize, line: &mut OpenLine<'_>) -> Result<(), RowProblem> {
         if self.when.has(row) {
             let code = self.codes.get(row);
             let token = self.tokens.get(code);
@@ -158,6 +159,11 @@ impl TagSlot {
             line.token(token, self.identity.text(code));
         }
         Ok(())
+    }
+
+    /// The most that the tag of a row takes in this batch, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.keys.longest() + self.tokens.longest()
     }
 
     /// The tag of a row, if it has one, before it is sorted into its place.

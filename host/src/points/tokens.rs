@@ -3,8 +3,8 @@
 use arrow::array::StringArray;
 
 use super::coded::same;
+use super::line::{Piece, Pieces};
 use super::rules::Unwritable;
-use super::text::{Piece, Pieces};
 
 /// The bytes to write for each entry of a dictionary.
 #[derive(Debug, Default)]
@@ -12,8 +12,6 @@ pub(super) struct Tokens {
     /// The dictionary that they were made from.
     source: Option<StringArray>,
     pieces: Pieces,
-    /// The length of the longest.
-    longest: usize,
     /// Entries that cannot be written; few, in ascending order.
     unwritable: Vec<(usize, Unwritable)>,
 }
@@ -31,7 +29,6 @@ impl Tokens {
             return false;
         }
         self.pieces.clear();
-        self.longest = 0;
         self.unwritable.clear();
         let mut token = Vec::new();
         for (index, value) in dictionary.iter().enumerate() {
@@ -45,7 +42,6 @@ impl Tokens {
                     self.unwritable.push((index, reason));
                 }
             }
-            self.longest = self.longest.max(token.len());
             self.pieces.push(&token);
         }
         self.pieces.push(b"");
@@ -62,7 +58,7 @@ impl Tokens {
 
     /// The length of the longest token.
     pub(super) fn longest(&self) -> usize {
-        self.longest
+        self.pieces.longest()
     }
 
     /// Why the token of a code is empty, if it is not because there is no value.
