@@ -24,20 +24,23 @@ const BATCHES_AHEAD: usize = 1;
 const BATCHES_A_THREAD: u64 = 4;
 
 /// What comes out of a conversion.
-pub(super) enum Step {
-    /// A batch has been encoded; its points are in chunks before or after this.
-    Counted {
-        /// The number in the object of one of its rows, all of which are in one row group.
-        row: u64,
-        /// Rows of the batch.
-        rows: u64,
-        /// Rows among them that gave no point.
-        filtered: u64,
-        /// Rows among them that cannot become points.
-        rejected: Vec<RejectedRow>,
-    },
-    /// Points to write.
-    Parcel(Parcel),
+pub(super) struct Step {
+    /// A batch that has been encoded; its points are in parcels of this step, and of those before and after it.
+    pub(super) counted: Option<Counted>,
+    /// Points to write: as many parcels as are written at a time, at most.
+    pub(super) parcels: Vec<Parcel>,
+}
+
+/// What became of the rows of a batch.
+pub(super) struct Counted {
+    /// The number in the object of one of its rows, all of which are in one row group.
+    pub(super) row: u64,
+    /// Rows of the batch.
+    pub(super) rows: u64,
+    /// Rows among them that gave no point.
+    pub(super) filtered: u64,
+    /// Rows among them that cannot become points.
+    pub(super) rejected: Vec<RejectedRow>,
 }
 
 /// How a conversion ended.
@@ -63,6 +66,8 @@ pub(super) struct Conversion {
     pub(super) drop_invalid_records: bool,
     /// Whether the sink compresses.
     pub(super) compresses: bool,
+    /// The most parcels of a step.
+    pub(super) parcels: usize,
     /// How many threads convert, each with an instance of its own.
     pub(super) threads: usize,
 }
@@ -199,13 +204,12 @@ impl Conversion {
                 return Err(at(first.row)(LoadError::rejected(first)));
             }
             let rejected = encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect();
-            let counted = Step::Counted { row, rows: rows as u64, filtered: encoded.filtered, rejected };
-            if !send(counted, steps, &mut converted.timings) {
-                return Ok(converted);
-            }
-            for chunk in chunks.take_full() {
-                let parcel = pack(chunk, gzip.as_mut(), &mut converted.timings);
-                if !send(Step::Parcel(parcel), steps, &mut converted.timings) {
+            let mut counted = Some(Counted { row, rows: rows as u64, filtered: encoded.filtered, rejected });
+            let mut full = chunks.take_full().peekable();
+            while counted.is_some() || full.peek().is_some() {
+                let parcels = full.by_ref().take(self.parcels);
+                let parcels = parcels.map(|chunk| pack(chunk, gzip.as_mut(), &mut converted.timings)).collect();
+                if !send(Step { counted: counted.take(), parcels }, steps, &mut converted.timings) {
                     return Ok(converted);
                 }
             }
@@ -213,7 +217,7 @@ impl Conversion {
         if let Some(chunk) = chunks.finish() {
             let parcel = pack(chunk, gzip.as_mut(), &mut converted.timings);
             // When nobody takes it any more, whoever stopped taking knows why.
-            send(Step::Parcel(parcel), steps, &mut converted.timings);
+            send(Step { counted: None, parcels: vec![parcel] }, steps, &mut converted.timings);
         }
         Ok(converted)
     }

@@ -133,6 +133,9 @@ impl Progress for () {
     fn advanced(&self, _rows: u64) {}
 }
 
+/// Steps that wait to be written, beside the one whose parcels are.
+const STEPS_AHEAD: usize = 1;
+
 /// How objects are loaded.
 #[derive(Clone, Debug)]
 struct Options {
@@ -317,6 +320,7 @@ impl Loader {
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
+                parcels: self.options.concurrency,
                 threads: self.options.threads,
             },
             sink,
@@ -376,7 +380,7 @@ impl Loader {
         keeper: Option<&Keeper>,
         report: &mut ObjectReport,
     ) -> Result<bool, LoadError> {
-        let (steps, received) = mpsc::channel(self.options.concurrency);
+        let (steps, received) = mpsc::channel(STEPS_AHEAD);
         let writing = Writing {
             sink,
             concurrency: self.options.concurrency,

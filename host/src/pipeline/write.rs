@@ -6,12 +6,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::convert::Step;
+use super::convert::{Counted, Step};
 use super::row_groups::{self, RowGroups};
 use super::{LoadError, Progress};
 use crate::rejects::Keeper;
 use crate::report::{ObjectReport, RejectedRow};
-use crate::sink::{Delivery, Sink};
+use crate::sink::{Delivery, Parcel, Sink};
 
 /// Where the points of one object go, and who is told.
 pub(super) struct Writing<'a> {
@@ -41,22 +41,28 @@ impl Writing<'_> {
         let mut under_way = FuturesUnordered::new();
         // Rejected rows that wait to be kept. No step is taken meanwhile, but chunks under way go on.
         let mut waiting = FuturesUnordered::new();
-        let mut more = true;
+        let (mut parcels, mut more) = (Vec::new().into_iter(), true);
         loop {
+            while waiting.is_empty()
+                && under_way.len() < self.concurrency
+                && let Some(parcel) = parcels.next()
+            {
+                let rows = self.row_groups.rows_of(Parcel::chunk(&parcel));
+                under_way.push(async move { (rows, sink.write(parcel, end).await) });
+            }
             tokio::select! {
                 step = steps.recv(), if more && waiting.is_empty() && under_way.len() < self.concurrency => match step {
                     None => more = false,
-                    Some(Step::Counted { row, rows, filtered, rejected }) => {
-                        self.report.accounts.rows += rows;
-                        self.report.accounts.filtered += filtered;
-                        self.progress.advanced(filtered);
-                        self.row_groups.settle(row, filtered + rejected.len() as u64);
-                        waiting.extend(keep(&rejected));
-                        rejected.into_iter().for_each(|row| self.reject(row));
-                    }
-                    Some(Step::Parcel(parcel)) => {
-                        let rows = self.row_groups.rows_of(parcel.chunk());
-                        under_way.push(async move { (rows, sink.write(parcel, end).await) });
+                    Some(step) => {
+                        parcels = step.parcels.into_iter();
+                        if let Some(Counted { row, rows, filtered, rejected }) = step.counted {
+                            self.report.accounts.rows += rows;
+                            self.report.accounts.filtered += filtered;
+                            self.progress.advanced(filtered);
+                            self.row_groups.settle(row, filtered + rejected.len() as u64);
+                            waiting.extend(keep(&rejected));
+                            rejected.into_iter().for_each(|row| self.reject(row));
+                        }
                     }
                 },
                 Some((rows, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {

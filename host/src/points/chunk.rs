@@ -26,7 +26,9 @@ pub struct Chunk {
 /// The memory of chunks that are gone, for those to come: the kernel has to make memory that is new, and to clear it.
 /// There is as much of it as chunks were alive at the same time.
 #[derive(Clone, Debug, Default)]
-struct Spare(Arc<Mutex<Vec<(Text, Vec<Line>)>>>);
+struct Spare(Arc<Mutex<Vec<Memory>>>);
+
+type Memory = (Text, Vec<Line>);
 
 impl PartialEq for Chunk {
     fn eq(&self, other: &Self) -> bool {

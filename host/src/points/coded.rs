@@ -34,11 +34,14 @@ impl Coded {
         };
         let keys = array.keys();
         let none = i32::try_from(dictionary.len()).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
-        let codes = match keys.nulls() {
+        let codes = match keys.nulls().filter(|nulls| nulls.null_count() > 0) {
             None => keys.values().clone(),
             Some(nulls) => {
-                let codes = keys.values().iter().zip(nulls).map(|(code, valid)| if valid { *code } else { none });
-                codes.collect()
+                let mut codes = keys.values().to_vec();
+                for row in (!nulls.inner()).set_indices() {
+                    codes[row] = none;
+                }
+                codes.into()
             }
         };
         Ok(Self { codes, has_nulls: keys.null_count() > 0, dictionary })

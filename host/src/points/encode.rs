@@ -452,14 +452,13 @@ impl Inputs<'_> {
             return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
         }
         let array = self.array(source)?;
-        match array.data_type() {
-            DataType::Timestamp(..) => {
-                let times = array.as_primitive::<TimestampNanosecondType>();
-                Ok(Int64Array::new(times.values().clone(), times.nulls().cloned()))
-            }
-            DataType::Int64 => Ok(array.as_primitive::<Int64Type>().clone()),
-            other => Err(ArrowError::CastError(format!("{other} is not a time"))),
-        }
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        let times = match array.data_type() {
+            DataType::Timestamp(..) => array.as_primitive::<TimestampNanosecondType>().values(),
+            DataType::Int64 => array.as_primitive::<Int64Type>().values(),
+            other => return Err(ArrowError::CastError(format!("{other} is not a time"))),
+        };
+        Ok(Int64Array::new(times.clone(), nulls))
     }
 
     pub(super) fn choice(&self, mask: Option<usize>) -> Choice {

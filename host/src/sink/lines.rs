@@ -3,15 +3,18 @@
 //! A file appears under its name when it is complete and not before. Until then its lines are in a temporary file beside
 //! it, which goes away when the writer is abandoned or dropped.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinError;
+use tokio::sync::oneshot;
 
 use super::{Delivery, Parcel, SinkError, Tries};
 use crate::config::Compression;
@@ -21,6 +24,7 @@ use crate::gzip::Gzip;
 #[derive(Clone, Debug)]
 pub struct LineWriter {
     output: Arc<Mutex<Output>>,
+    work: Arc<Work>,
     compresses: bool,
 }
 
@@ -53,7 +57,7 @@ impl LineWriter {
     }
 
     fn new(output: Output, compresses: bool) -> Self {
-        Self { output: Arc::new(Mutex::new(output)), compresses }
+        Self { output: Arc::new(Mutex::new(output)), work: Arc::default(), compresses }
     }
 
     /// Whether lines are compressed.
@@ -115,17 +119,63 @@ impl LineWriter {
         self.blocking(|output| output.state = State::Closed).await;
     }
 
-    /// Does `work` where it may block: the disk, and the reader of a pipe, take the time that they take.
+    /// Does `work` where it may block: the disk, and the reader of a pipe, take the time that they take. One after the other
+    /// in the order of the calls, on one thread for as long as there is any, since each thread that wakes another costs
+    /// more than most writes.
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&mut Output) -> T + Send + 'static) -> T {
-        let output = Arc::clone(&self.output);
-        // A lock is poisoned by a panic, and what panicked here has left the output as it is: errors close it.
-        let work = move || work(&mut output.lock().unwrap_or_else(PoisonError::into_inner));
-        match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
-            Ok(done) => done,
-            Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // Cancelled, which happens to blocking work only when the runtime shuts down: then nobody waits here.
-            Err(Err(_)) => std::future::pending().await,
+        let (done, outcome) = oneshot::channel();
+        let work = Box::new(move |output: &mut Output| {
+            // What panics here has left the output as it is: errors close it. Who has gone does not want to know.
+            _ = done.send(panic::catch_unwind(AssertUnwindSafe(|| work(output))));
+        });
+        if self.work.add(work) {
+            let (work, output) = (Arc::clone(&self.work), Arc::clone(&self.output));
+            tokio::task::spawn_blocking(move || work.carry_out(&mut lock(&output)));
         }
+        match outcome.await {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => panic::resume_unwind(panic),
+            // Given up, which happens to blocking work only when the runtime shuts down: then nobody waits here.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A lock is poisoned by a panic; none happens while it is held that would leave things half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is to be done with the output.
+#[derive(Default)]
+struct Work(Mutex<(VecDeque<Job>, bool)>);
+
+type Job = Box<dyn FnOnce(&mut Output) + Send>;
+
+impl Work {
+    /// Adds to it. Returns whether nobody is at it, so that somebody has to [carry it out](Self::carry_out).
+    fn add(&self, job: Job) -> bool {
+        let (jobs, busy) = &mut *lock(&self.0);
+        jobs.push_back(job);
+        !mem::replace(busy, true)
+    }
+
+    /// Does it until there is no more.
+    fn carry_out(&self, output: &mut Output) {
+        let next = || {
+            let (jobs, busy) = &mut *lock(&self.0);
+            *busy = !jobs.is_empty();
+            jobs.pop_front()
+        };
+        while let Some(job) = next() {
+            job(output);
+        }
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
     }
 }
 
