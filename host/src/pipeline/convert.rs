@@ -14,7 +14,7 @@ use crate::gzip::Gzip;
 use crate::logs::on_a_thread;
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::{RejectedRow, Timings};
-use crate::sink::Parcel;
+use crate::sink::{Delivery, LineWriter, Parcel, SinkError};
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
 /// Batches that are decoded ahead of each thread that converts.
@@ -25,10 +25,16 @@ const BATCHES_A_THREAD: u64 = 4;
 
 /// What comes out of a conversion.
 pub(super) struct Step {
-    /// A batch that has been encoded; its points are in parcels of this step, and of those before and after it.
+    /// A batch that has been encoded; its points are in this step, and in those before and after it.
     pub(super) counted: Option<Counted>,
-    /// Points to write: as many parcels as are written at a time, at most.
-    pub(super) parcels: Vec<Parcel>,
+    /// As many parcels as are written at a time, at most, with how many rows of which row groups each has.
+    pub(super) parcels: Vec<(Vec<(u64, u64)>, Packed)>,
+}
+
+/// How far a parcel is.
+pub(super) enum Packed {
+    Ready(Parcel),
+    Written(Result<Delivery, SinkError>),
 }
 
 /// What became of the rows of a batch.
@@ -66,6 +72,8 @@ pub(super) struct Conversion {
     pub(super) drop_invalid_records: bool,
     /// Whether the sink compresses.
     pub(super) compresses: bool,
+    /// What parcels are written with on the spot.
+    pub(super) lines: Option<LineWriter>,
     /// The most parcels of a step.
     pub(super) parcels: usize,
     /// How many threads convert, each with an instance of its own.
@@ -208,28 +216,42 @@ impl Conversion {
             let mut full = chunks.take_full().peekable();
             while counted.is_some() || full.peek().is_some() {
                 let parcels = full.by_ref().take(self.parcels);
-                let parcels = parcels.map(|chunk| pack(chunk, gzip.as_mut(), &mut converted.timings)).collect();
+                let parcels = parcels.map(|chunk| self.pack(chunk, &group_ends, gzip.as_mut(), &mut converted.timings));
+                let parcels = parcels.collect();
                 if !send(Step { counted: counted.take(), parcels }, steps, &mut converted.timings) {
                     return Ok(converted);
                 }
             }
         }
         if let Some(chunk) = chunks.finish() {
-            let parcel = pack(chunk, gzip.as_mut(), &mut converted.timings);
+            let parcel = self.pack(chunk, &group_ends, gzip.as_mut(), &mut converted.timings);
             // When nobody takes it any more, whoever stopped taking knows why.
             send(Step { counted: None, parcels: vec![parcel] }, steps, &mut converted.timings);
         }
         Ok(converted)
     }
-}
 
-/// Makes a chunk ready for the sink, compressed where there is what compresses.
-fn pack(chunk: Chunk, gzip: Option<&mut Gzip>, timings: &mut Timings) -> Parcel {
-    let Some(gzip) = gzip else { return chunk.into() };
-    let started = Instant::now();
-    let parcel = Parcel::compressed(chunk, gzip);
-    timings.compress += started.elapsed();
-    parcel
+    /// Makes a chunk ready for the sink, compressed where that compresses, and writes it where that can be done on the spot.
+    fn pack(
+        &self,
+        chunk: Chunk,
+        group_ends: &[u64],
+        gzip: Option<&mut Gzip>,
+        timings: &mut Timings,
+    ) -> (Vec<(u64, u64)>, Packed) {
+        let rows = row_groups::rows_of(&chunk, group_ends);
+        let started = Instant::now();
+        let parcel = match gzip {
+            Some(gzip) => Parcel::compressed(chunk, gzip),
+            None => chunk.into(),
+        };
+        timings.compress += started.elapsed();
+        let packed = match &self.lines {
+            Some(lines) => Packed::Written(lines.write_here(&parcel, self.deadline.map(|deadline| deadline.end))),
+            None => Packed::Ready(parcel),
+        };
+        (rows, packed)
+    }
 }
 
 /// Hands a step on. Returns whether anybody takes it.

@@ -133,8 +133,8 @@ impl Progress for () {
     fn advanced(&self, _rows: u64) {}
 }
 
-/// Steps that wait to be written, beside the one whose parcels are.
-const STEPS_AHEAD: usize = 1;
+/// Steps that wait to be written, beside the one whose parcels are: enough for threads to go on while another is woken.
+const STEPS_AHEAD: usize = 2;
 
 /// How objects are loaded.
 #[derive(Clone, Debug)]
@@ -320,6 +320,7 @@ impl Loader {
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
+                lines: sink.lines().cloned(),
                 parcels: self.options.concurrency,
                 threads: self.options.threads,
             },

@@ -35,24 +35,6 @@ impl RowGroups {
         }
     }
 
-    /// How many rows of which row groups a chunk has, each row group by one of its rows.
-    pub(super) fn rows_of(&self, chunk: &Chunk) -> Vec<(u64, u64)> {
-        let mut rows: Vec<(u64, u64)> = Vec::new();
-        let mut end = 0;
-        for lines in chunk.lines().chunk_by(|one, next| one.row == next.row) {
-            let row = lines[0].row;
-            match rows.last_mut() {
-                // Rows ascend, so that those before the end of the last one's row group are in it.
-                Some((_, count)) if row < end => *count += 1,
-                _ => {
-                    end = self.ends.get(group(row, &self.ends)).copied().unwrap_or(u64::MAX);
-                    rows.push((row, 1));
-                }
-            }
-        }
-        rows
-    }
-
     /// Those that are done, from the first that is loaded to the one before the first that is not done.
     pub(super) fn done(&self) -> Range<usize> {
         let size = |index: usize| self.ends[index] - index.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -79,6 +61,29 @@ impl RowGroups {
 /// The number of the row group that has `row`, of those that end at `ends`.
 fn group(row: u64, ends: &[u64]) -> usize {
     ends.partition_point(|end| *end <= row)
+}
+
+/// How many rows of which row groups, of those that end at `ends`, a chunk has: each row group by one of its rows.
+pub(super) fn rows_of(chunk: &Chunk, ends: &[u64]) -> Vec<(u64, u64)> {
+    let of = |row| group(row, ends);
+    match (chunk.lines().first(), chunk.lines().last()) {
+        (Some(first), Some(last)) if of(first.row) == of(last.row) => return vec![(first.row, chunk.rows())],
+        _ => {}
+    }
+    let mut rows: Vec<(u64, u64)> = Vec::new();
+    let mut end = 0;
+    for lines in chunk.lines().chunk_by(|one, next| one.row == next.row) {
+        let row = lines[0].row;
+        match rows.last_mut() {
+            // Rows ascend, so that those before the end of the last one's row group are in it.
+            Some((_, count)) if row < end => *count += 1,
+            _ => {
+                end = ends.get(of(row)).copied().unwrap_or(u64::MAX);
+                rows.push((row, 1));
+            }
+        }
+    }
+    rows
 }
 
 /// A rejected row with its row group, of those that end at `ends`.
@@ -137,6 +142,6 @@ mod tests {
     #[test]
     fn the_rows_of_a_chunk_are_counted_by_row_group() {
         let chunk = Chunk::of_lines(&"m x=1 1\n".repeat(25));
-        assert_eq!(groups(0..3).rows_of(&chunk), [(0, 10), (10, 10), (20, 5)]);
+        assert_eq!(rows_of(&chunk, &groups(0..3).ends), [(0, 10), (10, 10), (20, 5)]);
     }
 }

@@ -6,12 +6,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
-use super::convert::{Counted, Step};
+use super::convert::{Counted, Packed, Step};
 use super::row_groups::{self, RowGroups};
 use super::{LoadError, Progress};
 use crate::rejects::Keeper;
 use crate::report::{ObjectReport, RejectedRow};
-use crate::sink::{Delivery, Parcel, Sink};
+use crate::sink::{Delivery, Sink};
 
 /// Where the points of one object go, and who is told.
 pub(super) struct Writing<'a> {
@@ -41,14 +41,19 @@ impl Writing<'_> {
         let mut under_way = FuturesUnordered::new();
         // Rejected rows that wait to be kept. No step is taken meanwhile, but chunks under way go on.
         let mut waiting = FuturesUnordered::new();
-        let (mut parcels, mut more) = (Vec::new().into_iter(), true);
+        let (mut parcels, mut more) = (vec![].into_iter(), true);
         loop {
             while waiting.is_empty()
                 && under_way.len() < self.concurrency
-                && let Some(parcel) = parcels.next()
+                && let Some((rows, packed)) = parcels.next()
             {
-                let rows = self.row_groups.rows_of(Parcel::chunk(&parcel));
-                under_way.push(async move { (rows, sink.write(parcel, end).await) });
+                under_way.push(async move {
+                    let outcome = match packed {
+                        Packed::Ready(parcel) => sink.write(parcel, end).await,
+                        Packed::Written(outcome) => outcome,
+                    };
+                    (rows, outcome)
+                });
             }
             tokio::select! {
                 step = steps.recv(), if more && waiting.is_empty() && under_way.len() < self.concurrency => match step {

@@ -20,6 +20,7 @@ pub struct Line {
 pub struct Chunk {
     text: Text,
     lines: Vec<Line>,
+    rows: u64,
     spare: Spare,
 }
 
@@ -54,15 +55,15 @@ impl Chunk {
         let spare = self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let new = || (self.text.empty_like(), Vec::with_capacity(self.lines.len()));
         let (text, lines) = spare.unwrap_or_else(new);
-        Self { text, lines, spare: self.spare.clone() }
+        Self { text, lines, rows: 0, spare: self.spare.clone() }
     }
 
     /// A chunk of these lines, each of a row of its own, for tests of what takes chunks.
     #[cfg(test)]
     pub(crate) fn of_lines(body: &str) -> Self {
         let ends = body.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        let lines = ends.zip(0..).map(|(end, row)| Line { end, row }).collect();
-        Self { text: body.into(), lines, spare: Spare::default() }
+        let lines: Vec<_> = ends.zip(0..).map(|(end, row)| Line { end, row }).collect();
+        Self { text: body.into(), rows: lines.len() as u64, lines, spare: Spare::default() }
     }
 
     /// The line protocol.
@@ -87,7 +88,7 @@ impl Chunk {
 
     /// How many rows its points came from.
     pub fn rows(&self) -> u64 {
-        self.lines.chunk_by(|one, next| one.row == next.row).count() as u64
+        self.rows
     }
 
     /// The lines of each row, as ranges of line numbers, in order.
@@ -182,6 +183,7 @@ impl ChunkBuilder {
             let rest = self.split_off();
             self.full.push(mem::replace(&mut self.chunk, rest));
         }
+        self.chunk.rows += u64::from(points > 0);
         self.complete = self.chunk.lines.len();
         if self.complete >= self.limits.points || self.chunk.text.len() >= self.limits.bytes {
             self.complete = 0;
@@ -196,7 +198,7 @@ impl ChunkBuilder {
         let start = self.chunk.lines[self.complete - 1].end;
         let lines = self.chunk.lines.split_off(self.complete);
         let lines = lines.into_iter().map(|line| Line { end: line.end - start, row: line.row }).collect();
-        Chunk { text: self.chunk.text.split_off(start), lines, spare: self.chunk.spare.clone() }
+        Chunk { text: self.chunk.text.split_off(start), lines, rows: 0, spare: self.chunk.spare.clone() }
     }
 
     /// The chunks that are full.

@@ -3,18 +3,15 @@
 //! A file appears under its name when it is complete and not before. Until then its lines are in a temporary file beside
 //! it, which goes away when the writer is abandoned or dropped.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::mem;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 use super::{Delivery, Parcel, SinkError, Tries};
 use crate::config::Compression;
@@ -24,7 +21,6 @@ use crate::gzip::Gzip;
 #[derive(Clone, Debug)]
 pub struct LineWriter {
     output: Arc<Mutex<Output>>,
-    work: Arc<Work>,
     compresses: bool,
 }
 
@@ -57,7 +53,7 @@ impl LineWriter {
     }
 
     fn new(output: Output, compresses: bool) -> Self {
-        Self { output: Arc::new(Mutex::new(output)), work: Arc::default(), compresses }
+        Self { output: Arc::new(Mutex::new(output)), compresses }
     }
 
     /// Whether lines are compressed.
@@ -67,45 +63,44 @@ impl LineWriter {
 
     /// Writes the lines of a parcel; see [`Sink::write`](super::Sink::write).
     pub(super) async fn write(&self, parcel: Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
+        let this = self.clone();
+        blocking(move || this.write_here(&parcel, deadline)).await
+    }
+
+    /// The same on this thread, for as long as that takes: the disk, and the reader of a pipe, take the time that they take.
+    pub(crate) fn write_here(&self, parcel: &Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         let started = Instant::now();
-        let chunk = &parcel.chunk;
+        let Parcel { chunk, gzip } = parcel;
         if chunk.points() == 0 {
             return Ok(Delivery::default());
         }
-        let delivery = Delivery {
+        let mut output = self.output();
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            let (destination, tries) = (output.destination.to_string(), Tries { attempts: 0, elapsed: Duration::ZERO });
+            return Err(SinkError::DeadlineReached { destination, tries, source: None });
+        }
+        let bytes_written = match gzip.as_ref().filter(|_| self.compresses) {
+            Some(gzip) => output.write(gzip)?,
+            None if self.compresses => output.write(&Gzip::default().compress(chunk.body(), chunk.tokens()))?,
+            None => output.write(chunk.body())?,
+        };
+        Ok(Delivery {
             rows: chunk.rows(),
             points: chunk.points() as u64,
             line_protocol_bytes: chunk.body().len() as u64,
             requests: 1,
+            bytes_written,
+            latency: started.elapsed(),
             ..Delivery::default()
-        };
-        let compresses = self.compresses;
-        let bytes_written = self
-            .blocking(move |output| {
-                if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                    let tries = Tries { attempts: 0, elapsed: Duration::ZERO };
-                    return Err(SinkError::DeadlineReached {
-                        destination: output.destination.to_string(),
-                        tries,
-                        source: None,
-                    });
-                }
-                let Parcel { chunk, gzip } = parcel;
-                match gzip.filter(|_| compresses) {
-                    Some(gzip) => output.write(&gzip),
-                    None if compresses => output.write(&Gzip::default().compress(chunk.body(), chunk.tokens())),
-                    None => output.write(chunk.body()),
-                }
-            })
-            .await?;
-        Ok(Delivery { bytes_written, latency: started.elapsed(), ..delivery })
+        })
     }
 
     /// Gives the file its name; see [`Sink::finish`](super::Sink::finish).
     pub(super) async fn finish(&self) -> Result<(), SinkError> {
-        let compresses = self.compresses;
-        self.blocking(move |output| {
-            if compresses && output.bytes == 0 {
+        let this = self.clone();
+        blocking(move || {
+            let mut output = this.output();
+            if this.compresses && output.bytes == 0 {
                 // Nothing at all is no gzip file.
                 output.write(&Gzip::default().compress(&[], &[]))?;
             }
@@ -116,66 +111,24 @@ impl LineWriter {
 
     /// Removes an unfinished file; see [`Sink::abandon`](super::Sink::abandon).
     pub(super) async fn abandon(&self) {
-        self.blocking(|output| output.state = State::Closed).await;
+        let this = self.clone();
+        blocking(move || this.output().state = State::Closed).await;
     }
 
-    /// Does `work` where it may block: the disk, and the reader of a pipe, take the time that they take. One after the other
-    /// in the order of the calls, on one thread for as long as there is any, since each thread that wakes another costs
-    /// more than most writes.
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&mut Output) -> T + Send + 'static) -> T {
-        let (done, outcome) = oneshot::channel();
-        let work = Box::new(move |output: &mut Output| {
-            // What panics here has left the output as it is: errors close it. Who has gone does not want to know.
-            _ = done.send(panic::catch_unwind(AssertUnwindSafe(|| work(output))));
-        });
-        if self.work.add(work) {
-            let (work, output) = (Arc::clone(&self.work), Arc::clone(&self.output));
-            tokio::task::spawn_blocking(move || work.carry_out(&mut lock(&output)));
-        }
-        match outcome.await {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => panic::resume_unwind(panic),
-            // Given up, which happens to blocking work only when the runtime shuts down: then nobody waits here.
-            Err(_) => std::future::pending().await,
-        }
+    /// The output, when whoever has it is done with it.
+    fn output(&self) -> MutexGuard<'_, Output> {
+        // A lock is poisoned by a panic, and what panicked here has left the output as it is: errors close it.
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A lock is poisoned by a panic; none happens while it is held that would leave things half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is to be done with the output.
-#[derive(Default)]
-struct Work(Mutex<(VecDeque<Job>, bool)>);
-
-type Job = Box<dyn FnOnce(&mut Output) + Send>;
-
-impl Work {
-    /// Adds to it. Returns whether nobody is at it, so that somebody has to [carry it out](Self::carry_out).
-    fn add(&self, job: Job) -> bool {
-        let (jobs, busy) = &mut *lock(&self.0);
-        jobs.push_back(job);
-        !mem::replace(busy, true)
-    }
-
-    /// Does it until there is no more.
-    fn carry_out(&self, output: &mut Output) {
-        let next = || {
-            let (jobs, busy) = &mut *lock(&self.0);
-            *busy = !jobs.is_empty();
-            jobs.pop_front()
-        };
-        while let Some(job) = next() {
-            job(output);
-        }
-    }
-}
-
-impl fmt::Debug for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Work")
+/// Does `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await.map_err(JoinError::try_into_panic) {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // Cancelled, which happens to blocking work only when the runtime shuts down: then nobody waits here.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 

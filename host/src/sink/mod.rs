@@ -70,6 +70,14 @@ impl Sink {
         }
     }
 
+    /// What writes text, where threads that make parcels can write them on the spot: handing them to others takes longer.
+    pub(crate) fn lines(&self) -> Option<&LineWriter> {
+        match self {
+            Self::InfluxDb(_) => None,
+            Self::Lines(lines) => Some(lines),
+        }
+    }
+
     /// Asks the server, if there is one, whether it is there.
     ///
     /// # Errors
