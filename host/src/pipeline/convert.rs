@@ -1,12 +1,13 @@
 //! The threads that decode, convert, encode and compress.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, mpsc as thread_queue};
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
 use tokio::sync::mpsc;
 
+use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
 use super::{LoadError, blocking, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
@@ -17,8 +18,8 @@ use crate::report::{RejectedRow, Timings};
 use crate::sink::{Delivery, LineWriter, Parcel, SinkError};
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
-/// Batches that are decoded ahead of each thread that converts.
-const BATCHES_AHEAD: usize = 1;
+/// Bytes of batches that are decoded ahead, beside one batch, for each thread that converts beside the first.
+const BYTES_AHEAD: usize = 4 * 1024 * 1024;
 
 /// Batches that make a further thread worth its while.
 const BATCHES_A_THREAD: u64 = 4;
@@ -80,8 +81,8 @@ pub(super) struct Conversion {
     pub(super) threads: usize,
 }
 
-/// The batches that are decoded, for whichever thread comes first.
-type Batches = Arc<Mutex<thread_queue::Receiver<Result<Batch, SourceError>>>>;
+/// A batch that is decoded, or why it could not be.
+type Decoded = Result<Batch, SourceError>;
 
 /// An instance and the plan that it made.
 struct Planned {
@@ -121,15 +122,16 @@ impl Conversion {
         let rows = self.object.selected_rows(&self.selection)?;
         // A thread that would get a few batches is not worth its instance.
         let threads = (rows / (BATCHES_A_THREAD * self.rows_per_batch as u64)).clamp(1, self.threads as u64);
-        let (decoded, queue) = thread_queue::sync_channel(BATCHES_AHEAD * self.threads);
+        let further = usize::try_from(threads - 1).unwrap_or(usize::MAX);
+        let (decoded, queue) = ahead::queue(BYTES_AHEAD.saturating_mul(further));
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let (queue, failed) = (Arc::new(Mutex::new(queue)), Arc::new(AtomicBool::new(false)));
+        let failed = Arc::new(AtomicBool::new(false));
         let plan = first.plan.clone();
         let mut first = Some(first);
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
-                let (queue, failed) = (Arc::clone(&queue), Arc::clone(&failed));
+                let (queue, failed) = (queue.clone(), Arc::clone(&failed));
                 on_a_thread(move || {
                     let outcome = this.work(first, &plan, &queue, &failed, &steps);
                     if outcome.is_err() {
@@ -168,7 +170,7 @@ impl Conversion {
         &self,
         planned: Option<Planned>,
         plan: &Plan,
-        batches: &Batches,
+        batches: &Taker<Decoded>,
         failed: &AtomicBool,
         steps: &mpsc::Sender<Step>,
     ) -> Result<Converted, Stopped> {
@@ -191,11 +193,10 @@ impl Conversion {
             if failed.load(Ordering::Relaxed) {
                 return Ok(converted);
             }
-            // A thread that panics holds no batch of its own, and leaves the queue as it is.
             let waiting = Instant::now();
-            let batch = batches.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let batch = batches.take();
             converted.timings.convert_starved += waiting.elapsed();
-            let Ok(batch) = batch else { break };
+            let Some(batch) = batch else { break };
             let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
             let rows = batch.columns.num_rows();
             if rows == 0 {
@@ -264,7 +265,7 @@ fn send(step: Step, steps: &mpsc::Sender<Step>, timings: &mut Timings) -> bool {
 
 /// Decodes until there is nothing left, after an error, or until nobody takes the batches any more. Returns how long it
 /// worked and waited.
-fn decode(mut batches: source::Batches, decoded: &thread_queue::SyncSender<Result<Batch, SourceError>>) -> Timings {
+fn decode(mut batches: source::Batches, decoded: &Giver<Decoded>) -> Timings {
     let mut timings = Timings::default();
     loop {
         let started = Instant::now();
@@ -272,7 +273,8 @@ fn decode(mut batches: source::Batches, decoded: &thread_queue::SyncSender<Resul
         timings.decode += started.elapsed();
         let Some(batch) = batch else { return timings };
         let waiting = Instant::now();
-        let taken = decoded.send(batch).is_ok();
+        let size = batch.as_ref().map_or(0, |batch| batch.columns.get_array_memory_size());
+        let taken = decoded.give(batch, size);
         timings.decode_blocked += waiting.elapsed();
         if !taken {
             return timings;

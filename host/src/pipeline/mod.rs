@@ -5,6 +5,7 @@
 //! what was written until then is counted. Nothing is read ahead of a slow server but what the queues hold, so memory
 //! does not depend on the size of the object.
 
+mod ahead;
 mod convert;
 mod deadline;
 mod error;
