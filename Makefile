@@ -66,6 +66,7 @@ bench: wasm bench-tools ## Measure the loader beside what one would use instead,
 	$(call say,"building; the first time takes several minutes")
 	@$(BUILD)
 	$(call say,"measuring for about ten minutes; the machine should do nothing else")
+	@cargo bench --locked --workspace --bench stages
 	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
 
 # As cargo-fuzz does it without a sanitizer, which would look for what `unsafe` may do wrong: there is none here. So the
