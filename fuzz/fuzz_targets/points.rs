@@ -1,6 +1,6 @@
 //! As much of the loader's module as `gzip` imports.
 
-#[path = "../../host/src/points/text.rs"]
-mod text;
+#[path = "../../host/src/points/identity.rs"]
+mod identity;
 
-pub(crate) use text::{Identity, Token};
+pub(crate) use identity::{Identity, Token};

@@ -19,7 +19,7 @@ use crate::sink::{Delivery, LineWriter, Parcel, SinkError};
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
 /// Bytes of batches that are decoded ahead, beside one batch, for each thread that converts beside the first.
-const BYTES_AHEAD: usize = 4 * 1024 * 1024;
+const BYTES_AHEAD: usize = 8 * 1024 * 1024;
 
 /// Batches that make a further thread worth its while.
 const BATCHES_A_THREAD: u64 = 4;

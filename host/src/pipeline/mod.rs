@@ -134,8 +134,10 @@ impl Progress for () {
     fn advanced(&self, _rows: u64) {}
 }
 
-/// Steps that wait to be written, beside the one whose parcels are: enough for threads to go on while another is woken.
+/// Steps whose parcels wait to be written, beside the one whose parcels are.
 const STEPS_AHEAD: usize = 2;
+/// Steps whose parcels are written and wait to be counted: they are small, and threads go on while another is woken.
+const STEPS_BEHIND: usize = 32;
 
 /// How objects are loaded.
 #[derive(Clone, Debug)]
@@ -382,7 +384,8 @@ impl Loader {
         keeper: Option<&Keeper>,
         report: &mut ObjectReport,
     ) -> Result<bool, LoadError> {
-        let (steps, received) = mpsc::channel(STEPS_AHEAD);
+        let steps = if conversion.lines.is_some() { STEPS_BEHIND } else { STEPS_AHEAD };
+        let (steps, received) = mpsc::channel(steps);
         let writing = Writing {
             sink,
             concurrency: self.options.concurrency,

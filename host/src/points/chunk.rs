@@ -4,7 +4,8 @@ use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::text::{Text, Token};
+use super::identity::Token;
+use super::text::Text;
 
 /// One line of a [`Chunk`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +217,8 @@ impl ChunkBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::points::identity::Identity;
     use crate::points::line::Pieces;
-    use crate::points::text::Identity;
 
     fn append(builder: &mut ChunkBuilder, text: &str) {
         let mut line = builder.text().line(text.len());

@@ -12,11 +12,11 @@ use arrow::error::ArrowError;
 use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
+use super::identity::Identity;
 use super::layout::LayoutError;
 use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
 use super::rules::{Element, Unwritable};
-use super::text::Identity;
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 

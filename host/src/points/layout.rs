@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::dialect::{Dialect, Engines};
 use super::escape;
 use super::fields::FieldSlot;
+use super::identity::Identity;
 use super::line::Pieces;
 use super::rules::{Element, Unwritable};
 use super::tags::TagSlot;
-use super::text::Identity;
 use super::times::TimeText;
 use crate::converter::{Key, Plan, Point, Source};
 

@@ -3,8 +3,8 @@
 //! A line is written into memory that is there already, with one place to go on from, so that neither is looked after with
 //! each piece: what makes up a line is known beforehand to be no longer than that memory.
 
+use super::identity::{Identity, Token};
 use super::numbers::{self, Scale};
-use super::text::{Identity, Token};
 
 /// How much of a piece is copied at a time: a copy of fixed length is some moves, one of any length is a call. Few pieces
 /// are longer.

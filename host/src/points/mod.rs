@@ -10,6 +10,7 @@ mod dialect;
 mod encode;
 mod escape;
 mod fields;
+mod identity;
 mod layout;
 mod line;
 mod numbers;
@@ -24,10 +25,10 @@ mod translations;
 pub use chunk::{Chunk, ChunkBuilder, ChunkLimits, Line};
 pub use dialect::{Dialect, Engines};
 pub use encode::{EncodeError, Encoded, Encoder};
+pub use identity::{Identity, Token};
 pub use layout::LayoutError;
 pub use rejects::RejectedRow;
 pub use rules::Unwritable;
-pub use text::{Identity, Token};
 pub use translations::Mapping;
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use arrow::error::ArrowError;
 use super::dialect::{Dialect, Engines};
 use super::encode::{Choice, Codes, Inputs, RowProblem};
 use super::escape;
+use super::identity::Identity;
 use super::layout::LayoutError;
 use super::line::{OpenLine, Piece};
 use super::rules::{Element, Unwritable};
-use super::text::Identity;
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};
 

@@ -1,7 +1,7 @@
 //! Times as text.
 
+use super::identity::Identity;
 use super::line::{self, OpenLine, Piece};
-use super::text::Identity;
 
 /// A time as it ends a line: ` 1700000000000000000` and the newline. Lines that follow each other often have the same.
 #[derive(Debug)]
@@ -73,7 +73,8 @@ impl TimeText {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::points::text::{Text, Token};
+    use crate::points::identity::Token;
+    use crate::points::text::Text;
 
     /// Times after each other, as tokens with the number of their identity.
     fn write(times: &[i64]) -> Vec<(String, u32)> {
