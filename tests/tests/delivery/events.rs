@@ -67,7 +67,8 @@ fn the_same_object_at_once_leaves_the_same_points() {
 
 #[test]
 fn an_object_that_is_replaced_while_it_is_read_fails_and_is_not_mixed_with_the_new_one() {
-    // Several mebibytes, so that most of it is not read when the first points are written.
+    // Several mebibytes, and a thread that decodes little ahead, so that most of it is not read when the first points are
+    // written.
     let (rows, replacement) = (Rows::new(400_000), Rows::new(400_000).valued_from(1_000_000));
     let moto = Arc::new(site(&rows));
     let replace = Once::new();
@@ -81,7 +82,7 @@ fn an_object_that_is_replaced_while_it_is_read_fails_and_is_not_mixed_with_the_n
             Fault::None
         }
     });
-    let function = Function::start(settings(&moto, &server));
+    let function = Function::start(settings(&moto, &server).with("CONVERTER_THREADS", "1"));
     let invocation = function.invoke(&event(KEY));
     assert!(invocation.failed, "{}", invocation.answer);
     assert_eq!(invocation.answer["errorType"], "UnexpectedError", "{}", invocation.answer);
