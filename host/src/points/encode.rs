@@ -2,39 +2,26 @@
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
-use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::array::{Array, Int64Array, StringArray};
 use arrow::error::ArrowError;
 
 use super::chunk::ChunkBuilder;
-use super::coded::Coded;
 use super::dialect::{Dialect, Engines};
-use super::fields::{FieldSlot, constant_text};
+use super::error::{EncodeError, LayoutError};
+use super::fields::FieldSlot;
 use super::identity::Identity;
-use super::layout::{self, LayoutError, PointLayout};
+use super::inputs::{Choice, Inputs};
+use super::layout::{self, PointLayout};
 use super::line::OpenLine;
-use super::rejects::{INVALID_TIMESTAMP, NO_FIELDS, RejectedRow, UNWRITABLE};
+use super::rejects::{RejectedRow, RowProblem};
 use super::rules::Unwritable;
 use super::tags::TagSlot;
 use super::text::Text;
 use super::times::TimeText;
 use super::translations::{Mapping, Translation};
-use crate::converter::{Constant, Converted, Mask, Plan, Source};
+use crate::converter::{Converted, Plan, Source};
 use crate::source::{Batch, RowNumbers};
-
-/// Why a batch could not be encoded.
-#[derive(Debug, thiserror::Error)]
-pub enum EncodeError<E> {
-    /// The converter failed.
-    #[error(transparent)]
-    Mapping(E),
-    /// A column is not what the plan takes it for.
-    #[error("a column of the batch cannot be used as the plan says")]
-    Column(#[from] ArrowError),
-}
 
 /// What became of the rows of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,17 +108,10 @@ impl Encoder {
     ) -> Result<Encoded, EncodeError<M::Error>> {
         let rows = batch.columns.num_rows();
         let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
-        let mut inputs = Inputs {
-            columns: &self.columns,
-            translated_columns: &self.plan.translations,
-            batch: &batch.columns,
-            converted: &converted,
-            coded: HashMap::new(),
-            translated: Vec::new(),
-        };
+        let mut inputs = Inputs::new(&self.columns, &self.plan.translations, &batch.columns, &converted);
         for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
             let coded = inputs.coded(&Source::Column(*column))?;
-            inputs.translated.push(translation.translate(&coded, mapping).map_err(EncodeError::Mapping)?);
+            inputs.add_translated(translation.translate(&coded, mapping).map_err(EncodeError::Mapping)?);
         }
         for point in &mut self.points {
             point.bind(&mut inputs)?;
@@ -180,9 +160,9 @@ impl Encoder {
                     }
                 }
             }
-            if let Some(RowProblem { code, message }) = problem {
+            if let Some(problem) = problem {
                 chunks.discard_row();
-                encoded.rejected.push(RejectedRow { row: number, code, message });
+                encoded.rejected.push(problem.of_row(number));
             } else if chunks.end_row() == 0 {
                 encoded.filtered += 1;
             }
@@ -314,159 +294,5 @@ impl PointState {
             tag.write(&mut line);
         }
         Ok(line)
-    }
-}
-
-/// Why a row cannot become points.
-#[derive(Debug)]
-pub(super) struct RowProblem {
-    code: String,
-    message: String,
-}
-
-impl RowProblem {
-    #[cold]
-    fn timestamp() -> Self {
-        Self { code: INVALID_TIMESTAMP.to_owned(), message: "the row has no time that can be read".to_owned() }
-    }
-
-    #[cold]
-    fn timestamp_out_of_range() -> Self {
-        let message = "the row's time is outside of the range that InfluxDB keeps".to_owned();
-        Self { code: INVALID_TIMESTAMP.to_owned(), message }
-    }
-
-    #[cold]
-    fn no_fields() -> Self {
-        Self { code: NO_FIELDS.to_owned(), message: "the row has no field".to_owned() }
-    }
-
-    #[cold]
-    pub(super) fn missing(code: &str, what: &str) -> Self {
-        Self { code: code.to_owned(), message: format!("{what} is missing or not finite") }
-    }
-
-    #[cold]
-    #[expect(clippy::needless_pass_by_value, reason = "made for this message alone")]
-    pub(super) fn unwritable(what: String, reason: Unwritable) -> Self {
-        Self { code: UNWRITABLE.to_owned(), message: format!("{what} cannot be written: {reason}") }
-    }
-}
-
-/// The entry of a dictionary that each row of a batch has.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Codes {
-    /// The first entry in all rows.
-    #[default]
-    First,
-    Rows(ScalarBuffer<i32>),
-}
-
-impl Codes {
-    #[inline]
-    pub(super) fn get(&self, row: usize) -> i32 {
-        match self {
-            Self::First => 0,
-            Self::Rows(codes) => codes[row],
-        }
-    }
-}
-
-/// Which rows of a batch have something.
-#[derive(Clone, Debug)]
-pub(super) enum Choice {
-    All,
-    None,
-    Rows(BooleanBuffer),
-}
-
-impl Choice {
-    #[inline]
-    pub(super) fn has(&self, row: usize) -> bool {
-        match self {
-            Self::All => true,
-            Self::None => false,
-            Self::Rows(rows) => rows.value(row),
-        }
-    }
-}
-
-/// What a batch and its converter offer to bind tags and fields to.
-pub(super) struct Inputs<'a> {
-    columns: &'a [usize],
-    translated_columns: &'a [usize],
-    batch: &'a RecordBatch,
-    converted: &'a Converted,
-    /// Columns that were needed as text, by their index in the object.
-    coded: HashMap<usize, Coded>,
-    /// One dictionary for each translation.
-    translated: Vec<StringArray>,
-}
-
-impl Inputs<'_> {
-    /// The column of a source that is not translated and not constant.
-    pub(super) fn array(&self, source: &Source) -> Result<ArrayRef, ArrowError> {
-        let array = match source {
-            Source::Column(column) => {
-                self.columns.binary_search(column).ok().and_then(|position| self.batch.columns().get(position))
-            }
-            Source::Computed(index) => self.converted.computed.get(*index),
-            Source::Translated(_) | Source::Constant(_) => None,
-        };
-        array.map(Arc::clone).ok_or_else(|| ArrowError::SchemaError(format!("the batch has no {source:?}")))
-    }
-
-    fn coded(&mut self, source: &Source) -> Result<Coded, ArrowError> {
-        match source {
-            Source::Column(column) => {
-                if let Some(coded) = self.coded.get(column) {
-                    return Ok(coded.clone());
-                }
-                let coded = Coded::new(&self.array(source)?)?;
-                self.coded.insert(*column, coded.clone());
-                Ok(coded)
-            }
-            _ => Coded::new(&self.array(source)?),
-        }
-    }
-
-    /// A source as text: the code of each row and the dictionary.
-    pub(super) fn text(&mut self, source: &Source) -> Result<(Codes, StringArray), ArrowError> {
-        match source {
-            Source::Constant(constant) => Ok((Codes::First, StringArray::from(vec![constant_text(constant)]))),
-            Source::Translated(index) => {
-                let missing = || ArrowError::SchemaError(format!("the batch has no {source:?}"));
-                let column = *self.translated_columns.get(*index).ok_or_else(missing)?;
-                let dictionary = self.translated.get(*index).ok_or_else(missing)?.clone();
-                Ok((Codes::Rows(self.coded(&Source::Column(column))?.codes), dictionary))
-            }
-            Source::Column(_) | Source::Computed(_) => {
-                let coded = self.coded(source)?;
-                Ok((Codes::Rows(coded.codes), coded.dictionary))
-            }
-        }
-    }
-
-    /// A source as nanoseconds since the epoch.
-    fn times(&self, source: &Source) -> Result<Int64Array, ArrowError> {
-        if let Source::Constant(Constant::Integer(time)) = source {
-            return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
-        }
-        let array = self.array(source)?;
-        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
-        let times = match array.data_type() {
-            DataType::Timestamp(..) => array.as_primitive::<TimestampNanosecondType>().values(),
-            DataType::Int64 => array.as_primitive::<Int64Type>().values(),
-            other => return Err(ArrowError::CastError(format!("{other} is not a time"))),
-        };
-        Ok(Int64Array::new(times.clone(), nulls))
-    }
-
-    pub(super) fn choice(&self, mask: Option<usize>) -> Choice {
-        match mask.map(|mask| self.converted.masks.get(mask)) {
-            None | Some(Some(Mask::All)) => Choice::All,
-            Some(None | Some(Mask::None)) => Choice::None,
-            Some(Some(Mask::Rows(rows))) => Choice::Rows(rows.values().clone()),
-        }
     }
 }

@@ -10,12 +10,13 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
 use super::dialect::{Dialect, Engines};
-use super::encode::{Choice, Codes, Inputs, RowProblem};
+use super::error::LayoutError;
 use super::escape;
 use super::identity::Identity;
-use super::layout::LayoutError;
+use super::inputs::{Choice, Codes, Inputs, constant_text};
 use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
+use super::rejects::RowProblem;
 use super::rules::{Element, Unwritable};
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
@@ -347,15 +348,4 @@ fn constant_token(constant: &Constant, write_as: FieldType, dialect: Dialect) ->
         (Constant::Text(text), _) => escape::field_text(text, dialect, &mut token)?,
     }
     Ok(Some(token))
-}
-
-/// A constant as text, or none where it is missing: not finite.
-pub(super) fn constant_text(constant: &Constant) -> Option<String> {
-    match constant {
-        Constant::Boolean(value) => Some(value.to_string()),
-        Constant::Integer(value) => Some(value.to_string()),
-        Constant::Unsigned(value) => Some(value.to_string()),
-        Constant::Float(value) => value.is_finite().then(|| zmij::Buffer::new().format_finite(*value).to_owned()),
-        Constant::Text(text) => Some(text.clone()),
-    }
 }

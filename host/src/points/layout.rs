@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::dialect::{Dialect, Engines};
+use super::error::LayoutError;
 use super::escape;
 use super::fields::FieldSlot;
 use super::identity::Identity;
@@ -12,38 +13,6 @@ use super::rules::{Element, Unwritable};
 use super::tags::TagSlot;
 use super::times::TimeText;
 use crate::converter::{Key, Plan, Point, Source};
-
-/// Why a plan cannot be encoded at all.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} `{}` cannot be written", on_one_line(.name))]
-pub struct LayoutError {
-    /// What it names: `measurement`, `tag key` or `field key`.
-    pub what: &'static str,
-    /// The name.
-    pub name: String,
-    /// Why not.
-    #[source]
-    pub reason: Unwritable,
-}
-
-impl LayoutError {
-    pub(super) fn new(what: &'static str, name: &str, reason: Unwritable) -> Self {
-        Self { what, name: name.to_owned(), reason }
-    }
-}
-
-/// The name as it is, but for control characters, which are escaped as in Rust: a name must not forge a line of a log.
-pub(super) fn on_one_line(name: &str) -> String {
-    let mut line = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
 
 /// The names that a plan gives to tags and fields of a measurement.
 #[derive(Debug, Default)]

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use arrow::error::ArrowError;
 
 use super::dialect::{Dialect, Engines};
-use super::encode::{Choice, Codes, Inputs, RowProblem};
+use super::error::LayoutError;
 use super::escape;
 use super::identity::Identity;
-use super::layout::LayoutError;
+use super::inputs::{Choice, Codes, Inputs};
 use super::line::{OpenLine, Piece};
+use super::rejects::RowProblem;
 use super::rules::{Element, Unwritable};
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};

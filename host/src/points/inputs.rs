@@ -1,0 +1,158 @@
+//! What a batch and its converter offer to tags, fields and times.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
+use arrow::error::ArrowError;
+
+use super::coded::Coded;
+use crate::converter::{Constant, Converted, Mask, Source};
+
+/// The entry of a dictionary that each row of a batch has.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Codes {
+    /// The first entry in all rows.
+    #[default]
+    First,
+    Rows(ScalarBuffer<i32>),
+}
+
+impl Codes {
+    #[inline]
+    pub(super) fn get(&self, row: usize) -> i32 {
+        match self {
+            Self::First => 0,
+            Self::Rows(codes) => codes[row],
+        }
+    }
+}
+
+/// Which rows of a batch have something.
+#[derive(Clone, Debug)]
+pub(super) enum Choice {
+    All,
+    None,
+    Rows(BooleanBuffer),
+}
+
+impl Choice {
+    #[inline]
+    pub(super) fn has(&self, row: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Rows(rows) => rows.value(row),
+        }
+    }
+}
+
+/// What a batch and its converter offer to bind tags and fields to.
+pub(super) struct Inputs<'a> {
+    columns: &'a [usize],
+    translated_columns: &'a [usize],
+    batch: &'a RecordBatch,
+    converted: &'a Converted,
+    /// Columns that were needed as text, by their index in the object.
+    coded: HashMap<usize, Coded>,
+    /// One dictionary for each translation.
+    translated: Vec<StringArray>,
+}
+
+impl<'a> Inputs<'a> {
+    /// What `columns` of the object have in a batch, of which some are translated, and what a converter made of it.
+    pub(super) fn new(
+        columns: &'a [usize],
+        translated_columns: &'a [usize],
+        batch: &'a RecordBatch,
+        converted: &'a Converted,
+    ) -> Self {
+        Self { columns, translated_columns, batch, converted, coded: HashMap::new(), translated: Vec::new() }
+    }
+
+    /// Adds the dictionary of the next translation.
+    pub(super) fn add_translated(&mut self, dictionary: StringArray) {
+        self.translated.push(dictionary);
+    }
+
+    /// The column of a source that is not translated and not constant.
+    pub(super) fn array(&self, source: &Source) -> Result<ArrayRef, ArrowError> {
+        let array = match source {
+            Source::Column(column) => {
+                self.columns.binary_search(column).ok().and_then(|position| self.batch.columns().get(position))
+            }
+            Source::Computed(index) => self.converted.computed.get(*index),
+            Source::Translated(_) | Source::Constant(_) => None,
+        };
+        array.map(Arc::clone).ok_or_else(|| ArrowError::SchemaError(format!("the batch has no {source:?}")))
+    }
+
+    /// A source that is not translated and not constant, as codes into a dictionary.
+    pub(super) fn coded(&mut self, source: &Source) -> Result<Coded, ArrowError> {
+        match source {
+            Source::Column(column) => {
+                if let Some(coded) = self.coded.get(column) {
+                    return Ok(coded.clone());
+                }
+                let coded = Coded::new(&self.array(source)?)?;
+                self.coded.insert(*column, coded.clone());
+                Ok(coded)
+            }
+            _ => Coded::new(&self.array(source)?),
+        }
+    }
+
+    /// A source as text: the code of each row and the dictionary.
+    pub(super) fn text(&mut self, source: &Source) -> Result<(Codes, StringArray), ArrowError> {
+        match source {
+            Source::Constant(constant) => Ok((Codes::First, StringArray::from(vec![constant_text(constant)]))),
+            Source::Translated(index) => {
+                let missing = || ArrowError::SchemaError(format!("the batch has no {source:?}"));
+                let column = *self.translated_columns.get(*index).ok_or_else(missing)?;
+                let dictionary = self.translated.get(*index).ok_or_else(missing)?.clone();
+                Ok((Codes::Rows(self.coded(&Source::Column(column))?.codes), dictionary))
+            }
+            Source::Column(_) | Source::Computed(_) => {
+                let coded = self.coded(source)?;
+                Ok((Codes::Rows(coded.codes), coded.dictionary))
+            }
+        }
+    }
+
+    /// A source as nanoseconds since the epoch.
+    pub(super) fn times(&self, source: &Source) -> Result<Int64Array, ArrowError> {
+        if let Source::Constant(Constant::Integer(time)) = source {
+            return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
+        }
+        let array = self.array(source)?;
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
+        let times = match array.data_type() {
+            DataType::Timestamp(..) => array.as_primitive::<TimestampNanosecondType>().values(),
+            DataType::Int64 => array.as_primitive::<Int64Type>().values(),
+            other => return Err(ArrowError::CastError(format!("{other} is not a time"))),
+        };
+        Ok(Int64Array::new(times.clone(), nulls))
+    }
+
+    /// The rows that a mask chooses.
+    pub(super) fn choice(&self, mask: Option<usize>) -> Choice {
+        match mask.map(|mask| self.converted.masks.get(mask)) {
+            None | Some(Some(Mask::All)) => Choice::All,
+            Some(None | Some(Mask::None)) => Choice::None,
+            Some(Some(Mask::Rows(rows))) => Choice::Rows(rows.values().clone()),
+        }
+    }
+}
+
+/// A constant as text, or none where it is missing: not finite.
+pub(super) fn constant_text(constant: &Constant) -> Option<String> {
+    match constant {
+        Constant::Boolean(value) => Some(value.to_string()),
+        Constant::Integer(value) => Some(value.to_string()),
+        Constant::Unsigned(value) => Some(value.to_string()),
+        Constant::Float(value) => value.is_finite().then(|| zmij::Buffer::new().format_finite(*value).to_owned()),
+        Constant::Text(text) => Some(text.clone()),
+    }
+}
