@@ -160,15 +160,18 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
 
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
     /// A program that says where the target's standard library would be.
+    ///
+    /// Another process writes it: what this one has open for writing, children inherit that tests beside this one start, and
+    /// until they have become another program the file is busy and cannot be run.
     fn rustc(directory: &Path, script: &str) -> PathBuf {
         let path = directory.join("rustc");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod 755 "$1""#;
+        let written = Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(script).status().unwrap();
+        assert!(written.success());
         path
     }
 
