@@ -40,6 +40,20 @@ fn log_panics() {
     }));
 }
 
+/// A text as it is, but for control characters, which are escaped as in Rust: what comes from outside must not forge a line
+/// of a log, nor tell a terminal what to do.
+pub(crate) fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
 /// Does work that blocks on a thread of its own. What is logged there, by converters too, stands in the caller's span, so
 /// that it says which invocation and object it is about.
 pub fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
@@ -65,5 +79,15 @@ pub fn start(level: LevelFilter, format: LogFormat) {
     // Said first of all: a setting with a slip of the pen is as good as not set.
     for slip in config::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("{slip}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_makes_a_line_of_its_own_or_a_command_for_a_terminal() {
+        assert_eq!(on_one_line("\u{1b}[2J\n é"), "\\u{1b}[2J\\n é");
     }
 }

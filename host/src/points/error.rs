@@ -3,6 +3,7 @@
 use arrow::error::ArrowError;
 
 use super::rules::Unwritable;
+use crate::logs::on_one_line;
 
 /// Why a plan cannot be encoded at all.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,19 +22,6 @@ impl LayoutError {
     pub(super) fn new(what: &'static str, name: &str, reason: Unwritable) -> Self {
         Self { what, name: name.to_owned(), reason }
     }
-}
-
-/// The name as it is, but for control characters, which are escaped as in Rust: a name must not forge a line of a log.
-pub(super) fn on_one_line(name: &str) -> String {
-    let mut line = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_control() {
-            line.extend(character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
 }
 
 /// Why a batch could not be encoded.

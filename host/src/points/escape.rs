@@ -43,7 +43,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
-    use crate::points::error::on_one_line;
+    use crate::logs::on_one_line;
     use crate::points::rules::Element::{FieldKey, Measurement, TagKey, TagValue};
 
     const DIALECTS: [Dialect; 4] = [Dialect::V1, Dialect::V2, Dialect::V3, Dialect::Any];

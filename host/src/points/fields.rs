@@ -45,8 +45,6 @@ pub(super) struct FieldSlot {
     /// `,key=`, escaped; empty for a translated key.
     prefix: Pieces,
     cells: Cells,
-    /// `false` and `true`.
-    booleans: Pieces,
     /// For text: `,key="value"`, or the value alone for a translated key.
     tokens: Tokens,
     /// For a translated key: `,key=`.
@@ -73,16 +71,12 @@ impl FieldSlot {
                 .map_err(|reason| LayoutError::new("field key", name, reason))?;
             prefix.push(b'=');
         }
-        let mut booleans = Pieces::default();
-        booleans.push(b"false");
-        booleans.push(b"true");
         Ok(Self {
             field: field.clone(),
             dialect,
             tags: Arc::clone(tags),
             prefix: Pieces::from(&*prefix),
             cells: Cells::Same(Ok(None)),
-            booleans,
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
@@ -249,7 +243,7 @@ impl FieldSlot {
                     return Ok(false);
                 }
                 self.write_prefix(line);
-                line.token(self.booleans.get(usize::from(values.value(row))), Identity::NONE);
+                line.boolean(values.value(row));
             }
             Cells::Texts(codes) => {
                 let code = codes.get(row);

@@ -91,16 +91,22 @@ impl Pieces {
 #[derive(Debug)]
 pub(super) struct OpenLine<'a> {
     /// The memory that is left.
-    pub(super) memory: &'a mut [u8],
+    memory: &'a mut [u8],
     /// How much of it is written.
-    pub(super) length: usize,
+    length: usize,
     /// How long the text before the line is; the line is added to it at its end.
-    pub(super) text: &'a mut usize,
+    text: &'a mut usize,
     /// The tokens of the text, where they are kept.
-    pub(super) tokens: Option<&'a mut Vec<Token>>,
+    tokens: Option<&'a mut Vec<Token>>,
 }
 
-impl OpenLine<'_> {
+impl<'a> OpenLine<'a> {
+    /// A line in `memory`, after a text of so many bytes with these tokens, if they are kept.
+    #[inline]
+    pub(super) fn new(memory: &'a mut [u8], text: &'a mut usize, tokens: Option<&'a mut Vec<Token>>) -> Self {
+        Self { memory, length: 0, text, tokens }
+    }
+
     /// How much is written.
     #[inline]
     pub(super) fn len(&self) -> usize {
@@ -140,6 +146,15 @@ impl OpenLine<'_> {
     pub(super) fn unsigned(&mut self, number: u64, suffix: u8) {
         self.length += numbers::write_unsigned(number, self.room());
         self.suffix(suffix);
+    }
+
+    /// Appends `true` or `false`.
+    #[inline(always)]
+    pub(super) fn boolean(&mut self, value: bool) {
+        let text = if value { "true" } else { "false" };
+        self.memory[self.length..][..text.len()].copy_from_slice(text.as_bytes());
+        self.length += text.len();
+        self.mark(Identity::NONE);
     }
 
     #[inline(always)]

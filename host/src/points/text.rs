@@ -68,7 +68,7 @@ impl Text {
             self.grow(end);
         }
         let memory = &mut self.memory[self.length..];
-        OpenLine { memory, length: 0, text: &mut self.length, tokens: self.marked.then_some(&mut self.tokens) }
+        OpenLine::new(memory, &mut self.length, self.marked.then_some(&mut self.tokens))
     }
 
     #[cold]

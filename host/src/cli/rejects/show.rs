@@ -8,6 +8,7 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::cli::summary::grouped;
 use crate::cli::{CliError, complain, print};
+use crate::logs::on_one_line;
 use crate::rejects::{self, Line, RejectsError, Snapshot};
 use crate::report::{Failure, FailureKind};
 
@@ -120,7 +121,13 @@ fn table(entries: &Entries) -> String {
         if (rows.len() as u64) < *count {
             named.push("…".to_owned());
         }
-        table.add_row([grouped(*count), visible(code), named.join(", "), visible(message), visible(object)]);
+        table.add_row([
+            grouped(*count),
+            on_one_line(code),
+            named.join(", "),
+            on_one_line(message),
+            on_one_line(object),
+        ]);
     }
     if entries.len() > 1 {
         let total = entries.values().map(|entry| entry.count).sum();
@@ -130,14 +137,6 @@ fn table(entries: &Entries) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{table}\n")
-}
-
-/// Text of a line, which may come from anywhere, as a terminal may show it.
-fn visible(text: &str) -> String {
-    let shown = |character: char| {
-        if character.is_control() { character.escape_default().collect() } else { character.to_string() }
-    };
-    text.chars().map(shown).collect()
 }
 
 #[cfg(test)]

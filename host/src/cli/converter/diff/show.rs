@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::compare::{Both, Comparison, Counts, Difference, Kind};
 use super::{Failed, Found, Version};
+use crate::logs::on_one_line;
 use crate::report::Failure;
 
 /// How many values of tags are named.
@@ -57,7 +58,7 @@ pub(super) fn compared(comparison: &Comparison, objects: usize) -> String {
     for (title, rows) in parts.iter().filter(|(_, rows)| !rows.is_empty()) {
         text.push_str(&format!("\n{title}\n"));
         for (name, of) in rows {
-            text.push_str(&format!("  {}: {}\n", printable(name), counts(*of)));
+            text.push_str(&format!("  {}: {}\n", on_one_line(name), counts(*of)));
         }
     }
     rejected(comparison, &mut text);
@@ -98,7 +99,7 @@ fn rejected(comparison: &Comparison, text: &mut String) {
         text.push_str("\nrows\n");
     }
     for (title, codes) in parts.iter().filter(|(_, codes)| !codes.is_empty()) {
-        let codes: Vec<String> = codes.iter().map(|(code, rows)| format!("{rows} {}", printable(code))).collect();
+        let codes: Vec<String> = codes.iter().map(|(code, rows)| format!("{rows} {}", on_one_line(code))).collect();
         text.push_str(&format!("  {title}: {}\n", codes.join(", ")));
     }
     if *rejected_otherwise > 0 {
@@ -108,7 +109,7 @@ fn rejected(comparison: &Comparison, text: &mut String) {
 
 /// A difference: a point that one version makes as its line, one that both make with the fields that differ.
 fn whole(Difference { kind, series, time, fields }: &Difference, text: &mut String) {
-    let series = printable(series);
+    let series = on_one_line(series);
     let absent = || "none".to_owned();
     match kind {
         Kind::Added | Kind::Removed => {
@@ -116,31 +117,19 @@ fn whole(Difference { kind, series, time, fields }: &Difference, text: &mut Stri
             let fields: Vec<String> = fields
                 .iter()
                 .filter_map(|field| Some((&field.key, field.new.as_ref().or(field.old.as_ref())?)))
-                .map(|(key, value)| format!("{}={}", printable(key), printable(value)))
+                .map(|(key, value)| format!("{}={}", on_one_line(key), on_one_line(value)))
                 .collect();
             text.push_str(&format!("{sign} {series} {} {time}\n", fields.join(",")));
         }
         Kind::Changed => {
             text.push_str(&format!("~ {series} {time}\n"));
             for field in fields {
-                let [old, new] = [&field.old, &field.new].map(|value| value.as_deref().map_or_else(absent, printable));
-                text.push_str(&format!("    {}: {old} → {new}\n", printable(&field.key)));
+                let [old, new] =
+                    [&field.old, &field.new].map(|value| value.as_deref().map_or_else(absent, on_one_line));
+                text.push_str(&format!("    {}: {old} → {new}\n", on_one_line(&field.key)));
             }
         }
     }
-}
-
-/// A text on one line, without what a terminal would obey.
-fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
 }
 
 /// One line of JSON.
@@ -242,10 +231,5 @@ mod tests {
         - a,t=y f=1 1
         + b,t=x f=1 1
         "#);
-    }
-
-    #[test]
-    fn nothing_in_a_point_reaches_the_terminal_as_a_command() {
-        assert_eq!(printable("\u{1b}[2J\n é"), "\\u{1b}[2J\\n é");
     }
 }
