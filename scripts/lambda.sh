@@ -25,7 +25,7 @@ for architecture in x86_64 arm64; do
         continue
     fi
     printf '%s\n' "lambda: building for $architecture; the first time takes a quarter of an hour"
-    cargo lambda build --quiet --release --locked "$flag" --package influxdb-loader --bin lambda \
+    cargo lambda build --quiet --profile deployed --locked "$flag" --package influxdb-loader --bin lambda \
         --output-format zip --lambda-dir "$OUTPUT/$architecture"
     zip=$OUTPUT/$architecture/lambda/bootstrap.zip
     size=$(wc -c <"$zip")

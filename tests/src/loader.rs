@@ -172,9 +172,7 @@ pub(crate) fn programs() -> &'static Programs {
 
 fn build() -> Programs {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // The whole workspace, with `--examples` (there are none), makes cargo choose the features that it chooses for
-    // `cargo test --workspace`. With others it would compile wasmtime once more.
-    command.args(["build", "--release", "--workspace", "--bins", "--examples"]);
+    command.args(["build", "--release", "--package", "influxdb-loader", "--bins"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     command.current_dir(workspace());
     // What `cargo test` sets for this process would look like a change of environment to build scripts.

@@ -124,6 +124,8 @@ impl Toolchain {
             // What the outer toolchain put on the library path is not for Debian's compiler.
             command
                 .arg("-Zbuild-std=std,panic_abort")
+                // None of them: this target has no backtraces, and what reads debugging information takes time to build.
+                .arg("-Zbuild-std-features=")
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
                 .env_remove("LD_LIBRARY_PATH");

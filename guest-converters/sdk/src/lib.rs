@@ -50,10 +50,13 @@
 //!
 //! The same code compiles natively, so that converters are tested by plain `cargo test`: see [`testing`].
 
-// What `wit-bindgen` generates names this crate from outside, also when it is expanded inside.
+// What `wit-bindgen` generates names this crate from outside.
 extern crate self as converter_sdk;
 
 pub mod bindings;
+#[rustfmt::skip]
+#[allow(missing_docs, unsafe_code, unreachable_pub, rust_2018_idioms, clippy::all, reason = "generated")]
+mod generated;
 pub mod log;
 pub mod parse;
 mod strings;

@@ -259,7 +259,9 @@ enum CliError {
     Print(#[source] io::Error),
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command that the process was started with. It makes its own runtime, so that everything is compiled with the
+/// library: what is asynchronous is compiled where it is waited for.
+#[tokio::main]
 pub async fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let result = async {

@@ -6,24 +6,43 @@ mod loading;
 mod log;
 
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::Instrument;
+use tracing::level_filters::LevelFilter;
 
 pub use function::{Function, StartError};
 
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
+use crate::logs;
 use crate::pipeline::Deadline;
 use crate::report::InvocationError;
 
-/// Serves invocations until Lambda ends the process.
-///
-/// # Errors
-///
-/// When the function cannot start, or Lambda's runtime interface fails.
-pub async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
+/// Serves invocations until Lambda ends the process. It makes its own runtime, as the command line does.
+#[tokio::main]
+pub async fn run() -> ExitCode {
+    let config = match Config::from_environment() {
+        Ok(config) => config,
+        Err(error) => {
+            logs::start(LevelFilter::ERROR, LogFormat::default());
+            tracing::error!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    logs::start(config.log_level, config.log_format);
+    match serve(&config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("cannot serve: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
     let function = Function::new(config)?;
     let margin = config.deadline_margin;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

@@ -54,7 +54,7 @@ impl Module {
         );
         let package = resolve.push_str("evil.wit", &wit).unwrap();
         let world = resolve.select_world(&[package], Some("evil")).unwrap();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
         ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
     }
 }
