@@ -15,6 +15,7 @@ mod identity;
 mod inputs;
 mod layout;
 mod line;
+mod line_end;
 mod numbers;
 mod rejects;
 mod rules;
