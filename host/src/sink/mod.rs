@@ -89,6 +89,14 @@ impl Sink {
         }
     }
 
+    /// What the bucket keeps, in words, where the server has to be asked for it: 2.x tells it with each point that it refuses.
+    pub async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.retention(deadline).await,
+            Self::Lines(_) => None,
+        }
+    }
+
     /// Whom the points are for: they keep to the rules of the engine, or of every engine where there is no server.
     ///
     /// # Errors
