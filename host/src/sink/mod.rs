@@ -19,7 +19,7 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, Tries};
-pub use health::HealthCheck;
+pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
 pub use parcel::Parcel;
