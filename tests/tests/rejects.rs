@@ -397,7 +397,7 @@ fn rows_that_the_server_refused_are_loaded_once_it_takes_them() {
     let rejected = lines(&fs::read_to_string(kept.file()).unwrap());
     let told: Vec<(u64, &str)> =
         rejected.iter().map(|line| (line["row"].as_u64().unwrap(), line["code"].as_str().unwrap())).collect();
-    assert_eq!(told, [(0, "server-rejected"), (2, "invalid-timestamp")]);
+    assert_eq!(told, [(0, "type-conflict"), (2, "invalid-timestamp")]);
     assert_eq!(rejected[0]["columns"]["value"], 1.5);
 
     influxdb.query(DATABASE, "DROP MEASUREMENT consumption_data");

@@ -83,7 +83,7 @@ fn write_file(directory: &Path, rows: usize) -> PathBuf {
 
 /// Under which code a row is rejected, if it is: that of a row without a time first, since that is found first.
 fn code(row: usize) -> Option<&'static str> {
-    [(WITHOUT_TIME, "invalid-timestamp"), (WITHOUT_VALUE, "invalid-value"), (REFUSED, "server-rejected")]
+    [(WITHOUT_TIME, "invalid-timestamp"), (WITHOUT_VALUE, "invalid-value"), (REFUSED, "refused")]
         .into_iter()
         .find_map(|(one_in, code)| row.is_multiple_of(one_in).then_some(code))
 }

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::{CliError, print};
 use crate::config::Config;
-use crate::sink::{Health, HealthCheck, InfluxDb, Probe};
+use crate::sink::{Depth, Health, HealthCheck, InfluxDb, Probe};
 
 /// Prints what InfluxDB answers. Returns true: a server that is not well is an error, after what is known of it.
-pub(super) async fn health(config: &Config, deep: bool, as_json: bool) -> Result<bool, CliError> {
+pub(super) async fn health(config: &Config, depth: Depth, as_json: bool) -> Result<bool, CliError> {
     let sink = InfluxDb::new(config.influxdb()?, &config.write)?.into();
-    let check = HealthCheck::run(&sink, deep, None).await;
+    let check = HealthCheck::run(&sink, depth, None).await;
     if check.health.is_some() {
         print(&if as_json { format!("{}\n", json!(check)) } else { text(&check) })?;
     }
@@ -32,9 +32,12 @@ fn text(check: &HealthCheck) -> String {
         line("version", version.as_deref().unwrap_or("not told"));
         line("latency", &milliseconds(*latency));
     }
-    if let Some(Probe { write, read }) = check.probe {
-        line("write", &milliseconds(write));
-        line("read", &milliseconds(read));
+    if let Some(Probe { write, read }) = &check.probe {
+        line("write", &milliseconds(*write));
+        line("read", &read.as_ref().map_or_else(|_| "not allowed".to_owned(), |read| milliseconds(*read)));
+    }
+    if let Some(remark) = check.remark() {
+        line("remark", &remark);
     }
     text
 }

@@ -28,7 +28,7 @@ use crate::pipeline::LoadError;
 use crate::registry::RegistryError;
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
-use crate::sink::SinkError;
+use crate::sink::{Depth, SinkError};
 use crate::source::SourceError;
 
 /// Loads Parquet files into InfluxDB through sandboxed WebAssembly converters.
@@ -109,11 +109,17 @@ little memory costs least.")]
     /// Exits with 0 only when it is.
     #[command(after_help = "Examples:
   influxdb-loader health
-  influxdb-loader health --deep --json")]
+  influxdb-loader health --deep --json
+  influxdb-loader health --deep --read")]
     Health {
         /// Also write a point, of the measurement influxdb_loader_probe, and read it back. The point stays.
+        ///
+        /// A token that may write and not read is well: a remark says so.
         #[arg(long)]
         deep: bool,
+        /// As --deep, but a token that may not read is not well.
+        #[arg(long)]
+        read: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -280,7 +286,14 @@ pub async fn run() -> ExitCode {
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
-            Command::Health { deep, json } => health::health(&config, deep, json).await,
+            Command::Health { deep, read, json } => {
+                let depth = match (deep, read) {
+                    (_, true) => Depth::Read,
+                    (true, false) => Depth::Write,
+                    (false, false) => Depth::Shallow,
+                };
+                health::health(&config, depth, json).await
+            }
         }
     };
     match result.await {

@@ -42,6 +42,7 @@ pub(super) fn text(report: &Report) -> String {
 fn name(object: &ObjectReport) -> String {
     match object.failure {
         None => object.object.clone(),
+        Some(_) if object.is_rejected() => format!("{} (rejected)", object.object),
         Some(_) => format!("{} (failed)", object.object),
     }
 }

@@ -12,7 +12,7 @@ use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Target};
 use crate::metrics::Metrics;
 use crate::pipeline::{Deadline, LoadError, Loader, sink_failure_kind};
 use crate::report::{Answer, Failure, FailureKind, ItemReport, ObjectReport, Report, answer, answer_health};
-use crate::sink::{HealthCheck, InfluxDb, Sink, SinkError};
+use crate::sink::{Depth, HealthCheck, InfluxDb, Sink, SinkError};
 
 /// Why the function cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -77,10 +77,14 @@ impl Function {
     }
 
     async fn health(&self, caller: Caller, deep: bool, deadline: Option<Deadline>) -> Answer {
-        let check = HealthCheck::run(&self.sink, deep, deadline.map(|deadline| deadline.end)).await;
+        let depth = if deep { Depth::Write } else { Depth::Shallow };
+        let check = HealthCheck::run(&self.sink, depth, deadline.map(|deadline| deadline.end)).await;
         let failure = check.problem.as_ref().map(|error| Failure::new(sink_failure_kind(error), error));
         if let Some(failure) = &failure {
             tracing::error!(error_type = failure.error_type().name(), "{failure}");
+        }
+        if let Some(remark) = check.remark() {
+            tracing::info!("{remark}");
         }
         answer_health(caller, &json!(check), failure.as_ref())
     }

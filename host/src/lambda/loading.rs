@@ -107,7 +107,7 @@ impl<'a> Loading<'a> {
         for place in places {
             let Target::Object(object) = &targets[*place] else { continue };
             let outcome = self.object(object).await;
-            if outcome.1.failure.is_none() && outcome.1.remaining.is_none() {
+            if !outcome.1.has_failed() && outcome.1.remaining.is_none() {
                 last_loaded = Some(object);
             }
             outcomes.push((*place, vec![outcome]));

@@ -4,7 +4,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use crate::event::ObjectReference;
-use crate::report::{Answer, FailureKind, ObjectReport, Report, Status};
+use crate::report::{Answer, FailureKind, ObjectReport, Report};
 
 /// What every line says that is about an object; what is found out on the way is added by the pipeline.
 pub(super) fn span(object: &ObjectReference) -> Span {
@@ -65,7 +65,8 @@ pub(super) fn event(report: &Report, answer: &Answer) {
         }
     }
     // What is left is a failure to those who cannot go on with it.
-    if let (Err(error), Status::Partial) = (answer, report.status()) {
+    let failed = report.first_failure().is_some_and(|failure| !failure.is_rejection());
+    if let (Err(error), true, false) = (answer, report.has_left(), failed) {
         tracing::error!(error_type = error.error_type.name(), "{error}");
     }
     let count = |wanted: fn(&&ObjectReport) -> bool| report.objects.iter().filter(wanted).count();
@@ -73,7 +74,8 @@ pub(super) fn event(report: &Report, answer: &Answer) {
     tracing::info!(
         status = report.status().name(),
         objects = report.objects.len(),
-        failed = count(|object| object.failure.is_some()),
+        failed = count(|object| object.has_failed()),
+        refused = count(|object| object.is_rejected()),
         left = count(|object| object.remaining.is_some()),
         skipped = report.skipped,
         rows = totals.rows,

@@ -143,6 +143,7 @@ fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
         (Metric::BytesWritten, Some(count(bytes_written))),
         (Metric::ConvertTime, Some(object.timings.convert.as_secs_f64())),
         (Metric::ConverterFallbacks, Some(count(u64::from(object.converter_fallback)))),
+        (Metric::ObjectsRejected, Some(count(u64::from(object.is_rejected())))),
     ]
     .into_iter()
     .filter_map(|(metric, value)| Some((metric, value?)))
@@ -220,6 +221,7 @@ mod tests {
         BytesWritten DatasetType=consumption Function=InfluxDBLoader Bytes 0
         ConvertTime DatasetType=consumption Function=InfluxDBLoader Seconds 0
         ConverterFallbacks DatasetType=consumption Function=InfluxDBLoader Count 0
+        ObjectsRejected DatasetType=consumption Function=InfluxDBLoader Count 0
         ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Function=InfluxDBLoader Count 1
         PointsWritten DatasetType=generation Function=InfluxDBLoader Count 25 360
         BatchesProcessed DatasetType=generation Function=InfluxDBLoader Count 2 3
@@ -235,8 +237,22 @@ mod tests {
         BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0x2
         ConvertTime DatasetType=generation Function=InfluxDBLoader Seconds 0x2
         ConverterFallbacks DatasetType=generation Function=InfluxDBLoader Count 0x2
+        ObjectsRejected DatasetType=generation Function=InfluxDBLoader Count 0x2
         BreakerOpen Function=InfluxDBLoader Count 0
         ");
+    }
+
+    #[test]
+    fn a_rejected_object_is_counted_as_one_and_as_an_error() {
+        let rejected =
+            ObjectReport { failure: Some(failure(FailureKind::Rejected)), ..object("generation", Accounts::default()) };
+        let shown = shown(&Report { objects: vec![rejected], ..Report::default() });
+        for line in [
+            "ObjectsRejected DatasetType=generation Function=InfluxDBLoader Count 1\n",
+            "ProcessingErrors DatasetType=generation ErrorType=InfluxDBWriteError Function=InfluxDBLoader Count 1\n",
+        ] {
+            assert!(shown.contains(line), "{line} is not in\n{shown}");
+        }
     }
 
     #[test]
@@ -255,6 +271,7 @@ mod tests {
         BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0
         ConvertTime DatasetType=generation Function=InfluxDBLoader Seconds 0
         ConverterFallbacks DatasetType=generation Function=InfluxDBLoader Count 0
+        ObjectsRejected DatasetType=generation Function=InfluxDBLoader Count 0
         BreakerOpen Function=InfluxDBLoader Count 0
         ");
     }

@@ -17,7 +17,7 @@ pub enum Metric {
     BatchSuccessRate,
     /// Requests given up.
     FailedBatches,
-    /// Objects that failed, by the type of their error.
+    /// Objects that failed or were rejected, by the type of their error.
     ProcessingErrors,
     /// Rows of which every point is written. With those rejected and filtered, all that were read.
     RowsWritten,
@@ -40,6 +40,8 @@ pub enum Metric {
     ConverterVersion,
     /// Objects converted by a converter that was in service before, because the one that the registry names cannot be used.
     ConverterFallbacks,
+    /// Objects of which InfluxDB has refused every row.
+    ObjectsRejected,
     /// How often the circuit breaker opened since the invocation before.
     BreakerOpen,
     /// 1 for the first invocation of a process.
@@ -76,7 +78,7 @@ impl Unit {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::PointsWritten,
         Self::BatchesProcessed,
         Self::ProcessingTime,
@@ -95,6 +97,7 @@ impl Metric {
         Self::ConvertTime,
         Self::ConverterVersion,
         Self::ConverterFallbacks,
+        Self::ObjectsRejected,
         Self::BreakerOpen,
         Self::ColdStart,
     ];
@@ -120,6 +123,7 @@ impl Metric {
             Self::ConvertTime => "ConvertTime",
             Self::ConverterVersion => "ConverterVersion",
             Self::ConverterFallbacks => "ConverterFallbacks",
+            Self::ObjectsRejected => "ObjectsRejected",
             Self::BreakerOpen => "BreakerOpen",
             Self::ColdStart => "ColdStart",
         }
@@ -139,6 +143,7 @@ impl Metric {
             | Self::Retries
             | Self::ConverterVersion
             | Self::ConverterFallbacks
+            | Self::ObjectsRejected
             | Self::BreakerOpen
             | Self::ColdStart => Unit::Count,
             Self::ProcessingTime | Self::ConvertTime => Unit::Seconds,
@@ -171,7 +176,8 @@ impl Metric {
             | Self::BytesRead
             | Self::BytesWritten
             | Self::ConvertTime
-            | Self::ConverterFallbacks => &["DatasetType", "Function"],
+            | Self::ConverterFallbacks
+            | Self::ObjectsRejected => &["DatasetType", "Function"],
         }
     }
 }

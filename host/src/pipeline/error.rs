@@ -2,6 +2,7 @@
 
 use arrow::error::ArrowError;
 
+use super::nothing_written::NothingWritten;
 use crate::converter::ConverterError;
 use crate::dataset::DatasetError;
 use crate::points::{LayoutError, RejectedRow};
@@ -45,6 +46,9 @@ pub enum LoadError {
     /// The points cannot be written.
     #[error(transparent)]
     Sink(#[from] SinkError),
+    /// Not one row is written, and InfluxDB refuses some of them: the object is rejected.
+    #[error(transparent)]
+    NothingWritten(#[from] NothingWritten),
     /// The rejected rows cannot be kept.
     #[error(transparent)]
     Rejects(#[from] RejectsError),
@@ -96,6 +100,7 @@ impl LoadError {
             Self::Layout(_) | Self::Unsteady => FailureKind::Converter,
             Self::Column(_) | Self::RejectedRow { .. } => FailureKind::Conversion,
             Self::Sink(error) => sink_failure_kind(error),
+            Self::NothingWritten(_) => FailureKind::Rejected,
             Self::Rejects(error) => rejects(error),
             Self::NoTime => FailureKind::Deadline,
             Self::Unbalanced { .. } | Self::Stopped(_) => FailureKind::Unexpected,
@@ -116,6 +121,7 @@ impl LoadError {
             | Self::Column(_)
             | Self::RejectedRow { .. }
             | Self::Sink(_)
+            | Self::NothingWritten(_)
             | Self::Rejects(_)
             | Self::Unbalanced { .. }
             | Self::Unsteady

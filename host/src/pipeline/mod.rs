@@ -9,6 +9,7 @@ mod ahead;
 mod convert;
 mod deadline;
 mod error;
+mod nothing_written;
 mod reject;
 mod row_groups;
 mod write;
@@ -38,6 +39,7 @@ use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, R
 use crate::sink::Sink;
 use crate::source::{ParquetObject, S3Location, Selection};
 use convert::Conversion;
+use nothing_written::NothingWritten;
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use write::Writing;
@@ -251,15 +253,19 @@ impl Loader {
         let started = Instant::now();
         let mut report = request.location.report();
         let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
+        let (draft, error) = match outcome {
+            // Its rejected rows are kept, as those of any object that is done.
+            Ok(draft) => (draft, NothingWritten::by(sink, &report, deadline).await.map(LoadError::from)),
+            Err(error) => (None, Some(error)),
+        };
         report.timings.total = started.elapsed();
-        let draft = outcome.unwrap_or_else(|error| {
+        if let Some(error) = error {
             let details = error.detail();
             if !details.is_empty() {
                 tracing::error!(object = report.object, "where the converter failed:\n{}", details.join("\n"));
             }
             report.failure = Some(Failure::new(error.kind(), &error));
-            None
-        });
+        }
         (report, draft)
     }
 

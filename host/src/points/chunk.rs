@@ -160,14 +160,22 @@ impl ChunkBuilder {
         &mut self.chunk.text
     }
 
+    /// The line that is written, before it is ended.
+    pub(super) fn line(&self) -> &[u8] {
+        &self.chunk.text.bytes()[self.start_of_line()..]
+    }
+
+    fn start_of_line(&self) -> usize {
+        self.chunk.lines.last().map_or(0, |line| line.end)
+    }
+
     pub(super) fn end_line(&mut self, row: u64) {
         self.chunk.lines.push(Line { end: self.chunk.text.len(), row });
     }
 
     /// Takes back the line that is being written, but not the lines that ended before it.
     pub(super) fn discard_line(&mut self) {
-        let end = self.chunk.lines.last().map_or(0, |line| line.end);
-        self.chunk.text.truncate(end);
+        self.chunk.text.truncate(self.start_of_line());
     }
 
     /// Takes back every line of the row that is being written.
@@ -187,11 +195,18 @@ impl ChunkBuilder {
         self.chunk.rows += u64::from(points > 0);
         self.complete = self.chunk.lines.len();
         if self.complete >= self.limits.points || self.chunk.text.len() >= self.limits.bytes {
+            self.fill();
+        }
+        points
+    }
+
+    /// Takes the chunk for full, so that nothing follows the last row in it.
+    pub(super) fn fill(&mut self) {
+        if self.complete > 0 {
             self.complete = 0;
             let next = self.chunk.empty_like();
             self.full.push(mem::replace(&mut self.chunk, next));
         }
-        points
     }
 
     /// The lines of the last row, which the chunk has no room for.
@@ -262,6 +277,23 @@ mod tests {
     #[test]
     fn the_points_of_a_row_stay_together() {
         assert_eq!(chunks(ChunkLimits { points: 3, bytes: 100 }, &[2, 2, 5, 1]), ["0 0 ", "1 1 ", "2 2 2 2 2 ", "3 "]);
+    }
+
+    #[test]
+    fn nothing_follows_the_last_row_of_a_chunk_that_is_taken_for_full() {
+        let mut builder = ChunkBuilder::new(ChunkLimits { points: 2, bytes: 100 });
+        builder.fill();
+        for row in 0..3 {
+            append(&mut builder, &format!("{row}\n"));
+            builder.end_line(row);
+            builder.end_row();
+            if row != 2 {
+                builder.fill();
+            }
+        }
+        let full: Vec<_> = builder.take_full().map(|chunk| (chunk.rows(), chunk.body().to_vec())).collect();
+        assert_eq!(full, [(1, b"0\n".to_vec()), (1, b"1\n".to_vec())]);
+        assert_eq!(builder.finish().as_ref().map(Chunk::body), Some(&b"2\n"[..]));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::identity::Identity;
 use super::inputs::{Choice, Inputs};
 use super::layout::{self, PointLayout};
 use super::line::OpenLine;
+use super::line_end::{self, LineEnd};
 use super::rejects::{RejectedRow, RowProblem};
 use super::rules::Unwritable;
 use super::tags::TagSlot;
@@ -50,6 +51,8 @@ struct PointState {
     allowed_times: RangeInclusive<i64>,
     /// The most that the engine takes of a series key together with a field's key.
     key_bytes: usize,
+    /// Whether the tags of this batch may hide where their line ends.
+    may_hide_ends: bool,
     /// The longest key that a field has in this batch.
     longest_key: usize,
     /// The most that a line takes in this batch, in bytes.
@@ -76,6 +79,7 @@ impl Encoder {
                 times: None,
                 allowed_times: dialect.times(),
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
+                may_hide_ends: false,
                 longest_key: 0,
                 longest_line: 0,
                 written: Vec::new(),
@@ -147,13 +151,16 @@ impl Encoder {
                 encoded.rejected.push(RejectedRow { row: number, code, message });
                 continue;
             }
-            let mut problem = None;
+            let (mut problem, mut end) = (None, LineEnd::Newline);
             for point in &mut self.points {
                 if !point.when.has(row) {
                     continue;
                 }
-                match point.write(row, chunks.text()) {
-                    Ok(()) => chunks.end_line(number),
+                match point.write(row, chunks.text()).and_then(|()| point.end(end, chunks)) {
+                    Ok(found) => {
+                        end = found;
+                        chunks.end_line(number);
+                    }
                     Err(found) => {
                         problem = Some(found);
                         break;
@@ -165,6 +172,8 @@ impl Encoder {
                 encoded.rejected.push(problem.of_row(number));
             } else if chunks.end_row() == 0 {
                 encoded.filtered += 1;
+            } else if end == LineEnd::Hidden {
+                chunks.fill();
             }
         }
         encoded
@@ -185,6 +194,7 @@ impl PointState {
                 keys_changed = true;
             }
         }
+        self.may_hide_ends = self.layout.tags.iter().any(TagSlot::may_hide_end);
         self.longest_key = self.layout.fields.iter().map(FieldSlot::longest_key).max().unwrap_or_default();
         self.longest_line = self.layout.measurement.longest()
             + self.layout.tags.iter().map(TagSlot::longest).sum::<usize>()
@@ -264,6 +274,18 @@ impl PointState {
         self.layout.time_text.write(time, &mut line);
         line.end();
         Ok(())
+    }
+
+    /// How the line ends that was written after one of the same row that ends `before`.
+    #[inline]
+    fn end(&self, before: LineEnd, chunks: &ChunkBuilder) -> Result<LineEnd, RowProblem> {
+        let end = if self.may_hide_ends { line_end::find(chunks.line()) } else { LineEnd::Newline };
+        match (before, end) {
+            (LineEnd::Newline, LineEnd::Newline | LineEnd::Hidden) => Ok(end),
+            (LineEnd::Hidden | LineEnd::Early, _) | (_, LineEnd::Early) => {
+                Err(RowProblem::unwritable("the row".to_owned(), Unwritable::HiddenEnd(Engines::V1AndV2)))
+            }
+        }
     }
 
     /// Holds the key of a field against the series key, and the keys of the tags, of its row.

@@ -8,9 +8,9 @@
 use super::dialect::Dialect;
 use super::rules::{Element, Unwritable};
 
-/// Appends an element that is not quoted.
-pub(super) fn element(element: Element, text: &str, dialect: Dialect, line: &mut Vec<u8>) -> Result<(), Unwritable> {
-    element.check(text, dialect)?;
+/// Appends an element that is not quoted. Returns whether it may hide the end of its line.
+pub(super) fn element(element: Element, text: &str, dialect: Dialect, line: &mut Vec<u8>) -> Result<bool, Unwritable> {
+    let may_hide_end = element.check(text, dialect)?;
     let escapes_backslash = dialect == Dialect::V3;
     for byte in text.bytes() {
         if element.reserved().contains(&byte) || (escapes_backslash && byte == b'\\') {
@@ -18,7 +18,7 @@ pub(super) fn element(element: Element, text: &str, dialect: Dialect, line: &mut
         }
         line.push(byte);
     }
-    Ok(())
+    Ok(may_hide_end)
 }
 
 /// Appends a field's text, quoted. All characters can be written: a line break inside of quotes does not end the line.
@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn elements(kind: Element, texts: &[&str]) -> String {
-        written(texts, |text, dialect, line| element(kind, text, dialect, line))
+        written(texts, |text, dialect, line| element(kind, text, dialect, line).map(drop))
     }
 
     #[test]
@@ -145,8 +145,9 @@ mod tests {
             [V3]: `a\\\=b`
             [Any]: it holds a backslash before `=`, which InfluxDB 3 would read as an escape
         "a\\ b"
-            [V1, V2, Any]: it holds a backslash before ` `, which InfluxDB 1.x and 2.x would read as an escape
+            [V1, V2]: `a\\ b`
             [V3]: `a\\\ b`
+            [Any]: it holds a backslash before ` `, which InfluxDB 3 would read as an escape
         "a\\\"b"
             [V1, V2, Any]: `a\"b`
             [V3]: `a\\"b`
@@ -355,7 +356,7 @@ mod tests {
             assert!(matches!(reason, Unwritable::TooLong(most, _) if most == longest), "{reason}");
             longest
         };
-        let name: Write = |text, dialect| element(TagValue, text, dialect, &mut Vec::new());
+        let name: Write = |text, dialect| element(TagValue, text, dialect, &mut Vec::new()).map(drop);
         let text: Write = |text, dialect| field_text(text, dialect, &mut Vec::new());
         assert_eq!(DIALECTS.map(|dialect| longest(name, dialect)), [65_535, 65_535, 65_536, 65_535]);
         assert_eq!(DIALECTS.map(|dialect| longest(text, dialect)), [1024 * 1024, 1024 * 1024, 65_536, 65_536]);

@@ -15,6 +15,7 @@ mod identity;
 mod inputs;
 mod layout;
 mod line;
+mod line_end;
 mod numbers;
 mod rejects;
 mod rules;
@@ -29,7 +30,7 @@ pub use dialect::{Dialect, Engines};
 pub use encode::{Encoded, Encoder};
 pub use error::{EncodeError, LayoutError};
 pub use identity::{Identity, Token};
-pub use rejects::RejectedRow;
+pub use rejects::{Refusal, RejectedRow};
 pub use rules::Unwritable;
 pub use translations::Mapping;
 

@@ -20,6 +20,53 @@ const NO_FIELDS: &str = "no-fields";
 /// The code of a row with a tag or a key that line protocol cannot hold.
 const UNWRITABLE: &str = "unwritable";
 
+/// Why a server does not take a row that is a point: told by the server, or foreseen in its stead. Reports tell these codes
+/// from those that the data or the converter are the reason of; see [`Self::is_told_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The point is older, or newer, than what the bucket keeps.
+    OutsideRetention,
+    /// A field has another type than in the points before.
+    TypeConflict,
+    /// A text or a series key is longer than the engine takes.
+    TooLong,
+    /// The row alone is larger than a request may be.
+    TooLarge,
+    /// The connection breaks whenever the row is sent.
+    ConnectionLost,
+    /// Everything else; the message has the server's words.
+    Refused,
+}
+
+impl Refusal {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::OutsideRetention,
+        Self::TypeConflict,
+        Self::TooLong,
+        Self::TooLarge,
+        Self::ConnectionLost,
+        Self::Refused,
+    ];
+
+    /// The code of rows that are rejected for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::OutsideRetention => "outside-retention",
+            Self::TypeConflict => "type-conflict",
+            Self::TooLong => "too-long",
+            Self::TooLarge => "too-large",
+            Self::ConnectionLost => "connection-lost",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// Whether rows with this code are rejected for a reason of the server.
+    pub fn is_told_by(code: &str) -> bool {
+        Self::ALL.iter().any(|refusal| refusal.code() == code)
+    }
+}
+
 /// Why a row cannot become points.
 #[derive(Debug)]
 pub(super) struct RowProblem {

@@ -47,6 +47,9 @@ pub enum Unwritable {
     /// More columns than the engine gives a table.
     #[error("it has {0} columns with the time, more than {1}, the limit of {2}")]
     TooManyColumns(usize, usize, Engines),
+    /// A newline in the text of a field would end the line, or another line of the row would become a part of it.
+    #[error("a backslash before a space in its tags keeps {0} from finding the end of its line")]
+    HiddenEnd(Engines),
     /// An unsigned integer that does not fit into an integer, for an engine that has only those.
     #[error("{0} has no integers above 9223372036854775807")]
     TooLarge(Engines),
@@ -73,24 +76,28 @@ impl Element {
         }
     }
 
-    /// Before what 1.x and 2.x do not keep a backslash.
+    /// Whether 1.x and 2.x lose one of so many backslashes in a row before a character, or take the character for what it
+    /// is when it is not escaped.
     ///
-    /// They take back the escapes of measurements and field keys by a function that knows more escapes than these have,
-    /// and that does not undo what makes their keys; fields are split by one that skips every second backslash. Tags are
-    /// split and taken back exactly, but not by the function that looks for the end of the line: after `\\ ` it believes
-    /// to be among the fields, and takes a quote in a tag for the start of a text.
+    /// They take back the escapes of measurements and field keys by a function that knows more escapes than these have.
+    /// That of measurements has been undone once before. The fields of a line are found by a function that skips the
+    /// character after a backslash, whatever it is: of an odd number of backslashes and the one that escapes the character,
+    /// none is left for it. Tags are split and taken back exactly.
     ///
-    /// Source: `Unescape` in `pkg/escape`, `MakeKey`, `scanFields` and `scanLine` in `models/points.go`.
-    fn lost_after_backslash(self) -> &'static [u8] {
-        match self {
-            Self::Measurement | Self::FieldKey => b",= \"",
-            Self::TagKey | Self::TagValue => b" ",
+    /// Source: `Unescape` in `pkg/escape`, `MakeKey`, `scanFields` and `unescapeTag` in `models/points.go`.
+    fn loses_backslash(self, backslashes: usize, next: u8) -> bool {
+        match (self, next) {
+            (Self::Measurement, b',' | b'=' | b' ' | b'"') | (Self::FieldKey, b'"') => true,
+            (Self::FieldKey, b',' | b'=' | b' ') => !backslashes.is_multiple_of(2),
+            (Self::Measurement | Self::FieldKey | Self::TagKey | Self::TagValue, _) => false,
         }
     }
 
-    /// Whether the element can hold a text. Every element is checked once a dictionary, in one pass.
-    pub(super) fn check(self, text: &str, dialect: Dialect) -> Result<(), Unwritable> {
+    /// Whether the element can hold a text. Every element is checked once a dictionary, in one pass. Returns whether it may
+    /// hide the end of its line: see [`super::line_end`].
+    pub(super) fn check(self, text: &str, dialect: Dialect) -> Result<bool, Unwritable> {
         let bytes = text.as_bytes();
+        let mut may_hide_end = false;
         match bytes {
             [] => return Err(Unwritable::Empty),
             [.., b'\\'] => return Err(Unwritable::TrailingBackslash),
@@ -115,14 +122,16 @@ impl Element {
                 // Source: `is_whitespace_boundary_char` and `is_null_char` in `influxdb_line_protocol`.
                 b'\t' if dialect.suits_v3() => return Err(Unwritable::Tab(Engines::V3)),
                 0 if dialect.suits_v3() && self == Self::Measurement => return Err(Unwritable::Nul(Engines::V3)),
-                b'\\' => self.check_backslash(rest, dialect)?,
+                b'\\' if !bytes[..index].ends_with(b"\\") => {
+                    may_hide_end |= self.check_backslashes(rest, dialect)? == Some(b' ') && dialect.suits_v1_or_v2();
+                }
                 b'#' if dialect.suits_v1_or_v2() && self.ends_series(rest) => {
                     return Err(Unwritable::SeriesEnd(Engines::V1AndV2));
                 }
                 _ => {}
             }
         }
-        Ok(())
+        Ok(may_hide_end)
     }
 
     /// Keys that an engine keeps for itself.
@@ -141,17 +150,21 @@ impl Element {
         }
     }
 
-    /// Whether the backslash at the start of `rest` stays what it is. 3 has an escape for the backslash itself; where
-    /// both have to read a line, it may only stand before what neither has an escape for.
-    fn check_backslash(self, rest: &[u8], dialect: Dialect) -> Result<(), Unwritable> {
-        let Some(next) = rest.get(1).copied() else { return Ok(()) };
-        if dialect.suits_v1_or_v2() && self.lost_after_backslash().contains(&next) {
+    /// Whether the backslashes at the start of `rest` stay what they are. 3 has an escape for the backslash itself; where
+    /// both have to read a line, one may only stand before what neither has an escape for. Returns what they stand before.
+    fn check_backslashes(self, rest: &[u8], dialect: Dialect) -> Result<Option<u8>, Unwritable> {
+        let backslashes = rest.iter().take_while(|byte| **byte == b'\\').count();
+        let Some(next) = rest.get(backslashes).copied() else { return Ok(None) };
+        if dialect.suits_v1_or_v2() && self.loses_backslash(backslashes, next) {
             return Err(Unwritable::Backslash(next.into(), Engines::V1AndV2));
         }
-        if dialect == Dialect::Any && (next == b'\\' || self.reserved().contains(&next)) {
+        if dialect == Dialect::Any && backslashes > 1 {
+            return Err(Unwritable::Backslash('\\', Engines::V3));
+        }
+        if dialect == Dialect::Any && self.reserved().contains(&next) {
             return Err(Unwritable::Backslash(next.into(), Engines::V3));
         }
-        Ok(())
+        Ok(Some(next))
     }
 
     /// Whether the `#` at the start of `rest` begins what 1.x and 2.x keep between series and field. They look for its

@@ -1,5 +1,6 @@
 //! The tags of a point.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -33,9 +34,19 @@ pub(super) struct TagSlot {
     key_codes: Codes,
     /// For a translated key: the keys as they are, to sort by.
     key_names: Vec<String>,
+    /// Whether the key, one of the values and one of the translated keys may hide the end of their line.
+    hides: Hides,
     when: Choice,
     identity: Identity,
     key_identity: Identity,
+}
+
+/// What of a tag may hide the end of its line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hides {
+    key: bool,
+    values: bool,
+    keys: bool,
 }
 
 /// A tag of a row.
@@ -66,10 +77,10 @@ impl TagSlot {
         dialect: Dialect,
         places: &mut dyn Iterator<Item = Identity>,
     ) -> Result<Self, LayoutError> {
-        let mut prefix = Vec::new();
+        let (mut prefix, mut hides) = (Vec::new(), Hides::default());
         if let Key::Name(name) = &tag.key {
             prefix.push(b',');
-            escape::element(Element::TagKey, name, dialect, &mut prefix)
+            hides.key = escape::element(Element::TagKey, name, dialect, &mut prefix)
                 .map_err(|reason| LayoutError::new("tag key", name, reason))?;
             prefix.push(b'=');
         }
@@ -83,6 +94,7 @@ impl TagSlot {
             keys: Tokens::default(),
             key_codes: Codes::default(),
             key_names: Vec::new(),
+            hides,
             when: Choice::All,
             identity: places.next().unwrap_or_default(),
             key_identity: places.next().unwrap_or_default(),
@@ -113,10 +125,15 @@ impl TagSlot {
     pub(super) fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
         let (codes, dictionary) = inputs.text(&self.tag.source)?;
         let (prefix, dialect, fields) = (&self.prefix, self.dialect, &self.fields);
-        self.tokens.update(&dictionary, |value, line| {
+        let hides = Cell::new(false);
+        let changed = self.tokens.update(&dictionary, |value, line| {
             line.extend_from_slice(prefix);
-            escape::element(Element::TagValue, value, dialect, line)
+            hides.set(escape::element(Element::TagValue, value, dialect, line)? || hides.get());
+            Ok(())
         });
+        if changed {
+            self.hides.values = hides.take();
+        }
         self.codes = codes;
         if let Key::Translated(translation) = self.tag.key {
             let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
@@ -125,11 +142,12 @@ impl TagSlot {
                     return Err(Unwritable::TagAndField(Engines::V3));
                 }
                 line.push(b',');
-                escape::element(Element::TagKey, key, dialect, line)?;
+                hides.set(escape::element(Element::TagKey, key, dialect, line)? || hides.get());
                 line.push(b'=');
                 Ok(())
             });
             if changed {
+                self.hides.keys = hides.take();
                 self.key_names = dictionary.iter().map(|key| key.unwrap_or_default().to_owned()).collect();
             }
             self.key_codes = codes;
@@ -160,6 +178,12 @@ impl TagSlot {
             line.token(token, self.identity.text(code));
         }
         Ok(())
+    }
+
+    /// Whether a line of this batch may hide its end because of the tag.
+    pub(super) fn may_hide_end(&self) -> bool {
+        let Hides { key, values, keys } = self.hides;
+        key || values || keys
     }
 
     /// The most that the tag of a row takes in this batch, in bytes.

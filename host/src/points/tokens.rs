@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn tokens_are_made_once_a_dictionary() {
-        let write = |text: &str, line: &mut Vec<u8>| escape::element(Element::TagValue, text, Dialect::Any, line);
+        let write =
+            |text: &str, line: &mut Vec<u8>| escape::element(Element::TagValue, text, Dialect::Any, line).map(drop);
         let dictionary = StringArray::from(vec![Some("sul"), None, Some(""), Some("two\nlines")]);
         let mut tokens = Tokens::default();
         assert!(tokens.update(&dictionary, write));

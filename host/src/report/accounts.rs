@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::points::Refusal;
+
 /// How many codes of rejections are told apart. Codes come from converters, which could make up one a row.
 const MAXIMUM_CODES: usize = 100;
 
@@ -53,6 +55,11 @@ impl Accounts {
     /// Rows rejected, under whatever code.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
+    }
+
+    /// Rows rejected under the codes by which a server refuses rows, whoever found that it does.
+    pub fn refused(&self) -> u64 {
+        self.rejected.iter().filter(|(code, _)| Refusal::is_told_by(code)).map(|(_, rows)| rows).sum()
     }
 
     /// Counts `rows` rejected rows under `code`; under `other` once there are 100 codes.

@@ -74,6 +74,8 @@ pub enum FailureKind {
     Refused,
     /// InfluxDB refuses points, or a request fails for good.
     Write,
+    /// InfluxDB refuses every row: none is written, and loading the object again ends in the same way.
+    Rejected,
     /// There is no time left before the deadline.
     Deadline,
     /// What should not happen: a fault of the loader or of its installation.
@@ -82,7 +84,7 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BadEvent,
         Self::NotFound,
         Self::UnknownDataset,
@@ -94,6 +96,7 @@ impl FailureKind {
         Self::Connection,
         Self::Refused,
         Self::Write,
+        Self::Rejected,
         Self::Deadline,
         Self::Unexpected,
     ];
@@ -108,7 +111,7 @@ impl FailureKind {
         self.mapped().1
     }
 
-    /// 400 and 404 say that the same request will fail again; 503 says that it may well succeed later.
+    /// 400, 404 and 422 say that the same request will fail again; 503 says that it may well succeed later.
     fn mapped(self) -> (ErrorType, u16) {
         match self {
             Self::BadEvent => (ErrorType::UnexpectedError, 400),
@@ -122,6 +125,7 @@ impl FailureKind {
             Self::Connection => (ErrorType::InfluxDBConnectionError, 503),
             Self::Refused => (ErrorType::InfluxDBConnectionError, 500),
             Self::Write => (ErrorType::InfluxDBWriteError, 500),
+            Self::Rejected => (ErrorType::InfluxDBWriteError, 422),
             Self::Deadline => (ErrorType::UnexpectedError, 503),
             Self::Unexpected => (ErrorType::UnexpectedError, 500),
         }
@@ -165,6 +169,11 @@ impl Failure {
     /// What kind it is.
     pub fn kind(&self) -> FailureKind {
         self.kind
+    }
+
+    /// Whether all that is wrong is that InfluxDB has refused every row: to load them again changes nothing.
+    pub fn is_rejection(&self) -> bool {
+        self.kind == FailureKind::Rejected
     }
 
     /// What callers know it by.

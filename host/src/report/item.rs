@@ -27,6 +27,8 @@ pub enum Status {
     Succeeded,
     /// Nothing has failed, but something is left because the time was over.
     Partial,
+    /// Nothing has failed, but InfluxDB has refused every row of an object.
+    Rejected,
     /// Something has failed.
     Failed,
     /// It names nothing to load.
@@ -34,11 +36,17 @@ pub enum Status {
 }
 
 impl Status {
+    /// How ends what has this failure.
+    pub(super) fn of(failure: &Failure) -> Self {
+        if failure.is_rejection() { Self::Rejected } else { Self::Failed }
+    }
+
     /// The word for it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Partial => "partial",
+            Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
         }
@@ -58,38 +66,51 @@ impl Report {
     }
 
     /// Why an item failed: what is wrong with it, what kept the event from beginning, or the failure of its first object
-    /// that failed.
+    /// that failed; where nothing but rejected objects is wrong, why the first of them is.
     pub fn failure_of<'a>(&'a self, item: &'a ItemReport) -> Option<&'a Failure> {
         let begun = item.failure.as_ref().or(self.failure.as_ref());
-        begun.or_else(|| self.objects_of(item).find_map(|object| object.failure.as_ref()))
+        begun.or_else(|| worst(self.objects_of(item).filter_map(|object| object.failure.as_ref())))
     }
 
     /// How an item has ended.
     pub fn status_of(&self, item: &ItemReport) -> Status {
-        if self.failure_of(item).is_some() {
-            Status::Failed
-        } else if self.objects_of(item).any(|object| object.remaining.is_some()) {
-            Status::Partial
-        } else if item.objects.is_empty() {
-            Status::Skipped
-        } else {
-            Status::Succeeded
+        match self.failure_of(item) {
+            Some(failure) => Status::of(failure),
+            None if self.has_left_of(item) => Status::Partial,
+            None if item.objects.is_empty() => Status::Skipped,
+            None => Status::Succeeded,
         }
     }
 
-    /// The items that have not been loaded as a whole, and, of a group whose messages are handled in order, those after one
-    /// of them: loaded before it, they would be overtaken by it.
+    fn has_left_of(&self, item: &ItemReport) -> bool {
+        self.objects_of(item).any(|object| object.remaining.is_some())
+    }
+
+    /// The items that are worth another try, and, of a group whose messages are handled in order, those after one of them:
+    /// loaded before it, they would be overtaken by it. What is rejected is done: it would be rejected again.
     pub(super) fn undone_items(&self) -> impl Iterator<Item = &ItemReport> {
         let mut stuck = Vec::new();
         self.items.iter().filter(move |item| {
             let behind = item.group.as_ref().is_some_and(|group| stuck.contains(&group));
-            let undone = behind || matches!(self.status_of(item), Status::Failed | Status::Partial);
+            let undone = behind || self.status_of(item) == Status::Failed || self.has_left_of(item);
             if let (true, Some(group)) = (undone, &item.group) {
                 stuck.push(group);
             }
             undone
         })
     }
+}
+
+/// The first of several failures, before which come those that are more than a rejection.
+pub(super) fn worst<'a>(failures: impl Iterator<Item = &'a Failure>) -> Option<&'a Failure> {
+    let mut rejection = None;
+    for failure in failures {
+        if !failure.is_rejection() {
+            return Some(failure);
+        }
+        rejection = rejection.or(Some(failure));
+    }
+    rejection
 }
 
 /// An item as the caller reads it, in a list in the order of the event.

@@ -176,6 +176,16 @@ impl ObjectReport {
         }
     }
 
+    /// Whether it failed, other than by InfluxDB's refusing every row.
+    pub fn has_failed(&self) -> bool {
+        self.failure.as_ref().is_some_and(|failure| !failure.is_rejection())
+    }
+
+    /// Whether InfluxDB has refused every row.
+    pub fn is_rejected(&self) -> bool {
+        self.failure.as_ref().is_some_and(Failure::is_rejection)
+    }
+
     /// Whether anything was done about it, if only in vain: what the time did not suffice for is left as a whole.
     pub fn is_begun(&self) -> bool {
         self.remaining.is_none() || self.row_groups.is_some()
@@ -228,21 +238,24 @@ impl Report {
 
     /// How it has ended.
     pub fn status(&self) -> Status {
-        if self.first_failure().is_some() {
-            Status::Failed
-        } else if self.objects.iter().any(|object| object.remaining.is_some()) {
-            Status::Partial
-        } else {
-            Status::Succeeded
+        match self.first_failure() {
+            Some(failure) => Status::of(failure),
+            None if self.has_left() => Status::Partial,
+            None => Status::Succeeded,
         }
     }
 
+    /// Whether something is left because the time was over.
+    pub fn has_left(&self) -> bool {
+        self.objects.iter().any(|object| object.remaining.is_some())
+    }
+
     /// Why it failed: what kept it from beginning, else the failure of the first object that failed, else that of the first
-    /// item that could not be read.
+    /// item that could not be read; where nothing but rejected objects is wrong, why the first of them is.
     pub fn first_failure(&self) -> Option<&Failure> {
         let objects = self.objects.iter().filter_map(|object| object.failure.as_ref());
         let items = self.items.iter().filter_map(|item| item.failure.as_ref());
-        self.failure.iter().chain(objects).chain(items).next()
+        item::worst(self.failure.iter().chain(objects).chain(items))
     }
 }
 

@@ -134,6 +134,16 @@ pub enum SinkError {
     /// The server says itself that it cannot work.
     #[error("InfluxDB is not well: {0}")]
     Unwell(Answer),
+    /// A point that was written may not be read.
+    #[error(
+        "a point is written, but the credentials do not grant read access to {target}: {answer}\nhint: the loader only writes; to read the point back, grant the token, or for 1.x the user, read access"
+    )]
+    Unreadable {
+        /// The bucket and organization, or the database.
+        target: String,
+        /// What the server said.
+        answer: Answer,
+    },
     /// A point that was written is not there when it is read.
     #[error("`{url}` does not give back a point that it has taken")]
     NotReadBack {
@@ -199,6 +209,7 @@ impl SinkError {
             | Self::Unauthorized(_)
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
+            | Self::Unreadable { .. }
             | Self::Redirected { .. }
             | Self::Unexpected(_)
             | Self::UnknownEngine { .. }

@@ -19,7 +19,7 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, Tries};
-pub use health::HealthCheck;
+pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
 pub use parcel::Parcel;
@@ -86,6 +86,14 @@ impl Sink {
         match self {
             Self::InfluxDb(influxdb) => influxdb.reach(deadline).await.map(drop),
             Self::Lines(_) => Ok(()),
+        }
+    }
+
+    /// What the bucket keeps, in words, where the server has to be asked for it: 2.x tells it with each point that it refuses.
+    pub async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.retention(deadline).await,
+            Self::Lines(_) => None,
         }
     }
 

@@ -36,7 +36,7 @@ fn line_numbers_that_are_out_of_range_name_no_line() {
             with_data(&answer, |data| data[0]["line_number"] = number.clone())
         });
         let loaded = Load::of(rows()).in_one_batch().into(&server).succeeded();
-        loaded.has_all_but(&server, "server-rejected", &[BAD]);
+        loaded.has_all_but(&server, "refused", &[BAD]);
         let writes = server.requests().writes().len();
         assert!(writes <= 25, "{told}: {writes} writes");
     }
@@ -47,7 +47,7 @@ fn data_that_is_not_there_or_of_another_form_names_no_line() {
     for data in [json!(null), json!([]), json!("?"), json!({}), json!([[1, 2]]), json!([null])] {
         let server = server_that_lies(Dialect::V3, move |answer| with_data(&answer, |found| *found = data.clone()));
         let loaded = Load::of(rows()).in_one_batch().into(&server).succeeded();
-        loaded.has_all_but(&server, "server-rejected", &[BAD]);
+        loaded.has_all_but(&server, "refused", &[BAD]);
     }
 }
 
@@ -63,7 +63,7 @@ fn a_line_that_was_not_sent_names_no_line() {
         let server =
             server_that_lies(dialect, move |answer| Response { body: body.to_string().into_bytes(), ..answer });
         let loaded = Load::of(rows()).in_one_batch().into(&server).succeeded();
-        loaded.has_all_but(&server, "server-rejected", &[BAD]);
+        loaded.has_all_but(&server, "refused", &[BAD]);
     }
 }
 
@@ -79,7 +79,7 @@ fn an_answer_that_breaks_off_is_no_answer() {
                     },
                 );
             let loaded = Load::of(rows()).in_one_batch().into(&server).succeeded();
-            loaded.has_all_but(&server, "server-rejected", &[BAD]);
+            loaded.has_all_but(&server, "refused", &[BAD]);
         }
     }
 }
@@ -137,6 +137,6 @@ fn dropped_points_that_are_miscounted_are_found_all_the_same() {
         let conflicting = [1, 100, 500];
         let rows = Rows::new(ROWS).with_unit(&conflicting, "MWh");
         let loaded = Load::of(rows).in_one_batch().into(&server).succeeded();
-        loaded.has_all_but(&server, "server-rejected", &conflicting);
+        loaded.has_all_but(&server, "type-conflict", &conflicting);
     }
 }

@@ -115,6 +115,15 @@ impl Loaded {
         self
     }
 
+    /// Itself, where not one row was written because the server refuses them, which is told in these words.
+    #[track_caller]
+    fn rejected_as_a_whole(self, words: &[&str]) -> Self {
+        assert_eq!(self.report["status"], "rejected", "{}", self.report);
+        assert_eq!(self.failure()["kind"], "rejected", "{}", self.report);
+        assert_eq!(self.count("written"), 0, "{}", self.report);
+        self.failed("InfluxDBWriteError", words)
+    }
+
     fn failure(&self) -> &Value {
         let of_object = &self.report["objects"][0]["failure"];
         if of_object.is_null() { &self.report["failure"] } else { of_object }
@@ -142,8 +151,16 @@ impl Loaded {
     /// server has the points of all others and no more.
     #[track_caller]
     fn has_all_but(self, server: &FaultServer, code: &str, rejected: &[usize]) -> Self {
-        let codes = (!rejected.is_empty()).then(|| (code.to_owned(), rejected.len()));
-        assert_eq!(self.rejected(), codes.into_iter().collect(), "{}", self.report);
+        self.has_all_but_those(server, &[(code, rejected)])
+    }
+
+    /// The same of rows that are rejected under several codes.
+    #[track_caller]
+    fn has_all_but_those(self, server: &FaultServer, rejected: &[(&str, &[usize])]) -> Self {
+        let codes = rejected.iter().filter(|(_, rows)| !rows.is_empty());
+        let codes = codes.map(|(code, rows)| ((*code).to_owned(), rows.len())).collect();
+        assert_eq!(self.rejected(), codes, "{}", self.report);
+        let rejected: Vec<usize> = rejected.iter().flat_map(|(_, rows)| rows.iter().copied()).collect();
         assert_eq!(self.count("rows"), self.rows.len(), "{}", self.accounts());
         assert_eq!(self.count("written"), self.rows.len() - rejected.len(), "{}", self.accounts());
         assert_eq!(self.count("points"), self.rows.len() - rejected.len(), "{}", self.accounts());

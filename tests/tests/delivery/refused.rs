@@ -9,7 +9,9 @@ use super::rows::{Rows, seed, time_of};
 use super::{DIALECTS, Load};
 
 const ROWS: usize = 5000;
-const CODE: &str = "server-rejected";
+const CODE: &str = "refused";
+const CONFLICT: &str = "type-conflict";
+const OUTSIDE: &str = "outside-retention";
 
 /// An engine to which lines of the region `bad` are no line protocol.
 fn server_that_refuses(dialect: Dialect) -> FaultServer {
@@ -49,7 +51,10 @@ fn a_batch_of_bad_lines_alone_is_rejected_as_a_whole() {
         let server = server_that_refuses(dialect);
         let all: Vec<usize> = (0..ROWS).collect();
         let rows = Rows::new(ROWS).with_region(&all, "bad");
-        Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &all);
+        let loaded = Load::of(rows).in_one_batch().into(&server);
+        loaded
+            .rejected_as_a_whole(&["no row is written", "InfluxDB refuses 5000 of 5000 rows (5000 `refused`)"])
+            .has_all_but(&server, CODE, &all);
         assert_eq!(server.requests().writes().len(), 1, "{dialect:?}");
     }
 }
@@ -61,7 +66,7 @@ fn rows_whose_field_has_another_type_are_found_by_the_name_of_the_field() {
         let server = FaultServer::start(dialect);
         server.seed(&seed("energy_mwh=1i"));
         let rows = Rows::new(ROWS).with_unit(&bad, "MWh");
-        let loaded = Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &bad);
+        let loaded = Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CONFLICT, &bad);
         let reason =
             if dialect == Dialect::V3 { "invalid column type for column 'energy_mwh'" } else { "field type conflict" };
         assert!(loaded.reasons()[0].contains(reason), "{:?}", loaded.reasons());
@@ -77,7 +82,8 @@ fn where_every_row_has_another_type_one_request_tells() {
         let server = FaultServer::start(dialect);
         server.seed(&seed("power_mw=1i"));
         let all: Vec<usize> = (0..200).collect();
-        Load::of(Rows::new(200)).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &all);
+        let loaded = Load::of(Rows::new(200)).in_one_batch().into(&server);
+        loaded.rejected_as_a_whole(&["(200 `type-conflict`)"]).has_all_but(&server, CONFLICT, &all);
         assert_eq!(server.requests().writes().len(), 1, "{dialect:?}");
     }
 }
@@ -88,7 +94,7 @@ fn rows_beyond_the_retention_are_the_oldest() {
     for dialect in [Dialect::V1, Dialect::V2] {
         let server = FaultServer::with(Rules { oldest: Some(time_of(20)), ..Rules::of(dialect) });
         let loaded = Load::of(Rows::new(ROWS)).in_one_batch().into(&server).succeeded();
-        let loaded = loaded.has_all_but(&server, CODE, &old);
+        let loaded = loaded.has_all_but(&server, OUTSIDE, &old);
         assert!(loaded.reasons()[0].contains("retention policy"), "{:?}", loaded.reasons());
         let writes = server.requests().writes().len();
         assert!(writes <= 3, "{dialect:?}: {writes} writes");
@@ -98,13 +104,13 @@ fn rows_beyond_the_retention_are_the_oldest() {
 #[test]
 fn of_two_reasons_the_server_tells_one_and_both_are_found() {
     let (old, conflicting) = ([0, 1, 2, 3, 4], [100, 2000, 4500]);
-    let bad = [&old[..], &conflicting].concat();
     for dialect in [Dialect::V1, Dialect::V2] {
         let server = FaultServer::start(dialect);
         server.seed(&seed("energy_mwh=1i"));
         server.change(|rules| rules.oldest = Some(time_of(5)));
         let rows = Rows::new(ROWS).with_unit(&conflicting, "MWh");
-        Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &bad);
+        let loaded = Load::of(rows).in_one_batch().into(&server).succeeded();
+        loaded.has_all_but_those(&server, &[(OUTSIDE, &old), (CONFLICT, &conflicting)]);
         let writes = server.requests().writes().len();
         assert!(writes <= 8, "{dialect:?}: {writes} writes");
     }
@@ -121,7 +127,7 @@ fn drops_in_several_shards_are_found_though_the_server_counts_those_of_one() {
     }
     let conflicting = [10, 25, 50];
     let rows = Rows::new(60).every(WEEK / 20).with_unit(&conflicting, "MWh");
-    Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CODE, &conflicting);
+    Load::of(rows).in_one_batch().into(&server).succeeded().has_all_but(&server, CONFLICT, &conflicting);
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn a_row_that_is_rejected_fails_the_object_where_none_may_be() {
     let server = server_that_refuses(Dialect::V2);
     let rows = Rows::new(100).with_region(&[50], "bad");
     let loaded = Load::of(rows).with("DROP_INVALID_RECORDS", "false").into(&server);
-    let loaded = loaded.failed("DataConversionError", &["row 50", "server-rejected"]).has_no_more_than_it_says(&server);
+    let loaded = loaded.failed("DataConversionError", &["row 50", CODE]).has_no_more_than_it_says(&server);
     assert!(!loaded.report.to_string().contains("invalid field format"), "{}", loaded.report);
 }
 

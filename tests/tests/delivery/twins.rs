@@ -40,7 +40,7 @@ fn a_row_is_written_when_both_of_its_points_are() {
         let rows = Rows::new(ROWS).with_region(&bad, "bad");
         let loaded = Load::of(rows).argument("--converter").argument(&converter).with("MAX_BATCH_SIZE", 501);
         let loaded = loaded.into(&server).succeeded();
-        assert_eq!(loaded.rejected(), [("server-rejected".to_owned(), bad.len())].into(), "{dialect:?}");
+        assert_eq!(loaded.rejected(), [("refused".to_owned(), bad.len())].into(), "{dialect:?}");
         assert_eq!(loaded.count("written"), ROWS - bad.len(), "{dialect:?}");
         assert_eq!(loaded.count("points"), 2 * (ROWS - bad.len()), "{dialect:?}");
         let store = server.store();

@@ -173,10 +173,11 @@ fn server_with_token(dialect: Dialect, banned: &str) -> FaultServer {
 fn what_rows_hold_is_logged_at_debug_alone() {
     for dialect in [Dialect::V1, Dialect::V2, Dialect::V3] {
         let server = server_with_token(dialect, REGION);
-        assert_eq!(Watched::start(&server, Settings::default()).load(), None);
+        let message = Watched::start(&server, Settings::default()).load().unwrap();
+        assert!(message.contains("no row is written: InfluxDB refuses 3 of 3 rows (3 `refused`)"), "{message}");
         let strict = Watched::start(&server, Settings::default().with("DROP_INVALID_RECORDS", "false"));
         let message = strict.load().unwrap();
-        assert!(message.contains("row 0 is rejected as `server-rejected`"), "{message}");
+        assert!(message.contains("row 0 is rejected as `refused`"), "{message}");
     }
 }
 
@@ -194,7 +195,7 @@ fn a_rejected_row_that_fails_its_object_is_told_without_what_it_holds() {
     });
     let watched = Watched::start(&server, Settings::default().with("DROP_INVALID_RECORDS", "false"));
     let message = watched.load().unwrap();
-    assert!(message.contains("row 0 is rejected as `server-rejected`"), "{message}");
+    assert!(message.contains("row 0 is rejected as `refused`"), "{message}");
     assert!(!message.contains(REGION), "{message}");
     assert!(watched.tells_why(), "{}", watched.function.log());
 }

@@ -163,10 +163,10 @@ impl Retries<'_> {
             let request = LoadRequest { location, dataset: Some(dataset), selection: group.selection() };
             (report, draft) = self.loader.retry(&request, draft, &self.output.sink, &self.bar).await;
         }
-        let loaded = report.failure.is_none();
-        if let Some(changed) = &changed {
+        let loaded = !report.has_failed();
+        if let (Some(changed), true) = (&changed, loaded) {
             let error = Changed { count: changed.len(), rows: named(changed), place: snapshot.place.clone() };
-            report.failure.get_or_insert_with(|| Failure::new(FailureKind::Conversion, &error));
+            report.failure = Some(Failure::new(FailureKind::Conversion, &error));
         }
         let rest = changed.is_some() || report.accounts.rejected_total() > 0;
         if let Some(changed) = changed

@@ -11,7 +11,8 @@ pub(in crate::points) fn v1(body: &str) -> Vec<Result<Read, String>> {
     let mut position = 0;
     while position < body.len() {
         let end = scan_line(body, position).min(body.len());
-        let line = &body[position..end];
+        // What the last line hides its newline in is cut off.
+        let line = body[position..end].strip_suffix(b"\n").unwrap_or(&body[position..end]);
         position = end + 1;
         let start = skip_blank(line, 0);
         if start < line.len() && line[start] != b'#' {

@@ -37,6 +37,7 @@ fn reason(status: u16) -> &'static str {
         400 => "Bad Request",
         404 => "Not Found",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }

@@ -28,26 +28,30 @@ pub struct InvocationError {
 ///
 /// - [`Caller::Direct`]: the report; where anything failed, a failed invocation. A load that stopped ahead of its deadline
 ///   has not failed: its report is `partial`, and `remaining` is the event to go on with.
-/// - [`Caller::Map`]: the report with a result for each item. The invocation fails only where every item has failed: a
-///   Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
+/// - [`Caller::Map`]: the report with a result for each item. The invocation fails only where every item has failed or is
+///   rejected: a Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
 ///   InfluxDB is away needs the type of the error.
-/// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted.
+/// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted,
+///   also those of which every row is refused: they would be refused again.
 /// - [`Caller::ApiGateway`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
 ///   JSON body.
-/// - [`Caller::Asynchronous`]: as for [`Caller::Direct`], but nobody reads the report: what is left is a failure, too.
+/// - [`Caller::Asynchronous`]: as for [`Caller::Direct`], but nobody reads the report: what is left is a failure, too, and
+///   what is rejected is none, since Lambda would try it again.
 ///
 /// # Errors
 /// [`InvocationError`] with the type of the first failure, and a message that names every object that failed.
 pub fn answer(caller: Caller, report: &Report) -> Answer {
     let failed = report.first_failure().map(Failure::kind);
+    let worth_trying = failed.filter(|kind| *kind != FailureKind::Rejected);
     match caller {
         Caller::Direct => succeed_unless(failed, report),
         Caller::Asynchronous => {
-            let left = (report.status() == Status::Partial).then_some(FailureKind::Deadline);
-            succeed_unless(failed.or(left), report)
+            let left = report.has_left().then_some(FailureKind::Deadline);
+            succeed_unless(worth_trying.or(left), report)
         }
         Caller::Map => {
-            let all = report.items.iter().all(|item| report.status_of(item) == Status::Failed);
+            let mut items = report.items.iter();
+            let all = items.all(|item| matches!(report.status_of(item), Status::Failed | Status::Rejected));
             succeed_unless(failed.filter(|_| all), report)
         }
         // An event of which no message can be told fails as a whole.

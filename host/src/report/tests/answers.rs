@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{failure, loaded, report};
 use crate::event::{self, Asked, Caller, ObjectReference, Prefix, Target};
 use crate::report::{
-    Accounts, Failure, FailureKind, ItemReport, ObjectReport, Remaining, Report, answer, answer_health,
+    Accounts, ErrorType, Failure, FailureKind, ItemReport, ObjectReport, Remaining, Report, Status, answer,
+    answer_health,
 };
 
 const CALLERS: [Caller; 7] = [
@@ -35,6 +36,14 @@ fn good(key: &str) -> ObjectReport {
 fn bad(key: &str) -> ObjectReport {
     let failure = Some(failure(FailureKind::Conversion, "it is no Parquet file"));
     ObjectReport { failure, ..ObjectReport::of(&object(key)) }
+}
+
+/// An object of which InfluxDB refuses every row.
+fn refused(key: &str) -> ObjectReport {
+    let mut accounts = Accounts { rows: 2, batches: 1, ..Accounts::default() };
+    accounts.reject("outside-retention", 2);
+    let failure = Some(failure(FailureKind::Rejected, "no row is written"));
+    ObjectReport { accounts, failure, ..good(key) }
 }
 
 /// An object of which row groups 3 to 7 are left.
@@ -130,6 +139,48 @@ fn a_failure_as_a_whole_is_answered() {
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":400,"statusDescription":"400 Bad Request"}
     "#);
+}
+
+#[test]
+fn a_rejected_object_is_a_failure_to_those_who_wait_and_is_not_tried_again() {
+    insta::assert_snapshot!(answers(&items(vec![good("a"), refused("b")], 0)), @r#"
+    Direct fails: InfluxDBWriteError: `s3://energy/b`: InfluxDBWriteError: no row is written
+    Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
+    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"item":"item-1","name":"s3://energy/b","status":"rejected"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
+    Queue: {"batchItemFailures":[]}
+    ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422}
+    LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422,"statusDescription":"422 Unprocessable Content"}
+    LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":422,"statusDescription":"422 Unprocessable Content"}
+    "#);
+    let all = items(vec![refused("a"), refused("b")], 0);
+    assert_eq!(answer(Caller::Map, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
+}
+
+#[test]
+fn of_a_rejected_object_and_one_that_failed_the_failure_is_told_and_tried_again() {
+    let report = items(vec![refused("a"), bad("b"), stopped("c")], 0);
+    assert_eq!(report.status(), Status::Failed);
+    for caller in [Caller::Direct, Caller::Asynchronous] {
+        let error = answer(caller, &report).unwrap_err();
+        assert_eq!(error.error_type, ErrorType::DataConversionError, "{caller:?}");
+        for line in
+            ["`s3://energy/a`: InfluxDBWriteError", "`s3://energy/b`: DataConversionError", "`s3://energy/c`: the time"]
+        {
+            assert!(error.error_message.contains(line), "{caller:?}: {error}");
+        }
+    }
+    assert_eq!(answer(Caller::ApiGateway, &report).unwrap()["statusCode"], 400);
+    let undone = json!({ "batchItemFailures": [{ "itemIdentifier": "item-1" }, { "itemIdentifier": "item-2" }] });
+    assert_eq!(answer(Caller::Queue, &report).unwrap(), undone);
+    // Of what is left nobody but the notification's invocation can tell.
+    let report = items(vec![refused("a"), stopped("b")], 0);
+    assert_eq!(report.status(), Status::Rejected);
+    assert_eq!(answer(Caller::Asynchronous, &report).unwrap_err().error_type, ErrorType::UnexpectedError);
+    // One message that names both.
+    let mut report = items(vec![refused("a"), stopped("b")], 0);
+    report.items = vec![ItemReport { id: "m".to_owned(), objects: vec![0, 1], ..ItemReport::default() }];
+    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    assert_eq!(report.status_of(&report.items[0]), Status::Rejected);
 }
 
 #[test]

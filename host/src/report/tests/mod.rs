@@ -233,6 +233,7 @@ fn every_kind_of_failure_has_an_error_type_and_a_status() {
     "connection" InfluxDBConnectionError 503
     "refused" InfluxDBConnectionError 500
     "write" InfluxDBWriteError 500
+    "rejected" InfluxDBWriteError 422
     "deadline" UnexpectedError 503
     "unexpected" UnexpectedError 500
     "#);

@@ -169,6 +169,8 @@ pub(super) fn judge_query(exchange: Exchange) -> Result<Exchange, Failure> {
         200 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
         403 => Err(Failure::Forbidden(exchange.message())),
+        404 if exchange.words().is_some() => Err(Failure::NotFound(exchange.message())),
+        404 => Err(Failure::Unexpected(exchange.message())),
         _ => Err(exchange.other_failure()),
     }
 }

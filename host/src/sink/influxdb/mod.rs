@@ -3,7 +3,7 @@
 //! One request writes one chunk. What may succeed later is tried again ([`attempts`], [`retry`]): the very same bytes,
 //! compressed once, after the longer of our own wait and the server's `Retry-After`, and never past the caller's deadline.
 //! Points carry their time, so that writing them twice writes them once. What the server refuses of a chunk is found and
-//! rejected while the rest is written ([`salvage`], [`verdict`]). What will never succeed fails at once, with the server's
+//! rejected while the rest is written ([`salvage`], [`verdict`], [`reason`]). What will never succeed fails at once, with the server's
 //! own words, but for what they quote of rows ([`quotes`]). A busy server gets fewer requests at a time ([`limiter`]), a
 //! failing one none for a while ([`breaker`]).
 //!
@@ -20,6 +20,8 @@ mod limiter;
 mod lines;
 mod probe;
 mod quotes;
+mod reason;
+mod retention;
 mod retry;
 mod salvage;
 mod size_limit;

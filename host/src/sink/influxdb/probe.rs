@@ -21,13 +21,13 @@ const MEASUREMENT: &str = "influxdb_loader_probe";
 const LOOKS: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// A point that was written and read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A point that was written, and read back where that is allowed.
+#[derive(Debug)]
 pub struct Probe {
     /// How long writing it took, retries included.
     pub write: Duration,
-    /// From the answer to the write until it was read.
-    pub read: Duration,
+    /// From the answer to the write until it was read; [`SinkError::Unreadable`] where the credentials do not allow it.
+    pub read: Result<Duration, SinkError>,
 }
 
 impl InfluxDb {
@@ -58,10 +58,11 @@ impl InfluxDb {
         Ok(health)
     }
 
-    /// Writes a point, with the time of now, and reads it back. The point stays: no engine lets every token delete.
+    /// Writes a point, with the time of now, and reads it back. The point stays: no engine lets every token delete. That the
+    /// credentials do not allow to read is no error: the loader does not read.
     ///
     /// # Errors
-    /// What keeps it from being written or read; [`SinkError::NotReadBack`] where it is not found.
+    /// What else keeps it from being written or read; [`SinkError::NotReadBack`] where it is not found.
     pub async fn probe(&self, deadline: Option<Instant>) -> Result<Probe, SinkError> {
         let endpoint = self.endpoint(deadline).await?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -83,9 +84,15 @@ impl InfluxDb {
         };
         let (started, mut wait) = (Instant::now(), FIRST_WAIT);
         for look in 1..=LOOKS {
-            let answer = self.send(&request, &endpoint.target, self.max_retries, deadline).await?;
+            let answer = match self.send(&request, &endpoint.target, self.max_retries, deadline).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let unreadable = unreadable(endpoint.engine, error)?;
+                    return Ok(Probe { write, read: Err(unreadable) });
+                }
+            };
             if holds_point(endpoint.engine, &answer.exchange.body) {
-                return Ok(Probe { write, read: started.elapsed() });
+                return Ok(Probe { write, read: Ok(started.elapsed()) });
             }
             if look < LOOKS && deadline.is_none_or(|deadline| Instant::now() + wait < deadline) {
                 tokio::time::sleep(wait).await;
@@ -124,6 +131,16 @@ impl InfluxDb {
                 (url, body(parameters.to_string(), "application/json"))
             }
         }
+    }
+}
+
+/// What it means that a bucket which has just been written to cannot be queried: that it may not be read, where 1.x and 3
+/// answer 403, and 2.x 404, as if it were not there. Any other error is what it was.
+fn unreadable(engine: Engine, error: SinkError) -> Result<SinkError, SinkError> {
+    match error {
+        SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),
+        SinkError::NotFound { target, answer } if engine == Engine::V2 => Ok(SinkError::Unreadable { target, answer }),
+        other => Err(other),
     }
 }
 

@@ -20,15 +20,9 @@ use super::attempts::Sent;
 use super::endpoint::Endpoint;
 use super::lines::Lines;
 use super::quotes;
+use super::reason::Reason;
 use super::verdict::{self, Suspects, Verdict};
-use crate::points::{Chunk, RejectedRow};
-
-/// The code of a row that the server refuses.
-const SERVER_REJECTED: &str = "server-rejected";
-/// The code of a row that alone is larger than the server takes.
-const TOO_LARGE: &str = "too-large";
-/// The code of a row that breaks the connection whenever it is sent.
-const CONNECTION_LOST: &str = "connection-lost";
+use crate::points::{Chunk, Refusal, RejectedRow};
 
 /// A row of this many bytes is larger than what servers are made for; a smaller one that a server finds too large, when
 /// it has never taken anything else, is not the row's fault.
@@ -146,11 +140,11 @@ impl<'a> Salvage<'a> {
                 for row in &portion.rows {
                     end += self.rows[*row].len();
                     let mut reason = None;
-                    while let Some((_, words)) = named.next_if(|(line, _)| *line < end) {
-                        reason.get_or_insert(words);
+                    while let Some((_, found)) = named.next_if(|(line, _)| *line < end) {
+                        reason.get_or_insert(found);
                     }
                     match reason {
-                        Some(reason) => self.reject(*row, SERVER_REJECTED, reason),
+                        Some(reason) => self.reject(*row, reason),
                         None => others.push(*row),
                     }
                 }
@@ -162,14 +156,14 @@ impl<'a> Salvage<'a> {
             }
             Verdict::Dropped { count, reason, .. } if portion.rows.len() == 1 || count >= texts.len() => {
                 for row in portion.rows {
-                    self.reject(row, SERVER_REJECTED, reason.clone());
+                    self.reject(row, reason.clone());
                 }
             }
             Verdict::Dropped { count, suspects, .. } => self.part(portion, count, &suspects),
-            Verdict::Unknown { reason } => {
+            Verdict::Unknown { reason: message } => {
                 if let [row] = portion.rows[..] {
                     self.blank_refusals += 1;
-                    self.reject(row, SERVER_REJECTED, reason);
+                    self.reject(row, Reason { refusal: Refusal::Refused, message });
                 } else {
                     // To single rows first, so that it is soon known whether the server refuses everything.
                     for half in self.halves(portion).into_iter().rev() {
@@ -195,7 +189,8 @@ impl<'a> Salvage<'a> {
             if bytes < LARGE_ROW_BYTES && !self.influxdb.has_written() {
                 return Err(SinkError::TooLarge { bytes: sent, answer });
             }
-            self.reject(row, TOO_LARGE, format!("the row's {bytes} bytes are more than the server takes"));
+            let message = format!("the row's {bytes} bytes are more than the server takes");
+            self.reject(row, Reason { refusal: Refusal::TooLarge, message });
         } else {
             self.influxdb.size_limit.lower(bytes / 2);
             self.halve(portion);
@@ -216,7 +211,10 @@ impl<'a> Salvage<'a> {
         }
         match portion.rows[..] {
             [_] if !self.influxdb.has_written() => return Err(error),
-            [row] => self.reject(row, CONNECTION_LOST, "the connection breaks whenever the row is sent".to_owned()),
+            [row] => {
+                let message = "the connection breaks whenever the row is sent".to_owned();
+                self.reject(row, Reason { refusal: Refusal::ConnectionLost, message });
+            }
             _ => self.halve(Portion { broke: true, ..portion }),
         }
         Ok(())
@@ -306,9 +304,9 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    fn reject(&mut self, row: usize, code: &str, message: String) {
+    fn reject(&mut self, row: usize, Reason { refusal, message }: Reason) {
         let number = self.chunk.lines()[self.rows[row].start].row;
-        self.delivery.rejected.push(RejectedRow { row: number, code: code.to_owned(), message });
+        self.delivery.rejected.push(RejectedRow { row: number, code: refusal.code().to_owned(), message });
     }
 
     fn count_requests(&mut self, requests: u32, retries: u32) {

@@ -22,14 +22,12 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::super::error::clean;
+use super::reason::Reason;
+use crate::points::Refusal;
 
 /// What comes before each refused line in the words of 1.x and 2.x, and after it.
 const BEFORE_LINE: &str = "unable to parse '";
 const AFTER_LINE: &str = "': ";
-
-/// What 1.x and 2.x say of points that are older than what is kept.
-const BEYOND_RETENTION: &str = "beyond retention policy";
-const OUTSIDE_RETENTION: &str = "outside retention policy";
 
 /// What a refusal of a request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +35,7 @@ pub(super) enum Verdict {
     /// These lines, by their number in the request from 0, are refused for these reasons, and the server is believed.
     Named {
         /// In ascending order, each once.
-        lines: Vec<(usize, String)>,
+        lines: Vec<(usize, Reason)>,
         /// Whether the server has kept all the others.
         others_kept: bool,
     },
@@ -46,7 +44,7 @@ pub(super) enum Verdict {
         /// How many.
         count: usize,
         /// Why, of some of them.
-        reason: String,
+        reason: Reason,
         /// Which ones to suspect.
         suspects: Suspects,
     },
@@ -85,25 +83,19 @@ pub(super) fn read(body: &[u8], complete: bool, lines: &[&[u8]]) -> Verdict {
     if let Some((lines, others_kept)) = named {
         return Verdict::Named { lines, others_kept };
     }
-    let reason = clean(text);
+    let reason = Reason::of(text);
+    let is_about_points = reason.refusal != Refusal::Refused || text.contains("partial write");
     match dropped(text) {
-        Some(count) => Verdict::Dropped { count, suspects: suspects(text), reason },
-        None if json.get("data").is_none() && is_known(text) => {
-            Verdict::Dropped { count: 0, suspects: suspects(text), reason }
+        Some(count) => Verdict::Dropped { count, suspects: suspects(text, &reason), reason },
+        None if json.get("data").is_none() && is_about_points => {
+            Verdict::Dropped { count: 0, suspects: suspects(text, &reason), reason }
         }
-        None => Verdict::Unknown { reason },
+        None => Verdict::Unknown { reason: clean(text) },
     }
 }
 
-/// Reasons that are about points, in whichever words around them.
-fn is_known(text: &str) -> bool {
-    ["partial write", "field type conflict", BEYOND_RETENTION, OUTSIDE_RETENTION]
-        .iter()
-        .any(|words| text.contains(words))
-}
-
 /// The lines that 3 names. None where one of them was not sent.
-fn named_by_number(items: &[Value], lines: &[&[u8]]) -> Option<Vec<(usize, String)>> {
+fn named_by_number(items: &[Value], lines: &[&[u8]]) -> Option<Vec<(usize, Reason)>> {
     let mut named = Vec::with_capacity(items.len().min(lines.len()));
     for item in items {
         let number = usize::try_from(item.get("line_number")?.as_u64()?).ok()?.checked_sub(1)?;
@@ -113,7 +105,7 @@ fn named_by_number(items: &[Value], lines: &[&[u8]]) -> Option<Vec<(usize, Strin
         {
             return None;
         }
-        named.push((number, clean(item.get("error_message")?.as_str()?)));
+        named.push((number, Reason::of(item.get("error_message")?.as_str()?)));
     }
     in_order(named)
 }
@@ -146,7 +138,7 @@ fn end_of_series(line: &[u8]) -> usize {
 }
 
 /// The lines that 1.x and 2.x echo. None where there are none, or where one of them was not sent.
-fn named_by_echo(text: &str, lines: &[&[u8]]) -> Option<Vec<(usize, String)>> {
+fn named_by_echo(text: &str, lines: &[&[u8]]) -> Option<Vec<(usize, Reason)>> {
     let mut by_text: HashMap<&[u8], Vec<usize>> = HashMap::new();
     let mut lengths: Vec<usize> = Vec::new();
     for (number, line) in lines.iter().enumerate() {
@@ -171,7 +163,8 @@ fn named_by_echo(text: &str, lines: &[&[u8]]) -> Option<Vec<(usize, String)>> {
         let next = text.get(reason_start..)?.find(BEFORE_LINE).map(|at| reason_start + at);
         let reason = text.get(reason_start..next.unwrap_or(text.len()))?;
         let reason = reason.split_once(" dropped=").map_or(reason, |(reason, _)| reason);
-        named.extend(numbers.iter().map(|number| (*number, clean(reason))));
+        let reason = Reason::of(reason);
+        named.extend(numbers.iter().map(|number| (*number, reason.clone())));
         match next {
             Some(next) => rest = next,
             None => return in_order(named),
@@ -180,7 +173,7 @@ fn named_by_echo(text: &str, lines: &[&[u8]]) -> Option<Vec<(usize, String)>> {
 }
 
 /// In ascending order, each line once; none where there is no line.
-fn in_order(mut named: Vec<(usize, String)>) -> Option<Vec<(usize, String)>> {
+fn in_order(mut named: Vec<(usize, Reason)>) -> Option<Vec<(usize, Reason)>> {
     named.sort_by_key(|(number, _)| *number);
     named.dedup_by_key(|(number, _)| *number);
     (!named.is_empty()).then_some(named)
@@ -193,14 +186,14 @@ fn dropped(text: &str) -> Option<usize> {
     number[..digits].parse().ok()
 }
 
-fn suspects(text: &str) -> Suspects {
+fn suspects(text: &str, reason: &Reason) -> Suspects {
     let quoted = |before: &str| {
         let (_, rest) = text.split_once(before)?;
         Some(rest.split_once('"')?.0.to_owned())
     };
     match (quoted("on measurement \""), quoted("input field \"")) {
         (Some(measurement), Some(field)) => Suspects::Field { measurement, field },
-        _ if text.contains(BEYOND_RETENTION) || text.contains(OUTSIDE_RETENTION) => Suspects::Oldest,
+        _ if reason.refusal == Refusal::OutsideRetention => Suspects::Oldest,
         _ => Suspects::Any,
     }
 }
@@ -215,7 +208,7 @@ mod tests {
     const LINES: [&[u8]; 3] = [b"m,a=1 x=1 1", b"m,a=2 x=2 2", b"m,a=3 x=\"two\nlines\" 3"];
 
     fn named(lines: &[(usize, &str)], others_kept: bool) -> Verdict {
-        let lines = lines.iter().map(|(number, reason)| (*number, (*reason).to_owned())).collect();
+        let lines = lines.iter().map(|(number, reason)| (*number, Reason::of(reason))).collect();
         Verdict::Named { lines, others_kept }
     }
 

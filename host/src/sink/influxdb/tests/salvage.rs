@@ -119,11 +119,11 @@ fn reasons(delivery: &Delivery) -> Vec<String> {
 #[tokio::test]
 async fn lines_that_are_named_are_rejected_and_the_others_written() {
     let (delivery, requests) = deliver(version_2, 5000, &[1234]).await;
-    assert_eq!((reasons(&delivery), requests), (vec!["server-rejected: invalid number".to_owned()], 2));
+    assert_eq!((reasons(&delivery), requests), (vec!["refused: invalid number".to_owned()], 2));
     let (delivery, requests) = deliver(version_1, 5000, &[1234]).await;
-    assert_eq!((reasons(&delivery), requests), (vec!["server-rejected: missing fields".to_owned()], 1));
+    assert_eq!((reasons(&delivery), requests), (vec!["refused: missing fields".to_owned()], 1));
     let (delivery, requests) = deliver(version_3, 5000, &[1234, 4000]).await;
-    assert_eq!((reasons(&delivery), requests), (vec!["server-rejected: No fields were provided".to_owned()], 1));
+    assert_eq!((reasons(&delivery), requests), (vec!["refused: No fields were provided".to_owned()], 1));
     let (_, requests) = deliver(version_3_one, 100, &[7, 8]).await;
     assert_eq!(requests, 3);
 }
@@ -144,7 +144,7 @@ async fn lines_with_the_field_in_conflict_are_sent_apart() {
     assert_eq!(requests, 3);
     assert!(
         reasons(&delivery)[0]
-            .starts_with("server-rejected: failure writing points to database: partial write: field type")
+            .starts_with("type-conflict: failure writing points to database: partial write: field type")
     );
 }
 
@@ -153,7 +153,7 @@ async fn lines_that_nobody_names_are_found_by_halving() {
     let (_, requests) = deliver(few_words, 1000, &[777]).await;
     assert!(requests <= 21, "{requests} requests");
     let (delivery, requests) = deliver(blank, 64, &[0, 63]).await;
-    assert_eq!(reasons(&delivery), ["server-rejected: no"]);
+    assert_eq!(reasons(&delivery), ["refused: no"]);
     assert!(requests <= 25, "{requests} requests");
 }
 
