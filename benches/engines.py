@@ -1,5 +1,6 @@
 """Starts the servers that the tests use, with empty databases, on free ports of the loopback interface."""
 
+import json
 import os
 import random
 import socket
@@ -85,22 +86,30 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class VictoriaMetrics(Server):
-    name, file_name, package = "VictoriaMetrics", "victoria-metrics", "victoria-metrics"
+class InfluxDb2(Server):
+    name, file_name = "InfluxDB 2.x", "influxd-2"
 
     def command(self, root):
-        where = [f"-httpListenAddr=127.0.0.1:{self.port}", f"-storageDataPath={root}/data", "-retentionPeriod=100y"]
-        return [program(self.file_name), *where]
+        files = [f"--bolt-path={root}/influxd.bolt", f"--sqlite-path={root}/influxd.sqlite", f"--engine-path={root}/engine"]
+        # Without a log of what is not wrong, as the other.
+        options = ["--reporting-disabled", "--log-level=error", f"--http-bind-address=127.0.0.1:{self.port}"]
+        return [program(self.file_name), *options, *files]
 
     def ready(self):
-        self.ask("/health")
+        setup = {"username": "bench", "password": "correct-horse", "org": "bench", "bucket": "energy", "token": "bench"}
+        body = json.dumps(setup).encode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v2/setup", body, timeout=30):
+            pass
 
     def settings(self):
-        return {"INFLUXDB_API": "v2", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_TOKEN": "any"}
+        return {
+            "INFLUXDB_API": "v2", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_ORG": "bench",
+            "INFLUXDB_BUCKET": "energy", "INFLUXDB_TOKEN": "bench",
+        }  # fmt: skip
 
 
 class InfluxDb(Server):
-    name, file_name, package = "InfluxDB 1.x", "influxd", "influxdb"
+    name, file_name = "InfluxDB 1.x", "influxd-1"
 
     def command(self, root):
         configuration = root / "influxdb.conf"
@@ -114,7 +123,7 @@ class InfluxDb(Server):
         return {"INFLUXDB_API": "v1", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_BUCKET": "energy"}
 
 
-SERVERS = [VictoriaMetrics, InfluxDb]
+SERVERS = [InfluxDb2, InfluxDb]
 
 
 def free_port():

@@ -1,7 +1,6 @@
 """What the measurements were made on, and with."""
 
 import datetime
-import gzip
 import os
 import platform
 import re
@@ -60,16 +59,8 @@ def processor():
 
 
 def servers():
-    return {server.name: package_version(Path(program(server.file_name)), server.package) for server in SERVERS}
-
-
-def package_version(path, package):
-    """From the changelog of the Debian package, since a server that Debian has built may not know its own version."""
-    changelog = path.resolve().parent.parent / f"share/doc/{package}/changelog.Debian.gz"
-    if not changelog.is_file():
-        return "not of a Debian package"
-    with gzip.open(changelog, "rt") as lines:
-        return f"Debian's {re.search(r'[(](.*?)[)]', next(lines))[1]}"
+    """What each says of itself: `InfluxDB v2.7.12 (git: …)`."""
+    return {server.name: said([program(server.file_name), "version"]).split()[1] for server in SERVERS}
 
 
 def commit():

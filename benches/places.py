@@ -1,7 +1,6 @@
 """Where things are: the workspace, what the Makefile installs, and the data."""
 
 import os
-import shutil
 from pathlib import Path
 
 from measuring import Failed
@@ -16,8 +15,8 @@ REAL_FILE = ROOT / "tests/data/dataset=consumption/sao-paulo-load-2018-2021.parq
 
 
 def program(name):
-    """The path of a program of others: where `make bench-tools` puts it, else in PATH."""
-    found = shutil.which(name, path=f"{TOOLS}/debian/usr/bin") or shutil.which(name)
-    if found is None:
+    """The path of a program of others, where `make bench-tools` links it."""
+    found = TOOLS / "bin" / name
+    if not found.exists():
         raise Failed(f"`{name}` is not installed\nhint: run `make bench-tools`")
     return found

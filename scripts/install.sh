@@ -5,9 +5,13 @@
 #   wasm        what compiles converters to WebAssembly
 #   python      a virtual environment in $TOOLS/venv with the packages of tests/requirements.txt
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
-#   influxd, victoria-metrics, shellcheck
-#               the program of this name: in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it
-#               starts no service and touches nothing of the system
+#   `shellcheck`
+#               the one in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it touches nothing
+#               of the system
+#   influxd-1, influxd-2, versitygw, toxiproxy-server, aws-lambda-rie, telegraf
+#               the server of this name, linked as $TOOLS/bin/NAME: the one that INFLUXD_1, INFLUXD_2, VERSITYGW,
+#               TOXIPROXY_SERVER, AWS_LAMBDA_RIE or TELEGRAF names, else the one in PATH if it is of the version that
+#               tests/servers pins, else one that is unpacked from its Debian package (influxd-1) or built (the others)
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -65,12 +69,12 @@ apt_unpack() {
     rm -rf "$packages"
 }
 
-install_program() {
-    if [ -x "$TOOLS/debian/usr/bin/$1" ] || has "$1"; then
+install_shellcheck() {
+    if [ -x "$TOOLS/debian/usr/bin/shellcheck" ] || has shellcheck; then
         return
     fi
-    has apt-get || fail "\`$1\` is not in PATH, and there is no apt-get to install it" "install $2 and put \`$1\` into PATH"
-    apt_unpack "$3"
+    has apt-get || fail "\`shellcheck\` is not in PATH, and there is no apt-get to install it" "install ShellCheck"
+    apt_unpack shellcheck
 }
 
 # Makes the virtual environment $1 with the packages of the file $2.
@@ -109,15 +113,20 @@ install_wasm() {
         fail "Debian's toolchain for WebAssembly cannot be installed" "rustup target add wasm32-unknown-unknown"
 }
 
+# shellcheck source=scripts/servers.sh
+. scripts/servers.sh
+
 mkdir -p "$TOOLS"
+TOOLS=$(realpath "$TOOLS")
 for name in "$@"; do
     case $name in
     wasm) install_wasm ;;
     python) install_python "$TOOLS/venv" tests/requirements.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
-    influxd) install_program influxd "InfluxDB 1.x" influxdb ;;
-    victoria-metrics) install_program victoria-metrics VictoriaMetrics victoria-metrics ;;
-    shellcheck) install_program shellcheck ShellCheck shellcheck ;;
+    shellcheck) install_shellcheck ;;
+    influxd-1) install_influxd_1 ;;
+    # In a shell of its own, since a build sets variables that are not for what comes after it.
+    influxd-2 | versitygw | toxiproxy-server | aws-lambda-rie | telegraf) (install_server "$name") ;;
     *) fail "unknown name: $name" "the names are at the top of this file" ;;
     esac
 done

@@ -25,20 +25,23 @@ pub struct Function {
 
 /// Starts the function with these settings, as Lambda does. `runtime` is where it asks for events.
 pub(crate) fn start(runtime: &str, settings: Settings) -> Process {
-    let settings = Settings::from([
-        ("AWS_LAMBDA_RUNTIME_API", runtime.to_owned()),
+    let settings = function_settings().with("AWS_LAMBDA_RUNTIME_API", runtime).and(settings);
+    Process::start("lambda-function", |directory| {
+        let mut command = command(&programs().lambda, &settings);
+        command.env("TMPDIR", directory).current_dir(directory);
+        command
+    })
+}
+
+/// What Lambda tells every function in its environment.
+pub(crate) fn function_settings() -> Settings {
+    Settings::from([
         ("AWS_LAMBDA_FUNCTION_NAME", NAME.to_owned()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024".to_owned()),
         ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{NAME}")),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2000/01/01/[$LATEST]1".to_owned()),
     ])
-    .and(settings);
-    Process::start("lambda-function", |directory| {
-        let mut command = command(&programs().lambda, &settings);
-        command.env("TMPDIR", directory).current_dir(directory);
-        command
-    })
 }
 
 /// What became of an event.

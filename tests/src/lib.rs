@@ -14,12 +14,15 @@ mod fault_server;
 mod http;
 mod influxdb;
 mod lambda;
+mod lambda_emulator;
 mod loader;
 mod moto;
 mod process;
 mod programs;
 mod runtime;
-mod victoria_metrics;
+mod s3;
+mod toxiproxy;
+mod versitygw;
 
 pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
@@ -29,10 +32,13 @@ pub use fault_server::{
     Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };
 pub use http::{Request, Responder, Response, request};
-pub use influxdb::InfluxDb;
+pub use influxdb::{InfluxDb, InfluxDb2, InfluxServer};
 pub use lambda::{Function, Invocation};
+pub use lambda_emulator::LambdaEmulator;
 pub use loader::{Loader, Settings, python, shell};
 pub use moto::Moto;
 pub use process::Outcome;
 pub use runtime::Runtime;
-pub use victoria_metrics::{Series, VictoriaMetrics};
+pub use s3::S3;
+pub use toxiproxy::{Stream, Toxic, Toxiproxy};
+pub use versitygw::Versitygw;

@@ -31,6 +31,13 @@ impl Settings {
         self
     }
 
+    /// Without one variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.remove(name);
+        self
+    }
+
     /// With these as well. Theirs win.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {

@@ -1,5 +1,6 @@
-//! moto, which stands in for S3, Secrets Manager and CloudWatch.
+//! moto, which stands in for Secrets Manager and CloudWatch, and for S3 where neither its conditions nor its versions matter.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 
@@ -8,16 +9,15 @@ use serde_json::{Value, json};
 use crate::loader::Settings;
 use crate::process::{Process, free_port};
 use crate::programs::{Program, program};
+use crate::s3::{ACCESS_KEY, REGION, S3, SECRET_KEY, registry_settings, settings_of};
 use crate::{Request, Response, request};
-
-/// The region that everything is in.
-const REGION: &str = "us-east-1";
 
 /// A running moto server. Its state is empty at first and gone with it.
 #[derive(Debug)]
 pub struct Moto {
     _process: Process,
     port: u16,
+    s3: S3,
 }
 
 impl Moto {
@@ -36,84 +36,32 @@ impl Moto {
             command
         })
         .wait_until(|| request(port, &Request::new("GET", "/moto-api/")).is_ok_and(|response| response.status == 200));
-        Self { _process: process, port }
-    }
-
-    /// Such as `http://127.0.0.1:5000`.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        Self { _process: process, port, s3: S3::at(port) }
     }
 
     /// The settings with which the AWS clients reach it.
     pub fn settings(&self) -> Settings {
-        self.settings_of("AKIAEVERYTHINGISFINE", "any")
+        settings_of("AWS_ENDPOINT_URL", &self.url(), ACCESS_KEY, SECRET_KEY)
     }
 
     /// As [`Self::settings`], with a registry of converters in a bucket that is asked for every object.
     pub fn registry_settings(&self, bucket: &str, cache: &Path) -> Settings {
-        self.settings()
-            .with("CONVERTER_BUCKET", bucket)
-            .with("CONVERTER_CACHE_DIRECTORY", cache.to_str().unwrap())
-            .with("CONVERTER_REFRESH_SECONDS", "0")
-            .with("ENABLE_METRICS", "false")
+        self.settings().and(registry_settings(bucket, cache))
     }
 
     /// The settings of a user who may do nothing. From now on, nobody else may do anything either.
     pub fn settings_without_permissions(&self) -> Settings {
         let user = Request::new("POST", "/").body("Action=CreateUser&UserName=nobody&Version=2010-05-08");
-        self.send("iam", user.header("content-type", "application/x-www-form-urlencoded")).succeeded();
+        self.send_to("iam", user.header("content-type", "application/x-www-form-urlencoded")).succeeded();
         let key = Request::new("POST", "/").body("Action=CreateAccessKey&UserName=nobody&Version=2010-05-08");
         let answer =
-            self.send("iam", key.header("content-type", "application/x-www-form-urlencoded")).succeeded().text();
+            self.send_to("iam", key.header("content-type", "application/x-www-form-urlencoded")).succeeded().text();
         let element = |name: &str| {
             let (_, rest) = answer.split_once(&format!("<{name}>")).expect(name);
             rest.split_once('<').expect(name).0.to_owned()
         };
         request(self.port, &Request::new("POST", "/moto-api/reset-auth").body("0")).unwrap().succeeded();
-        self.settings_of(&element("AccessKeyId"), &element("SecretAccessKey"))
-    }
-
-    fn settings_of(&self, key: &str, secret: &str) -> Settings {
-        Settings::from([
-            ("AWS_ENDPOINT_URL", self.url()),
-            ("AWS_REGION", REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID", key.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", secret.to_owned()),
-        ])
-    }
-
-    /// Makes a bucket.
-    pub fn create_bucket(&self, bucket: &str) {
-        self.send("s3", Request::new("PUT", &format!("/{bucket}"))).succeeded();
-    }
-
-    /// Makes a bucket keep every version of its objects.
-    pub fn keep_versions(&self, bucket: &str) {
-        let body = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
-        self.send("s3", Request::new("PUT", &format!("/{bucket}?versioning")).body(body)).succeeded();
-    }
-
-    /// Stores an object in a bucket that keeps versions, and returns which version it is.
-    pub fn put_version(&self, bucket: &str, key: &str, body: Vec<u8>) -> String {
-        let stored = self.send("s3", Request::new("PUT", &format!("/{bucket}/{key}")).body(body)).succeeded();
-        stored.headers["x-amz-version-id"].clone()
-    }
-
-    /// Stores an object. `key` must be made of characters that need no encoding in a URL.
-    pub fn put_object(&self, bucket: &str, key: &str, body: Vec<u8>) {
-        self.send("s3", Request::new("PUT", &format!("/{bucket}/{key}")).body(body)).succeeded();
-    }
-
-    /// Reads an object.
-    pub fn get_object(&self, bucket: &str, key: &str) -> Vec<u8> {
-        self.send("s3", Request::new("GET", &format!("/{bucket}/{key}"))).succeeded().body
-    }
-
-    /// The keys of a bucket's first thousand objects that start with `prefix`, in order.
-    pub fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
-        let target = format!("/{bucket}?list-type=2&prefix={prefix}");
-        let listing = self.send("s3", Request::new("GET", &target)).succeeded().text();
-        listing.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0.to_owned())).collect()
+        settings_of("AWS_ENDPOINT_URL", &self.url(), &element("AccessKeyId"), &element("SecretAccessKey"))
     }
 
     /// Stores a secret as text.
@@ -156,13 +104,21 @@ impl Moto {
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", target)
             .body(parameters.to_string());
-        self.send(service, call).succeeded().json()
+        self.send_to(service, call).succeeded().json()
     }
 
     /// Sends a request in the name of a service: moto looks at the scope of the signature, and not at the signature.
-    fn send(&self, service: &str, unsigned: Request) -> Response {
-        let scope = format!("AKIAEVERYTHINGISFINE/20000101/{REGION}/{service}/aws4_request");
+    fn send_to(&self, service: &str, unsigned: Request) -> Response {
+        let scope = format!("{ACCESS_KEY}/20000101/{REGION}/{service}/aws4_request");
         let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none");
         request(self.port, &unsigned.header("authorization", &signature)).unwrap()
+    }
+}
+
+impl Deref for Moto {
+    type Target = S3;
+
+    fn deref(&self) -> &S3 {
+        &self.s3
     }
 }

@@ -87,6 +87,22 @@ impl Process {
         self.wait(STOP_LIMIT);
     }
 
+    /// Ends the process at once, without asking it.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended before.
+    pub(crate) fn kill(&mut self) {
+        assert!(
+            self.child.try_wait().unwrap().is_none(),
+            "{} has ended before it was killed\n{}",
+            self.name,
+            self.log_tail()
+        );
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Starts a process that has been stopped again, with what is in its directory, and waits until `ready` says so.
     ///
     /// # Panics

@@ -3,13 +3,19 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// A program that is not part of this workspace. The Makefile installs every one of them.
+/// A program that is not part of this workspace. `scripts/install.sh` installs every one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Program {
-    /// InfluxDB 1.x, from Debian's package `influxdb`.
-    Influxd,
-    /// VictoriaMetrics, from Debian's package `victoria-metrics`.
-    VictoriaMetrics,
+    /// InfluxDB 1.x.
+    Influxd1,
+    /// InfluxDB 2.x.
+    Influxd2,
+    /// The S3 server on files.
+    Versitygw,
+    /// The proxy between a client and a server.
+    Toxiproxy,
+    /// AWS's emulator of Lambda's runtime interface.
+    LambdaEmulator,
     /// The Python of the virtual environment that has the packages of `tests/requirements.txt`.
     Python,
     /// cargo-lambda, from the same virtual environment.
@@ -17,37 +23,29 @@ pub(crate) enum Program {
 }
 
 impl Program {
-    fn file_name(self) -> &'static str {
+    /// Below the directory of tools.
+    fn path(self) -> &'static str {
         match self {
-            Self::Influxd => "influxd",
-            Self::VictoriaMetrics => "victoria-metrics",
-            Self::Python => "python3",
-            Self::CargoLambda => "cargo-lambda",
-        }
-    }
-
-    /// Whether the search goes on in `PATH`. Any Python is not good enough: only ours has the packages.
-    fn may_be_in_path(self) -> bool {
-        match self {
-            Self::Influxd | Self::VictoriaMetrics | Self::CargoLambda => true,
-            Self::Python => false,
+            Self::Influxd1 => "bin/influxd-1",
+            Self::Influxd2 => "bin/influxd-2",
+            Self::Versitygw => "bin/versitygw",
+            Self::Toxiproxy => "bin/toxiproxy-server",
+            Self::LambdaEmulator => "bin/aws-lambda-rie",
+            Self::Python => "venv/bin/python3",
+            Self::CargoLambda => "venv/bin/cargo-lambda",
         }
     }
 }
 
-/// The path of a program: in the directories where `make test-tools` puts them, else in `PATH`.
+/// The path of a program, where `scripts/install.sh` puts it or links it. It alone decides which program is used.
 ///
 /// # Panics
 ///
-/// Where it is nowhere, with the command that installs it.
+/// If it is not there, with the command that installs it.
 pub(crate) fn program(program: Program) -> PathBuf {
-    let tools = tools_directory();
-    let mut directories = vec![tools.join("venv/bin"), tools.join("debian/usr/bin")];
-    if program.may_be_in_path() {
-        directories.extend(env::split_paths(&env::var_os("PATH").unwrap_or_default()));
-    }
-    let found = directories.iter().map(|directory| directory.join(program.file_name())).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("`{}` is not installed\nhint: run `make test-tools`", program.file_name()))
+    let path = tools_directory().join(program.path());
+    assert!(path.is_file(), "`{}` is not installed\nhint: run `make test-tools`", path.display());
+    path
 }
 
 /// The root of the workspace.

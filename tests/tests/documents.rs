@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use influxdb_loader_tests::{InfluxDb, Loader, Moto, Settings, parquet, raw_file, shell, small_consumption};
+use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, raw_file, shell, small_consumption};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -54,7 +54,7 @@ fn the_guide_leads_to_a_converter_in_python() {
 
 /// Runs the commands of a document against S3 with an object, and InfluxDB.
 fn operate(document: &str) {
-    let (moto, influxdb, directory) = (Moto::start(), InfluxDb::start("energy_data"), tempfile::tempdir().unwrap());
+    let (moto, influxdb, directory) = (Moto::start(), InfluxDb2::start("energy_data"), tempfile::tempdir().unwrap());
     moto.create_bucket("energy");
     moto.put_object("energy", "dataset=consumption/a.parquet", parquet(&small_consumption()));
     let settings = moto.settings().and(influxdb.settings("energy_data"));

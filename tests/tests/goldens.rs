@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use influxdb_loader_tests::{InfluxDb, Loader, Outcome, Settings};
+use influxdb_loader_tests::{InfluxDb, InfluxDb2, InfluxServer, Loader, Outcome, Settings};
 use tempfile::TempDir;
 
 const DATASETS: [&str; 3] = ["generation", "consumption", "transmission"];
@@ -111,7 +111,11 @@ fn every_rule_has_its_golden_pairs_in_every_dataset() {
 
 #[test]
 fn influxdb_takes_every_point_of_the_golden_pairs() {
-    let influxdb = InfluxDb::start("golden");
+    assert_takes_every_point_of_the_golden_pairs(&InfluxDb2::start("golden"));
+    assert_takes_every_point_of_the_golden_pairs(&InfluxDb::start("golden"));
+}
+
+fn assert_takes_every_point_of_the_golden_pairs(influxdb: &InfluxServer) {
     for dataset in DATASETS {
         for name in samples(dataset) {
             let Ok(lines) = fs::read_to_string(golden(dataset).join(&name).with_extension("lp")) else { continue };

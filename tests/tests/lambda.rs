@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Dialect, FaultServer, Function, InfluxDb, Loader, Moto,
-    Rules, Settings, consumption_file, parquet, small_consumption,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Function, InfluxDb2, Loader, Moto, Settings,
+    consumption_file, parquet, small_consumption,
 };
 use serde_json::{Value, json};
 
@@ -17,12 +17,12 @@ const KEY: &str = "dataset=consumption/small.parquet";
 /// S3 with a small object, and InfluxDB.
 struct Site {
     moto: Moto,
-    influxdb: InfluxDb,
+    influxdb: InfluxDb2,
 }
 
 impl Site {
     fn start() -> Self {
-        let (moto, influxdb) = (Moto::start(), InfluxDb::start(DATABASE));
+        let (moto, influxdb) = (Moto::start(), InfluxDb2::start(DATABASE));
         moto.create_bucket(BUCKET);
         moto.put_object(BUCKET, KEY, parquet(&small_consumption()));
         Self { moto, influxdb }
@@ -160,23 +160,26 @@ fn api_gateway_gets_a_response_for_bodies_plain_and_in_base64() {
 #[test]
 fn the_token_comes_from_secrets_manager_and_is_read_again_when_it_is_refused() {
     let site = Site::start();
-    site.moto.create_secret("influxdb-token", r#"{"token": "old"}"#);
-    let server = FaultServer::with(Rules { token: Some("new".to_owned()), ..Rules::of(Dialect::V2) });
-    let settings = site
-        .moto
-        .settings()
-        .with("INFLUXDB_API", "v2")
-        .with("INFLUXDB_URL", server.url())
-        .with("INFLUXDB_TOKEN_SECRET_NAME", "influxdb-token")
-        .with("ENABLE_METRICS", "false");
-    let function = Function::start(settings);
-    let refused = function.invoke(&json!({ "bucket": BUCKET, "key": KEY }));
+    let (id, token) = site.influxdb.authorize(&[], &[DATABASE]);
+    site.moto.create_secret("influxdb-token", &json!({ "token": token }).to_string());
+    let settings = site.settings().with("INFLUXDB_TOKEN_SECRET_NAME", "influxdb-token");
+    let function = Function::start(settings.without("INFLUXDB_TOKEN"));
+    let load = || function.invoke(&json!({ "bucket": BUCKET, "key": KEY }));
+    let loaded = load();
+    assert!(!loaded.failed, "{}", loaded.answer);
+
+    site.influxdb.delete_authorization(&id);
+    let refused = load();
     assert!(refused.failed);
     assert_eq!(refused.answer["errorType"], "InfluxDBConnectionError");
-    site.moto.put_secret("influxdb-token", "new");
-    let accepted = function.invoke(&json!({ "bucket": BUCKET, "key": KEY }));
-    assert!(!accepted.failed, "{}", accepted.answer);
-    assert_eq!(server.store().len(), 2);
+
+    let (_, token) = site.influxdb.authorize(&[], &[DATABASE]);
+    site.moto.put_secret("influxdb-token", &token);
+    let key = "dataset=consumption/other.parquet";
+    site.moto.put_object(BUCKET, key, fs::read(consumption_file()).unwrap());
+    let loaded = function.invoke(&json!({ "bucket": BUCKET, "key": key }));
+    assert!(!loaded.failed, "{}", loaded.answer);
+    assert_eq!(site.points(), (CONSUMPTION_POINTS + 2) as f64);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What InfluxDB 1.x makes of the lines that are written for it: every one is taken, and gives back what was meant, also
-//! after the server has read its files again.
+//! What InfluxDB 1.x and 2.x make of the lines that are written for them: every one is taken, and gives back what was
+//! meant, also after the server has read its files again.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,8 @@ use fastrand::Rng;
 use influxdb_loader::converter::{Constant, Converted, Field, FieldType, Key, Missing, Plan, Point, Source, Tag};
 use influxdb_loader::points::{ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
 use influxdb_loader::source::{Batch, RowNumbers};
-use influxdb_loader_tests::{InfluxDb, Loader, parquet};
+use influxdb_loader_tests::{InfluxDb, InfluxDb2, InfluxServer, Loader, parquet};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const DATABASE: &str = "energy_data";
@@ -80,13 +81,13 @@ fn texts(random: &mut Rng, count: usize) -> Vec<String> {
     texts
 }
 
-/// Whether a tag of 1.x can have this value. Says the same as the loader, in other words.
+/// Whether a tag of 1.x and 2.x can have this value. Says the same as the loader, in other words.
 fn is_held(tag: &str) -> bool {
     let parts_series = tag.contains("#!~#") || tag.ends_with("#!~");
     !tag.is_empty() && !tag.contains('\n') && !tag.ends_with('\\') && !parts_series
 }
 
-/// Whether a measurement of 1.x can have this name.
+/// Whether a measurement of 1.x and 2.x can have this name.
 fn is_held_name(name: &str) -> bool {
     is_held(name) && !has_backslash_before(name, &[",", "=", " ", "\""]) && !name.starts_with(['\t', '\0'])
 }
@@ -139,60 +140,140 @@ fn times(random: &mut Rng, count: usize) -> Vec<i64> {
     times
 }
 
-#[test]
-fn values_of_every_kind_are_loaded_and_given_back() {
-    let mut random = Rng::with_seed(1);
-    // The converter trims tags and units, and takes a word for none; it leaves these as they are.
-    let stays = |text: &String| text.trim() == text && text != "NaN";
-    let values: Vec<String> = texts(&mut random, 700).into_iter().filter(stays).collect();
-    let count = values.len();
-    let times = times(&mut random, count);
-    let floats: Vec<f64> = (0..count).map(|row| float(&mut random, row)).collect();
+/// Rows of the consumption dataset with values of every kind.
+struct Nasty {
+    times: Vec<i64>,
+    floats: Vec<f64>,
+    texts: Vec<String>,
+}
+
+impl Nasty {
+    fn new() -> Self {
+        let mut random = Rng::with_seed(1);
+        // The converter trims tags and units, and takes a word for none; it leaves these as they are.
+        let stays = |text: &String| text.trim() == text && text != "NaN";
+        let texts: Vec<String> = texts(&mut random, 700).into_iter().filter(stays).collect();
+        let times = times(&mut random, texts.len());
+        let floats = (0..texts.len()).map(|row| float(&mut random, row)).collect();
+        Self { times, floats, texts }
+    }
+
+    fn count(&self) -> usize {
+        self.times.len()
+    }
+
+    fn region(&self, row: usize) -> &str {
+        &self.texts[row]
+    }
+
     // Another order in each column, so that rows differ in more than one tag.
-    let text = |row: usize, shift: usize| values[(row * shift) % count].as_str();
-    let texts = |shift| Arc::new(StringArray::from_iter_values((0..count).map(|row| text(row, shift)))) as ArrayRef;
-    let same = || Arc::new(StringArray::from_iter_values((0..count).map(|_| "load"))) as ArrayRef;
-    let columns = RecordBatch::try_from_iter([
-        ("timestamp", Arc::new(TimestampNanosecondArray::from(times.clone()).with_timezone("UTC")) as ArrayRef),
-        ("region", texts(1)),
-        ("sector", texts(7)),
-        ("value", Arc::new(Float64Array::from(floats.clone()))),
-        ("unit", texts(11)),
-        ("consumer_type", same()),
-        ("measurement_type", same()),
-    ])
-    .unwrap();
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("dataset=consumption.parquet");
-    fs::write(&file, parquet(&columns)).unwrap();
+    fn sector(&self, row: usize) -> &str {
+        &self.texts[row * 7 % self.count()]
+    }
 
-    let mut influxdb = InfluxDb::start(DATABASE);
-    let load = Loader::new(["load", "--json", "--dataset", "consumption"]).argument(&file);
-    let report = load.settings(influxdb.settings(DATABASE)).run().succeeded().json();
-    let accounts = &report["objects"][0]["accounts"];
-    let is_written = |row: &usize| is_held(text(*row, 1)) && is_held(text(*row, 7));
-    let written: Vec<usize> = (0..count).filter(is_written).collect();
-    assert!(written.len() > 250, "{} of {count} rows", written.len());
-    assert_eq!(accounts["written"], written.len(), "{accounts}");
-    assert_eq!(accounts["rejected"], json!({ "unwritable": count - written.len() }), "{accounts}");
+    fn unit(&self, row: usize) -> &str {
+        &self.texts[row * 11 % self.count()]
+    }
 
-    for _ in 0..2 {
+    /// Those that can be written.
+    fn written(&self) -> Vec<usize> {
+        (0..self.count()).filter(|row| is_held(self.region(*row)) && is_held(self.sector(*row))).collect()
+    }
+
+    fn parquet(&self) -> Vec<u8> {
+        let texts = |text: &dyn Fn(usize) -> String| {
+            Arc::new(StringArray::from_iter_values((0..self.count()).map(text))) as ArrayRef
+        };
+        let times = TimestampNanosecondArray::from(self.times.clone()).with_timezone("UTC");
+        let columns = RecordBatch::try_from_iter([
+            ("timestamp", Arc::new(times) as ArrayRef),
+            ("region", texts(&|row| self.region(row).to_owned())),
+            ("sector", texts(&|row| self.sector(row).to_owned())),
+            ("value", Arc::new(Float64Array::from(self.floats.clone()))),
+            ("unit", texts(&|row| self.unit(row).to_owned())),
+            ("consumer_type", texts(&|_| "load".to_owned())),
+            ("measurement_type", texts(&|_| "load".to_owned())),
+        ]);
+        parquet(&columns.unwrap())
+    }
+
+    /// Loads all rows, and holds the report against what can be written.
+    fn load(&self, influxdb: &InfluxServer) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("dataset=consumption.parquet");
+        fs::write(&file, self.parquet()).unwrap();
+        let load = Loader::new(["load", "--json", "--dataset", "consumption"]).argument(&file);
+        let report = load.settings(influxdb.settings(DATABASE)).run().succeeded().json();
+        let (accounts, written) = (&report["objects"][0]["accounts"], self.written().len());
+        assert!(written > 250, "{written} of {} rows", self.count());
+        assert_eq!(accounts["written"], written, "{accounts}");
+        assert_eq!(accounts["rejected"], json!({ "unwritable": self.count() - written }), "{accounts}");
+    }
+
+    /// What InfluxQL gives back is what was meant.
+    fn assert_given_back(&self, influxdb: &InfluxServer) {
         let kept = rows(&influxdb.query(DATABASE, "SELECT * FROM consumption_data")[0]);
-        assert_eq!(kept.len(), written.len());
+        assert_eq!(kept.len(), self.written().len());
         // Numbers that are not rounded on the way: name, tags, time and value.
         let exact = influxdb.query_csv(DATABASE, "SELECT value FROM consumption_data");
         let exact = exact.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
         let exact: BTreeMap<i64, u64> =
             exact.map(|cells| (cells[2].parse().unwrap(), cells[3].parse::<f64>().unwrap().to_bits())).collect();
-        for row in &written {
-            let point = &kept[&times[*row]];
-            assert_eq!(point["region"], text(*row, 1));
-            assert_eq!(point["sector"], text(*row, 7));
-            assert_eq!(point["unit"], text(*row, 11));
-            assert_eq!(exact[&times[*row]], floats[*row].to_bits(), "{}", floats[*row]);
+        for row in self.written() {
+            let (time, float) = (self.times[row], self.floats[row]);
+            let point = &kept[&time];
+            assert_eq!(point["region"], self.region(row));
+            assert_eq!(point["sector"], self.sector(row));
+            assert_eq!(point["unit"], self.unit(row));
+            assert_eq!(exact[&time], float.to_bits(), "{float}");
         }
-        influxdb.restart();
     }
+
+    /// What Flux gives back is what was meant, without the carriage returns that it drops.
+    fn assert_given_back_by_flux(&self, influxdb: &InfluxDb2) {
+        let query = r#"from(bucket: "energy_data")
+            |> range(start: time(v: -9223372036854775806), stop: time(v: 9223372036854775807))
+            |> filter(fn: (r) => r._measurement == "consumption_data")"#;
+        let mut fields: BTreeMap<(i64, String), BTreeMap<String, String>> = BTreeMap::new();
+        for row in influxdb.flux_rows(query) {
+            let time: Timestamp = row["_time"].parse().unwrap();
+            let time = i64::try_from(time.as_nanosecond()).unwrap();
+            fields.insert((time, row["_field"].clone()), row);
+        }
+        // The end of a range is not in it, and no range of Flux ends after the last nanosecond that a point can have.
+        let found: Vec<usize> = self.written().into_iter().filter(|row| self.times[*row] != i64::MAX - 1).collect();
+        assert_eq!(fields.len(), 2 * found.len());
+        for row in found {
+            let (time, float) = (self.times[row], self.floats[row]);
+            let [value, unit] = ["value", "unit"].map(|field| &fields[&(time, field.to_owned())]);
+            assert_eq!(value["_value"].parse::<f64>().unwrap().to_bits(), float.to_bits(), "{float}");
+            assert_eq!(unit["_value"], self.unit(row).replace('\r', ""));
+            for point in [value, unit] {
+                assert_eq!(point["region"], self.region(row).replace('\r', ""));
+                assert_eq!(point["sector"], self.sector(row).replace('\r', ""));
+            }
+        }
+    }
+}
+
+#[test]
+fn values_of_every_kind_are_loaded_into_influxdb_1_and_given_back() {
+    let (nasty, mut influxdb) = (Nasty::new(), InfluxDb::start(DATABASE));
+    nasty.load(&influxdb);
+    nasty.assert_given_back(&influxdb);
+    influxdb.restart();
+    nasty.assert_given_back(&influxdb);
+}
+
+#[test]
+fn values_of_every_kind_are_loaded_into_influxdb_2_and_given_back() {
+    let (nasty, mut influxdb) = (Nasty::new(), InfluxDb2::start(DATABASE));
+    nasty.load(&influxdb);
+    nasty.assert_given_back(&influxdb);
+    nasty.assert_given_back_by_flux(&influxdb);
+    influxdb.restart_with_rebuilt_index();
+    nasty.assert_given_back(&influxdb);
+    nasty.assert_given_back_by_flux(&influxdb);
 }
 
 /// A plan needs no converter.
@@ -219,8 +300,8 @@ struct Names {
 }
 
 impl Names {
-    /// The line for 1.x, where it can have these names, and whether it has to be the last of its request.
-    fn line(&self) -> Option<(String, bool)> {
+    /// The line for an engine, where it can have these names, and whether it has to be the last of its request.
+    fn line(&self, dialect: Dialect) -> Option<(String, bool)> {
         let constant = |constant: &Constant| Source::Constant(constant.clone());
         let field = |(key, value): &(String, Constant)| Field {
             key: Key::Name(key.clone()),
@@ -250,7 +331,7 @@ impl Names {
         };
         let plan =
             Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 };
-        let mut encoder = Encoder::new(&plan, Dialect::V1).ok()?;
+        let mut encoder = Encoder::new(&plan, dialect).ok()?;
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
         let batch = Batch { rows: RowNumbers::starting_at(0), columns };
@@ -281,7 +362,16 @@ fn identifier(name: &str) -> String {
 }
 
 #[test]
-fn names_of_every_kind_are_written_and_found_again() {
+fn names_of_every_kind_are_written_and_found_again_in_influxdb_1() {
+    assert_names_are_found_again(Dialect::V1, &mut InfluxDb::start(DATABASE));
+}
+
+#[test]
+fn names_of_every_kind_are_written_and_found_again_in_influxdb_2() {
+    assert_names_are_found_again(Dialect::V2, &mut InfluxDb2::start(DATABASE));
+}
+
+fn assert_names_are_found_again(dialect: Dialect, influxdb: &mut InfluxServer) {
     let mut random = Rng::with_seed(2);
     let names = texts(&mut random, 300);
     let point = |index: usize| {
@@ -307,7 +397,7 @@ fn names_of_every_kind_are_written_and_found_again() {
     let mut bodies = vec![String::new()];
     let mut written = Vec::new();
     for point in &points {
-        let line = point.line();
+        let line = point.line(dialect);
         assert_eq!(line.is_some(), point.is_held(), "{:?} {:?} {:?}", point.measurement, point.tag, point.fields);
         // A query cannot name a measurement with these: it reads a carriage return as a newline, and a NUL as its end.
         if let Some((line, is_last)) = line.filter(|_| !point.measurement.contains(['\r', '\0'])) {
@@ -318,7 +408,6 @@ fn names_of_every_kind_are_written_and_found_again() {
     }
     assert!(written.len() > 600, "{} of {} points", written.len(), points.len());
 
-    let mut influxdb = InfluxDb::start(DATABASE);
     for body in &bodies {
         let answer = influxdb.write(DATABASE, body);
         assert_eq!(answer.status, 204, "{}", answer.text());

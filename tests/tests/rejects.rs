@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use influxdb_loader_tests::{
-    Function, InfluxDb, Loader, Moto, Outcome, Responder, Response, Settings, consumption_file, parquet,
+    Function, InfluxDb2, Loader, Outcome, Responder, Response, Settings, Versitygw, consumption_file, parquet,
     small_consumption,
 };
 use insta::assert_snapshot;
@@ -57,20 +57,20 @@ impl Kept {
 
 /// S3 with buckets for data and rejected rows, and InfluxDB.
 struct Site {
-    moto: Moto,
-    influxdb: InfluxDb,
+    s3: Versitygw,
+    influxdb: InfluxDb2,
 }
 
 impl Site {
     fn start() -> Self {
-        let (moto, influxdb) = (Moto::start(), InfluxDb::start(DATABASE));
-        moto.create_bucket(DATA);
-        moto.create_bucket(REJECTS);
-        Self { moto, influxdb }
+        let (s3, influxdb) = (Versitygw::start(), InfluxDb2::start(DATABASE));
+        s3.create_bucket(DATA);
+        s3.create_bucket(REJECTS);
+        Self { s3, influxdb }
     }
 
     fn settings(&self) -> Settings {
-        let settings = self.moto.settings().and(self.influxdb.settings(DATABASE));
+        let settings = self.s3.settings().and(self.influxdb.settings(DATABASE));
         settings.with("ENABLE_METRICS", "false").with("REJECTS_URI", URI)
     }
 
@@ -79,7 +79,7 @@ impl Site {
     }
 
     fn kept(&self) -> Vec<String> {
-        self.moto.keys(REJECTS, "")
+        self.s3.keys(REJECTS, "")
     }
 
     fn points(&self, measurement: &str) -> f64 {
@@ -200,7 +200,7 @@ fn the_function_keeps_them_in_s3_under_any_key_and_a_clean_load_removes_them() {
     let encoded = "dataset=consumption/s%C3%A3o%20paulo/%2B100%25.parquet";
     let key = "dataset=consumption/são paulo/+100%.parquet";
     let load = |batch: &RecordBatch| {
-        site.moto.put_object(DATA, encoded, parquet(batch));
+        site.s3.put_object(DATA, encoded, parquet(batch));
         let invocation = function.invoke(&json!({ "bucket": DATA, "key": key }));
         assert!(!invocation.failed, "{}\n{}", invocation.answer, function.log());
         invocation.answer["objects"][0].clone()
@@ -246,7 +246,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
     fs::copy(converter(directory.path(), &sample, "parse::timestamp"), &first).unwrap();
     let first = first.to_str().unwrap();
     for (key, broken) in [("2023.parquet", false), ("2024.parquet", true)] {
-        site.moto.put_object(DATA, key, parquet(&substation(1_001, broken)));
+        site.s3.put_object(DATA, key, parquet(&substation(1_001, broken)));
     }
     let report = site.run(&["load", "s3://energy/", "--json", "--converter", first]).succeeded().json();
     assert_eq!(report["totals"]["rejected"], json!({ "invalid-timestamp": 201 }));
@@ -256,11 +256,11 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
 
     // Nothing has changed, so that the same rows are rejected once more, and no others.
     let kept = ["kept/energy/2023.parquet.jsonl", "kept/energy/2024.parquet.jsonl"];
-    let before = kept.map(|key| site.moto.get_object(REJECTS, key));
+    let before = kept.map(|key| site.s3.get_object(REJECTS, key));
     let report = site.run(&["rejects", "retry", URI, "--json", "--converter", first]).succeeded().json();
     assert_eq!(report["totals"]["rejected"], json!({ "invalid-timestamp": 201 }));
     assert_eq!((&report["totals"]["rows"], &report["totals"]["written"]), (&json!(201), &json!(0)));
-    assert!(kept.map(|key| site.moto.get_object(REJECTS, key)) == before, "the lines are the same");
+    assert!(kept.map(|key| site.s3.get_object(REJECTS, key)) == before, "the lines are the same");
 
     let fixed = converter(
         directory.path(),
@@ -276,7 +276,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
     let dry = ["rejects", "retry", URI, "--to", "-", "--converter", &fixed];
     let dry = site.run(&dry).succeeded();
     assert_eq!(dry.stdout.lines().count(), 200, "{dry}");
-    assert!(kept.map(|key| site.moto.get_object(REJECTS, key)) == before, "{dry}");
+    assert!(kept.map(|key| site.s3.get_object(REJECTS, key)) == before, "{dry}");
     assert!(dry.stderr.contains("stay where they are"), "{dry}");
 
     let retried = site.run(&["rejects", "retry", URI, "--json", "--converter", &fixed]).succeeded();
@@ -289,7 +289,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
     assert_eq!(site.kept(), [kept[1]]);
     let rejects = |index: usize| report["objects"][index]["rejects"].clone();
     assert_eq!((rejects(0), rejects(1)), (Value::Null, json!(format!("s3://{REJECTS}/{}", kept[1]))));
-    let left = lines(&String::from_utf8(site.moto.get_object(REJECTS, kept[1])).unwrap());
+    let left = lines(&String::from_utf8(site.s3.get_object(REJECTS, kept[1])).unwrap());
     assert_eq!((left.len(), &left[0]["row"]), (1, &json!(1_000)));
     assert_eq!(left[0]["columns"]["measured_at"], "sem medição");
     assert_ne!(left[0]["converter"]["digest"], lines(&String::from_utf8_lossy(&before[1]))[0]["converter"]["digest"]);
@@ -299,22 +299,22 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
 fn an_object_that_was_replaced_is_refused_by_name_and_its_rows_stay() {
     let site = Site::start();
     let key = "dataset=consumption/a.parquet";
-    site.moto.put_object(DATA, key, parquet(&small_consumption()));
+    site.s3.put_object(DATA, key, parquet(&small_consumption()));
     site.run(&["load", &format!("s3://{DATA}/{key}")]).succeeded();
-    let before = site.moto.get_object(REJECTS, &format!("kept/energy/{key}.jsonl"));
-    site.moto.put_object(DATA, key, parquet(&small_consumption().slice(1, 2)));
+    let before = site.s3.get_object(REJECTS, &format!("kept/energy/{key}.jsonl"));
+    site.s3.put_object(DATA, key, parquet(&small_consumption().slice(1, 2)));
     let run = site.run(&["rejects", "retry", URI, "--json"]);
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stderr.contains(&format!("`s3://{DATA}/{key}` has been replaced by another object")), "{run}");
     let object = &run.json()["objects"][0];
     assert_eq!(object["accounts"]["rows"], 0);
     assert_eq!(object["rejects"], format!("{URI}/energy/{key}.jsonl"));
-    assert!(site.moto.get_object(REJECTS, &format!("kept/energy/{key}.jsonl")) == before);
+    assert!(site.s3.get_object(REJECTS, &format!("kept/energy/{key}.jsonl")) == before);
 }
 
 #[test]
 fn rows_of_a_file_that_hold_something_else_by_now_are_named_and_stay() {
-    let (influxdb, kept, directory) = (InfluxDb::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
+    let (influxdb, kept, directory) = (InfluxDb2::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
     let file = write(directory.path(), "dataset=consumption/a.parquet", without_time(30));
     let settings = influxdb.settings(DATABASE).and(kept.settings());
     Loader::new(["load", &file]).settings(settings.clone()).run().succeeded();
@@ -345,7 +345,7 @@ fn rows_of_a_file_that_hold_something_else_by_now_are_named_and_stay() {
 fn a_load_fails_whose_rejected_rows_cannot_be_kept() {
     let site = Site::start();
     let key = "dataset=consumption/a.parquet";
-    site.moto.put_object(DATA, key, parquet(&small_consumption()));
+    site.s3.put_object(DATA, key, parquet(&small_consumption()));
     let temporary = tempfile::tempdir().unwrap();
     let load = |uri: &str| {
         let settings = site.settings().with("REJECTS_URI", uri).with("TMPDIR", temporary.path().to_str().unwrap());
@@ -387,7 +387,7 @@ fn a_load_that_fails_keeps_what_it_rejected_until_then() {
 
 #[test]
 fn rows_that_the_server_refused_are_loaded_once_it_takes_them() {
-    let (influxdb, kept, directory) = (InfluxDb::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
+    let (influxdb, kept, directory) = (InfluxDb2::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
     let file = write(directory.path(), "dataset=consumption/a.parquet", parquet(&small_consumption()));
     let settings = influxdb.settings(DATABASE).and(kept.settings());
     // Somebody has written text where the loader writes a number.
@@ -413,7 +413,7 @@ fn parts_of_an_object_keep_their_own_and_read_no_more_than_they_need() {
     let site = Site::start();
     let object = without_time(ROWS);
     let size = object.len() as u64;
-    site.moto.put_object(DATA, "dataset=consumption/a.parquet", object);
+    site.s3.put_object(DATA, "dataset=consumption/a.parquet", object);
     let event = tempfile::NamedTempFile::new().unwrap();
     for range in [[0, 1], [1, 3]] {
         let part = json!({ "bucket": DATA, "key": "dataset=consumption/a.parquet", "row_groups": range });
@@ -436,7 +436,7 @@ fn parts_of_an_object_keep_their_own_and_read_no_more_than_they_need() {
 #[test]
 fn every_row_of_a_large_file_may_be_rejected() {
     const ROWS: usize = 300_000;
-    let (influxdb, kept, directory) = (InfluxDb::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
+    let (influxdb, kept, directory) = (InfluxDb2::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
     let file = write(directory.path(), "dataset=consumption/a.parquet", without_time(ROWS));
     let load = |arguments: &[&str], settings: Settings| {
         let settings = influxdb.settings(DATABASE).and(settings);
@@ -471,7 +471,7 @@ fn every_row_of_a_large_file_may_be_rejected() {
 
 #[test]
 fn what_is_no_rejected_row_is_refused_by_line_and_nothing_is_done() {
-    let (influxdb, kept, directory) = (InfluxDb::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
+    let (influxdb, kept, directory) = (InfluxDb2::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
     let file = write(directory.path(), "dataset=consumption/a.parquet", without_time(3));
     let settings = influxdb.settings(DATABASE).and(kept.settings());
     Loader::new(["load", &file]).settings(settings.clone()).run().succeeded();
@@ -499,7 +499,7 @@ fn what_is_no_rejected_row_is_refused_by_line_and_nothing_is_done() {
 
 #[test]
 fn lines_of_several_objects_may_stand_in_one_file() {
-    let (influxdb, kept, directory) = (InfluxDb::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
+    let (influxdb, kept, directory) = (InfluxDb2::start(DATABASE), Kept::new(), tempfile::tempdir().unwrap());
     for name in ["a", "b"] {
         write(directory.path(), &format!("dataset=consumption/{name}.parquet"), without_time(4));
     }

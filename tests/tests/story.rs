@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use influxdb_loader_tests::{CONSUMPTION_ROWS, Function, InfluxDb, Loader, Moto, raw_file};
+use influxdb_loader_tests::{CONSUMPTION_ROWS, Function, InfluxDb2, Loader, Moto, raw_file};
 use serde_json::{Value, json};
 
 const DATA: &str = "energy";
@@ -35,7 +35,7 @@ fn a_converter_is_written_published_promoted_changed_and_rolled_back_under_a_run
     moto.create_bucket(DATA);
     moto.create_bucket(CONVERTERS);
     let settings = moto.registry_settings(CONVERTERS, &directory.path().join("cache"));
-    let influxdb = InfluxDb::start(DATABASE);
+    let influxdb = InfluxDb2::start(DATABASE);
     let function = Function::start(settings.clone().and(influxdb.settings(DATABASE)));
     let count = |field: &str| influxdb.number(DATABASE, &format!("count({field})"), "ons_load");
 

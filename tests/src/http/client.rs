@@ -18,7 +18,10 @@ pub fn request(port: u16, request: &Request) -> io::Result<Response> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(SILENCE_LIMIT))?;
     // HTTP/1.0, so that the answer ends where the connection does.
-    let mut head = format!("{} {} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\n", request.method, request.target);
+    let mut head = format!("{} {} HTTP/1.0\r\n", request.method, request.target);
+    if !request.headers.contains_key("host") {
+        head.push_str(&format!("host: 127.0.0.1:{port}\r\n"));
+    }
     for (name, value) in &request.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -59,6 +59,11 @@ impl Request {
 /// A parameter of a query or of a body in its form, decoded.
 pub(crate) fn form_parameter(form: &str, name: &str) -> Option<String> {
     let (_, value) = form.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == name)?;
+    form_decode(value)
+}
+
+/// Decodes a name or a value of a form. `None` if it is not encoded as it should be.
+pub(crate) fn form_decode(value: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(value.len());
     let mut bytes = value.bytes();
     while let Some(byte) = bytes.next() {
@@ -72,6 +77,19 @@ pub(crate) fn form_parameter(form: &str, name: &str) -> Option<String> {
         });
     }
     String::from_utf8(decoded).ok()
+}
+
+/// Encodes all but letters and digits, for a query or a body in its form.
+pub(crate) fn form_encode(text: &str) -> String {
+    use std::fmt::Write;
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").unwrap();
+        }
+        encoded
+    })
 }
 
 /// An answer.

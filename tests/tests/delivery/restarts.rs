@@ -1,11 +1,10 @@
 //! Real servers that are stopped in the middle of a load, and started again.
 
-use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb, Loader, Settings, VictoriaMetrics, consumption_file,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb, InfluxDb2, InfluxServer, Loader, Settings, consumption_file,
 };
 use serde_json::Value;
 
@@ -44,47 +43,37 @@ fn assert_accounts(report: &Value, arrived_before: f64) {
     assert!(accounts["retries"].as_u64().unwrap() > 0, "{accounts}");
 }
 
-#[test]
-fn every_row_arrives_in_influxdb_though_it_is_stopped_and_started_again() {
-    let mut influxdb = InfluxDb::start(DATABASE);
-    let settings = influxdb.settings(DATABASE);
-    let count = |influxdb: &InfluxDb| influxdb.number(DATABASE, "count(power_mw)", "consumption_data");
+/// How many points have arrived.
+fn count(server: &InfluxServer) -> f64 {
+    server.number(DATABASE, "count(power_mw)", "consumption_data")
+}
+
+/// Loads into a server that is ended by `end` in the middle of it and comes up again after a while.
+fn assert_every_row_arrives(server: &mut InfluxServer, end: impl FnOnce(&mut InfluxServer)) {
+    let settings = server.settings(DATABASE);
     let mut arrived_before = 0.0;
     let report = load_while(settings, || {
-        wait_for(10_000.0, || count(&influxdb));
-        influxdb.stop();
+        wait_for(10_000.0, || count(server));
+        end(server);
         thread::sleep(OUTAGE);
-        influxdb.start_again();
-        arrived_before = count(&influxdb);
+        server.start_again();
+        arrived_before = count(server);
     });
     assert_accounts(&report, arrived_before);
-    assert_eq!(count(&influxdb), CONSUMPTION_POINTS as f64);
+    assert_eq!(count(server), CONSUMPTION_POINTS as f64);
 }
 
 #[test]
-fn every_row_arrives_in_victoria_metrics_though_it_is_stopped_and_started_again() {
-    let mut server = VictoriaMetrics::start();
-    let settings = server.settings();
-    // It keeps a sample that it is given twice, since its answer was lost, twice.
-    let count = |server: &VictoriaMetrics| {
-        let samples: BTreeSet<(String, i64)> = server
-            .export("consumption_data_power_mw")
-            .into_iter()
-            .flat_map(|series| {
-                let labels = format!("{:?}", series.labels);
-                series.timestamps.into_iter().map(move |time| (labels.clone(), time))
-            })
-            .collect();
-        samples.len() as f64
-    };
-    let mut arrived_before = 0.0;
-    let report = load_while(settings, || {
-        wait_for(10_000.0, || count(&server));
-        server.stop();
-        thread::sleep(OUTAGE);
-        server.start_again();
-        arrived_before = count(&server);
-    });
-    assert_accounts(&report, arrived_before);
-    assert_eq!(count(&server), CONSUMPTION_POINTS as f64);
+fn every_row_arrives_in_influxdb_though_it_is_stopped_and_started_again() {
+    assert_every_row_arrives(&mut InfluxDb2::start(DATABASE), InfluxServer::stop);
+}
+
+#[test]
+fn every_row_arrives_in_influxdb_though_it_is_killed_and_started_again() {
+    assert_every_row_arrives(&mut InfluxDb2::start(DATABASE), InfluxServer::kill);
+}
+
+#[test]
+fn every_row_arrives_in_influxdb_1_though_it_is_stopped_and_started_again() {
+    assert_every_row_arrives(&mut InfluxDb::start(DATABASE), InfluxServer::stop);
 }

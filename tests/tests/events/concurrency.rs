@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Whether a request writes points.
 fn writes(target: &str) -> bool {
-    target.starts_with("/write")
+    target.starts_with("/api/v2/write")
 }
 
 /// Stores objects, each of which is one write. Returns their keys.

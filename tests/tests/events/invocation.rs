@@ -9,7 +9,7 @@ use influxdb_loader_tests::{
 use serde_json::{Value, json};
 
 use super::forms::{self, Told};
-use super::{BUCKET, Site, key, rows};
+use super::{BUCKET, DATABASE, Site, key, rows};
 
 /// What rows hold in [`Watched`].
 const REGION: &str = "zanzibar";
@@ -23,8 +23,8 @@ fn lines(log: &str) -> Vec<Value> {
 #[test]
 fn every_line_of_the_log_tells_of_what_it_is() {
     let site = Site::start();
-    let secret = "correct-horse-battery-staple";
-    let function = Function::start(site.settings().with("INFLUXDB_TOKEN", secret));
+    let (_, secret) = site.influxdb.authorize(&[], &[DATABASE]);
+    let function = Function::start(site.settings().with("INFLUXDB_TOKEN", &secret));
     let (good, broken) = (site.put("good"), site.put_broken("broken"));
     assert!(function.invoke(&forms::s3(&[Told::new(&good), Told::new(&broken)])).failed);
     function.invoke(&forms::sqs(&[json!("not JSON")]));
@@ -54,7 +54,7 @@ fn every_line_of_the_log_tells_of_what_it_is() {
     );
     assert!(loaded["converter_version"].as_str().unwrap().split('.').count() == 3, "{loaded}");
     assert_eq!(line("`Records[0].body` is not JSON", &Value::Null)["item"], "message-0");
-    assert!(!log.contains(secret) && !log.contains("X-Amz-Signature"), "{log}");
+    assert!(!log.contains(&secret) && !log.contains("X-Amz-Signature"), "{log}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod versions;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use influxdb_loader_tests::{InfluxDb, Moto, Settings};
+use influxdb_loader_tests::{InfluxDb2, Moto, Settings};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 
@@ -23,7 +23,7 @@ const DATABASE: &str = "energy_data";
 /// S3 with a bucket, and InfluxDB.
 struct Site {
     moto: Moto,
-    influxdb: InfluxDb,
+    influxdb: InfluxDb2,
 }
 
 impl Site {
@@ -33,7 +33,7 @@ impl Site {
 
     fn of(moto: Moto) -> Self {
         moto.create_bucket(BUCKET);
-        Self { moto, influxdb: InfluxDb::start(DATABASE) }
+        Self { moto, influxdb: InfluxDb2::start(DATABASE) }
     }
 
     fn settings(&self) -> Settings {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use influxdb_loader_tests::{InfluxDb, Loader, Responder, Response, Settings, request};
+use influxdb_loader_tests::{InfluxDb2, Loader, Responder, Response, Settings, request};
 use serde_json::{Value, json};
 
 use super::{BUCKET, DATABASE, Site, key, rows};
@@ -15,12 +15,12 @@ use super::{BUCKET, DATABASE, Site, key, rows};
 const DELAY: Duration = Duration::from_millis(150);
 
 /// The server, behind something that takes one request at a time, and its time for writes.
-fn slow(influxdb: &InfluxDb) -> Responder {
-    let port = influxdb.url().rsplit(':').next().unwrap().parse().unwrap();
+fn slow(influxdb: &InfluxDb2) -> Responder {
+    let port = influxdb.port();
     let turn = Mutex::new(());
     Responder::start(move |received| {
         let _turn = turn.lock().unwrap();
-        if received.target.starts_with("/write") {
+        if received.target.starts_with("/api/v2/write") {
             thread::sleep(DELAY);
         }
         let mut forwarded = received.clone();
