@@ -1,0 +1,254 @@
+//! Chaos: between the loader and InfluxDB stands a proxy whose toxics come, go and mix while a file is loaded, and the
+//! server is stopped, killed and started. Afterwards the database has the file, or the load has failed; no row is blamed.
+//!
+//! A seed decides what happens, in which order and how long after each other:
+//!
+//! ```sh
+//! cargo test --release --workspace --test chaos -- --nocapture
+//! CHAOS_SEEDS=100 cargo test --release --workspace --test chaos -- --nocapture
+//! CHAOS_SEED=17 cargo test --release --workspace --test chaos -- --nocapture
+//! ```
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "what the seeds came to is what one wants to know of a run by hand")]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use fastrand::Rng;
+use influxdb_loader_tests::{InfluxDb2, InfluxServer, Loader, Outcome, Settings, Stream, Toxic, Toxiproxy, parquet};
+use serde_json::{Value, json};
+
+const BUCKET: &str = "energy_data";
+
+/// How many seeds run when nobody says how many.
+const SEEDS: u64 = 8;
+
+/// How many of them run at a time: they wait more than they work.
+const AT_A_TIME: usize = 4;
+
+const ROWS: usize = 20_000;
+
+/// How many things happen to a load, unless it ends before.
+const EVENTS: usize = 14;
+
+/// A point: its time in nanoseconds, its region and its value.
+type Points = BTreeMap<i64, (String, f64)>;
+
+/// The points of the file, a minute apart.
+fn points() -> Points {
+    let point = |row: usize| {
+        let time = 1_514_764_800_000_000_000 + row as i64 * 60_000_000_000;
+        (time, (format!("region {}", row % 50), row as f64 + 0.25))
+    };
+    (0..ROWS).map(point).collect()
+}
+
+fn write_file(points: &Points, directory: &Path) -> String {
+    let text = |of: &dyn Fn(&(String, f64)) -> String| {
+        Arc::new(StringArray::from_iter_values(points.values().map(of))) as ArrayRef
+    };
+    let times = TimestampMillisecondArray::from_iter_values(points.keys().map(|time| time / 1_000_000));
+    let columns = RecordBatch::try_from_iter([
+        ("timestamp", Arc::new(times.with_timezone("UTC")) as ArrayRef),
+        ("region", text(&|(region, _)| region.clone())),
+        ("value", Arc::new(Float64Array::from_iter_values(points.values().map(|(_, value)| *value)))),
+        ("unit", text(&|_| "MW".to_owned())),
+        ("consumer_type", text(&|_| "residential".to_owned())),
+        ("measurement_type", text(&|_| "load".to_owned())),
+    ]);
+    let path = directory.join("dataset=consumption.parquet");
+    fs::write(&path, parquet(&columns.unwrap())).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// The points that the server has.
+fn stored(influxdb: &InfluxServer) -> Points {
+    let series = influxdb.query(BUCKET, "SELECT region, power_mw FROM consumption_data");
+    let rows = series.iter().flat_map(|series| series["values"].as_array().unwrap());
+    let point =
+        |row: &Value| (row[0].as_i64().unwrap(), (row[1].as_str().unwrap().to_owned(), row[2].as_f64().unwrap()));
+    rows.map(point).collect()
+}
+
+/// What happened under a seed.
+#[derive(Default)]
+struct Story {
+    toxics: usize,
+    outages: usize,
+    stops: usize,
+    kills: usize,
+    retries: u64,
+    loaded: bool,
+    seconds: f64,
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { toxics, outages, stops, kills, retries, seconds, .. } = self;
+        let end = if self.loaded { "loaded" } else { "failed" };
+        write!(
+            formatter,
+            "{end} after {toxics} toxics, {outages} outages, {stops} stops, {kills} kills and {retries} retries in \
+             {seconds:.1} s"
+        )
+    }
+}
+
+fn milliseconds(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {
+    Duration::from_millis(random.u64(range))
+}
+
+fn toxic(random: &mut Rng) -> Toxic {
+    match random.usize(..6) {
+        0 => Toxic::Latency { delay: random.u32(50..800), jitter: random.u32(0..200) },
+        1 => Toxic::Bandwidth(random.u32(5..200)),
+        2 => Toxic::ResetPeer(random.u32(0..300)),
+        3 => Toxic::LimitData(random.u64(1..30_000)),
+        4 => Toxic::Slicer { size: random.u32(10..2_000), pause: random.u32(0..2_000) },
+        _ => Toxic::Timeout(random.u32(0..1_500)),
+    }
+}
+
+/// Does something to the connections or the server.
+fn disturb(
+    random: &mut Rng,
+    influxdb: &mut InfluxServer,
+    proxy: &Toxiproxy,
+    toxics: &mut Vec<String>,
+    story: &mut Story,
+) {
+    match random.usize(..10) {
+        0 => {
+            story.outages += 1;
+            proxy.disable();
+            thread::sleep(milliseconds(random, 50..1_000));
+            proxy.enable();
+        }
+        1 => {
+            story.kills += 1;
+            influxdb.kill();
+            thread::sleep(milliseconds(random, 0..1_000));
+            influxdb.start_again();
+        }
+        2 => {
+            story.stops += 1;
+            influxdb.stop();
+            thread::sleep(milliseconds(random, 0..1_000));
+            influxdb.start_again();
+        }
+        3..=5 if !toxics.is_empty() => proxy.remove(&toxics.swap_remove(random.usize(..toxics.len()))),
+        _ => {
+            story.toxics += 1;
+            let name = format!("toxic-{}", story.toxics);
+            let stream = if random.bool() { Stream::Upstream } else { Stream::Downstream };
+            proxy.add(&name, toxic(random), stream, [0.3, 0.7, 1.0][random.usize(..3)]);
+            toxics.push(name);
+        }
+    }
+}
+
+fn settings(random: &mut Rng, influxdb: &InfluxServer, proxy: &Toxiproxy) -> Settings {
+    let mut choose = |values: &[&str]| values[random.usize(..values.len())].to_owned();
+    influxdb
+        .settings(BUCKET)
+        .with("INFLUXDB_URL", proxy.url())
+        .with("INFLUXDB_API", choose(&["auto", "v2"]))
+        .with("MAX_BATCH_SIZE", choose(&["50", "100", "500", "1000"]))
+        .with("WRITE_CONCURRENCY", choose(&["1", "2", "4", "8"]))
+        .with("COMPRESSION", choose(&["gzip", "none"]))
+        .with("MAX_RETRIES", "10")
+        .with("REQUEST_TIMEOUT_SECONDS", "2")
+        .with("CONNECT_TIMEOUT_SECONDS", "1")
+}
+
+/// Loads the file while things happen, and holds what the server has against what the loader reports.
+fn live_through(seed: u64) -> Story {
+    let (mut random, mut story) = (Rng::with_seed(seed), Story::default());
+    let (directory, points) = (tempfile::tempdir().unwrap(), points());
+    let file = write_file(&points, directory.path());
+    let mut influxdb = InfluxDb2::start(BUCKET);
+    let proxy = Toxiproxy::start(influxdb.port());
+    let loader = Loader::new(["load", "--json", &file]).settings(settings(&mut random, &influxdb, &proxy));
+
+    // So that a load is not over before anything happens.
+    proxy.add("always", Toxic::Latency { delay: random.u32(20..60), jitter: 10 }, Stream::Downstream, 1.0);
+    let outcome = thread::scope(|scope| {
+        let load = scope.spawn(|| loader.run());
+        let mut toxics = Vec::new();
+        for _ in 0..EVENTS {
+            thread::sleep(milliseconds(&mut random, 20..400));
+            if load.is_finished() {
+                break;
+            }
+            disturb(&mut random, &mut influxdb, &proxy, &mut toxics, &mut story);
+        }
+        proxy.reset();
+        load.join().unwrap()
+    });
+    assert!(story.toxics + story.outages + story.stops + story.kills > 0, "nothing has happened to it");
+    assert_honest(&outcome, &points, &stored(&influxdb), &mut story);
+    story
+}
+
+/// Whatever the loader reports is true.
+fn assert_honest(outcome: &Outcome, points: &Points, stored: &Points, story: &mut Story) {
+    let report = outcome.json();
+    let totals = &report["totals"];
+    assert_eq!(totals["rejected"], json!({}), "a row is blamed: {outcome}");
+    let written = totals["written"].as_u64().unwrap() as usize;
+    assert!(stored.len() >= written, "{} points are stored: {outcome}", stored.len());
+    let wrong = stored.iter().find(|(time, point)| points.get(time) != Some(point));
+    assert!(wrong.is_none(), "{wrong:?} is not in the file: {outcome}");
+    match outcome.code {
+        Some(0) => assert_eq!((written, stored.len()), (ROWS, ROWS), "{outcome}"),
+        Some(1) => assert_ne!(report["status"], "succeeded", "{outcome}"),
+        _ => panic!("{outcome}"),
+    }
+    story.loaded = outcome.code == Some(0);
+    story.retries = totals["retries"].as_u64().unwrap();
+    story.seconds = outcome.elapsed.as_secs_f64();
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("`{variable}` is `{text}`: {error}")))
+}
+
+#[test]
+fn whatever_happens_the_database_has_the_file_or_the_load_fails_and_no_row_is_blamed() {
+    let seeds: Vec<u64> = match number("CHAOS_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("CHAOS_SEEDS").unwrap_or(SEEDS)).collect(),
+    };
+    let (next, [loaded, failed]) = (AtomicU64::new(0), [AtomicU64::new(0), AtomicU64::new(0)]);
+    let wrong: Vec<u64> = thread::scope(|scope| {
+        let work = || {
+            let mut wrong = Vec::new();
+            while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst) as usize) {
+                match panic::catch_unwind(AssertUnwindSafe(|| live_through(*seed))) {
+                    Ok(story) => {
+                        eprintln!("seed {seed}: {story}");
+                        if story.loaded { &loaded } else { &failed }.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Err(_) => wrong.push(*seed),
+                }
+            }
+            wrong
+        };
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    eprintln!("{loaded:?} seeds loaded the file, {failed:?} failed honestly, {} were wrong", wrong.len());
+    assert!(wrong.is_empty(), "replay with CHAOS_SEED: {wrong:?}");
+    let (loaded, failed) = (loaded.into_inner(), failed.into_inner());
+    assert!(seeds.len() == 1 || loaded >= failed, "most loads do not come through: {failed} of {}", seeds.len());
+}
