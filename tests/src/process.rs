@@ -134,6 +134,15 @@ impl Process {
             .unwrap_or_else(|| panic!("{} still runs after {limit:?}\n{}", self.name, self.log_tail()))
     }
 
+    /// The processes that it has started.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        // Each thread has those that it has started itself.
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let children =
+            threads.map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap_or_default());
+        children.flat_map(|pids| pids.split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
+    }
+
     /// The directory that is deleted with the process.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()

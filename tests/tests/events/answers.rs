@@ -7,28 +7,28 @@ use super::forms::{self, Told, Way};
 use super::{BUCKET, Site, key};
 
 /// A way to tell of several objects, with its name.
-type Form = (&'static str, fn(&[&str]) -> Value);
+pub(super) type Form = (&'static str, fn(&[&str]) -> Value);
 
 /// A way to tell of one object.
-type Single = (&'static str, fn(&str) -> Value);
+pub(super) type Single = (&'static str, fn(&str) -> Value);
 
 fn told<'a>(keys: &[&'a str]) -> Vec<Told<'a>> {
     keys.iter().map(|key| Told::new(key)).collect()
 }
 
 /// Who asks in such a way reads the report, or sees the invocation fail.
-const WHOLE: [Form; 3] =
+pub(super) const WHOLE: [Form; 3] =
     [("s3", |keys| forms::s3(&told(keys))), ("sns", |keys| forms::sns(&forms::s3(&told(keys)))), ("list", forms::list)];
 
 /// Such events tell of one object.
-const SINGLE: [Single; 3] = [
+pub(super) const SINGLE: [Single; 3] = [
     ("event-bridge", |key| forms::event_bridge(&Told::new(key))),
     ("event-bridge-in-sns", |key| forms::sns(&forms::event_bridge(&Told::new(key)))),
     ("direct", forms::direct),
 ];
 
 /// What a message in a queue may be.
-const MESSAGES: [Single; 6] = [
+pub(super) const MESSAGES: [Single; 6] = [
     ("s3-in-sqs", |key| forms::s3(&[Told::new(key)])),
     ("event-bridge-in-sqs", |key| forms::event_bridge(&Told::new(key))),
     ("s3-in-sns-in-sqs", |key| forms::envelope(&forms::s3(&[Told::new(key)]))),
@@ -37,10 +37,11 @@ const MESSAGES: [Single; 6] = [
     ("list-in-sqs", |key| forms::list(&[key])),
 ];
 
-const MAPS: [Form; 2] = [("map-of-listing", forms::map_of_listing), ("map-of-objects", forms::map_of_objects)];
+pub(super) const MAPS: [Form; 2] =
+    [("map-of-listing", forms::map_of_listing), ("map-of-objects", forms::map_of_objects)];
 
 /// The points of an object that [`Site::put`] has stored.
-const LOADED: (f64, f64) = (3.0, 3.0);
+pub(super) const LOADED: (f64, f64) = (3.0, 3.0);
 
 fn assert_failed(invocation: &Invocation, error_type: &str, object: &str) {
     let Invocation { failed, answer } = invocation;

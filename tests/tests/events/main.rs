@@ -4,6 +4,7 @@
 
 mod answers;
 mod concurrency;
+mod emulator;
 mod forms;
 mod health;
 mod invocation;
