@@ -1,12 +1,18 @@
 //! Toxiproxy, which stands between a client and a server and treats what passes badly.
 
+use std::io::ErrorKind;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::http::request_within;
 use crate::process::{Process, free_port};
 use crate::programs::{Program, program};
-use crate::{Request, Response, request};
+use crate::{Request, request};
+
+/// How long an order may take. Where toxics are removed from open connections, Toxiproxy may wait for itself forever.
+const ORDER_LIMIT: Duration = Duration::from_secs(2);
 
 /// A proxy in front of a server.
 #[derive(Debug)]
@@ -16,6 +22,8 @@ pub struct Toxiproxy {
     api_port: u16,
     /// Where clients connect.
     port: u16,
+    /// Where the server listens.
+    upstream: u16,
 }
 
 /// What is done to connections, to those that are open as well.
@@ -63,15 +71,24 @@ impl Toxiproxy {
             command.args(["-host", "127.0.0.1", "-port", &api_port.to_string()]).env_clear();
             command
         })
-        .wait_until(|| request(api_port, &Request::new("GET", "/version")).is_ok());
-        let proxy = Self { process, api_port, port };
-        let (listen, upstream) = (format!("127.0.0.1:{port}"), format!("127.0.0.1:{upstream}"));
-        proxy.call(
-            "POST",
-            "/proxies",
-            &json!({ "name": "server", "listen": listen, "upstream": upstream, "enabled": true }),
-        );
+        .wait_until(|| is_ready(api_port));
+        let proxy = Self { process, api_port, port, upstream };
+        proxy.create();
         proxy
+    }
+
+    fn create(&self) {
+        let (listen, upstream) = (format!("127.0.0.1:{}", self.port), format!("127.0.0.1:{}", self.upstream));
+        let proxy = json!({ "name": "server", "listen": listen, "upstream": upstream, "enabled": true });
+        self.order("POST", "/proxies", &proxy);
+    }
+
+    /// Kills the proxy and starts it again at the same address, without any toxic.
+    pub fn start_anew(&mut self) {
+        let port = self.api_port;
+        self.process.kill();
+        self.process.start_again(|| is_ready(port));
+        self.create();
     }
 
     /// Where clients connect, such as `http://127.0.0.1:8666`.
@@ -93,36 +110,47 @@ impl Toxiproxy {
         let (kind, attributes) = toxic.attributes();
         let order =
             json!({ "name": name, "type": kind, "stream": stream, "toxicity": share, "attributes": attributes });
-        self.call("POST", "/proxies/server/toxics", &order);
+        self.order("POST", "/proxies/server/toxics", &order);
     }
 
-    /// Removes a toxic.
-    pub fn remove(&self, name: &str) {
-        self.call("DELETE", &format!("/proxies/server/toxics/{name}"), &Value::Null);
+    /// Removes a toxic. Returns whether that was possible: if not, the proxy takes no orders any more, and only
+    /// [`Self::start_anew`] helps.
+    #[must_use]
+    pub fn remove(&self, name: &str) -> bool {
+        self.try_order("DELETE", &format!("/proxies/server/toxics/{name}"), &Value::Null)
     }
 
     /// Closes all connections and refuses others.
     pub fn disable(&self) {
-        self.call("POST", "/proxies/server", &json!({ "enabled": false }));
+        self.order("POST", "/proxies/server", &json!({ "enabled": false }));
     }
 
     /// Takes connections again after [`Self::disable`]. Toxics are as they were.
     pub fn enable(&self) {
-        self.call("POST", "/proxies/server", &json!({ "enabled": true }));
+        self.order("POST", "/proxies/server", &json!({ "enabled": true }));
     }
 
-    /// Removes all toxics, and takes connections.
-    pub fn reset(&self) {
-        self.call("POST", "/reset", &Value::Null);
+    fn order(&self, method: &str, target: &str, body: &Value) {
+        assert!(self.try_order(method, target, body), "{method} {target} takes too long\n{}", self.process.log_tail());
     }
 
-    fn call(&self, method: &str, target: &str, body: &Value) {
+    /// Gives an order. Returns whether it was followed in time.
+    fn try_order(&self, method: &str, target: &str, body: &Value) -> bool {
         let call = Request::new(method, target);
         let call = if body.is_null() { call } else { call.body(body.to_string()) };
-        let answer: Response = request(self.api_port, &call)
-            .unwrap_or_else(|error| panic!("{method} {target}: {error}\n{}", self.process.log_tail()));
-        answer.succeeded();
+        match request_within(ORDER_LIMIT, self.api_port, &call) {
+            Ok(answer) => {
+                answer.succeeded();
+                true
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            Err(error) => panic!("{method} {target}: {error}\n{}", self.process.log_tail()),
+        }
     }
+}
+
+fn is_ready(api_port: u16) -> bool {
+    request(api_port, &Request::new("GET", "/version")).is_ok_and(|response| response.status == 200)
 }
 
 impl Toxic {

@@ -86,6 +86,7 @@ struct Story {
     outages: usize,
     stops: usize,
     kills: usize,
+    proxies: usize,
     retries: u64,
     loaded: bool,
     seconds: f64,
@@ -93,12 +94,12 @@ struct Story {
 
 impl fmt::Display for Story {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { toxics, outages, stops, kills, retries, seconds, .. } = self;
+        let Self { toxics, outages, stops, kills, proxies, retries, seconds, .. } = self;
         let end = if self.loaded { "loaded" } else { "failed" };
         write!(
             formatter,
-            "{end} after {toxics} toxics, {outages} outages, {stops} stops, {kills} kills and {retries} retries in \
-             {seconds:.1} s"
+            "{end} after {toxics} toxics, {outages} outages, {stops} stops, {kills} kills, {proxies} proxies and {retries} \
+             retries in {seconds:.1} s"
         )
     }
 }
@@ -118,41 +119,56 @@ fn toxic(random: &mut Rng) -> Toxic {
     }
 }
 
-/// Does something to the connections or the server.
-fn disturb(
-    random: &mut Rng,
-    influxdb: &mut InfluxServer,
-    proxy: &Toxiproxy,
-    toxics: &mut Vec<String>,
-    story: &mut Story,
-) {
-    match random.usize(..10) {
-        0 => {
-            story.outages += 1;
-            proxy.disable();
-            thread::sleep(milliseconds(random, 50..1_000));
-            proxy.enable();
+/// The server, the proxy in front of it, and its toxics by name.
+struct Site {
+    influxdb: InfluxDb2,
+    proxy: Toxiproxy,
+    toxics: Vec<String>,
+}
+
+impl Site {
+    /// Does something to the connections or the server.
+    fn disturb(&mut self, random: &mut Rng, story: &mut Story) {
+        match random.usize(..10) {
+            0 => {
+                story.outages += 1;
+                self.proxy.disable();
+                thread::sleep(milliseconds(random, 50..1_000));
+                self.proxy.enable();
+            }
+            1 => {
+                story.kills += 1;
+                self.influxdb.kill();
+                thread::sleep(milliseconds(random, 0..1_000));
+                self.influxdb.start_again();
+            }
+            2 => {
+                story.stops += 1;
+                self.influxdb.stop();
+                thread::sleep(milliseconds(random, 0..1_000));
+                self.influxdb.start_again();
+            }
+            3..=5 if !self.toxics.is_empty() => {
+                let name = self.toxics.swap_remove(random.usize(..self.toxics.len()));
+                if !self.proxy.remove(&name) {
+                    self.replace_proxy(story);
+                }
+            }
+            6 => self.replace_proxy(story),
+            _ => {
+                story.toxics += 1;
+                let name = format!("toxic-{}", story.toxics);
+                let stream = if random.bool() { Stream::Upstream } else { Stream::Downstream };
+                self.proxy.add(&name, toxic(random), stream, [0.3, 0.7, 1.0][random.usize(..3)]);
+                self.toxics.push(name);
+            }
         }
-        1 => {
-            story.kills += 1;
-            influxdb.kill();
-            thread::sleep(milliseconds(random, 0..1_000));
-            influxdb.start_again();
-        }
-        2 => {
-            story.stops += 1;
-            influxdb.stop();
-            thread::sleep(milliseconds(random, 0..1_000));
-            influxdb.start_again();
-        }
-        3..=5 if !toxics.is_empty() => proxy.remove(&toxics.swap_remove(random.usize(..toxics.len()))),
-        _ => {
-            story.toxics += 1;
-            let name = format!("toxic-{}", story.toxics);
-            let stream = if random.bool() { Stream::Upstream } else { Stream::Downstream };
-            proxy.add(&name, toxic(random), stream, [0.3, 0.7, 1.0][random.usize(..3)]);
-            toxics.push(name);
-        }
+    }
+
+    fn replace_proxy(&mut self, story: &mut Story) {
+        story.proxies += 1;
+        self.proxy.start_anew();
+        self.toxics.clear();
     }
 }
 
@@ -162,8 +178,8 @@ fn settings(random: &mut Rng, influxdb: &InfluxServer, proxy: &Toxiproxy) -> Set
         .settings(BUCKET)
         .with("INFLUXDB_URL", proxy.url())
         .with("INFLUXDB_API", choose(&["auto", "v2"]))
-        .with("MAX_BATCH_SIZE", choose(&["50", "100", "500", "1000"]))
-        .with("WRITE_CONCURRENCY", choose(&["1", "2", "4", "8"]))
+        .with("MAX_BATCH_SIZE", choose(&["50", "100", "200"]))
+        .with("WRITE_CONCURRENCY", choose(&["1", "2", "4"]))
         .with("COMPRESSION", choose(&["gzip", "none"]))
         .with("MAX_RETRIES", "10")
         .with("REQUEST_TIMEOUT_SECONDS", "2")
@@ -175,27 +191,27 @@ fn live_through(seed: u64) -> Story {
     let (mut random, mut story) = (Rng::with_seed(seed), Story::default());
     let (directory, points) = (tempfile::tempdir().unwrap(), points());
     let file = write_file(&points, directory.path());
-    let mut influxdb = InfluxDb2::start(BUCKET);
+    let influxdb = InfluxDb2::start(BUCKET);
     let proxy = Toxiproxy::start(influxdb.port());
     let loader = Loader::new(["load", "--json", &file]).settings(settings(&mut random, &influxdb, &proxy));
+    let mut site = Site { influxdb, proxy, toxics: Vec::new() };
 
     // So that a load is not over before anything happens.
-    proxy.add("always", Toxic::Latency { delay: random.u32(20..60), jitter: 10 }, Stream::Downstream, 1.0);
+    site.proxy.add("always", Toxic::Latency { delay: random.u32(20..60), jitter: 10 }, Stream::Downstream, 1.0);
+    site.disturb(&mut random, &mut story);
     let outcome = thread::scope(|scope| {
         let load = scope.spawn(|| loader.run());
-        let mut toxics = Vec::new();
-        for _ in 0..EVENTS {
+        for _ in 1..EVENTS {
             thread::sleep(milliseconds(&mut random, 20..400));
             if load.is_finished() {
                 break;
             }
-            disturb(&mut random, &mut influxdb, &proxy, &mut toxics, &mut story);
+            site.disturb(&mut random, &mut story);
         }
-        proxy.reset();
+        site.proxy.start_anew();
         load.join().unwrap()
     });
-    assert!(story.toxics + story.outages + story.stops + story.kills > 0, "nothing has happened to it");
-    assert_honest(&outcome, &points, &stored(&influxdb), &mut story);
+    assert_honest(&outcome, &points, &stored(&site.influxdb), &mut story);
     story
 }
 

@@ -55,7 +55,7 @@ extern crate self as converter_sdk;
 
 pub mod bindings;
 #[rustfmt::skip]
-#[allow(missing_docs, unsafe_code, unreachable_pub, rust_2018_idioms, clippy::all, reason = "generated")]
+#[allow(warnings, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
 mod generated;
 pub mod log;
 pub mod parse;

@@ -15,8 +15,17 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(120);
 ///
 /// Where there is no connection, or it ends, or stays silent, before the answer is complete.
 pub fn request(port: u16, request: &Request) -> io::Result<Response> {
+    request_within(SILENCE_LIMIT, port, request)
+}
+
+/// As [`request`], of a server that may stay silent for so long.
+///
+/// # Errors
+///
+/// As [`request`].
+pub(crate) fn request_within(limit: Duration, port: u16, request: &Request) -> io::Result<Response> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(SILENCE_LIMIT))?;
+    stream.set_read_timeout(Some(limit))?;
     // HTTP/1.0, so that the answer ends where the connection does.
     let mut head = format!("{} {} HTTP/1.0\r\n", request.method, request.target);
     if !request.headers.contains_key("host") {

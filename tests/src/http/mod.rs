@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 pub use client::request;
+pub(crate) use client::request_within;
 pub use responder::Responder;
 pub use server::Cut;
 pub(crate) use server::{Flow, Head, HttpServer, Wire};

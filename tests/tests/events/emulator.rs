@@ -78,7 +78,7 @@ fn stuck() -> (Site, Toxiproxy, String) {
 
 #[test]
 fn a_function_whose_server_does_not_answer_stops_ahead_of_the_deadline() {
-    let (site, proxy, key) = stuck();
+    let (site, mut proxy, key) = stuck();
     let settings = site.settings().with("INFLUXDB_URL", proxy.url()).with("DEADLINE_MARGIN_SECONDS", "2");
     let emulator = LambdaEmulator::start(settings, Duration::from_secs(6));
     let start = Instant::now();
@@ -86,7 +86,7 @@ fn a_function_whose_server_does_not_answer_stops_ahead_of_the_deadline() {
     assert!(failed.failed, "{}", failed.answer);
     assert_eq!(failed.answer["errorType"], "InfluxDBConnectionError");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
-    proxy.reset();
+    proxy.start_anew();
     assert!(!emulator.invoke(&forms::direct(&key)).failed);
     assert_eq!((site.points("stuck"), starts(&emulator)), (LOADED, 1), "{}", emulator.log());
 }
@@ -108,7 +108,7 @@ fn a_function_that_runs_out_of_time_is_started_again_for_the_next_event() {
 
 #[test]
 fn a_function_that_is_killed_in_the_middle_of_an_event_loads_it_when_it_comes_again() {
-    let (site, proxy, key) = stuck();
+    let (site, mut proxy, key) = stuck();
     let emulator = LambdaEmulator::start(site.settings().with("INFLUXDB_URL", proxy.url()), TIMEOUT);
     let answer = thread::scope(|scope| {
         let invocation = scope.spawn(|| emulator.send(&forms::direct(&key)));
@@ -122,7 +122,7 @@ fn a_function_that_is_killed_in_the_middle_of_an_event_loads_it_when_it_comes_ag
     });
     assert_eq!(answer.status, 502, "{}", answer.text());
     assert!(answer.text().contains("signal: killed"), "{}", answer.text());
-    proxy.reset();
+    proxy.start_anew();
     assert!(!emulator.invoke(&forms::direct(&key)).failed);
     assert_eq!(site.points("stuck"), LOADED);
 }
