@@ -18,7 +18,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -220,7 +220,7 @@ fn assert_honest(outcome: &Outcome, points: &Points, stored: &Points, story: &mu
     let report = outcome.json();
     let totals = &report["totals"];
     assert_eq!(totals["rejected"], json!({}), "a row is blamed: {outcome}");
-    let written = totals["written"].as_u64().unwrap() as usize;
+    let written = usize::try_from(totals["written"].as_u64().unwrap()).unwrap();
     assert!(stored.len() >= written, "{} points are stored: {outcome}", stored.len());
     let wrong = stored.iter().find(|(time, point)| points.get(time) != Some(point));
     assert!(wrong.is_none(), "{wrong:?} is not in the file: {outcome}");
@@ -245,11 +245,11 @@ fn whatever_happens_the_database_has_the_file_or_the_load_fails_and_no_row_is_bl
         Some(seed) => vec![seed],
         None => (1..=number("CHAOS_SEEDS").unwrap_or(SEEDS)).collect(),
     };
-    let (next, [loaded, failed]) = (AtomicU64::new(0), [AtomicU64::new(0), AtomicU64::new(0)]);
+    let (next, [loaded, failed]) = (AtomicUsize::new(0), [AtomicU64::new(0), AtomicU64::new(0)]);
     let wrong: Vec<u64> = thread::scope(|scope| {
         let work = || {
             let mut wrong = Vec::new();
-            while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst) as usize) {
+            while let Some(seed) = seeds.get(next.fetch_add(1, Ordering::SeqCst)) {
                 match panic::catch_unwind(AssertUnwindSafe(|| live_through(*seed))) {
                     Ok(story) => {
                         eprintln!("seed {seed}: {story}");
