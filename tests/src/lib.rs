@@ -32,7 +32,7 @@ pub use fault_server::{
     Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };
 pub use http::{Request, Responder, Response, request};
-pub use influxdb::{InfluxDb, InfluxDb2, InfluxServer};
+pub use influxdb::{InfluxDb, InfluxDb2, InfluxServer, flux_rows};
 pub use lambda::{Function, Invocation};
 pub use lambda_emulator::LambdaEmulator;
 pub use loader::{Loader, Settings, python, shell};

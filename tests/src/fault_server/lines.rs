@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use influxdb_line_protocol::{Error, FieldValue, ParsedLine, parse_lines, split_lines};
 
@@ -123,8 +124,7 @@ fn read_line<'a>(text: &'a str, rules: &Rules, precision: Precision, now: i64) -
         Err(error) => refused(error),
         Ok(_) if is_banned(text, rules) => refused(&Error::FieldSetMissing),
         Ok(parsed) => {
-            let point = point(parsed, precision, now).map(Record::Point);
-            let record = point.map_err(|error| reason(&error, rules.dialect));
+            let record = point(parsed, precision, now, rules.dialect).map(Record::Point);
             Some(Line { text, rendered: parsed.to_string(), record })
         }
     }
@@ -143,29 +143,46 @@ fn is_banned(text: &str, rules: &Rules) -> bool {
     rules.banned.as_ref().is_some_and(|banned| text.contains(banned))
 }
 
-fn point(line: &ParsedLine<'_>, precision: Precision, now: i64) -> Result<Point, Error> {
+fn point(line: &ParsedLine<'_>, precision: Precision, now: i64, dialect: Dialect) -> Result<Point, String> {
     let mut tags = BTreeMap::new();
     for (key, value) in line.series.tag_set.iter().flatten() {
+        if dialect == Dialect::V2 && ["time", "_field", "_measurement"].contains(&key.as_str()) {
+            return Err(format!("cannot use reserved tag key \"{key}\""));
+        }
         if tags.insert(key.to_string(), value.to_string()).is_some() {
-            return Err(Error::DuplicateTag { tag_key: key.to_string() });
+            return Err(reason(&Error::DuplicateTag { tag_key: key.to_string() }, dialect));
         }
     }
-    let fields = line.field_set.iter().map(|(key, value)| {
-        let value = match value {
-            FieldValue::I64(value) => Value::Integer(*value),
-            FieldValue::U64(value) => Value::Unsigned(*value),
-            FieldValue::F64(value) => Value::Float(*value),
-            FieldValue::String(value) => Value::Text(value.to_string()),
-            FieldValue::Boolean(value) => Value::Boolean(*value),
-        };
-        (key.to_string(), value)
-    });
-    Ok(Point {
-        measurement: line.series.measurement.to_string(),
-        tags,
-        fields: fields.collect(),
-        time: line.timestamp.map_or(now, |time| precision.nanoseconds(time)),
-    })
+    let mut fields = BTreeMap::new();
+    for (key, value) in &line.field_set {
+        let Some(value) = field(value, dialect)? else { continue };
+        if fields.insert(key.to_string(), value).is_some() && dialect == Dialect::V3 {
+            return Err(format!("invalid line protocol - multiple instances of '{key}' field found"));
+        }
+    }
+    let time = line.timestamp.map_or(now, |time| precision.nanoseconds(time));
+    if dialect != Dialect::V3 && !TIMES.contains(&time) {
+        return Err(format!("time outside range {} - {}", TIMES.start(), TIMES.end()));
+    }
+    Ok(Point { measurement: line.series.measurement.to_string(), tags, fields, time })
+}
+
+/// What 1.x and 2.x take for a time.
+const TIMES: RangeInclusive<i64> = i64::MIN + 2..=i64::MAX - 1;
+
+/// The value of a field; none where an engine keeps none.
+fn field(value: &FieldValue<'_>, dialect: Dialect) -> Result<Option<Value>, String> {
+    Ok(Some(match value {
+        FieldValue::I64(value) => Value::Integer(*value),
+        FieldValue::U64(_) if dialect == Dialect::V1 => return Err("invalid number".to_owned()),
+        FieldValue::U64(value) => Value::Unsigned(*value),
+        // Larger than any that can be kept. InfluxDB 3 takes it, and keeps a point without it.
+        FieldValue::F64(value) if value.is_infinite() && dialect == Dialect::V3 => return Ok(None),
+        FieldValue::F64(value) if value.is_infinite() => return Err("invalid float".to_owned()),
+        FieldValue::F64(value) => Value::Float(*value),
+        FieldValue::String(value) => Value::Text(value.to_string()),
+        FieldValue::Boolean(value) => Value::Boolean(*value),
+    }))
 }
 
 /// Why a line does not parse, in an engine's words. The parsers of 1.x and 2.x tell apart more than this.

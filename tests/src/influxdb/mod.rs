@@ -6,7 +6,7 @@ mod v2;
 use serde_json::Value;
 
 pub use v1::InfluxDb;
-pub use v2::InfluxDb2;
+pub use v2::{InfluxDb2, flux_rows};
 
 use crate::http::form_encode;
 use crate::loader::Settings;

@@ -119,22 +119,13 @@ impl InfluxDb2 {
         self.server.send(call).succeeded().text()
     }
 
-    /// As [`Self::flux`], as rows: what stands in each column.
+    /// As [`Self::flux`], as [`flux_rows`].
     ///
     /// # Panics
     ///
     /// If the server reports an error, or answers what is not comma-separated values.
     pub fn flux_rows(&self, query: &str) -> Vec<BTreeMap<String, String>> {
-        let (mut rows, mut header): (_, Option<Vec<String>>) = (Vec::new(), None);
-        for record in csv(&self.flux(query)) {
-            // A table is annotations, which begin with `#`, a header, and rows; an empty line ends it.
-            match &header {
-                _ if record == [""] || record[0].starts_with('#') => header = None,
-                None => header = Some(record),
-                Some(header) => rows.push(header.iter().cloned().zip(record).collect()),
-            }
-        }
-        rows
+        flux_rows(&self.flux(query))
     }
 
     /// Stops the server, deletes its index, rebuilds it from the data files by `influxd inspect build-tsi`, and starts the
@@ -199,6 +190,29 @@ fn delete_indexes(directory: &Path) -> usize {
         }
     }
     deleted
+}
+
+/// The rows of what a query in Flux answers: what stands in each column, and under `#datatype` the type of `_value`.
+///
+/// # Panics
+///
+/// If it is not comma-separated values.
+pub fn flux_rows(answer: &str) -> Vec<BTreeMap<String, String>> {
+    let (mut rows, mut header, mut types): (_, Option<Vec<String>>, Vec<String>) = (Vec::new(), None, Vec::new());
+    for record in csv(answer) {
+        // A table is annotations, which begin with `#`, a header, and rows; an empty line ends it.
+        match &header {
+            _ if record[0] == "#datatype" => (header, types) = (None, record),
+            _ if record == [""] || record[0].starts_with('#') => header = None,
+            None => header = Some(record),
+            Some(header) => {
+                let place = header.iter().position(|column| column == "_value");
+                let kind = place.and_then(|place| types.get(place)).map(|kind| ("#datatype".to_owned(), kind.clone()));
+                rows.push(header.iter().cloned().zip(record).chain(kind).collect());
+            }
+        }
+    }
+    rows
 }
 
 /// The records of comma-separated values as 2.x writes them, whose texts may be quoted and hold newlines.
