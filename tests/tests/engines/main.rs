@@ -1,4 +1,5 @@
 //! What real engines make of what the loader sends them: InfluxDB 1.x and 2.x, each as it comes.
+#![allow(clippy::print_stdout, reason = "how many texts were tried is what one wants to know of a run by hand")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod escapes;
