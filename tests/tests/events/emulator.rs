@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::answers::{LOADED, MAPS, MESSAGES, SINGLE, WHOLE};
 use super::forms::{self, Way};
-use super::{BUCKET, Site, key};
+use super::{BUCKET, Site};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
