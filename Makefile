@@ -23,7 +23,7 @@ help: ## List the targets
 
 .PHONY: demo
 demo: wasm ## Build the loader and load four years of real data into a local file
-	$(call say,"step 1 of 3: building the loader; the first time compiles 300 crates: about ten minutes on two cores")
+	$(call say,"step 1 of 3: building the loader; the first time compiles 350 crates: six minutes on two cores")
 	@cargo build --release --locked --package influxdb-loader --bin influxdb-loader
 	@mkdir -p $(DEMO)
 	$(call say,"step 2 of 3: loading $(DEMO_DATA)")

@@ -386,35 +386,44 @@ fn a_damaged_cache_file_is_made_anew() {
     assert_eq!(Service::start(site.settings()).load(KEY), version("1.0.1"));
 }
 
+/// Ends what runs beside a test, also when the test fails, so that no server outlives it.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn versions_are_swapped_under_load() {
-    let site = Arc::new(Site::start());
+    let site = Site::start();
     site.publish_and_promote("1.0.1");
     site.publish(&component("1.0.2"), &[]).succeeded();
     let service = Service::start(site.settings());
-    let done = Arc::new(AtomicBool::new(false));
-    let swapping = thread::spawn({
-        let (site, done) = (Arc::clone(&site), Arc::clone(&done));
-        move || {
+    let is_done = AtomicBool::new(false);
+    let (versions, swaps) = thread::scope(|scope| {
+        let done = Done(&is_done);
+        let swapping = scope.spawn(|| {
             let mut swaps = 0;
-            while !done.load(Ordering::SeqCst) {
+            while !is_done.load(Ordering::SeqCst) {
                 site.converter(&["promote", "consumption", ["1.0.2", "1.0.1"][swaps % 2]]).succeeded();
                 swaps += 1;
                 thread::sleep(Duration::from_millis(500));
             }
             swaps
+        });
+        let mut versions = Vec::new();
+        let start = Instant::now();
+        // 200 objects, and more until there have been some swaps.
+        while versions.len() < 200 || start.elapsed() < Duration::from_secs(8) {
+            let (version, fallback) = service.load(KEY);
+            assert!(!fallback, "{}", service.function.log());
+            versions.push(version);
         }
+        drop(done);
+        (versions, swapping.join().unwrap())
     });
-    let mut versions = Vec::new();
-    let start = Instant::now();
-    // 200 objects, and more until there have been some swaps.
-    while versions.len() < 200 || start.elapsed() < Duration::from_secs(8) {
-        let (version, fallback) = service.load(KEY);
-        assert!(!fallback, "{}", service.function.log());
-        versions.push(version);
-    }
-    done.store(true, Ordering::SeqCst);
-    let swaps = swapping.join().unwrap();
     let distinct: BTreeSet<&str> = versions.iter().map(String::as_str).collect();
     assert_eq!(distinct, BTreeSet::from(["1.0.1", "1.0.2"]), "{swaps} swaps");
     let changes = versions.windows(2).filter(|pair| pair[0] != pair[1]).count();
