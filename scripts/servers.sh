@@ -15,7 +15,8 @@
 #   package     the Go package of the program
 #   module      the module that gives the program its version
 #   flags       what `go build` needs for it, without spaces inside a flag
-#   ldflags     what makes the program report its version, where `VERSION` stands for the version
+#   ldflags     what makes the program report its version, where `VERSION` stands for the version and
+#               `NUMBER` for the version without its `v`
 #   minutes     how long two processors need to build it
 describe() {
     flags='' ldflags=''
@@ -44,7 +45,7 @@ describe() {
     telegraf)
         variable=TELEGRAF in_path=telegraf ask=version directory=telegraf minutes='2 minutes'
         module=github.com/influxdata/telegraf package=$module/cmd/telegraf
-        flags='-tags=custom,inputs.file,parsers.parquet,outputs.influxdb_v2' ldflags="-X $module/internal.Version=VERSION"
+        flags='-tags=custom,inputs.file,parsers.parquet,outputs.influxdb_v2' ldflags="-X $module/internal.Version=NUMBER"
         ;;
     esac
 }
@@ -119,7 +120,7 @@ build_server() {
     fi
     # Word by word: no flag has a space.
     # shellcheck disable=SC2086
-    go_build "$1" "$built" "$package" -ldflags="-s -w $(printf '%s' "$ldflags" | sed "s/VERSION/$version/g")" $flags
+    go_build "$1" "$built" "$package" -ldflags="-s -w $(printf '%s' "$ldflags" | sed "s/VERSION/$version/g; s/NUMBER/${version#v}/g")" $flags
     rm -rf "$cache"
     say "built $1 in $(($(date +%s) - start)) seconds"
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use influxdb_loader_tests::{Function, InfluxDb, Loader, Moto, Responder, Response, parquet, python};
+use influxdb_loader_tests::{Function, InfluxDb2, Loader, Moto, Responder, Response, parquet, python};
 use serde_json::{Value, json};
 
 const DATA: &str = "energy";
@@ -18,13 +18,13 @@ const PREFIX: &str = "dataset=consumption/2024/";
 /// S3, InfluxDB, and the function between them.
 struct Site {
     moto: Moto,
-    influxdb: InfluxDb,
+    influxdb: InfluxDb2,
     function: Function,
 }
 
 impl Site {
     fn start() -> Self {
-        let (moto, influxdb) = (Moto::start(), InfluxDb::start(DATABASE));
+        let (moto, influxdb) = (Moto::start(), InfluxDb2::start(DATABASE));
         moto.create_bucket(DATA);
         moto.create_bucket(OPERATIONS);
         let settings = moto.settings().and(influxdb.settings(DATABASE)).with("METRICS_BACKEND", "none");
