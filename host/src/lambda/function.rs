@@ -47,7 +47,7 @@ impl Function {
         Ok(Self {
             loader: Loader::new(config)?,
             sink,
-            metrics: Metrics::new(config.metrics),
+            metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
             concurrency: concurrency::choose(config.object_concurrency),
         })
     }

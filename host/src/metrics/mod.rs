@@ -1,12 +1,14 @@
 //! Metrics in the namespace `ONS/InfluxDB`, once an invocation: to CloudWatch, or as lines of its Embedded Metric Format.
 //!
-//! What is measured follows from the report and little else ([`data`]). A load never fails for its metrics: what is not
+//! What is measured follows from the report and little else ([`data`]). Where the stack has a name, every value is sent a second
+//! time with it ([`of_stack`]). A load never fails for its metrics: what is not
 //! taken is logged as a warning, and nothing waits for CloudWatch longer than [`PATIENCE`], or than there is time.
 
 mod cloudwatch;
 mod data;
 mod emf;
 mod metric;
+mod stack;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +18,7 @@ use tokio::sync::OnceCell;
 
 pub use data::{Datum, Dimensions, Process, Values, data};
 pub use metric::{Metric, Unit};
+pub use stack::{STACK, STACK_TOTALS, of_stack};
 
 use crate::config::MetricsBackend;
 use crate::report::Report;
@@ -33,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Metrics {
     backend: Backend,
+    /// The stack, where its metrics are told apart from those of others.
+    stack: Option<String>,
     /// How often the breaker had opened when that was told last.
     openings: AtomicU64,
     /// Whether nothing has been sent yet.
@@ -49,13 +54,13 @@ enum Backend {
 
 impl Metrics {
     /// A sender of metrics; without any request.
-    pub fn new(backend: MetricsBackend) -> Self {
+    pub fn new(backend: MetricsBackend, stack: Option<String>) -> Self {
         let backend = match backend {
             MetricsBackend::CloudWatch => Backend::CloudWatch(OnceCell::new()),
             MetricsBackend::Emf => Backend::Emf,
             MetricsBackend::None => Backend::None,
         };
-        Self { backend, openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
+        Self { backend, stack, openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
     }
 
     /// Sends the metrics of an invocation, and how often the breaker has opened in the life of the process, until a moment
@@ -64,7 +69,10 @@ impl Metrics {
         if matches!(self.backend, Backend::None) {
             return;
         }
-        let data = data(report, self.process(breaker_openings));
+        let mut data = data(report, self.process(breaker_openings));
+        if let Some(stack) = &self.stack {
+            data.extend(of_stack(&data, stack));
+        }
         match &self.backend {
             Backend::CloudWatch(client) if !data.is_empty() => {
                 let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
@@ -113,7 +121,7 @@ mod tests {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         let client = OnceCell::new_with(Some(Client::from_conf(config)));
-        Metrics { backend: Backend::CloudWatch(client), openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
+        Metrics { backend: Backend::CloudWatch(client), ..Metrics::new(MetricsBackend::None, None) }
     }
 
     fn report(datasets: usize) -> Report {
@@ -145,7 +153,7 @@ mod tests {
     async fn metrics_that_are_turned_off_or_of_nothing_are_not_sent() {
         let server = ScriptedServer::replying([Reply::status(200)]).await;
         metrics(&server).send(&Report::default(), 0, None).await;
-        Metrics::new(MetricsBackend::None).send(&report(1), 0, None).await;
+        Metrics::new(MetricsBackend::None, None).send(&report(1), 0, None).await;
         assert_eq!(server.received().len(), 0);
     }
 
@@ -167,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_process_is_told_of_once() {
-        let metrics = Metrics::new(MetricsBackend::Emf);
+        let metrics = Metrics::new(MetricsBackend::Emf, None);
         assert_eq!(metrics.process(3), Process { breaker_openings: 3, cold_start: true });
         assert_eq!(metrics.process(3), Process { breaker_openings: 0, cold_start: false });
         assert_eq!(metrics.process(5), Process { breaker_openings: 2, cold_start: false });
