@@ -69,10 +69,7 @@ impl Metrics {
         if matches!(self.backend, Backend::None) {
             return;
         }
-        let mut data = data(report, self.process(breaker_openings));
-        if let Some(stack) = &self.stack {
-            data.extend(of_stack(&data, stack));
-        }
+        let data = self.values(report, self.process(breaker_openings));
         match &self.backend {
             Backend::CloudWatch(client) if !data.is_empty() => {
                 let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
@@ -87,6 +84,15 @@ impl Metrics {
             }
             Backend::CloudWatch(_) | Backend::None => {}
         }
+    }
+
+    /// What is sent: the values, and where the stack has a name, the same with it.
+    fn values(&self, report: &Report, process: Process) -> Vec<Datum> {
+        let mut data = data(report, process);
+        if let Some(stack) = &self.stack {
+            data.extend(of_stack(&data, stack));
+        }
+        data
     }
 
     /// What has happened to the process since it was asked last.
@@ -108,7 +114,7 @@ mod tests {
     use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
 
     use super::*;
-    use crate::report::{Accounts, ObjectReport};
+    use crate::report::{Accounts, Failure, FailureKind, ObjectReport};
     use crate::sink::scripted_server::{Reply, ScriptedServer};
 
     fn metrics(server: &ScriptedServer) -> Metrics {
@@ -147,6 +153,44 @@ mod tests {
         for datum in data(&report(1), Process { breaker_openings: 0, cold_start: true }) {
             assert!(body.contains(datum.metric.name()), "{datum} is not in {body}");
         }
+    }
+
+    /// What the loader before this one sends, whose dashboards and alarms go on working.
+    const OLD: [(Metric, &[&str], &str); 8] = [
+        (Metric::PointsWritten, &["DatasetType", "Function"], "PointsWritten Count"),
+        (Metric::BatchesProcessed, &["DatasetType", "Function"], "BatchesProcessed Count"),
+        (Metric::ProcessingTime, &["DatasetType", "Function"], "ProcessingTime Seconds"),
+        (Metric::SourceRecords, &["DatasetType", "Function"], "SourceRecords Count"),
+        (Metric::ConversionRate, &["DatasetType", "Function"], "ConversionRate Percent"),
+        (Metric::BatchSuccessRate, &["DatasetType", "Function"], "BatchSuccessRate Percent"),
+        (Metric::FailedBatches, &["DatasetType", "Function"], "FailedBatches Count"),
+        (Metric::ProcessingErrors, &["DatasetType", "ErrorType", "Function"], "ProcessingErrors Count"),
+    ];
+
+    #[test]
+    fn the_old_metrics_are_sent_unchanged_beside_those_of_the_stack() {
+        let mut failing = report(1);
+        failing.objects[0].failure = Some(Failure::new(FailureKind::Write, &std::io::Error::other("it failed")));
+        let sender = Metrics::new(MetricsBackend::Emf, Some("staging".to_owned()));
+        let sent = sender.values(&failing, Process::default());
+        for (metric, dimensions, shown) in OLD {
+            let of = |stack: bool| {
+                sent.iter().filter(move |datum| {
+                    let named = datum.dimensions.iter().any(|(name, _)| *name == STACK);
+                    datum.metric == metric && named == stack
+                })
+            };
+            let old: Vec<&Datum> = of(false).collect();
+            assert_eq!(old.len(), 1, "{shown}");
+            let names: Vec<&str> = old[0].dimensions.iter().map(|(name, _)| *name).collect();
+            assert_eq!(
+                (names.as_slice(), format!("{} {}", metric.name(), metric.unit().name())),
+                (dimensions, shown.to_owned())
+            );
+            assert!(of(true).any(|datum| datum.values == old[0].values), "{shown} of the stack");
+        }
+        let alone = Metrics::new(MetricsBackend::Emf, None).values(&failing, Process::default());
+        assert_eq!(alone, sent[..alone.len()]);
     }
 
     #[tokio::test]
