@@ -43,11 +43,11 @@ def read(path):
 def dashboard(path):
     """The body, with the names of resources and the defaults of parameters in it."""
     template = cfn_yaml.load(path)
-    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0]
+    body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
 
     def fill(match):
         default = template["Parameters"].get(match[1], {}).get("Default")
-        name = {"QueueName": "Queue", "AWS::Region": "us-east-1"}.get(match[1], match[1].split(".")[0])
+        name = {"AWS::Region": "us-east-1"}.get(match[1], match[1].split(".")[0])
         return name if default is None else str(default)
 
     return json.loads(re.sub(r"\$\{([^}]+)\}", fill, body))
@@ -72,12 +72,12 @@ def periods(points, stat, period):
 
 def search(series, expression):
     """The series that a SEARCH finds, by what tells them apart."""
-    match = re.search(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\"', '(\w+)', (\d+)\)", expression)
+    match = re.search(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" Stack=\"[^\"]+\"', '(\w+)', (\d+)\)", expression)
     namespace, *names = match[1].split(",")
     found = {}
     for (their_namespace, name, dimensions), points in sorted(series.items()):
         if (their_namespace, name, [name for name, _ in dimensions]) == (namespace, match[2], sorted(names)):
-            label = " ".join(value for name, value in dimensions if name != "Function")
+            label = " ".join(value for name, value in dimensions if name not in ("Function", "Stack"))
             found[label] = periods(points, match[3], int(match[4]))
             if expression.startswith("FILL("):
                 # What was not measured is nothing.

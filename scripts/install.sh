@@ -4,6 +4,9 @@
 #
 #   wasm        what compiles converters to WebAssembly
 #   python      a virtual environment in $TOOLS/venv with the packages of tests/requirements.txt
+#   npm         the programs of tests/npm in $TOOLS/npm
+#   checkov     a virtual environment in $TOOLS/checkov-venv with the package of tests/checkov.txt, whose dependencies would
+#               not get along with those of the others
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
 #   `shellcheck`
 #               the one in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it touches nothing
@@ -96,6 +99,18 @@ install_python() {
     cp "$2" "$1/installed.txt"
 }
 
+install_npm() {
+    if cmp -s tests/npm/package-lock.json "$TOOLS/npm/installed.json"; then
+        return
+    fi
+    has npm || fail "there is no \`npm\`" "install Node.js with npm"
+    say "npm packages of tests/npm, in $TOOLS/npm"
+    mkdir -p "$TOOLS/npm"
+    cp tests/npm/package.json tests/npm/package-lock.json "$TOOLS/npm"
+    npm ci --silent --no-audit --no-fund --ignore-scripts --prefix "$TOOLS/npm"
+    cp tests/npm/package-lock.json "$TOOLS/npm/installed.json"
+}
+
 # Either the standard library for wasm32-unknown-unknown stands beside that of the toolchain, or Debian's toolchain for
 # the web builds it; converters are built with whichever is there.
 install_wasm() {
@@ -122,6 +137,8 @@ for name in "$@"; do
     case $name in
     wasm) install_wasm ;;
     python) install_python "$TOOLS/venv" tests/requirements.txt ;;
+    npm) install_npm ;;
+    checkov) install_python "$TOOLS/checkov-venv" tests/checkov.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
     shellcheck) install_shellcheck ;;
     influxd-1) install_influxd_1 ;;

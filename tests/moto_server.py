@@ -1,21 +1,42 @@
 """Serves moto on a port of the loopback interface: `python3 moto_server.py PORT`.
 
-Today's AWS clients speak Smithy RPC v2 CBOR to CloudWatch, which moto does not know yet. It does know the JSON protocol
-of the same operations, so requests and answers are translated.
+Four things are added to moto:
+
+- Today's AWS clients speak Smithy RPC v2 CBOR to CloudWatch, which moto does not know yet. It does know the JSON protocol of
+  the same operations, so requests and answers are translated.
+- Invocations of Lambda go to where the function runs: `PUT /tests/functions/NAME` with its URL says where. moto itself would
+  run it in Docker, or answer without it.
+- State machines are executed, by the interpreter of LocalStack that moto contains. moto leaves out its JSONata engine, so
+  jsonata-python, a translation of the one in Java that Step Functions uses, takes its place.
+- Retries of a state machine do not wait.
 """
 
 import gzip
 import io
 import json
+import os
 import re
 import sys
+import urllib.error
+import urllib.request
 from datetime import datetime
+from types import SimpleNamespace
+from urllib.parse import unquote
 
 import cbor2
+from jsonata.jsonata import Jsonata
+from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.jsonata import jsonata
 from werkzeug.serving import run_simple
 
 CBOR_PATH = re.compile(r"/service/(?P<service>\w+)/operation/(?P<operation>\w+)")
+FUNCTION_PATH = re.compile(r"/tests/functions/(?P<name>[\w-]+)")
+INVOCATION_PATH = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations")
+
+# The longest that Lambda lets a function run.
+INVOCATION_SECONDS = 900
 
 
 def seconds(value):
@@ -23,6 +44,10 @@ def seconds(value):
     if isinstance(value, datetime):
         return value.timestamp()
     raise TypeError(f"no JSON for {type(value)}")
+
+
+def body_of(environment):
+    return environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
 
 
 class CborTranslation:
@@ -36,7 +61,7 @@ class CborTranslation:
         if match is None:
             return self.application(environment, start_response)
 
-        body = environment["wsgi.input"].read(int(environment.get("CONTENT_LENGTH") or 0))
+        body = body_of(environment)
         if environment.pop("HTTP_CONTENT_ENCODING", None) == "gzip":
             body = gzip.decompress(body)
         body = json.dumps(cbor2.loads(body) if body else {}, default=seconds).encode()
@@ -64,8 +89,61 @@ class CborTranslation:
         return [answer]
 
 
+class Invocations:
+    """A WSGI application around moto's, which forwards invocations of the functions that it knows."""
+
+    def __init__(self, application):
+        self.application = application
+        self.urls = {}
+
+    def __call__(self, environment, start_response):
+        path = environment["PATH_INFO"]
+        if match := FUNCTION_PATH.fullmatch(path):
+            self.urls[match["name"]] = body_of(environment).decode()
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+        if match := INVOCATION_PATH.fullmatch(path):
+            # A name, an ARN, or either of them with a version or an alias.
+            name = re.sub(r"^arn:[^:]+:lambda:[^:]*:[^:]*:function:", "", unquote(match["name"])).split(":")[0]
+            if name in self.urls:
+                return self.invoke(self.urls[name], body_of(environment), start_response)
+        return self.application(environment, start_response)
+
+    @staticmethod
+    def invoke(url, payload, start_response):
+        """As Lambda answers: 200, with a header where the function failed."""
+        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        request = urllib.request.Request(url, payload)
+        try:
+            with urllib.request.urlopen(request, timeout=INVOCATION_SECONDS) as response:
+                answer = response.read()
+                failed = response.headers.get("X-Amz-Function-Error")
+        except urllib.error.HTTPError as error:
+            answer, failed = error.read(), "Unhandled"
+        headers += [("X-Amz-Function-Error", failed)] if failed else []
+        start_response("200 OK", [*headers, ("Content-Length", str(len(answer)))])
+        return [answer]
+
+
+def evaluate(expression):
+    """An expression of a state machine, with the variables that it uses, as the interpreter composes it."""
+    try:
+        value = Jsonata(expression).evaluate(None)
+    except Exception as error:
+        raise jsonata.JSONataException("UNKNOWN", str(error)) from error
+    # Plain lists instead of those of the engine.
+    return json.loads(json.dumps(value))
+
+
+def main(port):
+    # Where the interpreter finds S3 and Lambda.
+    os.environ["MOTO_PORT"] = port
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    jsonata._eval_jsonata = evaluate
+    retrier_decl.time = SimpleNamespace(sleep=lambda _: None)
+    application = Invocations(CborTranslation(DomainDispatcherApplication(create_backend_app)))
+    run_simple("127.0.0.1", int(port), application, threaded=True, request_handler=MotoRequestHandler)
+
+
 if __name__ == "__main__":
-    application = DomainDispatcherApplication(create_backend_app)
-    run_simple(
-        "127.0.0.1", int(sys.argv[1]), CborTranslation(application), threaded=True, request_handler=MotoRequestHandler
-    )
+    main(sys.argv[1])

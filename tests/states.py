@@ -1,46 +1,53 @@
-"""Runs a state machine of AWS Step Functions here: the states and fields that statemachine/backfill.asl.json uses.
+"""Executes a state machine: `python3 states.py DEFINITION INPUT NAME=VALUE...`; `NAME=VALUE` are its substitutions.
 
-    python3 states.py DEFINITION INPUT FUNCTION_URL NAME=VALUE...
+The interpreter is LocalStack's, in moto, which runs at AWS_ENDPOINT_URL. It refuses a Distributed Map with batches: neither
+`ItemBatcher` nor the input type `JSONL` is in its grammar, and it neither lists more than a page, nor writes result files, nor
+tolerates failures. Only that is done here:
 
-`NAME=VALUE` are the substitutions of the template. Tasks that invoke Lambda go to FUNCTION_URL, as the emulator serves it;
-S3 is where AWS_ENDPOINT_URL says. Waits of retries are left out and counted. What is unknown is an error, so that a
-definition that uses more than is understood fails. Prints what became of the execution.
+- Each Distributed Map becomes a task that invokes a function, served by this process, with what the map's fields say.
+- The function reads the items, batches them, starts an execution for each batch, of a state machine of its own that is the
+  map's processor, and writes the result files.
 
-The language: https://states-language.net/spec.html, with JSONata as Step Functions has it.
+A map that fails is a function that fails, under the map's name for it. Everything else, in the processors and around the maps, is the definition as it is deployed, and LocalStack's matter. Prints
+what became of the execution.
+
+The map: https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
 
-import itertools
 import json
 import re
 import sys
-import urllib.error
+import threading
+import time
+import traceback
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import boto3
-import cfnlint
-import jsonschema
-from jsonata.jsonata import Jsonata
 
-EXPRESSION = re.compile(r"\{%(.*)%\}", re.DOTALL)
+# The function that runs maps, as moto knows it.
+MAP_RUN = "map-run"
+ROLE = "arn:aws:iam::123456789012:role/backfill"
 
-# The fields of each kind of state that are understood here.
-FIELDS = {
-    "Pass": {"Output", "Assign", "Next", "End"},
-    "Choice": {"Choices", "Default"},
-    "Succeed": {"Output"},
-    "Fail": {"Error", "Cause"},
-    "Task": {"Resource", "Arguments", "TimeoutSeconds", "Output", "Assign", "Retry", "Catch", "Next", "End"},
-    "Map": {
-        "Items", "ItemReader", "ItemSelector", "ItemBatcher", "ItemProcessor", "ResultWriter", "MaxConcurrency", "Label",
-        "ToleratedFailurePercentage", "Output", "Assign", "Next", "End",
-    },
+# How long an execution may take, in seconds.
+EXECUTION_LIMIT = 300
+
+# What is understood of a map. Another field fails, so that none is left out in silence.
+MAP_FIELDS = {
+    "Type", "Label", "ItemReader", "ItemBatcher", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor",
+    "ResultWriter", "Next",
 }  # fmt: skip
 
+# What AWS takes, and LocalStack does not hold a machine to.
+LONGEST_CAUSE = 32768
+LARGEST_STATE = 256 * 1024
 
-class Failed(Exception):
-    """What a state, or an execution, fails with."""
+
+class MapFailed(Exception):
+    """What a map fails with."""
 
     def __init__(self, error, cause):
         super().__init__(f"{error}: {cause}")
@@ -52,195 +59,104 @@ def require(condition, message):
         raise SystemExit(f"states.py: {message}")
 
 
-def check(definition):
-    """Holds a definition against the schema that cfn-lint has of the language, and against what is understood here."""
+class Machines:
+    """The state machines in moto, and their executions."""
 
-    def states_of(machine):
-        for name, state in machine["States"].items():
-            # The schema looks for the language of a task in the task.
-            if state["Type"] == "Task":
-                state["QueryLanguage"] = "JSONata"
-            unknown = set(state) - FIELDS[state["Type"]] - {"Type", "Comment", "QueryLanguage"}
-            require(not unknown, f"state `{name}` has fields that are not understood: {unknown}")
-            targets = [state.get("Next"), state.get("Default")]
-            targets += [rule["Next"] for rule in state.get("Choices", []) + state.get("Catch", [])]
-            for target in filter(None, targets):
-                require(target in machine["States"], f"state `{name}` leads to `{target}`, which does not exist")
-            if "ItemProcessor" in state:
-                states_of(state["ItemProcessor"])
+    def __init__(self):
+        self.client = boto3.client("stepfunctions")
 
-    states_of(definition)
-    schema = Path(cfnlint.__file__).parent / "data/schemas/other/step_functions/statemachine.json"
-    jsonschema.Draft7Validator(json.loads(schema.read_text())).validate(definition)
+    def create(self, name, definition):
+        """Creates one, which parses it."""
+        name = f"{name}-{uuid.uuid4()}"
+        created = self.client.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+        return created["stateMachineArn"]
 
-
-class Execution:
-    """One run of a state machine, or of a part of it: a child of a distributed map, or an iteration of another one."""
-
-    def __init__(self, services, machine, payload, context, variables=None):
-        self.services, self.machine = services, machine
-        self.payload, self.context, self.variables = payload, context, dict(variables or {})
-
-    def run(self):
-        name, value = self.machine["StartAt"], self.payload
-        while name is not None:
-            state = self.machine["States"][name]
-            name, value = getattr(self, f"run_{state['Type'].lower()}")(state, value)
-        return value
-
-    def evaluate(self, template, value, **more):
-        """A field with its expressions evaluated."""
-        if isinstance(template, dict):
-            return {key: self.evaluate(member, value, **more) for key, member in template.items()}
-        if isinstance(template, list):
-            return [self.evaluate(member, value, **more) for member in template]
-        match = EXPRESSION.fullmatch(template) if isinstance(template, str) else None
-        if match is None:
-            return template
-        expression = Jsonata(match[1].strip())
-        expression.assign("states", {"input": value, "context": self.context} | more)
-        expression.register_lambda("parse", json.loads)
-        for name, variable in self.variables.items():
-            expression.assign(name, variable)
-        result = expression.evaluate(None)
-        # Step Functions does not take an expression that comes to nothing.
-        if result is None:
-            raise Failed("States.QueryEvaluationError", f"`{match[1].strip()}` is undefined")
-        return json.loads(json.dumps(result))
-
-    def leave(self, state, value, output, **more):
-        """Where the state leads, and with what."""
-        assigned = self.evaluate(state.get("Assign", {}), value, **more)
-        output = self.evaluate(state["Output"], value, **more) if "Output" in state else output
-        self.variables |= assigned
-        return state.get("Next"), output
-
-    def run_pass(self, state, value):
-        return self.leave(state, value, value)
-
-    def run_succeed(self, state, value):
-        return self.leave(state, value, value)
-
-    def run_fail(self, state, value):
-        raise Failed(self.evaluate(state["Error"], value), self.evaluate(state["Cause"], value))
-
-    def run_choice(self, state, value):
-        for rule in state["Choices"]:
-            if self.evaluate(rule["Condition"], value) is True:
-                return self.leave(rule, value, value)
-        return state["Default"], value
-
-    def run_task(self, state, value):
-        attempts = [0] * len(state.get("Retry", []))
-        while True:
-            try:
-                result = self.services.call(state["Resource"], self.evaluate(state["Arguments"], value))
-                return self.leave(state, value, result, result=result)
-            except Failed as failed:
-                number = self.matching(state.get("Retry", []), failed)
-                if number is not None and attempts[number] < state["Retry"][number].get("MaxAttempts", 3):
-                    attempts[number] += 1
-                    self.services.retries += 1
-                    continue
-                number = self.matching(state.get("Catch", []), failed)
-                if number is None:
-                    raise
-                output = {"Error": failed.error, "Cause": failed.cause}
-                return self.leave(state["Catch"][number], value, output, errorOutput=output)
-
-    @staticmethod
-    def matching(rules, failed):
-        """The number of the first rule that names the error."""
-        matches = (n for n, rule in enumerate(rules) if {failed.error, "States.ALL"} & set(rule["ErrorEquals"]))
-        return next(matches, None)
-
-    def run_map(self, state, value):
-        mode = state["ItemProcessor"]["ProcessorConfig"]["Mode"]
-        result = self.distributed(state, value) if mode == "DISTRIBUTED" else self.inline(state, value)
-        return self.leave(state, value, result, result=result)
-
-    def inline(self, state, value):
-        results = []
-        for index, item in enumerate(self.evaluate(state["Items"], value)):
-            context = self.context | {"Map": {"Item": {"Index": index, "Value": item}}}
-            results.append(Execution(self.services, state["ItemProcessor"], item, context, self.variables).run())
-        return results
-
-    def distributed(self, state, value):
-        """Children of their own, which see nothing of the variables here."""
-        reader = state["ItemReader"]
-        items = self.services.items(reader, self.evaluate(reader["Arguments"], value))
-        if "ItemSelector" in state:
-            items = [self.selected(state["ItemSelector"], value, *numbered) for numbered in enumerate(items)]
-        size = self.evaluate(state["ItemBatcher"]["MaxItemsPerBatch"], value)
-        require(size == int(size) and size > 0, f"a batch of {size} items")
-        batches = [{"Items": items[start : start + size]} for start in range(0, len(items), size)]
-        tolerated = self.evaluate(state["ToleratedFailurePercentage"], value)
-        concurrency = self.evaluate(state["MaxConcurrency"], value)
-        with ThreadPoolExecutor(max_workers=concurrency) as pool:
-            children = list(pool.map(lambda batch: self.child(state["ItemProcessor"], batch), batches))
-        failed = [child for child in children if child["Status"] == "FAILED"]
-        items_failed = sum(len(json.loads(child["Input"])["Items"]) for child in failed)
-        self.services.counts = {"items": len(items), "children": len(children), "items_failed": items_failed}
-        writer = self.evaluate(state["ResultWriter"]["Arguments"], value)
-        details = self.services.write_results(writer, children)
-        if items_failed * 100 > tolerated * len(items):
-            raise Failed("States.ExceedToleratedFailureThreshold", f"{items_failed} of {len(items)} items failed")
-        return {"MapRunArn": "arn:aws:states:local", "ResultWriterDetails": details}
-
-    def selected(self, selector, value, index, item):
-        inner = Execution(self.services, self.machine, None, self.context, self.variables)
-        inner.context = self.context | {"Map": {"Item": {"Index": index, "Value": item}}}
-        return inner.evaluate(selector, value)
-
-    def child(self, machine, batch):
-        """A child as reports tell of it."""
-        told = {"Input": json.dumps(batch), "Status": "SUCCEEDED"}
-        try:
-            told["Output"] = json.dumps(Execution(self.services, machine, batch, self.context).run())
-        except Failed as failed:
-            require(len(failed.cause) <= 32768, "a cause is longer than Step Functions takes")
-            told |= {"Status": "FAILED", "Error": failed.error, "Cause": failed.cause}
-        return told
+    def execute(self, machine, payload):
+        """Runs one to its end. Returns its description and its events."""
+        name, payload = str(uuid.uuid4()), json.dumps(payload)
+        require(len(payload) <= LARGEST_STATE, f"an input of {len(payload)} bytes")
+        execution = self.client.start_execution(stateMachineArn=machine, name=name, input=payload)["executionArn"]
+        end = time.monotonic() + EXECUTION_LIMIT
+        while (told := self.client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            require(time.monotonic() < end, f"{execution} still runs")
+            time.sleep(0.05)
+        require(len(told.get("cause", "")) <= LONGEST_CAUSE, "a cause is longer than Step Functions takes")
+        return told, self.client.get_execution_history(executionArn=execution, maxResults=1000)["events"]
 
 
-class Services:
-    """S3 and Lambda."""
+class MapRuns:
+    """What LocalStack leaves out of Distributed Maps."""
 
-    def __init__(self, function_url):
-        self.function_url = function_url
+    def __init__(self, machines):
+        self.machines, self.processors = machines, {}
         self.s3 = boto3.client("s3")
         self.retries, self.counts = 0, {}
-        self.reports = itertools.count(1)
 
-    def call(self, resource, arguments):
-        if resource == "arn:aws:states:::lambda:invoke":
-            return {"Payload": self.invoke(arguments["Payload"])}
-        require(resource == "arn:aws:states:::aws-sdk:s3:getObject", f"resource `{resource}`")
-        return {"Body": self.s3.get_object(**arguments)["Body"].read().decode()}
+    def task(self, name, state, language):
+        """The task that takes the place of a map."""
+        unknown = set(state) - MAP_FIELDS
+        require(not unknown, f"map `{name}` has fields that are not understood: {unknown}")
+        processor = {"QueryLanguage": language} | state["ItemProcessor"]
+        require(processor.pop("ProcessorConfig")["Mode"] == "DISTRIBUTED", f"map `{name}` is not distributed")
+        self.processors[name] = self.machines.create("processor", processor)
+        fields = {key: value for key, value in state.items() if key not in ("Type", "ItemProcessor", "Next")}
+        return {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Arguments": {"FunctionName": MAP_RUN, "Payload": fields | {"Name": name}},
+            "Output": "{% $states.result.Payload %}",
+            "Next": state["Next"],
+        }
 
-    def invoke(self, payload):
-        request = urllib.request.Request(self.function_url, json.dumps(payload).encode())
-        try:
-            with urllib.request.urlopen(request, timeout=900) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            cause = error.read().decode()
-            raise Failed(json.loads(cause)["errorType"], cause) from None
+    def run(self, fields):
+        """What the map comes to."""
+        batcher = fields["ItemBatcher"]
+        size, common = batcher["MaxItemsPerBatch"], batcher.get("BatchInput")
+        require(size == int(size) and size > 0, f"a batch of {size} items")
+        items = self.items(fields["ItemReader"])
+        batches = [items[start : start + size] for start in range(0, len(items), size)]
+        inputs = [{"Items": batch} | ({"BatchInput": common} if common else {}) for batch in batches]
+        # What is begun is ended, what is not is left, once too much has failed.
+        tolerated, failed = fields["ToleratedFailurePercentage"], 0
+        children = []
+        with ThreadPoolExecutor(max_workers=fields["MaxConcurrency"]) as pool:
+            for batch, child in zip(batches, pool.map(lambda it: self.child(fields["Name"], it), inputs), strict=True):
+                children.append(child)
+                failed += len(batch) if child["Status"] == "FAILED" else 0
+        self.counts = {"items": len(items), "children": len(children), "items_failed": failed}
+        details = self.write_results(fields["ResultWriter"]["Arguments"], children)
+        if failed * 100 > tolerated * len(items):
+            raise MapFailed("States.ExceedToleratedFailureThreshold", f"{failed} of {len(items)} items failed")
+        return {"MapRunArn": "arn:aws:states:local", "ResultWriterDetails": details}
 
-    def items(self, reader, arguments):
-        if reader["Resource"] == "arn:aws:states:::s3:listObjectsV2":
+    def child(self, name, batch):
+        """A child as reports tell of it."""
+        told, events = self.machines.execute(self.processors[name], batch)
+        of = [event["type"] for event in events]
+        # A state that is retried is entered once, and its task scheduled several times.
+        self.retries += of.count("TaskScheduled") - of.count("TaskStateEntered")
+        texts = {"Output": "output", "Error": "error", "Cause": "cause"}
+        texts = {key: told[member] for key, member in texts.items() if told.get(member)}
+        return {"Input": json.dumps(batch), "Status": told["status"], "ExecutionArn": told["executionArn"]} | texts
+
+    def items(self, reader):
+        service, arguments = reader["Resource"].rsplit(":", 1)[1], reader["Arguments"]
+        if service == "listObjectsV2":
             pages = self.s3.get_paginator("list_objects_v2").paginate(**arguments)
             names = ("Key", "Size", "StorageClass")
             objects = (found for page in pages for found in page.get("Contents", []))
             return [{"Etag": found["ETag"]} | {name: found[name] for name in names} for found in objects]
-        require(reader["Resource"] == "arn:aws:states:::s3:getObject", f"resource `{reader['Resource']}`")
+        require(service == "getObject", f"resource `{reader['Resource']}`")
         require(reader["ReaderConfig"] == {"InputType": "JSONL"}, f"reader `{reader['ReaderConfig']}`")
-        return [json.loads(line) for line in self.s3.get_object(**arguments)["Body"].read().decode().splitlines()]
+        try:
+            text = self.s3.get_object(**arguments)["Body"].read().decode()
+        except self.s3.exceptions.NoSuchKey as error:
+            raise MapFailed("States.ItemReaderFailed", str(error)) from error
+        return [json.loads(line) for line in text.splitlines()]
 
     def write_results(self, arguments, children):
         """The results by their status, and a manifest of them."""
-        bucket, prefix = arguments["Bucket"], f"{arguments['Prefix']}/{next(self.reports)}"
+        bucket, prefix = arguments["Bucket"], f"{arguments['Prefix']}/{uuid.uuid4()}"
         files = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
         for status, told in files.items():
             chosen = json.dumps([child for child in children if child["Status"] == status])
@@ -253,19 +169,60 @@ class Services:
         self.s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(manifest))
         return {"Bucket": bucket, "Key": key}
 
+    def serve(self):
+        """Serves the function, and tells moto where. Returns the server."""
+        runs = self
 
-def main(path, payload, function_url, *substitutions):
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):  # noqa: N802
+                fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    status, answer = 200, runs.run(fields)
+                except MapFailed as failed:
+                    # No function may fail with a name that belongs to Step Functions.
+                    error = failed.error.replace("States.", "MapRun.")
+                    status, answer = 500, {"errorType": error, "errorMessage": failed.cause}
+                except BaseException:
+                    status, answer = 500, {"errorType": "BrokenMapRun", "errorMessage": traceback.format_exc()}
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/"
+        endpoint = self.s3.meta.endpoint_url
+        urllib.request.urlopen(
+            urllib.request.Request(f"{endpoint}/tests/functions/{MAP_RUN}", url.encode(), method="PUT")
+        ).close()
+        return server
+
+
+def main(path, payload, *substitutions):
     substitutions = dict(each.split("=", 1) for each in substitutions)
     text = Path(path).read_text()
     definition = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], text))
-    check(definition)
-    services = Services(function_url)
-    context = {"Execution": {"Input": json.loads(payload)}}
-    try:
-        outcome = {"status": "SUCCEEDED", "output": Execution(services, definition, json.loads(payload), context).run()}
-    except Failed as failed:
-        outcome = {"status": "FAILED", "error": failed.error, "cause": failed.cause}
-    print(json.dumps(outcome | {"retries": services.retries} | services.counts))
+    machines = Machines()
+    runs = MapRuns(machines)
+    states = definition["States"]
+    for name, state in states.items():
+        if state["Type"] == "Map":
+            states[name] = runs.task(name, state, definition["QueryLanguage"])
+    server = runs.serve()
+    told, _ = machines.execute(machines.create("backfill", definition), json.loads(payload))
+    server.shutdown()
+    outcome = {"status": told["status"]}
+    if told["status"] == "SUCCEEDED":
+        outcome["output"] = json.loads(told["output"])
+    else:
+        outcome |= {"error": told["error"].replace("MapRun.", "States."), "cause": told["cause"]}
+    require(outcome.get("error") != "BrokenMapRun", f"a map run broke: {outcome.get('cause')}")
+    print(json.dumps(outcome | {"retries": runs.retries} | runs.counts))
 
 
 if __name__ == "__main__":

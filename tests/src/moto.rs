@@ -1,4 +1,5 @@
-//! moto, which stands in for Secrets Manager and CloudWatch, and for S3 where neither its conditions nor its versions matter.
+//! moto, which stands in for Secrets Manager, CloudWatch and Step Functions, and for S3 where neither its conditions nor its
+//! versions matter.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -62,6 +63,11 @@ impl Moto {
         };
         request(self.port, &Request::new("POST", "/moto-api/reset-auth").body("0")).unwrap().succeeded();
         settings_of("AWS_ENDPOINT_URL", &self.url(), &element("AccessKeyId"), &element("SecretAccessKey"))
+    }
+
+    /// Has invocations of a function go to where it runs.
+    pub fn run_function(&self, name: &str, url: &str) {
+        request(self.port, &Request::new("PUT", &format!("/tests/functions/{name}")).body(url)).unwrap().succeeded();
     }
 
     /// Stores a secret as text.

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 const BUCKET: &str = "energy";
 
+/// As `scripts/dashboard.py` names the stack.
+const STACK: &str = "AWS::StackName";
+
 /// Objects that are loaded, one an invocation and one of each dataset at a time; on the dashboard, times are five minutes
 /// apart.
 const OBJECTS: u32 = 60;
@@ -79,7 +82,8 @@ fn the_dashboard_shows_what_a_run_has_measured() {
         .with("INFLUXDB_API", "v2")
         .with("INFLUXDB_URL", server.url())
         .with("INFLUXDB_TOKEN", "any")
-        .with("METRICS_BACKEND", "emf");
+        .with("METRICS_BACKEND", "emf")
+        .with("METRICS_STACK", STACK);
     let function = Function::start(settings);
     let (mut lines, mut seen) = (Vec::new(), 0);
     for number in 0..OBJECTS {
@@ -123,6 +127,10 @@ fn the_dashboard_shows_what_a_run_has_measured() {
         text
     });
     fs::write(&metrics, text).unwrap();
+    // Each alarm is on what was emitted here, or on what AWS emits, and fires when it should.
+    let region = Settings::default().with("AWS_DEFAULT_REGION", "us-east-1");
+    let alarms = python(["tests/alarms.py", metrics.to_str().unwrap(), STACK], &region).succeeded().json();
+    assert_eq!(alarms.as_array().unwrap().len(), 15, "{alarms}");
     if std::env::var_os("UPDATE_DASHBOARD").is_some() {
         picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dashboard.png");
     }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, raw_file, shell, small_consumption};
+use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, python, raw_file, shell, small_consumption};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -76,6 +76,13 @@ fn the_commands_of_the_guide_to_operating_run() {
 #[test]
 fn the_commands_of_the_guide_to_migrating_run() {
     operate("docs/migrating.md");
+}
+
+#[test]
+fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
+    let documents = ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md"];
+    let found = python(documents, &Settings::default()).succeeded().json();
+    assert!(found.as_array().unwrap().len() > 20, "{found}");
 }
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Config {
     pub rejects: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
     pub metrics: MetricsBackend,
+    /// The stack by which metrics are told apart as well; none: they are not.
+    pub metrics_stack: Option<String>,
     /// How long before the deadline the loader stops.
     pub deadline_margin: Duration,
     /// The least level that is logged.
@@ -275,6 +277,7 @@ impl Config {
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
             metrics: MetricsBackend::read(&mut reader),
+            metrics_stack: reader.text(&settings::METRICS_STACK),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
             log_format: reader.choice(&settings::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),
             converter: ConverterSettings {

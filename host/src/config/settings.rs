@@ -268,6 +268,14 @@ pub(super) const METRICS_BACKEND: Setting = Setting {
     meaning: "How metrics reach CloudWatch. `cloudwatch`: they are sent. `emf`: they are lines of its Embedded Metric Format on standard output, which it takes out of the function's log. `none`: there are none, as with `ENABLE_METRICS=false`.",
 };
 
+/// By what the metrics of a stack are told apart.
+pub(super) const METRICS_STACK: Setting = Setting {
+    name: "METRICS_STACK",
+    default: None,
+    kind: Kind::Text,
+    meaning: "The name of the stack. Where set, each value is sent a second time with a dimension `Stack` of this value, so that the metrics of several stacks in one account are told apart.",
+};
+
 /// What is logged.
 pub(super) const LOG_LEVEL: Setting = Setting {
     name: "LOG_LEVEL",
@@ -391,6 +399,7 @@ pub const SETTINGS: &[&Setting] = &[
     &REJECTS_URI,
     &ENABLE_METRICS,
     &METRICS_BACKEND,
+    &METRICS_STACK,
     &LOG_LEVEL,
     &LOG_FORMAT,
     &CONVERTER_MEMORY_MIB,

@@ -58,6 +58,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         drop_invalid_records: true,
         rejects: None,
         metrics: CloudWatch,
+        metrics_stack: None,
         deadline_margin: 10s,
         log_level: LevelFilter::INFO,
         log_format: Json,

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::node::Node;
-use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Prefix, Target, health, object};
+use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Prefix, Target, action, object};
 
 /// One object. The key is plain.
 pub(super) const OBJECT: Form = Form {
@@ -14,7 +14,7 @@ pub(super) const OBJECT: Form = Form {
     example: r#"{"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]"#,
     caller: |_| Caller::Direct,
     matches: |payload| payload.contains_key("bucket") || payload.contains_key("key"),
-    read: |payload| load(payload).map(Asked::Load),
+    read: |payload| load(payload, &Defaults::default()).map(Asked::Load),
 };
 
 /// Every Parquet file below a prefix.
@@ -36,19 +36,18 @@ pub(super) const LIST: Form = Form {
 /// What the body of a request asks for: whatever a direct invocation may.
 pub(super) fn request(body: &Node<'_>) -> Result<Asked, Broken> {
     match body.members() {
-        Some(members) if (health::ACTION.matches)(members) => (health::ACTION.read)(body),
-        Some(_) | None => load(body).map(Asked::Load),
+        Some(members) if (action::ACTION.matches)(members) => (action::ACTION.read)(body),
+        Some(_) | None => load(body, &Defaults::default()).map(Asked::Load),
     }
 }
 
 /// What is to be loaded: a list, or one target.
-pub(super) fn load(node: &Node<'_>) -> Result<Load, Broken> {
-    let defaults = Defaults::default();
+pub(super) fn load(node: &Node<'_>, defaults: &Defaults) -> Result<Load, Broken> {
     if !node.members().is_some_and(names_list) {
-        return Ok(Load::of(vec![target(node, &defaults)?]));
+        return Ok(Load::of(vec![target(node, defaults)?]));
     }
     let objects = node.member("objects").elements()?;
-    Ok(Load::of(objects.map(|object| target(&object.object()?, &defaults)).collect::<Result<_, _>>()?))
+    Ok(Load::of(objects.map(|object| target(&object.object()?, defaults)).collect::<Result<_, _>>()?))
 }
 
 /// What holds for every target that does not say otherwise.

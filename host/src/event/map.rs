@@ -43,7 +43,7 @@ impl Common<'_> {
     fn load(&self, item: Node<'_>) -> Result<Load, Broken> {
         let item = item.object()?;
         if item.member("Key").is_absent() {
-            return Ok(Load::of(vec![direct::target(&item, &self.defaults)?]));
+            return direct::load(&item, &self.defaults);
         }
         self.listed(&item)
     }

@@ -1,7 +1,8 @@
 //! What a message of SNS or SQS carries: an event of another form, as text.
 
+use super::direct::Defaults;
 use super::node::Node;
-use super::{Broken, Load, Problem, Target, direct, event_bridge, s3};
+use super::{Broken, Load, Problem, Target, direct, event_bridge, s3, sns};
 
 /// How a message reads an event that it carries.
 type Read = fn(&Node<'_>) -> Result<Load, Broken>;
@@ -13,13 +14,23 @@ pub(super) fn load(text: &Node<'_>) -> Result<Load, Broken> {
 
 /// What a message asks for whose text has been read.
 pub(super) fn carried(message: &Node<'_>) -> Result<Load, Broken> {
+    // A dead letter of the function itself, sent back to the queue: Lambda keeps the event of an invocation that it gave up.
+    let given_up = message.member("requestPayload");
+    if given_up.members().is_some() && message.member("requestContext").members().is_some() {
+        return event(&given_up);
+    }
+    event(message)
+}
+
+fn event(message: &Node<'_>) -> Result<Load, Broken> {
     let members = message.members().ok_or_else(|| message.broken(Problem::Message))?;
-    let forms: [(&super::Form, Read); 5] = [
+    let forms: [(&super::Form, Read); 6] = [
         (&s3::NOTIFICATION, s3::notification),
         (&s3::TEST, s3::test),
         (&event_bridge::OBJECT, event_bridge::object),
-        (&direct::LIST, direct::load),
-        (&direct::OBJECT, direct::load),
+        (&sns::RECORDS, sns::records),
+        (&direct::LIST, |message| direct::load(message, &Defaults::default())),
+        (&direct::OBJECT, |message| direct::load(message, &Defaults::default())),
     ];
     let form = forms.iter().find(|(form, _)| (form.matches)(members));
     let (_, read) = form.ok_or_else(|| message.broken(Problem::Message))?;

@@ -15,7 +15,7 @@ mod sns;
 mod sqs;
 mod direct;
 mod map;
-mod health;
+mod action;
 mod http;
 
 #[cfg(test)]
@@ -56,6 +56,19 @@ pub enum Asked {
         /// Also to write a point and read it back.
         deep: bool,
     },
+    /// To sum up the report of a backfill.
+    Summarize(Summarize),
+}
+
+/// The report of a backfill, which a Distributed Map has written into a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summarize {
+    /// The bucket of the report and the plan.
+    pub bucket: String,
+    /// The key of the report's manifest.
+    pub manifest: String,
+    /// The key that a plan of what failed is to get.
+    pub plan: String,
 }
 
 /// What is to be loaded.
@@ -238,7 +251,7 @@ pub enum Problem {
     #[error("names a prefix, which a message must not: where such a load stops, nobody goes on")]
     PrefixInMessage,
     /// It is no action.
-    #[error("is no action: `{0}`; known is `health`")]
+    #[error("is no action: `{0}`; known are `health` and `summarize`")]
     Action(String),
 }
 
@@ -267,7 +280,7 @@ const FORMS: [Form; 14] = [
     http::REST,
     http::HTTP,
     http::LOAD_BALANCER,
-    health::ACTION,
+    action::ACTION,
     map::BATCH,
     direct::LIST,
     direct::PREFIX,

@@ -19,7 +19,8 @@ pub(super) const RECORDS: Form = Form {
 
 const SOURCE: &str = "aws:sns";
 
-fn records(payload: &Node<'_>) -> Result<Load, Broken> {
+/// What the records ask for.
+pub(super) fn records(payload: &Node<'_>) -> Result<Load, Broken> {
     let mut load = Load::default();
     for record in payload.member("Records").elements()? {
         let record = record.object()?;

@@ -6,12 +6,14 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use super::loading::Loading;
-use super::{concurrency, log};
+use super::{concurrency, log, summary};
 use crate::config::{Config, ConfigError};
-use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Target};
+use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Summarize, Target};
 use crate::metrics::Metrics;
 use crate::pipeline::{Deadline, LoadError, Loader, sink_failure_kind};
-use crate::report::{Answer, Failure, FailureKind, ItemReport, ObjectReport, Report, answer, answer_health};
+use crate::report::{
+    Answer, Failure, FailureKind, ItemReport, ObjectReport, Report, answer, answer_health, answer_summary,
+};
 use crate::sink::{Depth, HealthCheck, InfluxDb, Sink, SinkError};
 
 /// Why the function cannot start.
@@ -47,7 +49,7 @@ impl Function {
         Ok(Self {
             loader: Loader::new(config)?,
             sink,
-            metrics: Metrics::new(config.metrics),
+            metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
             concurrency: concurrency::choose(config.object_concurrency),
         })
     }
@@ -60,6 +62,7 @@ impl Function {
     pub async fn handle(&self, payload: &Value, deadline: Option<Deadline>) -> Answer {
         let (caller, report) = match event::read(payload) {
             Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(caller, deep, deadline).await,
+            Ok(Event { caller, asked: Asked::Summarize(asked) }) => return summarized(caller, &asked, deadline).await,
             Ok(Event { caller, asked: Asked::Load(Load { targets, skipped }) }) => {
                 (caller, Report { skipped, ..self.load(&targets, deadline).await.0 })
             }
@@ -134,6 +137,19 @@ impl Function {
             ..item
         });
         Report { items: items.collect(), skipped, ..report }
+    }
+}
+
+/// Sums up the report of a backfill.
+async fn summarized(caller: Caller, asked: &Summarize, deadline: Option<Deadline>) -> Answer {
+    match summary::summarize(asked, deadline).await {
+        Ok(summary) => answer_summary(caller, &json!(summary)),
+        Err(error) => {
+            let report = Report::failed(Failure::new(FailureKind::Source, &error));
+            let answer = answer(caller, &report);
+            log::event(&report, &answer);
+            answer
+        }
     }
 }
 

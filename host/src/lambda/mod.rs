@@ -4,6 +4,7 @@ mod concurrency;
 mod function;
 mod loading;
 mod log;
+mod summary;
 
 use std::pin::Pin;
 use std::process::ExitCode;

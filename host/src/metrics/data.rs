@@ -161,7 +161,7 @@ fn percent(part: u64, whole: u64) -> Option<f64> {
 
 /// Text as CloudWatch takes it as a dimension: printable ASCII, not beginning with a colon, neither blank nor long. One
 /// value that it does not take would lose all metrics of its request, and names come from keys of objects and converters.
-fn dimension(text: &str) -> String {
+pub(super) fn dimension(text: &str) -> String {
     let ascii = |character: char| if matches!(character, ' '..='~') { character } else { '_' };
     let value: String = text.trim_start_matches(':').chars().map(ascii).take(DIMENSION_LIMIT).collect();
     if value.trim().is_empty() { UNKNOWN.to_owned() } else { value }

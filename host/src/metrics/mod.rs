@@ -1,12 +1,14 @@
 //! Metrics in the namespace `ONS/InfluxDB`, once an invocation: to CloudWatch, or as lines of its Embedded Metric Format.
 //!
-//! What is measured follows from the report and little else ([`data`]). A load never fails for its metrics: what is not
+//! What is measured follows from the report and little else ([`data`]). Where the stack has a name, every value is sent a second
+//! time with it ([`of_stack`]). A load never fails for its metrics: what is not
 //! taken is logged as a warning, and nothing waits for CloudWatch longer than [`PATIENCE`], or than there is time.
 
 mod cloudwatch;
 mod data;
 mod emf;
 mod metric;
+mod stack;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,6 +18,7 @@ use tokio::sync::OnceCell;
 
 pub use data::{Datum, Dimensions, Process, Values, data};
 pub use metric::{Metric, Unit};
+pub use stack::{STACK, STACK_TOTALS, of_stack};
 
 use crate::config::MetricsBackend;
 use crate::report::Report;
@@ -33,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Metrics {
     backend: Backend,
+    /// The stack, where its metrics are told apart from those of others.
+    stack: Option<String>,
     /// How often the breaker had opened when that was told last.
     openings: AtomicU64,
     /// Whether nothing has been sent yet.
@@ -49,13 +54,13 @@ enum Backend {
 
 impl Metrics {
     /// A sender of metrics; without any request.
-    pub fn new(backend: MetricsBackend) -> Self {
+    pub fn new(backend: MetricsBackend, stack: Option<String>) -> Self {
         let backend = match backend {
             MetricsBackend::CloudWatch => Backend::CloudWatch(OnceCell::new()),
             MetricsBackend::Emf => Backend::Emf,
             MetricsBackend::None => Backend::None,
         };
-        Self { backend, openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
+        Self { backend, stack, openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
     }
 
     /// Sends the metrics of an invocation, and how often the breaker has opened in the life of the process, until a moment
@@ -64,7 +69,7 @@ impl Metrics {
         if matches!(self.backend, Backend::None) {
             return;
         }
-        let data = data(report, self.process(breaker_openings));
+        let data = self.values(report, self.process(breaker_openings));
         match &self.backend {
             Backend::CloudWatch(client) if !data.is_empty() => {
                 let left = until.map_or(PATIENCE, |until| until.saturating_duration_since(Instant::now()));
@@ -79,6 +84,15 @@ impl Metrics {
             }
             Backend::CloudWatch(_) | Backend::None => {}
         }
+    }
+
+    /// What is sent: the values, and where the stack has a name, the same with it.
+    fn values(&self, report: &Report, process: Process) -> Vec<Datum> {
+        let mut data = data(report, process);
+        if let Some(stack) = &self.stack {
+            data.extend(of_stack(&data, stack));
+        }
+        data
     }
 
     /// What has happened to the process since it was asked last.
@@ -100,7 +114,7 @@ mod tests {
     use aws_sdk_cloudwatch::config::{BehaviorVersion, Credentials, Region};
 
     use super::*;
-    use crate::report::{Accounts, ObjectReport};
+    use crate::report::{Accounts, Failure, FailureKind, ObjectReport};
     use crate::sink::scripted_server::{Reply, ScriptedServer};
 
     fn metrics(server: &ScriptedServer) -> Metrics {
@@ -113,7 +127,7 @@ mod tests {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         let client = OnceCell::new_with(Some(Client::from_conf(config)));
-        Metrics { backend: Backend::CloudWatch(client), openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
+        Metrics { backend: Backend::CloudWatch(client), ..Metrics::new(MetricsBackend::None, None) }
     }
 
     fn report(datasets: usize) -> Report {
@@ -141,11 +155,49 @@ mod tests {
         }
     }
 
+    /// What the loader before this one sends, whose dashboards and alarms go on working.
+    const OLD: [(Metric, &[&str], &str); 8] = [
+        (Metric::PointsWritten, &["DatasetType", "Function"], "PointsWritten Count"),
+        (Metric::BatchesProcessed, &["DatasetType", "Function"], "BatchesProcessed Count"),
+        (Metric::ProcessingTime, &["DatasetType", "Function"], "ProcessingTime Seconds"),
+        (Metric::SourceRecords, &["DatasetType", "Function"], "SourceRecords Count"),
+        (Metric::ConversionRate, &["DatasetType", "Function"], "ConversionRate Percent"),
+        (Metric::BatchSuccessRate, &["DatasetType", "Function"], "BatchSuccessRate Percent"),
+        (Metric::FailedBatches, &["DatasetType", "Function"], "FailedBatches Count"),
+        (Metric::ProcessingErrors, &["DatasetType", "ErrorType", "Function"], "ProcessingErrors Count"),
+    ];
+
+    #[test]
+    fn the_old_metrics_are_sent_unchanged_beside_those_of_the_stack() {
+        let mut failing = report(1);
+        failing.objects[0].failure = Some(Failure::new(FailureKind::Write, &std::io::Error::other("it failed")));
+        let sender = Metrics::new(MetricsBackend::Emf, Some("staging".to_owned()));
+        let sent = sender.values(&failing, Process::default());
+        for (metric, dimensions, shown) in OLD {
+            let of = |stack: bool| {
+                sent.iter().filter(move |datum| {
+                    let named = datum.dimensions.iter().any(|(name, _)| *name == STACK);
+                    datum.metric == metric && named == stack
+                })
+            };
+            let old: Vec<&Datum> = of(false).collect();
+            assert_eq!(old.len(), 1, "{shown}");
+            let names: Vec<&str> = old[0].dimensions.iter().map(|(name, _)| *name).collect();
+            assert_eq!(
+                (names.as_slice(), format!("{} {}", metric.name(), metric.unit().name())),
+                (dimensions, shown.to_owned())
+            );
+            assert!(of(true).any(|datum| datum.values == old[0].values), "{shown} of the stack");
+        }
+        let alone = Metrics::new(MetricsBackend::Emf, None).values(&failing, Process::default());
+        assert_eq!(alone, sent[..alone.len()]);
+    }
+
     #[tokio::test]
     async fn metrics_that_are_turned_off_or_of_nothing_are_not_sent() {
         let server = ScriptedServer::replying([Reply::status(200)]).await;
         metrics(&server).send(&Report::default(), 0, None).await;
-        Metrics::new(MetricsBackend::None).send(&report(1), 0, None).await;
+        Metrics::new(MetricsBackend::None, None).send(&report(1), 0, None).await;
         assert_eq!(server.received().len(), 0);
     }
 
@@ -167,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_process_is_told_of_once() {
-        let metrics = Metrics::new(MetricsBackend::Emf);
+        let metrics = Metrics::new(MetricsBackend::Emf, None);
         assert_eq!(metrics.process(3), Process { breaker_openings: 3, cold_start: true });
         assert_eq!(metrics.process(3), Process { breaker_openings: 0, cold_start: false });
         assert_eq!(metrics.process(5), Process { breaker_openings: 2, cold_start: false });

@@ -3,7 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::{Failure, ObjectReport, Report};
+use super::{Failure, Left, ObjectReport, Report, totals};
 
 /// What became of one item: a message of SQS, or an item of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,8 @@ pub(super) fn worst<'a>(failures: impl Iterator<Item = &'a Failure>) -> Option<&
     rejection
 }
 
-/// An item as the caller reads it, in a list in the order of the event.
+/// An item as the caller reads it, in a list in the order of the event: how many objects of it are loaded, what became of the
+/// rows of all of them, and the event that resumes it where it is `partial`.
 pub(super) struct Told<'a>(pub(super) &'a Report, pub(super) &'a ItemReport);
 
 impl Serialize for Told<'_> {
@@ -125,8 +126,21 @@ impl Serialize for Told<'_> {
         if let Some(name) = &item.name {
             members.serialize_entry("name", name)?;
         }
+        if !item.objects.is_empty() {
+            let loaded = |object: &&ObjectReport| object.failure.is_none() && object.remaining.is_none();
+            members.serialize_entry("objects", &report.objects_of(item).filter(loaded).count())?;
+            let accounts = totals(report.objects_of(item));
+            members.serialize_entry("rows", &accounts.rows)?;
+            members.serialize_entry("written", &accounts.written)?;
+            members.serialize_entry("rejected", &accounts.rejected_total())?;
+            members.serialize_entry("filtered", &accounts.filtered)?;
+            members.serialize_entry("points", &accounts.points)?;
+        }
         if let Some(failure) = report.failure_of(item) {
             members.serialize_entry("failure", failure)?;
+        }
+        if let Some(left) = Left::of(report.objects_of(item)) {
+            members.serialize_entry("remaining", &left)?;
         }
         members.end()
     }

@@ -18,7 +18,7 @@ use serde::{Serialize, Serializer};
 use crate::event::{ObjectReference, Prefix};
 
 pub use accounts::Accounts;
-pub use answer::{Answer, InvocationError, answer, answer_health};
+pub use answer::{Answer, InvocationError, answer, answer_health, answer_summary};
 pub use failure::{ErrorType, Failure, FailureKind};
 pub use item::{ItemReport, Status};
 pub use latencies::Latencies;
@@ -229,11 +229,7 @@ impl Report {
 
     /// The accounts of all objects together.
     pub fn totals(&self) -> Accounts {
-        let mut totals = Accounts::default();
-        for object in &self.objects {
-            totals.merge(&object.accounts);
-        }
-        totals
+        totals(self.objects.iter())
     }
 
     /// How it has ended.
@@ -259,13 +255,31 @@ impl Report {
     }
 }
 
+/// What the objects of an event, or of an item of it, have left: serialized, it is an event that loads just that.
+#[derive(Serialize)]
+struct Left<'a> {
+    objects: Vec<&'a Remaining>,
+}
+
+impl<'a> Left<'a> {
+    /// None where nothing is left.
+    fn of(objects: impl Iterator<Item = &'a ObjectReport>) -> Option<Self> {
+        let objects: Vec<&Remaining> = objects.filter_map(|object| object.remaining.as_ref()).collect();
+        Some(Self { objects }).filter(|left| !left.objects.is_empty())
+    }
+}
+
+/// The accounts of objects together.
+fn totals<'a>(objects: impl Iterator<Item = &'a ObjectReport>) -> Accounts {
+    objects.fold(Accounts::default(), |mut totals, object| {
+        totals.merge(&object.accounts);
+        totals
+    })
+}
+
 /// The report with the totals of its objects, and the event that loads what they have left. Members only ever get added.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Left<'a> {
-            objects: Vec<&'a Remaining>,
-        }
         #[derive(Serialize)]
         struct Shape<'a> {
             status: Status,
@@ -279,13 +293,12 @@ impl Serialize for Report {
             items: Vec<item::Told<'a>>,
             objects: &'a [ObjectReport],
         }
-        let left: Vec<&Remaining> = self.objects.iter().filter_map(|object| object.remaining.as_ref()).collect();
         Shape {
             status: self.status(),
             totals: self.totals(),
             skipped: self.skipped,
             failure: &self.failure,
-            remaining: Some(Left { objects: left }).filter(|left| !left.objects.is_empty()),
+            remaining: Left::of(self.objects.iter()),
             items: self.items.iter().map(|item| item::Told(self, item)).collect(),
             objects: &self.objects,
         }

@@ -89,6 +89,7 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
         let _ = write!(table, "{name}: {caller:?}");
         match asked {
             Asked::Health { deep } => table.push_str(&format!(", health, deep: {deep}\n")),
+            Asked::Summarize(asked) => table.push_str(&format!(", {asked:?}\n")),
             Asked::Load(load) => {
                 table.push('\n');
                 tell(&load, &mut table);
@@ -149,6 +150,13 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       s3://ons-energy-data/landing/2024-03-01.parquet dataset=generation
      Items[2]
       s3://ons-energy-data/landing/2024-04/ everything below after=nothing dataset=generation
+    distributed-map-plan: Map
+     Items[0]
+      s3://ons-energy-data/landing/without-an-ending
+     Items[1]
+      s3://ons-energy-data/landing/a.parquet
+      s3://ons-energy-archive/landing/2023/ everything below after=nothing
+     Items[2]
     event-bridge-object-created: Asynchronous
       s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
     event-bridge-object-created-versioned: Asynchronous
@@ -211,6 +219,13 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       broken: `Records[6].body` is no event that a message may carry: an S3 notification, an S3 event of EventBridge, or `{"bucket": "…", "key": "…"}`
      07b8c9da-bcde-4f01-8234-56789abcdef0
       broken: `Records[7].body` is a number; expected a text
+    sqs-dead-letters: Queue
+     059f36b4-87a3-44ab-83d2-661975830a7d
+      s3://ons-energy-data/dataset=generation/2024-03-01.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+     2e1424d4-f796-459a-8184-9c92662be6da
+      s3://ons-energy-data/dataset=generation/São Paulo.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+     a1b2c3d4-5678-4abc-9def-0123456789ab
+      broken: `Records[2].body.requestPayload` is no event that a message may carry: an S3 notification, an S3 event of EventBridge, or `{"bucket": "…", "key": "…"}`
     sqs-direct: Queue
      059f36b4-87a3-44ab-83d2-661975830a7d
       s3://ons-energy-data/landing/2024-03-01.parquet dataset=generation if-match=d41d8cd98f00b204e9800998ecf8427e row-groups=3..12
@@ -258,6 +273,7 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       s3://ons-energy-data/ everything below after=dataset=generation/load + losses 100%.parquet
     step-functions-row-groups: Direct
       s3://ons-energy-data/landing/2024-03-01.parquet version=096fKKXTRTtl3on89fVO.nfljtsv6qko dataset=generation if-match=d41d8cd98f00b204e9800998ecf8427e row-groups=3..12
+    summarize: Direct, Summarize { bucket: "ons-energy-operations", manifest: "backfill/11111111-2222-3333-4444-555555555555/manifest.json", plan: "plans/again/66666666.jsonl" }
     "#);
 }
 
@@ -269,7 +285,7 @@ fn a_broken_event_is_told_with_the_place() {
         let _ = writeln!(table, "{name}: {:?}: {}", error.caller(), story(&error));
     }
     insta::assert_snapshot!(table, @r#"
-    action-unknown: Direct: the event is a broken action: `action` is no action: `dance`; known is `health`
+    action-unknown: Direct: the event is a broken action: `action` is no action: `dance`; known are `health` and `summarize`
     api-gateway-http-body-is-a-list: ApiGateway: the event is a broken API Gateway HTTP request: `body` is a list; expected an object
     api-gateway-http-body-not-base64: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not base64, although `isBase64Encoded` is `true`: Invalid symbol 125, offset 76.
     api-gateway-http-body-not-json: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not JSON: expected value at line 1 column 1
@@ -337,7 +353,7 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       API Gateway REST request: {"httpMethod": "POST", "requestContext": {…}, "body": "{\"bucket\": …, \"key\": …}"}
       API Gateway HTTP request: {"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
       load balancer request: {"httpMethod": "POST", "requestContext": {"elb": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
-      action: {"action": "health"}, optionally with "deep": true
+      action: {"action": "health"}, optionally with "deep": true; {"action": "summarize", "bucket": "…", "manifest": "…", "plan": "…"}
       Distributed Map batch: {"Items": [{"bucket": "…", "key": "…"} or {"Key": "…", "Size": …}, …], "BatchInput": {"bucket": "…"}}
       direct invocation for a list: {"objects": [{"bucket": "…", "key": "…"}, …]}
       direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset"

@@ -31,7 +31,7 @@ const SERVICES: [(&str, Reads); 8] = [
 ];
 
 /// Fixtures that are of no service's own form, or that AWS's types do not know.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "api-gateway-http-v1",
     "direct",
     "distributed-map",
@@ -42,6 +42,7 @@ const OTHERS: [&str; 10] = [
     "sns-s3-test-event",
     "step-functions",
     "event-bridge-scheduler",
+    "summarize",
 ];
 
 #[test]

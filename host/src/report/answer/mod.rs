@@ -28,9 +28,9 @@ pub struct InvocationError {
 ///
 /// - [`Caller::Direct`]: the report; where anything failed, a failed invocation. A load that stopped ahead of its deadline
 ///   has not failed: its report is `partial`, and `remaining` is the event to go on with.
-/// - [`Caller::Map`]: the report with a result for each item. The invocation fails only where every item has failed or is
-///   rejected: a Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
-///   InfluxDB is away needs the type of the error.
+/// - [`Caller::Map`]: the report with a result for each item. The invocation fails only where every item has failed: a
+///   Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
+///   InfluxDB is away needs the type of the error. Items that are rejected are told as such.
 /// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted,
 ///   also those of which every row is refused: they would be refused again.
 /// - [`Caller::ApiGateway`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
@@ -50,8 +50,7 @@ pub fn answer(caller: Caller, report: &Report) -> Answer {
             succeed_unless(worth_trying.or(left), report)
         }
         Caller::Map => {
-            let mut items = report.items.iter();
-            let all = items.all(|item| matches!(report.status_of(item), Status::Failed | Status::Rejected));
+            let all = report.items.iter().all(|item| report.status_of(item) == Status::Failed);
             succeed_unless(failed.filter(|_| all), report)
         }
         // An event of which no message can be told fails as a whole.
@@ -86,6 +85,17 @@ pub fn answer_health(caller: Caller, facts: &Value, failure: Option<&Failure>) -
             Err(InvocationError { error_type: failure.error_type(), error_message: failure.to_string() })
         }
     }
+}
+
+/// Answers `caller` with the sum of a backfill's report.
+///
+/// # Errors
+/// Never; what keeps a report from being summed up is answered by [`answer`].
+pub fn answer_summary(caller: Caller, summary: &Value) -> Answer {
+    Ok(match caller {
+        Caller::ApiGateway | Caller::LoadBalancer { .. } => http::response(caller, 200, summary),
+        Caller::Direct | Caller::Map | Caller::Queue | Caller::Asynchronous => summary.clone(),
+    })
 }
 
 fn succeed_unless(failed: Option<FailureKind>, report: &Report) -> Answer {

@@ -106,7 +106,7 @@ fn a_success_is_answered() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), good("b")], 0)), @r#"
     Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
     Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
-    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"item-1","name":"s3://energy/b","status":"succeeded"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
     Queue: {"batchItemFailures":[]}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
@@ -119,7 +119,7 @@ fn a_failure_in_part_is_answered() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), bad("b")], 1)), @r#"
     Direct fails: DataConversionError: `s3://energy/b`: DataConversionError: it is no Parquet file
     Asynchronous fails: DataConversionError: `s3://energy/b`: DataConversionError: it is no Parquet file
-    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"item":"item-1","name":"s3://energy/b","status":"failed"},{"failure":{"error_type":"UnexpectedError","kind":"bad_event","message":"`body` is not JSON"},"item":"broken-0","status":"failed"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"object":"s3://energy/b"}],"skipped":0,"status":"failed"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":0,"rejected":0,"rows":0,"status":"failed","written":0},{"failure":{"error_type":"UnexpectedError","kind":"bad_event","message":"`body` is not JSON"},"item":"broken-0","status":"failed"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"object":"s3://energy/b"}],"skipped":0,"status":"failed"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"},{"itemIdentifier":"broken-0"}]}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
@@ -146,14 +146,16 @@ fn a_rejected_object_is_a_failure_to_those_who_wait_and_is_not_tried_again() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), refused("b")], 0)), @r#"
     Direct fails: InfluxDBWriteError: `s3://energy/b`: InfluxDBWriteError: no row is written
     Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
-    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"item":"item-1","name":"s3://energy/b","status":"rejected"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":0,"rejected":2,"rows":2,"status":"rejected","written":0}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
     Queue: {"batchItemFailures":[]}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422,"statusDescription":"422 Unprocessable Content"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":422,"statusDescription":"422 Unprocessable Content"}
     "#);
     let all = items(vec![refused("a"), refused("b")], 0);
-    assert_eq!(answer(Caller::Map, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
+    assert_eq!(answer(Caller::Direct, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
+    // A batch is told which of its items are rejected, even if all of them are: nothing is to be retried.
+    assert_eq!(answer(Caller::Map, &all).unwrap()["items"][1]["status"], "rejected");
 }
 
 #[test]
@@ -203,7 +205,7 @@ fn what_was_stopped_ahead_of_the_deadline_is_answered() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), stopped("b")], 0)), @r#"
     Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Asynchronous fails: UnexpectedError: `s3://energy/b`: the time was over; row groups [3, 7] are left
-    Map: {"items":[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"item-1","name":"s3://energy/b","status":"partial"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"}]}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
@@ -251,7 +253,7 @@ fn an_item_without_anything_to_load_is_skipped_and_no_failure() {
     let mut report = items(vec![good("a")], 0);
     report.items.push(ItemReport { id: "Items[1]".to_owned(), ..ItemReport::default() });
     report.skipped = 1;
-    insta::assert_snapshot!(answer(Caller::Map, &report).unwrap()["items"], @r#"[{"item":"item-0","name":"s3://energy/a","status":"succeeded"},{"item":"Items[1]","status":"skipped"}]"#);
+    insta::assert_snapshot!(answer(Caller::Map, &report).unwrap()["items"], @r#"[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"item":"Items[1]","status":"skipped"}]"#);
     insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[]}"#);
 }
 
