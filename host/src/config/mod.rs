@@ -69,11 +69,12 @@ struct InfluxDb {
     organization: String,
     bucket: String,
     token: Option<Token>,
+    read_token: Option<Token>,
     login: Option<Login>,
 }
 
 /// Where InfluxDB is and who writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct InfluxDbSettings {
     /// `http` or `https`, host, and perhaps port and path, without a trailing slash.
     pub url: String,
@@ -81,10 +82,12 @@ pub struct InfluxDbSettings {
     pub api: Api,
     /// The organization (v2).
     pub organization: String,
-    /// The bucket (v2) or the database (v1, v3).
+    /// The bucket (v2) or the database (v1, v3); for v1 also `database/retention-policy`.
     pub bucket: String,
     /// There is one, except where [`InfluxDbSettings::api`] is v1, or is `auto` and there is a login.
     pub token: Option<Token>,
+    /// Who reads, for checks; whoever writes where there is none.
+    pub read_token: Option<Token>,
     /// For v1 alone.
     pub login: Option<Login>,
 }
@@ -144,8 +147,11 @@ pub struct WriteSettings {
     pub compression: Compression,
     /// The most requests in flight; at least 1.
     pub concurrency: usize,
-    /// Attempts beyond the first.
-    pub retries: u32,
+    /// Attempts beyond the first, of a request that failed for whatever passing reason. None: a server that is away or busy is
+    /// waited for as long as there is time.
+    pub retries: Option<u32>,
+    /// How long a server that is away is waited for where there is no deadline.
+    pub patience: Duration,
     /// The time that a request may take.
     pub request_timeout: Duration,
     /// The time that connecting may take.
@@ -265,7 +271,8 @@ impl Config {
                 batch_bytes: reader.integer(&settings::MAX_BATCH_BYTES),
                 compression: reader.choice(&settings::COMPRESSION, Compression::parse).unwrap_or_default(),
                 concurrency: reader.integer(&settings::WRITE_CONCURRENCY),
-                retries: reader.integer(&settings::MAX_RETRIES),
+                retries: reader.optional_integer(&settings::MAX_RETRIES),
+                patience: Duration::from_secs(reader.integer(&settings::RETRY_SECONDS)),
                 request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),
                 connect_timeout: Duration::from_secs(reader.integer(&settings::CONNECT_TIMEOUT_SECONDS)),
             },
@@ -298,14 +305,16 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Missing`], which names every setting without which InfluxDB cannot be written to.
     pub fn influxdb(&self) -> Result<InfluxDbSettings, ConfigError> {
-        let InfluxDb { url, api, organization, bucket, token, login } = self.influxdb.clone();
+        let InfluxDb { url, api, organization, bucket, token, read_token, login } = self.influxdb.clone();
         let authorized = match api {
             Api::Auto => token.is_some() || login.is_some(),
             Api::V1 => true,
             Api::V2 | Api::V3 => token.is_some(),
         };
         match url {
-            Some(url) if authorized => Ok(InfluxDbSettings { url, api, organization, bucket, token, login }),
+            Some(url) if authorized => {
+                Ok(InfluxDbSettings { url, api, organization, bucket, token, read_token, login })
+            }
             url => Err(ConfigError::Missing { url: url.is_none(), token: !authorized, api }),
         }
     }
@@ -319,6 +328,8 @@ impl InfluxDb {
         let bucket = reader.text(&settings::INFLUXDB_BUCKET).unwrap_or_default();
         let token = reader.token(&settings::INFLUXDB_TOKEN);
         let secret_name = reader.text(&settings::INFLUXDB_TOKEN_SECRET_NAME);
+        let read_token = reader.token(&settings::INFLUXDB_READ_TOKEN);
+        let read_secret_name = reader.text(&settings::INFLUXDB_READ_TOKEN_SECRET_NAME);
         let login = Login::read(reader);
         Self {
             url,
@@ -326,6 +337,7 @@ impl InfluxDb {
             organization,
             bucket,
             token: token.map(Token::Value).or_else(|| secret_name.map(Token::SecretName)),
+            read_token: read_token.map(Token::Value).or_else(|| read_secret_name.map(Token::SecretName)),
             login,
         }
     }

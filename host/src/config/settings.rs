@@ -123,6 +123,22 @@ pub(super) const INFLUXDB_TOKEN_SECRET_NAME: Setting = Setting {
     meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`.",
 };
 
+/// The token of whoever reads.
+pub(super) const INFLUXDB_READ_TOKEN: Setting = Setting {
+    name: "INFLUXDB_READ_TOKEN",
+    default: None,
+    kind: Kind::Token,
+    meaning: "A token that may read, for checks that read: deep health and the retention of a bucket. Unset, it is the one that writes. What may not be read is skipped with a remark.",
+};
+
+/// The secret that holds it.
+pub(super) const INFLUXDB_READ_TOKEN_SECRET_NAME: Setting = Setting {
+    name: "INFLUXDB_READ_TOKEN_SECRET_NAME",
+    default: None,
+    kind: Kind::Text,
+    meaning: "The name or ARN of the Secrets Manager secret that holds the token that reads: plain text, or JSON with `token`.",
+};
+
 /// The user of a 1.x server.
 pub(super) const INFLUXDB_USERNAME: Setting = Setting {
     name: "INFLUXDB_USERNAME",
@@ -175,9 +191,17 @@ pub(super) const WRITE_CONCURRENCY: Setting = Setting {
 /// Attempts beyond the first.
 pub(super) const MAX_RETRIES: Setting = Setting {
     name: "MAX_RETRIES",
-    default: Some("3"),
+    default: None,
     kind: Kind::Integer { minimum: 0, maximum: 20 },
-    meaning: "How often a write request that failed for a passing reason is sent again.",
+    meaning: "How often a request that failed for whatever passing reason is sent again. Unset, a server that is away or busy (no connection, a broken one, no answer in time, 429, 502 to 504) is waited for until the deadline, or for `RETRY_SECONDS`; other failures that may pass (408, 500) are tried again five times.",
+};
+
+/// How long a server is waited for where there is no deadline.
+pub(super) const RETRY_SECONDS: Setting = Setting {
+    name: "RETRY_SECONDS",
+    default: Some("300"),
+    kind: Kind::Integer { minimum: 0, maximum: 86_400 },
+    meaning: "How long one request waits for a server that is away or busy, where there is no deadline: on the command line. A server that was never reached is given up after 30 seconds.",
 };
 
 /// The time that a request may take.
@@ -381,6 +405,8 @@ pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_BUCKET,
     &INFLUXDB_TOKEN,
     &INFLUXDB_TOKEN_SECRET_NAME,
+    &INFLUXDB_READ_TOKEN,
+    &INFLUXDB_READ_TOKEN_SECRET_NAME,
     &INFLUXDB_USERNAME,
     &INFLUXDB_PASSWORD,
     &MAX_BATCH_SIZE,
@@ -388,6 +414,7 @@ pub const SETTINGS: &[&Setting] = &[
     &COMPRESSION,
     &WRITE_CONCURRENCY,
     &MAX_RETRIES,
+    &RETRY_SECONDS,
     &REQUEST_TIMEOUT_SECONDS,
     &CONNECT_TIMEOUT_SECONDS,
     &DEADLINE_MARGIN_SECONDS,

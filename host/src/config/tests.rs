@@ -39,7 +39,8 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             batch_bytes: 5242880,
             compression: Auto,
             concurrency: 4,
-            retries: 3,
+            retries: None,
+            patience: Duration::from_secs(300),
             request_timeout: 30s,
             connect_timeout: 5s,
         },
@@ -117,7 +118,7 @@ fn settings_become_types() {
         ("LOG_LEVEL", "Debug"),
     ])
     .unwrap();
-    assert_eq!((config.write.batch_points, config.write.batch_bytes, config.write.retries), (5000, 1_048_576, 0));
+    assert_eq!((config.write.batch_points, config.write.batch_bytes, config.write.retries), (5000, 1_048_576, Some(0)));
     assert_eq!(config.write.request_timeout, Duration::from_secs(60));
     assert!(!config.drop_invalid_records);
     assert_eq!(config.converter.memory_bytes, 64 * 1024 * 1024);

@@ -22,7 +22,7 @@ const UNWRITABLE: &str = "unwritable";
 
 /// Why a server does not take a row that is a point: told by the server, or foreseen in its stead. Reports tell these codes
 /// from those that the data or the converter are the reason of; see [`Self::is_told_by`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The point is older, or newer, than what the bucket keeps.
     OutsideRetention,

@@ -85,6 +85,7 @@ async fn influxdb_keeps_the_contract() {
             organization: "o".to_owned(),
             bucket: "b".to_owned(),
             token: Some(Token::Value(Secret::new("t"))),
+            read_token: None,
             login: None,
         };
         let sink = InfluxDb::new(settings, &WRITE).unwrap().into();
@@ -98,7 +99,8 @@ const WRITE: WriteSettings = WriteSettings {
     batch_bytes: 1_000_000,
     compression: Compression::Auto,
     concurrency: 4,
-    retries: 0,
+    retries: Some(0),
+    patience: Duration::from_secs(300),
     request_timeout: Duration::from_secs(10),
     connect_timeout: Duration::from_secs(3),
 };

@@ -1,11 +1,10 @@
 //! What can go wrong on the way to a sink, and what kind of problem each of it is.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use super::influxdb::TokenError;
 
 /// Why something was not delivered. Says which URL, what was answered, after how many attempts and how long; never a
 /// token or a password.
@@ -23,12 +22,14 @@ pub enum SinkError {
     #[error("the HTTP client for InfluxDB cannot be set up")]
     Client(#[source] reqwest::Error),
     /// No connection.
-    #[error("`{url}` cannot be reached ({tries})")]
+    #[error("`{url}` cannot be reached ({tries}){}", hint_where_never_reached(*.reached))]
     Unreachable {
         /// Where the request went.
         url: String,
         /// How often and how long it was tried.
         tries: Tries,
+        /// Whether this process has ever reached the server.
+        reached: bool,
         /// What the last attempt met.
         source: reqwest::Error,
     },
@@ -42,6 +43,9 @@ pub enum SinkError {
         /// What the last attempt met.
         source: reqwest::Error,
     },
+    /// The server says that it has read other bytes than were sent, as after a connection that broke behind a proxy.
+    #[error("the request was damaged on its way: {0}")]
+    Damaged(Answer),
     /// The server has failed so often in a row that it is left alone for a while.
     #[error("`{url}` keeps failing and is left alone for a while")]
     BreakerOpen {
@@ -84,6 +88,12 @@ pub enum SinkError {
     /// 400, 422 and what else says that this request will never be taken.
     #[error("the points are refused: {0}")]
     Refused(Answer),
+    /// The same rows are taken and refused by turns.
+    #[error("`{url}` refuses rows that it has taken before")]
+    Inconsistent {
+        /// Where they are written.
+        url: String,
+    },
     /// 413: the request is larger than the server, or a proxy before it, allows.
     #[error("the request of {bytes} bytes is too large: {answer}\nhint: lower `MAX_BATCH_SIZE` or `MAX_BATCH_BYTES`")]
     TooLarge {
@@ -112,7 +122,7 @@ pub enum SinkError {
     Unexpected(Answer),
     /// `INFLUXDB_API=auto`, and the answer to `/ping` does not tell the engine.
     #[error(
-        "`{url}` answered {status}, which does not tell the engine\nhint: check `INFLUXDB_URL`, or set `INFLUXDB_API` to `v1` or `v2`"
+        "`{url}` answered {status}, which does not tell the engine\nhint: check `INFLUXDB_URL` and the token, or set `INFLUXDB_API` to `v1`, `v2` or `v3`"
     )]
     UnknownEngine {
         /// What was asked.
@@ -179,6 +189,57 @@ pub enum SinkError {
     Closed,
 }
 
+fn hint_where_never_reached(reached: bool) -> &'static str {
+    if reached {
+        ""
+    } else {
+        "\nhint: check `INFLUXDB_URL`; in a VPC, whether the function's subnets and security groups let it reach the server"
+    }
+}
+
+/// Why there is no token. Names the secret, never what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// Secrets Manager does not hand the secret out.
+    #[error("the secret `{name}` cannot be read from Secrets Manager")]
+    NotRead {
+        /// The secret.
+        name: String,
+        /// Why: what Secrets Manager answered, or what kept it from answering.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The secret holds bytes, not text.
+    #[error("the secret `{name}` holds no text\nhint: store the token as text, or as JSON with the key `token`")]
+    NotText {
+        /// The secret.
+        name: String,
+    },
+    /// The secret is JSON and has no token.
+    #[error(
+        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`"
+    )]
+    NoToken {
+        /// The secret.
+        name: String,
+        /// The keys that it has.
+        keys: String,
+    },
+    /// The secret starts as JSON does and is none.
+    #[error("the secret `{name}` starts like JSON, and is none")]
+    NotJson {
+        /// The secret.
+        name: String,
+        /// Where it ends to be JSON.
+        source: serde_json::Error,
+    },
+    /// A token holds what no token holds: white space within, control characters, or nothing at all.
+    #[error("the token from {origin} is empty, or has characters that no token has")]
+    Unusable {
+        /// Where it comes from.
+        origin: String,
+    },
+}
+
 /// The kinds of problems that callers tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
@@ -200,6 +261,8 @@ impl SinkError {
         match self {
             Self::Unreachable { .. }
             | Self::ConnectionLost { .. }
+            | Self::Damaged(_)
+            | Self::Inconsistent { .. }
             | Self::TimedOut { .. }
             | Self::ServerFailing(_)
             | Self::Unwell(_)

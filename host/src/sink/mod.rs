@@ -13,14 +13,16 @@ mod parcel;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod layers_tests;
+#[cfg(test)]
 pub(crate) mod scripted_server;
 
 use std::time::Instant;
 
 pub use delivery::Delivery;
-pub use error::{Answer, SinkError, SinkErrorKind, Tries};
+pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries};
 pub use health::{Depth, HealthCheck};
-pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
+pub use influxdb::{Engine, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::Parcel;
 

@@ -1,17 +1,14 @@
-//! What a server can do beside answering: whether it says that it is well, and a point that is written and read back.
+//! What a server can do beside taking points: whether it says that it is well, a point that is written and read back, and how
+//! long points are kept.
 
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use reqwest::{Method, StatusCode, Url};
-use serde_json::{Value, json};
+use reqwest::{Method, StatusCode};
 
-use super::super::SinkError;
 use super::InfluxDb;
-use super::endpoint;
-use super::engine::{Engine, Health};
-use super::exchange::{self, Body, Request};
-use super::lines::Lines;
+use super::engines::{self, Engine, Health};
+use super::http::{self, Request, Tolerance};
+use crate::sink::SinkError;
 
 /// The measurement of the points that are written to be read back.
 const MEASUREMENT: &str = "influxdb_loader_probe";
@@ -38,21 +35,20 @@ impl InfluxDb {
     pub async fn health(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
         let health = self.reach(deadline).await?;
         let endpoint = self.endpoint(deadline).await?;
-        match endpoint.engine {
-            Engine::V1 => {}
-            Engine::V2 | Engine::V3 => {
-                let request = Request {
-                    method: Method::GET,
-                    url: endpoint::join(&self.url, &["health"]),
-                    body: None,
-                    answer_limit: exchange::BODY_LIMIT,
-                    credentials: Some(&endpoint.credentials),
-                    judge: exchange::judge_health,
-                };
-                let sent = self.send(&request, "`/health`", self.max_retries, deadline).await?;
-                if sent.exchange.status == StatusCode::SERVICE_UNAVAILABLE {
-                    return Err(SinkError::Unwell(sent.answer(&request.url)));
-                }
+        if endpoint.engine.has_health() {
+            let request = Request {
+                method: Method::GET,
+                url: http::join(&self.url, &["health"]),
+                body: None,
+                answer_limit: http::BODY_LIMIT,
+                credentials: Some(&endpoint.credentials),
+                tolerance: Tolerance::Full,
+                target: "`/health`",
+                judge: http::judge_health,
+            };
+            let sent = self.courier.send(&request, deadline).await?;
+            if sent.exchange.status == StatusCode::SERVICE_UNAVAILABLE {
+                return Err(SinkError::Unwell(sent.answer(&request.url)));
             }
         }
         Ok(health)
@@ -66,32 +62,34 @@ impl InfluxDb {
     pub async fn probe(&self, deadline: Option<Instant>) -> Result<Probe, SinkError> {
         let endpoint = self.endpoint(deadline).await?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let lines = Lines::new(self, format!("{MEASUREMENT} value=1i {now}\n").into_bytes(), &[]);
         let started = Instant::now();
-        let sent = self.send_lines(endpoint, &lines, self.max_retries, deadline).await?;
+        let line = format!("{MEASUREMENT} value=1i {now}\n");
+        let sent = self.writer(endpoint, deadline).send_text(line.into_bytes()).await?;
         if sent.exchange.status != StatusCode::NO_CONTENT {
             return Err(SinkError::Refused(sent.answer(&endpoint.url)));
         }
         let write = started.elapsed();
-        let (url, body) = self.query(endpoint.engine, now);
+        let query = endpoint.engine.query(&self.url, &self.settings, MEASUREMENT, now);
         let request = Request {
-            method: if body.is_some() { Method::POST } else { Method::GET },
-            url,
-            body,
-            answer_limit: exchange::BODY_LIMIT,
-            credentials: Some(&endpoint.credentials),
-            judge: exchange::judge_query,
+            method: query.method,
+            url: query.url,
+            body: query.body,
+            answer_limit: http::BODY_LIMIT,
+            credentials: Some(endpoint.reader()),
+            tolerance: Tolerance::Full,
+            target: &endpoint.target,
+            judge: http::judge_query,
         };
         let (started, mut wait) = (Instant::now(), FIRST_WAIT);
         for look in 1..=LOOKS {
-            let answer = match self.send(&request, &endpoint.target, self.max_retries, deadline).await {
+            let answer = match self.courier.send(&request, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    let unreadable = unreadable(endpoint.engine, error)?;
+                    let unreadable = endpoint.engine.unreadable(error)?;
                     return Ok(Probe { write, read: Err(unreadable) });
                 }
             };
-            if holds_point(endpoint.engine, &answer.exchange.body) {
+            if endpoint.engine.holds_point(&answer.exchange.body, MEASUREMENT) {
                 return Ok(Probe { write, read: Ok(started.elapsed()) });
             }
             if look < LOOKS && deadline.is_none_or(|deadline| Instant::now() + wait < deadline) {
@@ -99,57 +97,27 @@ impl InfluxDb {
                 wait *= 2;
             }
         }
-        Err(SinkError::NotReadBack { url: endpoint::shown(&request.url) })
+        Err(SinkError::NotReadBack { url: http::shown(&request.url) })
     }
 
-    /// A request for the point with the time `now`, in nanoseconds.
-    fn query(&self, engine: Engine, now: u128) -> (Url, Option<Body>) {
-        let (organization, bucket) = (&self.settings.organization, &self.settings.bucket);
-        let body = |text: String, content_type| Some(Body { bytes: Bytes::from(text), content_type, gzip: false });
-        match engine {
-            Engine::V1 => {
-                let mut url = endpoint::join(&self.url, &["query"]);
-                let query = format!("SELECT value FROM {MEASUREMENT} WHERE time = {now}");
-                url.query_pairs_mut().append_pair("db", bucket).append_pair("epoch", "ns").append_pair("q", &query);
-                (url, None)
-            }
-            Engine::V2 => {
-                let mut url = endpoint::join(&self.url, &["api", "v2", "query"]);
-                url.query_pairs_mut().append_pair("org", organization);
-                let bucket = bucket.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
-                let query = format!(
-                    "from(bucket: \"{bucket}\") |> range(start: time(v: {now}), stop: time(v: {})) |> \
-                     filter(fn: (r) => r._measurement == \"{MEASUREMENT}\")",
-                    now + 1
-                );
-                (url, body(query, "application/vnd.flux"))
-            }
-            Engine::V3 => {
-                let url = endpoint::join(&self.url, &["api", "v3", "query_sql"]);
-                let query = format!("SELECT value FROM {MEASUREMENT} WHERE time = to_timestamp_nanos({now})");
-                let parameters = json!({ "db": bucket, "q": query, "format": "json" });
-                (url, body(parameters.to_string(), "application/json"))
-            }
-        }
-    }
-}
-
-/// What it means that a bucket which has just been written to cannot be queried: that it may not be read, where 1.x and 3
-/// answer 403, and 2.x 404, as if it were not there. Any other error is what it was.
-fn unreadable(engine: Engine, error: SinkError) -> Result<SinkError, SinkError> {
-    match error {
-        SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),
-        SinkError::NotFound { target, answer } if engine == Engine::V2 => Ok(SinkError::Unreadable { target, answer }),
-        other => Err(other),
-    }
-}
-
-/// Whether the answer to a query holds a point: 1.x and 3 answer with JSON, 2.x with CSV.
-fn holds_point(engine: Engine, body: &[u8]) -> bool {
-    let json = || serde_json::from_slice::<Value>(body).unwrap_or_default();
-    match engine {
-        Engine::V1 => json().pointer("/results/0/series/0/values/0").is_some(),
-        Engine::V2 => String::from_utf8_lossy(body).lines().any(|line| line.contains(MEASUREMENT)),
-        Engine::V3 => json().get(0).is_some(),
+    /// The retention policy that points are written to, in words. None where the engine tells it with each point that it
+    /// refuses, or where the user may not ask for it: this is asked once, for a message, and fails nothing.
+    pub(in crate::sink) async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
+        let endpoint = self.endpoint(deadline).await.ok().filter(|endpoint| endpoint.engine == Engine::V1)?;
+        let request = Request {
+            method: Method::GET,
+            url: engines::policies_url(&self.url, &self.settings),
+            body: None,
+            answer_limit: http::BODY_LIMIT,
+            credentials: Some(endpoint.reader()),
+            tolerance: Tolerance::Nothing,
+            target: &endpoint.target,
+            judge: http::judge_query,
+        };
+        let answer = self.courier.send(&request, deadline).await;
+        let answer = answer.inspect_err(|error| tracing::debug!("the retention cannot be asked for: {error}")).ok()?;
+        let answer = serde_json::from_slice(&answer.exchange.body).ok()?;
+        let (name, duration) = engines::default_policy(&answer, &self.settings)?;
+        Some(format!("the retention policy `{name}` of {} keeps {duration}", endpoint.target))
     }
 }

@@ -8,12 +8,12 @@ mod salvage;
 mod tokens;
 
 use std::error::Error;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::super::scripted_server::{Reply, ScriptedServer};
 use super::super::{Answer, SinkErrorKind};
-use super::credentials::Credentials;
 use super::*;
 use crate::config::{Compression, Login, Secret, Token};
 use crate::points::Chunk;
@@ -28,6 +28,7 @@ fn settings(server: &ScriptedServer, api: Api) -> InfluxDbSettings {
         organization: "ons & energy".to_owned(),
         bucket: "energy_data".to_owned(),
         token: Some(Token::Value(Secret::new(TOKEN))),
+        read_token: None,
         login: None,
     }
 }
@@ -38,7 +39,8 @@ fn write_settings() -> WriteSettings {
         batch_bytes: 1_000_000,
         compression: Compression::Gzip,
         concurrency: 4,
-        retries: 3,
+        retries: Some(3),
+        patience: Duration::from_secs(300),
         request_timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(3),
     }
@@ -258,7 +260,7 @@ async fn a_path_that_is_not_there_is_told_from_a_bucket() {
 async fn a_body_without_end_is_cut_off() {
     let started = Instant::now();
     let (text, error, _) = refused(Reply::Endless(400)).await;
-    assert!(started.elapsed() < exchange::BODY_PATIENCE / 2, "it was cut off by time, not by size");
+    assert!(started.elapsed() < http::BODY_PATIENCE / 2, "it was cut off by time, not by size");
     assert!(matches!(error, SinkError::Refused(Answer { status: 400, .. })), "{error:?}");
     assert!(text.len() < 1000);
 }

@@ -189,28 +189,28 @@ async fn taking(bytes: usize) -> ScriptedServer {
 
 #[tokio::test]
 async fn what_is_too_large_is_halved_and_the_size_remembered() {
-    let server = taking(5_000).await;
+    let server = taking(70_000).await;
     let influxdb = client(&server, Api::V2);
-    let chunk = lines(1000, &[]).into();
+    let chunk = lines(10_000, &[]).into();
     let first = influxdb.write(&chunk, None).await.unwrap();
-    assert_eq!(first.rows, 1000);
+    assert_eq!(first.rows, 10_000);
     let second = influxdb.write(&chunk, None).await.unwrap();
     assert!(second.requests < first.requests, "{} requests, then {}", first.requests, second.requests);
     let received = server.received();
     let later = received.iter().zip(0..).filter(|(_, number)| *number >= first.requests);
-    assert!(later.clone().all(|(request, _)| request.text().len() <= 5_000), "what was too large is sent again");
+    assert!(later.clone().all(|(request, _)| request.text().len() <= 70_000), "what was too large is sent again");
     assert_eq!(later.count() as u64, second.requests);
 }
 
 #[tokio::test]
 async fn a_row_that_is_too_large_alone_is_rejected() {
-    let server = taking(5_000).await;
+    let server = taking(70_000).await;
     let mut text: String = (0..100).map(|number| format!("m,a={number} x=1 {number}\n")).collect();
-    text.push_str(&format!("m x=\"{}\" 1\n", "long ".repeat(2000)));
+    text.push_str(&format!("m x=\"{}\" 1\n", "long ".repeat(20_000)));
     let delivery = client(&server, Api::V2).write(&Chunk::of_lines(&text).into(), None).await.unwrap();
     assert_eq!(
         (delivery.rows, reasons(&delivery)),
-        (100, vec!["too-large: the row's 10009 bytes are more than the server takes".to_owned()])
+        (100, vec!["too-large: the row's 100009 bytes are more than the server takes".to_owned()])
     );
 }
 
@@ -218,10 +218,10 @@ async fn a_row_that_is_too_large_alone_is_rejected() {
 async fn a_server_that_finds_everything_too_large_fails() {
     let (text, error, requests) = refused(Reply::with(413, &[], "<html>")).await;
     insta::assert_snapshot!(text, @"
-    the request of 73 bytes is too large: `http://server/api/v2/write` answered 413, <html> (1 attempt)
+    the request of 73 bytes is too large: `http://server/api/v2/write` answered 413, <html> (4 attempts)
     hint: lower `MAX_BATCH_SIZE` or `MAX_BATCH_BYTES`
     ");
-    assert_eq!((error.kind(), requests), (SinkErrorKind::Write, 2));
+    assert_eq!((error.kind(), requests), (SinkErrorKind::Write, 4));
 }
 
 #[tokio::test]

@@ -22,8 +22,8 @@ fn with_secret(server: &ScriptedServer, secrets: &ScriptedServer) -> InfluxDb {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let influxdb = client(server, Api::V2);
-    let endpoint = v2::endpoint(&influxdb.url, &influxdb.settings);
-    let credentials = Credentials::secret("the/secret", aws_sdk_secretsmanager::Client::from_conf(config));
+    let endpoint = Endpoint::new(Engine::V2, &influxdb.url, &influxdb.settings);
+    let credentials = http::Credentials::secret("the/secret", aws_sdk_secretsmanager::Client::from_conf(config));
     influxdb.endpoint.set(Endpoint { credentials, ..endpoint }).unwrap();
     influxdb
 }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::InfluxDb;
 use crate::gzip::Gzip;
 use crate::points::Token;
 
@@ -18,9 +17,8 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Lines with their tokens, as far as they are known.
-    pub(super) fn new(influxdb: &InfluxDb, text: Vec<u8>, tokens: &[Token]) -> Self {
+    pub(super) fn new(text: Vec<u8>, tokens: &[Token], compressed: bool) -> Self {
         let bytes = text.len();
-        let compressed = influxdb.compresses();
         let body = if compressed { Gzip::default().compress(&text, tokens) } else { text.into() };
         Self { bytes, body, compressed }
     }

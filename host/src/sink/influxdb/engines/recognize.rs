@@ -8,12 +8,13 @@
 //! | 3 | 200, or 401 where even a ping needs a token | JSON with `version`, or the header `cluster-uuid` |
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode, Url};
 
-use super::exchange::Exchange;
 use crate::config::Api;
+use crate::sink::error::SinkError;
+use crate::sink::influxdb::http::{self, Courier, Exchange, Request, Tolerance};
 
 /// The generations of InfluxDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub enum Engine {
 
 impl Engine {
     /// The engine that a setting names; `None` where the server is asked.
-    pub(super) fn named_by(api: Api) -> Option<Self> {
+    pub(in crate::sink::influxdb) fn named_by(api: Api) -> Option<Self> {
         match api {
             Api::Auto => None,
             Api::V1 => Some(Self::V1),
@@ -63,8 +64,31 @@ pub struct Health {
     pub latency: Duration,
 }
 
+/// Asks `/ping`, which needs no credentials.
+///
+/// # Errors
+/// What keeps the server from answering.
+pub(in crate::sink::influxdb) async fn ping(
+    courier: &Courier,
+    base: &Url,
+    deadline: Option<Instant>,
+) -> Result<Health, SinkError> {
+    let request = Request {
+        method: Method::GET,
+        url: http::join(base, &["ping"]),
+        body: None,
+        answer_limit: http::BODY_LIMIT,
+        credentials: None,
+        tolerance: Tolerance::Full,
+        target: "`/ping`",
+        judge: http::judge_ping,
+    };
+    let sent = courier.send(&request, deadline).await?;
+    Ok(health(&sent.exchange, http::shown(&request.url)))
+}
+
 /// What the answer to a ping tells.
-pub(super) fn health(exchange: &Exchange, url: String) -> Health {
+fn health(exchange: &Exchange, url: String) -> Health {
     let version = exchange.header("x-influxdb-version").map(str::to_owned).or_else(|| version_in(&exchange.body));
     let version =
         version.map(|version| version.chars().filter(|character| !character.is_control()).take(40).collect::<String>());

@@ -16,8 +16,8 @@
 //! Source: `tsdb/errors.go`, `tsdb/shard.go`, `tsdb/field_validator.go` and `models/points.go` (1.x, 2.x),
 //! `v1/coordinator/points_writer.go` (2.x), and what real servers answered.
 
-use super::super::error::clean;
 use crate::points::Refusal;
+use crate::sink::error::clean;
 
 /// What 1.x, 2.x and 3 call what they do not keep.
 const RETENTION: [&str; 3] = ["beyond retention policy", "outside retention policy", "outside the retention period"];
@@ -26,17 +26,17 @@ const RETENTION: [&str; 3] = ["beyond retention policy", "outside retention poli
 const OUTSIDE: &str = "the point is outside the bucket's retention policy";
 
 /// A reason of a server not to take a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reason {
-    pub(super) refusal: Refusal,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::sink::influxdb) struct Reason {
+    pub(in crate::sink::influxdb) refusal: Refusal,
     /// The server's words, shortened. Of the retention our own, with its bound: the server's may quote points, and these stand
     /// in the failures of objects.
-    pub(super) message: String,
+    pub(in crate::sink::influxdb) message: String,
 }
 
 impl Reason {
     /// What a server's words about lines mean.
-    pub(super) fn of(text: &str) -> Self {
+    pub(in crate::sink::influxdb) fn of(text: &str) -> Self {
         let quotes = ['"', '\'', '`'];
         let words = text.split_once("partial write: ").filter(|(before, _)| !before.contains(quotes));
         let words = words.map_or(text, |(_, words)| words);

@@ -14,59 +14,16 @@ use base64::prelude::BASE64_STANDARD;
 use reqwest::header::HeaderValue;
 use tokio::sync::{Mutex, OnceCell};
 
-use super::super::{SinkError, Tries};
 use crate::aws;
 use crate::config::{Login, Secret, Token};
+use crate::sink::error::{SinkError, TokenError, Tries};
 
 /// The most keys of a secret that a message names.
 const KEYS_SHOWN: usize = 8;
 
-/// Why there is no token. Names the secret, never what is in it.
-#[derive(Debug, thiserror::Error)]
-pub enum TokenError {
-    /// Secrets Manager does not hand the secret out.
-    #[error("the secret `{name}` cannot be read from Secrets Manager")]
-    NotRead {
-        /// The secret.
-        name: String,
-        /// Why: what Secrets Manager answered, or what kept it from answering.
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The secret holds bytes, not text.
-    #[error("the secret `{name}` holds no text\nhint: store the token as text, or as JSON with the key `token`")]
-    NotText {
-        /// The secret.
-        name: String,
-    },
-    /// The secret is JSON and has no token.
-    #[error(
-        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`"
-    )]
-    NoToken {
-        /// The secret.
-        name: String,
-        /// The keys that it has.
-        keys: String,
-    },
-    /// The secret starts as JSON does and is none.
-    #[error("the secret `{name}` starts like JSON, and is none")]
-    NotJson {
-        /// The secret.
-        name: String,
-        /// Where it ends to be JSON.
-        source: serde_json::Error,
-    },
-    /// A token holds what no token holds: white space within, control characters, or nothing at all.
-    #[error("the token from {origin} is empty, or has characters that no token has")]
-    Unusable {
-        /// Where it comes from.
-        origin: String,
-    },
-}
-
 /// A value of the header `Authorization`.
 #[derive(Clone, Debug)]
-pub(super) struct Authorization {
+pub(in crate::sink::influxdb) struct Authorization {
     /// Marked as sensitive, so that it prints as nothing.
     header: HeaderValue,
     /// How often the secret was read before.
@@ -74,14 +31,14 @@ pub(super) struct Authorization {
 }
 
 impl Authorization {
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(in crate::sink::influxdb) fn header(&self) -> HeaderValue {
         self.header.clone()
     }
 }
 
 /// How a token is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scheme {
+pub(in crate::sink::influxdb) enum Scheme {
     /// To 1.x and 2.x.
     Token,
     /// To 3.
@@ -99,7 +56,7 @@ impl Scheme {
 
 /// Who writes.
 #[derive(Debug)]
-pub(super) struct Credentials {
+pub(in crate::sink::influxdb) struct Credentials {
     origin: Origin,
     scheme: Scheme,
     current: Mutex<Option<Authorization>>,
@@ -115,17 +72,17 @@ enum Origin {
 
 impl Credentials {
     /// Anyone may write.
-    pub(super) fn nobody() -> Self {
+    pub(in crate::sink::influxdb) fn nobody() -> Self {
         Self::new(Origin::Nobody, Scheme::Token)
     }
 
     /// A user with a password.
-    pub(super) fn login(login: Login) -> Self {
+    pub(in crate::sink::influxdb) fn login(login: Login) -> Self {
         Self::new(Origin::Login(login), Scheme::Token)
     }
 
     /// The holder of a token.
-    pub(super) fn token(token: Token, scheme: Scheme) -> Self {
+    pub(in crate::sink::influxdb) fn token(token: Token, scheme: Scheme) -> Self {
         let origin = match token {
             Token::Value(token) => Origin::Token(token),
             Token::SecretName(name) => Origin::SecretsManager { name, client: OnceCell::new() },
@@ -135,7 +92,7 @@ impl Credentials {
 
     /// The holder of a token in a Secrets Manager of the test's own.
     #[cfg(test)]
-    pub(super) fn secret(name: &str, client: Client) -> Self {
+    pub(in crate::sink::influxdb) fn secret(name: &str, client: Client) -> Self {
         let client = OnceCell::new_with(Some(client));
         Self::new(Origin::SecretsManager { name: name.to_owned(), client }, Scheme::Token)
     }
@@ -145,7 +102,10 @@ impl Credentials {
     }
 
     /// What to send; `None` where nothing is.
-    pub(super) async fn current(&self, deadline: Option<Instant>) -> Result<Option<Authorization>, SinkError> {
+    pub(in crate::sink::influxdb) async fn current(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Authorization>, SinkError> {
         let mut current = self.current.lock().await;
         if current.is_none() {
             *current = self.read(0, deadline).await?;
@@ -154,7 +114,7 @@ impl Credentials {
     }
 
     /// What to send after `refused` was refused; `None` where that will not change.
-    pub(super) async fn refresh(
+    pub(in crate::sink::influxdb) async fn refresh(
         &self,
         refused: Option<&Authorization>,
         deadline: Option<Instant>,

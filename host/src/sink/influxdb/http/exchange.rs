@@ -1,63 +1,82 @@
 //! One request and its answer, and what the answer means.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{self, HeaderMap};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
-use super::super::error::{Answer, SinkError, Tries, clean};
 use super::credentials::{Authorization, Credentials};
-use super::retry;
+use super::retry::{self, Passing, Tolerance};
+use crate::sink::error::{Answer, SinkError, Tries, clean};
 
 /// The most that is read of an answer's body, beside what it may repeat of the request. Error messages are short.
-pub(super) const BODY_LIMIT: usize = 64 * 1024;
+pub(in crate::sink::influxdb) const BODY_LIMIT: usize = 64 * 1024;
 
 /// How long a body is waited for once the head of its answer is here: the status tells most of it.
-pub(super) const BODY_PATIENCE: Duration = Duration::from_secs(5);
+pub(in crate::sink::influxdb) const BODY_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A request of fewer bytes is not too large.
+pub(in crate::sink::influxdb) const SMALL: usize = 64 * 1024;
 
 /// A request, to be sent as often as it takes.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) body: Option<Body>,
+pub(in crate::sink::influxdb) struct Request<'a> {
+    pub(in crate::sink::influxdb) method: Method,
+    pub(in crate::sink::influxdb) url: Url,
+    pub(in crate::sink::influxdb) body: Option<Body>,
     /// The most that is read of the answer's body, in bytes.
-    pub(super) answer_limit: usize,
+    pub(in crate::sink::influxdb) answer_limit: usize,
     /// Who sends it; `None` where nobody is asked for.
-    pub(super) credentials: Option<&'a Credentials>,
+    pub(in crate::sink::influxdb) credentials: Option<&'a Credentials>,
+    /// Which failures are left to the one who sends it.
+    pub(in crate::sink::influxdb) tolerance: Tolerance,
+    /// What is written to or read, for messages.
+    pub(in crate::sink::influxdb) target: &'a str,
     /// What its answer means.
-    pub(super) judge: fn(Exchange) -> Result<Exchange, Failure>,
+    pub(in crate::sink::influxdb) judge: fn(Exchange) -> Result<Exchange, Failure>,
 }
 
 /// What a request carries.
 #[derive(Clone, Debug)]
-pub(super) struct Body {
-    pub(super) bytes: Bytes,
-    pub(super) content_type: &'static str,
+pub(in crate::sink::influxdb) struct Body {
+    pub(in crate::sink::influxdb) bytes: Bytes,
+    /// Its size before compression.
+    pub(in crate::sink::influxdb) inflated: usize,
+    pub(in crate::sink::influxdb) content_type: &'static str,
     /// Whether the bytes are compressed.
-    pub(super) gzip: bool,
+    pub(in crate::sink::influxdb) gzip: bool,
+}
+
+impl Body {
+    /// A query, for instance.
+    pub(in crate::sink::influxdb) fn text(text: String, content_type: &'static str) -> Self {
+        Self { inflated: text.len(), bytes: text.into(), content_type, gzip: false }
+    }
 }
 
 /// An answer, read as far as it is of use.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(in crate::sink::influxdb) struct Exchange {
+    pub(in crate::sink::influxdb) status: StatusCode,
+    pub(in crate::sink::influxdb) headers: HeaderMap,
+    pub(in crate::sink::influxdb) body: Vec<u8>,
     /// Whether the body was read to its end.
-    pub(super) complete: bool,
+    pub(in crate::sink::influxdb) complete: bool,
     /// From the start of the request to the end of the answer.
-    pub(super) latency: Duration,
+    pub(in crate::sink::influxdb) latency: Duration,
 }
 
 /// Why an attempt failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::sink::influxdb) enum Failure {
     /// There was no connection.
     Unreachable(reqwest::Error),
     /// There was a connection, and it broke before the answer.
     ConnectionLost(reqwest::Error),
+    /// The server has read other bytes than were sent: the connection broke, behind a proxy for instance.
+    Damaged(Message),
     /// There was no answer in time.
     TimedOut(reqwest::Error),
     /// The request cannot be sent by any attempt.
@@ -82,13 +101,13 @@ pub(super) enum Failure {
 
 /// A status and the words with it.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(in crate::sink::influxdb) struct Message {
     status: StatusCode,
     text: String,
 }
 
 /// Makes one attempt, which takes at most `time`, and [`BODY_PATIENCE`] for the body.
-pub(super) async fn exchange(
+pub(in crate::sink::influxdb) async fn exchange(
     client: &Client,
     request: &Request<'_>,
     authorization: Option<&Authorization>,
@@ -96,7 +115,7 @@ pub(super) async fn exchange(
 ) -> Result<Exchange, Failure> {
     let started = std::time::Instant::now();
     let mut builder = client.request(request.method.clone(), request.url.clone()).timeout(time);
-    if let Some(Body { bytes, content_type, gzip }) = &request.body {
+    if let Some(Body { bytes, content_type, gzip, .. }) = &request.body {
         builder = builder.header(header::CONTENT_TYPE, *content_type).body(bytes.clone());
         if *gzip {
             builder = builder.header(header::CONTENT_ENCODING, "gzip");
@@ -107,12 +126,12 @@ pub(super) async fn exchange(
     }
     let mut response = builder.send().await.map_err(|error| {
         let error = error.without_url();
-        if error.is_timeout() {
-            Failure::TimedOut(error)
-        } else if error.is_builder() {
+        if error.is_builder() {
             Failure::Unsendable(error)
         } else if error.is_connect() {
             Failure::Unreachable(error)
+        } else if error.is_timeout() {
+            Failure::TimedOut(error)
         } else {
             Failure::ConnectionLost(error)
         }
@@ -149,8 +168,8 @@ async fn read_body(response: &mut Response, limit: usize) -> (Vec<u8>, bool) {
 }
 
 /// What the answer to a write means. Only 204 says that the points are written: any other success comes from something
-/// that is not InfluxDB, a sign-in page for instance. 400 and 422 are about the points; [`super::verdict`] reads them.
-pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
+/// that is not InfluxDB, a sign-in page for instance. 400 and 422 are about the points; the engines tell what they mean.
+pub(in crate::sink::influxdb) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         204 | 400 | 422 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
@@ -164,7 +183,7 @@ pub(super) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
 }
 
 /// What the answer to a query means.
-pub(super) fn judge_query(exchange: Exchange) -> Result<Exchange, Failure> {
+pub(in crate::sink::influxdb) fn judge_query(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         200 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
@@ -176,7 +195,7 @@ pub(super) fn judge_query(exchange: Exchange) -> Result<Exchange, Failure> {
 }
 
 /// What the answer to `/health` means: a server that says that it is not well has answered.
-pub(super) fn judge_health(exchange: Exchange) -> Result<Exchange, Failure> {
+pub(in crate::sink::influxdb) fn judge_health(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         // 503 with words is InfluxDB's own; without, it comes from a proxy, and may pass.
         503 if exchange.words().is_some() => Ok(exchange),
@@ -185,7 +204,7 @@ pub(super) fn judge_health(exchange: Exchange) -> Result<Exchange, Failure> {
 }
 
 /// What the answer to a ping means: whatever is there, it is there, and what it is is told by the answer.
-pub(super) fn judge_ping(exchange: Exchange) -> Result<Exchange, Failure> {
+pub(in crate::sink::influxdb) fn judge_ping(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         200..=299 | 401 | 403 | 404 => Ok(exchange),
         _ => Err(exchange.other_failure()),
@@ -194,12 +213,12 @@ pub(super) fn judge_ping(exchange: Exchange) -> Result<Exchange, Failure> {
 
 impl Exchange {
     /// A header as text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::sink::influxdb) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// The answer as errors have it.
-    pub(super) fn answer(&self, url: String, tries: Tries) -> Answer {
+    pub(in crate::sink::influxdb) fn answer(&self, url: String, tries: Tries) -> Answer {
         let Message { status, text } = self.message();
         Answer { url, status: status.as_u16(), message: text, tries }
     }
@@ -228,6 +247,21 @@ impl Exchange {
         Message { status: self.status, text: clean(&text) }
     }
 
+    /// The answer's text.
+    pub(in crate::sink::influxdb) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// An answer that is about bytes which were lost or bent on their way.
+    pub(in crate::sink::influxdb) fn damaged(&self) -> Failure {
+        Failure::Damaged(self.message())
+    }
+
+    /// An answer that means 413.
+    pub(in crate::sink::influxdb) fn too_large(&self) -> Failure {
+        Failure::TooLarge(self.message())
+    }
+
     /// InfluxDB's own words: JSON's `message` (2.x) or `error` (1.x, 3).
     fn words(&self) -> Option<String> {
         let json: serde_json::Value = serde_json::from_slice(&self.body).ok()?;
@@ -236,10 +270,17 @@ impl Exchange {
 }
 
 impl Failure {
-    /// Whether another attempt may succeed.
-    pub(super) fn is_transient(&self) -> bool {
+    /// How it may pass, where another attempt of the request may succeed. No server finds a small request too large: whoever
+    /// says so will stop it.
+    pub(in crate::sink::influxdb) fn passes(&self, request: &Request<'_>) -> Option<Passing> {
         match self {
-            Self::Unreachable(_) | Self::ConnectionLost(_) | Self::TimedOut(_) | Self::Busy { .. } => true,
+            Self::TooLarge(_) if request.body.as_ref().is_some_and(|body| body.inflated < SMALL) => {
+                Some(Passing::Answered)
+            }
+            Self::Unreachable(_) | Self::TimedOut(_) => Some(Passing::Away),
+            Self::ConnectionLost(_) | Self::Damaged(_) => Some(Passing::Break),
+            Self::Busy { message, .. } if matches!(message.status.as_u16(), 429 | 502..=504) => Some(Passing::Away),
+            Self::Busy { .. } => Some(Passing::Answered),
             Self::Unsendable(_)
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
@@ -247,16 +288,17 @@ impl Failure {
             | Self::TooLarge(_)
             | Self::Refused(_)
             | Self::Redirected { .. }
-            | Self::Unexpected(_) => false,
+            | Self::Unexpected(_) => None,
         }
     }
 
     /// Whether the server has more to do than it can: 408, 429 and 5xx, or no answer in time.
-    pub(super) fn is_busy(&self) -> bool {
+    pub(in crate::sink::influxdb) fn is_busy(&self) -> bool {
         match self {
             Self::TimedOut(_) | Self::Busy { .. } => true,
             Self::Unreachable(_)
             | Self::ConnectionLost(_)
+            | Self::Damaged(_)
             | Self::Unsendable(_)
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
@@ -270,25 +312,33 @@ impl Failure {
 
     /// Whether the server is failing, or is not there: what may pass, but for 429, by which a healthy server defends
     /// itself.
-    pub(super) fn is_of_the_server(&self) -> bool {
+    pub(in crate::sink::influxdb) fn is_of_the_server(&self) -> bool {
         match self {
             Self::Busy { message, .. } => message.status != StatusCode::TOO_MANY_REQUESTS,
-            other => other.is_transient(),
+            Self::Unreachable(_) | Self::ConnectionLost(_) | Self::Damaged(_) | Self::TimedOut(_) => true,
+            _ => false,
         }
     }
 
     /// How long the server asks to be left alone.
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(in crate::sink::influxdb) fn retry_after(&self) -> Option<Duration> {
         if let Self::Busy { retry_after, .. } = self { *retry_after } else { None }
     }
 
-    /// The failure of the last attempt, as the caller gets it.
-    pub(super) fn into_error(self, url: String, target: &str, request: &Request<'_>, tries: Tries) -> SinkError {
-        let target = target.to_owned();
+    /// The failure of the last attempt, as the caller gets it; `reached` says whether the server was ever there.
+    pub(in crate::sink::influxdb) fn into_error(
+        self,
+        url: String,
+        request: &Request<'_>,
+        tries: Tries,
+        reached: bool,
+    ) -> SinkError {
+        let target = request.target.to_owned();
         let answer = |url, Message { status, text }| Answer { url, status: status.as_u16(), message: text, tries };
         match self {
-            Self::Unreachable(source) => SinkError::Unreachable { url, tries, source },
+            Self::Unreachable(source) => SinkError::Unreachable { url, tries, reached, source },
             Self::ConnectionLost(source) => SinkError::ConnectionLost { url, tries, source },
+            Self::Damaged(message) => SinkError::Damaged(answer(url, message)),
             Self::TimedOut(source) => SinkError::TimedOut { url, tries, source },
             Self::Unsendable(source) => SinkError::Client(source),
             Self::Busy { message, .. } => SinkError::ServerFailing(answer(url, message)),

@@ -15,7 +15,7 @@ const ROUNDS: f64 = 8.0;
 
 /// The limit on requests in flight to a server.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(in crate::sink::influxdb) struct Limiter {
     most: f64,
     state: Mutex<State>,
     freed: Notify,
@@ -31,19 +31,19 @@ struct State {
 
 /// The right to have a request in flight, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Permit<'a> {
+pub(in crate::sink::influxdb) struct Permit<'a> {
     limiter: &'a Limiter,
 }
 
 impl Limiter {
     /// At most `most` requests at a time, and so many at first; at least 1.
-    pub(super) fn new(most: usize) -> Self {
+    pub(in crate::sink::influxdb) fn new(most: usize) -> Self {
         let most = most.clamp(1, 1024) as f64;
         Self { most, state: Mutex::new(State { limit: most, in_flight: 0, lowered: None }), freed: Notify::new() }
     }
 
     /// Waits for the right to have a request in flight.
-    pub(super) async fn acquire(&self) -> Permit<'_> {
+    pub(in crate::sink::influxdb) async fn acquire(&self) -> Permit<'_> {
         while !self.take() {
             self.freed.notified().await;
         }
@@ -61,7 +61,7 @@ impl Limiter {
     }
 
     /// A request was answered as it should be.
-    pub(super) fn kept_up(&self) {
+    pub(in crate::sink::influxdb) fn kept_up(&self) {
         {
             let mut state = self.state();
             state.limit = (state.limit + 1.0 / (ROUNDS * state.limit)).min(self.most);
@@ -70,7 +70,7 @@ impl Limiter {
     }
 
     /// A request that was sent at `sent` met a busy server.
-    pub(super) fn busy(&self, sent: Instant) {
+    pub(in crate::sink::influxdb) fn busy(&self, sent: Instant) {
         let mut state = self.state();
         if state.lowered.is_none_or(|lowered| lowered < sent) {
             state.limit = (state.limit / 2.0).max(1.0);

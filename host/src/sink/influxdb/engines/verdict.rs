@@ -21,9 +21,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::super::error::clean;
 use super::reason::Reason;
 use crate::points::Refusal;
+use crate::sink::error::clean;
 
 /// What comes before each refused line in the words of 1.x and 2.x, and after it.
 const BEFORE_LINE: &str = "unable to parse '";
@@ -31,7 +31,7 @@ const AFTER_LINE: &str = "': ";
 
 /// What a refusal of a request says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::sink::influxdb) enum Verdict {
     /// These lines, by their number in the request from 0, are refused for these reasons, and the server is believed.
     Named {
         /// In ascending order, each once.
@@ -56,19 +56,21 @@ pub(super) enum Verdict {
 }
 
 /// Which lines a reason is likely to be about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Suspects {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::sink::influxdb) enum Suspects {
     /// Those of a measurement that have a field of this key; both as they are, not escaped.
     Field { measurement: String, field: String },
     /// The oldest.
     Oldest,
+    /// Those of some series.
+    Series,
     /// Any.
     Any,
 }
 
 /// Reads the body of a refusal of `lines`, which are without their newlines. A body that broke off (`complete` is false)
 /// may name fewer lines than the server refuses.
-pub(super) fn read(body: &[u8], complete: bool, lines: &[&[u8]]) -> Verdict {
+pub(in crate::sink::influxdb) fn read(body: &[u8], complete: bool, lines: &[&[u8]]) -> Verdict {
     let Ok(json) = serde_json::from_slice::<Value>(body) else {
         return Verdict::Unknown { reason: clean(&String::from_utf8_lossy(body)) };
     };
@@ -194,6 +196,7 @@ fn suspects(text: &str, reason: &Reason) -> Suspects {
     match (quoted("on measurement \""), quoted("input field \"")) {
         (Some(measurement), Some(field)) => Suspects::Field { measurement, field },
         _ if reason.refusal == Refusal::OutsideRetention => Suspects::Oldest,
+        _ if text.contains("limit exceeded") => Suspects::Series,
         _ => Suspects::Any,
     }
 }
@@ -282,7 +285,7 @@ mod tests {
         let retention = json!({ "error": "partial write: points beyond retention policy dropped=2" });
         assert!(matches!(verdict(&retention), Verdict::Dropped { count: 2, suspects: Suspects::Oldest, .. }));
         let limit = json!({ "error": "partial write: max-series-per-database limit exceeded: (10) dropped=2" });
-        assert!(matches!(verdict(&limit), Verdict::Dropped { count: 2, suspects: Suspects::Any, .. }));
+        assert!(matches!(verdict(&limit), Verdict::Dropped { count: 2, suspects: Suspects::Series, .. }));
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Failures in a row that open the breaker. More than one request fails with all its retries, so that a single bad
 /// request does not stop the others, and fewer than a round of concurrent writers would make.
-pub(super) const FAILURES: u32 = 10;
+pub(in crate::sink::influxdb) const FAILURES: u32 = 10;
 
 /// How long the breaker is open at first. Restarts and failovers take longer, hiccups shorter.
 const FIRST_COOL_DOWN: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const LONGEST_COOL_DOWN: Duration = Duration::from_secs(30);
 
 /// Whether a request may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub(in crate::sink::influxdb) enum Admission {
     /// It may.
     Go,
     /// It must not before this time is over; then it has to ask again.
@@ -30,7 +30,7 @@ pub(super) enum Admission {
 
 /// The breaker of a server.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub(in crate::sink::influxdb) struct Breaker {
     state: Mutex<State>,
 }
 
@@ -54,7 +54,7 @@ struct Open {
 impl Breaker {
     /// Whether a request may go now. One that may, and was not told to wait for it, has to end in [`Self::succeeded`] or
     /// [`Self::failed`]; one that is given up in between is replaced after `patience`.
-    pub(super) fn admit(&self, patience: Duration) -> Admission {
+    pub(in crate::sink::influxdb) fn admit(&self, patience: Duration) -> Admission {
         let now = Instant::now();
         let mut state = self.state();
         let Some(open) = &mut state.open else { return Admission::Go };
@@ -68,16 +68,8 @@ impl Breaker {
         Admission::Go
     }
 
-    /// Whether a request might go now, without being the one that does.
-    pub(super) fn look(&self) -> Admission {
-        match self.state().open {
-            Some(Open { until, .. }) if Instant::now() < until => Admission::Wait(until - Instant::now()),
-            Some(_) | None => Admission::Go,
-        }
-    }
-
     /// The server has answered, whatever the answer says about the request.
-    pub(super) fn succeeded(&self) {
+    pub(in crate::sink::influxdb) fn succeeded(&self) {
         let mut state = self.state();
         state.failures = 0;
         if state.open.take().is_some() {
@@ -86,7 +78,7 @@ impl Breaker {
     }
 
     /// The server has failed, or has not answered.
-    pub(super) fn failed(&self) {
+    pub(in crate::sink::influxdb) fn failed(&self) {
         let mut state = self.state();
         let State { failures, open, openings } = &mut *state;
         *failures = failures.saturating_add(1);
@@ -108,7 +100,7 @@ impl Breaker {
     }
 
     /// How often it has opened in the life of the process.
-    pub(super) fn openings(&self) -> u64 {
+    pub(in crate::sink::influxdb) fn openings(&self) -> u64 {
         self.state().openings
     }
 

@@ -4,25 +4,10 @@ use std::net::IpAddr;
 
 use reqwest::Url;
 
-use super::super::SinkError;
-use super::credentials::Credentials;
-use super::engine::Engine;
-
-/// Where points are written, and by which right.
-#[derive(Debug)]
-pub(super) struct Endpoint {
-    /// Whose protocol it speaks.
-    pub(super) engine: Engine,
-    /// The URL of a write, its query included.
-    pub(super) url: Url,
-    /// What is written to, for messages.
-    pub(super) target: String,
-    /// Who writes.
-    pub(super) credentials: Credentials,
-}
+use crate::sink::error::SinkError;
 
 /// Reads the URL of a server.
-pub(super) fn parse(text: &str) -> Result<Url, SinkError> {
+pub(in crate::sink::influxdb) fn parse(text: &str) -> Result<Url, SinkError> {
     let invalid = |url: String, problem| Err(SinkError::InvalidUrl { url, problem });
     let Ok(url) = Url::parse(text) else {
         // What cannot be read cannot be freed of a password either.
@@ -39,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Url, SinkError> {
 }
 
 /// `base` with further path segments; a path that `base` has, of a proxy for instance, stays before them.
-pub(super) fn join(base: &Url, segments: &[&str]) -> Url {
+pub(in crate::sink::influxdb) fn join(base: &Url, segments: &[&str]) -> Url {
     let mut url = base.clone();
     url.set_query(None);
     url.set_fragment(None);
@@ -51,13 +36,13 @@ pub(super) fn join(base: &Url, segments: &[&str]) -> Url {
 }
 
 /// Whether a server is on this machine, by its URL: then compressing what it is sent saves nothing.
-pub(super) fn is_this_machine(url: &Url) -> bool {
+pub(in crate::sink::influxdb) fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// A URL as messages name it: without credentials and query.
-pub(super) fn shown(url: &Url) -> String {
+pub(in crate::sink::influxdb) fn shown(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }

@@ -1,0 +1,101 @@
+//! All that differs between the engines: how one is recognized, where points go and by which right, what it says of lines that
+//! it refuses, and how it is asked for what it holds. What they have in common is in [`super::http`].
+
+mod reason;
+mod recognize;
+mod v1;
+mod v2;
+mod v3;
+mod verdict;
+
+use reqwest::{Method, Url};
+
+pub(super) use reason::Reason;
+pub(super) use recognize::ping;
+pub use recognize::{Engine, Health};
+pub(super) use v1::{default_policy, policies_url};
+pub(super) use verdict::{Suspects, Verdict, read};
+
+use super::http::{Body, Credentials, Exchange, Failure};
+use crate::config::InfluxDbSettings;
+use crate::sink::error::SinkError;
+
+/// Where points are written, and by which right.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// Whose protocol it speaks.
+    pub(super) engine: Engine,
+    /// The URL of a write, its query included.
+    pub(super) url: Url,
+    /// What is written to, for messages.
+    pub(super) target: String,
+    /// Who writes.
+    pub(super) credentials: Credentials,
+    /// Who reads, where that is somebody else.
+    pub(super) reader: Option<Credentials>,
+    /// What the answer to a write means.
+    pub(super) judge: fn(Exchange) -> Result<Exchange, Failure>,
+}
+
+impl Endpoint {
+    pub(super) fn new(engine: Engine, base: &Url, settings: &InfluxDbSettings) -> Self {
+        match engine {
+            Engine::V1 => v1::endpoint(base, settings),
+            Engine::V2 => v2::endpoint(base, settings),
+            Engine::V3 => v3::endpoint(base, settings),
+        }
+    }
+
+    /// Who reads.
+    pub(super) fn reader(&self) -> &Credentials {
+        self.reader.as_ref().unwrap_or(&self.credentials)
+    }
+}
+
+/// A request for points.
+pub(super) struct Query {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Option<Body>,
+}
+
+impl Engine {
+    /// A request for the field `value` of a measurement at a time, in nanoseconds.
+    pub(super) fn query(self, base: &Url, settings: &InfluxDbSettings, measurement: &str, time: u128) -> Query {
+        match self {
+            Self::V1 => v1::query(base, settings, measurement, time),
+            Self::V2 => v2::query(base, settings, measurement, time),
+            Self::V3 => v3::query(base, settings, measurement, time),
+        }
+    }
+
+    /// Whether the answer to it holds a point.
+    pub(super) fn holds_point(self, body: &[u8], measurement: &str) -> bool {
+        match self {
+            Self::V1 => v1::holds_point(body),
+            Self::V2 => v2::holds_point(body, measurement),
+            Self::V3 => v3::holds_point(body),
+        }
+    }
+
+    /// What it means that a bucket which has just been written to cannot be queried: that it may not be read, where 1.x and 3
+    /// answer 403, and 2.x 404, as if it were not there. Any other error is what it was.
+    pub(super) fn unreadable(self, error: SinkError) -> Result<SinkError, SinkError> {
+        match error {
+            SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),
+            SinkError::NotFound { target, answer } if self == Self::V2 => Ok(SinkError::Unreadable { target, answer }),
+            other => Err(other),
+        }
+    }
+
+    /// Whether it has `/health`.
+    pub(super) fn has_health(self) -> bool {
+        self != Self::V1
+    }
+}
+
+/// Whether an answer is about bytes that were lost or bent between here and the server, and not about what was sent.
+fn is_damaged(exchange: &Exchange, words: &[&str]) -> bool {
+    let text = exchange.text();
+    words.iter().any(|words| text.contains(words))
+}

@@ -1,0 +1,53 @@
+//! InfluxDB 2.x, Timestream for InfluxDB 2.7 among them.
+//!
+//! `POST /api/v2/write?org&bucket&precision`. A line that does not parse keeps all lines of its request out.
+
+use reqwest::{Method, Url};
+
+use super::{Endpoint, Engine, Query, is_damaged};
+use crate::config::{InfluxDbSettings, Token};
+use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
+
+/// What it says, with 500, of bytes that were lost on the way (`http/points/points_parser.go`).
+const DAMAGED: [&str; 2] = ["unable to read data: unexpected EOF", "unable to read data: gzip: invalid"];
+
+/// Where points go.
+pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
+    let InfluxDbSettings { organization, bucket, .. } = settings;
+    let mut url = http::join(base, &["api", "v2", "write"]);
+    url.query_pairs_mut().append_pair("org", organization).append_pair("bucket", bucket).append_pair("precision", "ns");
+    let token = |token: &Token| Credentials::token(token.clone(), Scheme::Token);
+    Endpoint {
+        engine: Engine::V2,
+        url,
+        target: format!("bucket `{bucket}` of organization `{organization}`"),
+        credentials: settings.token.as_ref().map_or_else(Credentials::nobody, token),
+        reader: settings.read_token.as_ref().map(token),
+        judge,
+    }
+}
+
+fn judge(exchange: Exchange) -> Result<Exchange, Failure> {
+    match exchange.status.as_u16() {
+        500 if is_damaged(&exchange, &DAMAGED) => Err(exchange.damaged()),
+        _ => http::judge_write(exchange),
+    }
+}
+
+pub(super) fn query(base: &Url, settings: &InfluxDbSettings, measurement: &str, time: u128) -> Query {
+    let mut url = http::join(base, &["api", "v2", "query"]);
+    url.query_pairs_mut().append_pair("org", &settings.organization);
+    let bucket = settings.bucket.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "\\${");
+    let query = format!(
+        "from(bucket: \"{bucket}\") |> range(start: time(v: {time}), stop: time(v: {})) |> \
+         filter(fn: (r) => r._measurement == \"{measurement}\")",
+        time + 1
+    );
+    let body = Body::text(query, "application/vnd.flux");
+    Query { method: Method::POST, url, body: Some(body) }
+}
+
+/// It answers with CSV.
+pub(super) fn holds_point(body: &[u8], measurement: &str) -> bool {
+    String::from_utf8_lossy(body).lines().any(|line| line.contains(measurement))
+}
