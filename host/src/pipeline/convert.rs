@@ -11,11 +11,10 @@ use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
 use super::{LoadError, blocking, row_groups};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
-use crate::gzip::Gzip;
 use crate::logs::on_a_thread;
 use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
 use crate::report::{RejectedRow, Timings};
-use crate::sink::{Delivery, LineWriter, Parcel, SinkError};
+use crate::sink::{Delivery, Gzip, LineWriter, Parcel, SinkError};
 use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
 
 /// Bytes of batches that are decoded ahead, beside one batch, for each thread that converts beside the first.
@@ -181,7 +180,7 @@ impl Conversion {
             return Err(at(0)(LoadError::Unsteady));
         }
         let mut encoder = Encoder::new(plan, self.dialect).map_err(|error| at(0)(error.into()))?;
-        let mut chunks = ChunkBuilder::new(self.chunks).with_tokens(self.compresses);
+        let mut chunks = ChunkBuilder::new(self.chunks);
         let mut gzip = self.compresses.then(Gzip::default);
         let group_ends = row_groups::ends(&self.object);
         let mut converted = Converted::default();

@@ -4,7 +4,6 @@ use std::mem;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::identity::Token;
 use super::text::Text;
 
 /// One line of a [`Chunk`].
@@ -43,7 +42,7 @@ impl Eq for Chunk {}
 impl Drop for Chunk {
     fn drop(&mut self) {
         let (mut text, mut lines) = (mem::take(&mut self.text), mem::take(&mut self.lines));
-        text.clear();
+        text.truncate(0);
         lines.clear();
         // Whoever panics with the lock has not changed anything yet.
         self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push((text, lines));
@@ -54,8 +53,7 @@ impl Chunk {
     /// Without lines, but with room for as many.
     fn empty_like(&self) -> Self {
         let spare = self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let new = || (self.text.empty_like(), Vec::with_capacity(self.lines.len()));
-        let (text, lines) = spare.unwrap_or_else(new);
+        let (text, lines) = spare.unwrap_or_default();
         Self { text, lines, rows: 0, spare: self.spare.clone() }
     }
 
@@ -70,11 +68,6 @@ impl Chunk {
     /// The line protocol.
     pub fn body(&self) -> &[u8] {
         self.text.bytes()
-    }
-
-    /// The tokens of its body, in order, as far as they were kept.
-    pub fn tokens(&self) -> &[Token] {
-        self.text.tokens()
     }
 
     /// Where its lines end, in order.
@@ -111,15 +104,12 @@ impl Chunk {
         &self.text.bytes()[end_of(lines.start)..end_of(lines.end)]
     }
 
-    /// The text of some lines after each other, and its tokens.
-    pub fn extract(&self, parts: impl IntoIterator<Item = Range<usize>>) -> (Vec<u8>, Vec<Token>) {
-        let mut extracted = Text::default();
-        for lines in parts {
-            let start = if lines.start == 0 { 0 } else { self.lines[lines.start - 1].end };
-            let text = self.text(lines);
-            extracted.append(text, self.text.tokens_within(start..start + text.len()));
-        }
-        extracted.into_parts()
+    /// The text of some lines after each other.
+    pub fn extract(&self, parts: impl IntoIterator<Item = Range<usize>>) -> Vec<u8> {
+        parts.into_iter().fold(Vec::new(), |mut text, lines| {
+            text.extend_from_slice(self.text(lines));
+            text
+        })
     }
 }
 
@@ -146,13 +136,6 @@ impl ChunkBuilder {
     /// A builder without rows.
     pub fn new(limits: ChunkLimits) -> Self {
         Self { limits, chunk: Chunk::default(), full: Vec::new(), complete: 0 }
-    }
-
-    /// The same, of chunks that keep where their tokens are.
-    #[must_use]
-    pub fn with_tokens(mut self, kept: bool) -> Self {
-        self.chunk.text = Text::marked(kept);
-        self
     }
 
     /// Where the line that is being written goes: append to it, its newline included, then call [`Self::end_line`].
@@ -214,7 +197,11 @@ impl ChunkBuilder {
         let start = self.chunk.lines[self.complete - 1].end;
         let lines = self.chunk.lines.split_off(self.complete);
         let lines = lines.into_iter().map(|line| Line { end: line.end - start, row: line.row }).collect();
-        Chunk { text: self.chunk.text.split_off(start), lines, rows: 0, spare: self.chunk.spare.clone() }
+        let mut rest = self.chunk.empty_like();
+        rest.text.append(&self.chunk.text.bytes()[start..]);
+        rest.lines = lines;
+        self.chunk.text.truncate(start);
+        rest
     }
 
     /// The chunks that are full.
@@ -232,18 +219,17 @@ impl ChunkBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::points::identity::Identity;
     use crate::points::line::Pieces;
 
     fn append(builder: &mut ChunkBuilder, text: &str) {
         let mut line = builder.text().line(text.len());
-        line.token(Pieces::from(text.as_bytes()).get(0), Identity::NONE);
+        line.piece(Pieces::from(text.as_bytes()).get(0));
         line.end();
     }
 
     /// Writes rows of so many lines each; every line is its row's number.
     fn chunks(limits: ChunkLimits, rows: &[usize]) -> Vec<String> {
-        let mut builder = ChunkBuilder::new(limits).with_tokens(true);
+        let mut builder = ChunkBuilder::new(limits);
         for (row, points) in rows.iter().enumerate() {
             for _ in 0..*points {
                 append(&mut builder, &format!("{row}\n"));
@@ -256,8 +242,7 @@ mod tests {
         for chunk in &chunks {
             assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
             assert_eq!(chunk.text(0..1), format!("{}\n", chunk.lines()[0].row).as_bytes());
-            let (text, tokens) = chunk.extract(chunk.lines_by_row());
-            assert_eq!((text.as_slice(), tokens.as_slice()), (chunk.body(), chunk.tokens()));
+            assert_eq!(chunk.extract(chunk.lines_by_row()), chunk.body());
             let texts = chunk.lines_by_row().into_iter().map(|lines| chunk.text(lines)).collect::<Vec<_>>();
             assert_eq!((texts.len() as u64, texts.concat().as_slice()), (chunk.rows(), chunk.body()));
         }
@@ -318,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_memory_of_chunks_that_are_gone_is_used_again() {
-        let mut builder = ChunkBuilder::new(ChunkLimits { points: 1, bytes: 100 }).with_tokens(true);
+        let mut builder = ChunkBuilder::new(ChunkLimits { points: 1, bytes: 100 });
         let mut places = Vec::new();
         for row in 0..5 {
             append(&mut builder, &format!("{row}\n"));
@@ -326,7 +311,7 @@ mod tests {
             builder.end_row();
             let chunk = builder.take_full().next();
             assert_eq!(chunk.as_ref().map(Chunk::body), Some(format!("{row}\n").as_bytes()));
-            assert_eq!(chunk.as_ref().map(|chunk| (chunk.points(), chunk.tokens().len())), Some((1, 1)));
+            assert_eq!(chunk.as_ref().map(Chunk::points), Some(1));
             places.extend(chunk.map(|chunk| chunk.body().as_ptr()));
         }
         // One is written while the one before it is there.

@@ -10,7 +10,6 @@ use super::chunk::ChunkBuilder;
 use super::dialect::{Dialect, Engines};
 use super::error::{EncodeError, LayoutError};
 use super::fields::FieldSlot;
-use super::identity::Identity;
 use super::inputs::{Choice, Inputs};
 use super::layout::{self, PointLayout};
 use super::line::OpenLine;
@@ -71,10 +70,9 @@ impl Encoder {
     /// When a measurement or a key of the plan cannot be written in line protocol.
     pub fn new(plan: &Plan, dialect: Dialect) -> Result<Self, LayoutError> {
         let tables = layout::tables(plan, dialect)?;
-        let mut places = (0..).map(Identity::of_place);
         let points = plan.points.iter().map(|point| {
             Ok(PointState {
-                layout: PointLayout::new(point, &tables, dialect, &mut places)?,
+                layout: PointLayout::new(point, &tables, dialect)?,
                 when: Choice::All,
                 times: None,
                 allowed_times: dialect.times(),
@@ -230,7 +228,7 @@ impl PointState {
         self.written = vec![0; count];
     }
 
-    /// Appends the point of a row. Where it fails, its tokens are left behind.
+    /// Appends the point of a row.
     #[inline]
     fn write(&mut self, row: usize, text: &mut Text) -> Result<(), RowProblem> {
         let time = match &self.times {
@@ -241,7 +239,7 @@ impl PointState {
             return Err(RowProblem::timestamp_out_of_range());
         }
         let mut line = text.line(self.longest_line);
-        line.token(self.layout.measurement.get(0), self.layout.measurement_identity);
+        line.piece(self.layout.measurement.get(0));
         if self.layout.tags_are_sorted {
             for tag in &self.layout.tags {
                 tag.write(row, &mut line)?;

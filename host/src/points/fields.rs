@@ -12,7 +12,6 @@ use arrow::error::ArrowError;
 use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
-use super::identity::Identity;
 use super::inputs::{Choice, Codes, Inputs, constant_text};
 use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
@@ -50,20 +49,13 @@ pub(super) struct FieldSlot {
     /// For a translated key: `,key=`.
     keys: Tokens,
     key_codes: Codes,
-    identity: Identity,
-    key_identity: Identity,
     /// Tells the keys of a point's fields apart: one for the key, or one for each entry of the keys' dictionary.
     pub(super) key_ids: Vec<usize>,
     when: Choice,
 }
 
 impl FieldSlot {
-    pub(super) fn new(
-        field: &Field,
-        tags: &Arc<BTreeSet<String>>,
-        dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
-    ) -> Result<Self, LayoutError> {
+    pub(super) fn new(field: &Field, tags: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &field.key {
             prefix.push(b',');
@@ -80,8 +72,6 @@ impl FieldSlot {
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
-            identity: places.next().unwrap_or_default(),
-            key_identity: places.next().unwrap_or_default(),
             key_ids: Vec::new(),
             when: Choice::All,
         })
@@ -193,7 +183,7 @@ impl FieldSlot {
             if key.is_empty() {
                 return self.absent(row, self.keys.unwritable(code));
             }
-            line.token(key, self.key_identity.text(code));
+            line.piece(key);
         }
         match self.write_value(row, line) {
             Ok(true) => {
@@ -251,11 +241,11 @@ impl FieldSlot {
                 if token.is_empty() {
                     return self.tokens.unwritable(code).map_or(Ok(false), Err);
                 }
-                line.token(token, self.identity.text(code));
+                line.piece(token);
             }
             Cells::Same(Ok(Some(token))) => {
                 self.write_prefix(line);
-                line.token(token.get(0), self.identity.text(1));
+                line.piece(token.get(0));
             }
             Cells::Same(Ok(None)) => return Ok(false),
             Cells::Same(Err(reason)) => return Err(*reason),
@@ -268,7 +258,7 @@ impl FieldSlot {
     fn write_prefix(&self, line: &mut OpenLine<'_>) {
         let prefix = self.prefix.get(0);
         if !prefix.is_empty() {
-            line.token(prefix, self.identity);
+            line.piece(prefix);
         }
     }
 

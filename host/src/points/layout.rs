@@ -7,7 +7,6 @@ use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
 use super::fields::FieldSlot;
-use super::identity::Identity;
 use super::line::Pieces;
 use super::rules::{Element, Unwritable};
 use super::tags::TagSlot;
@@ -53,7 +52,6 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Col
 pub(super) struct PointLayout {
     /// The measurement, escaped.
     pub(super) measurement: Pieces,
-    pub(super) measurement_identity: Identity,
     pub(super) time: Source,
     pub(super) time_text: TimeText,
     /// Sorted by key, those with the same key in the plan's order, those with translated keys last.
@@ -70,23 +68,15 @@ pub(super) struct PointLayout {
 }
 
 impl PointLayout {
-    /// Takes the identities of its tokens from `places`, which has no end.
-    pub(super) fn new(
-        point: &Point,
-        tables: &BTreeMap<&str, Columns>,
-        dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
-    ) -> Result<Self, LayoutError> {
+    pub(super) fn new(point: &Point, tables: &BTreeMap<&str, Columns>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut measurement = Vec::new();
         escape::element(Element::Measurement, &point.measurement, dialect, &mut measurement)
             .map_err(|reason| LayoutError::new("measurement", &point.measurement, reason))?;
         let nothing = Columns::default();
         let columns = tables.get(&*point.measurement).unwrap_or(&nothing);
-        let measurement_identity = places.next().unwrap_or_default();
-        let time_text = TimeText::new(places.next().unwrap_or_default(), places.next().unwrap_or_default());
-        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect, &mut *places));
+        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect));
         let mut tags = tags.collect::<Result<Vec<_>, _>>()?;
-        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect, &mut *places));
+        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect));
         let fields = fields.collect::<Result<Vec<_>, _>>()?;
         let tags_may_be_fields = dialect.suits_v3()
             && tags.iter().any(|tag| tag.name().is_none())
@@ -108,9 +98,8 @@ impl PointLayout {
         };
         Ok(Self {
             measurement: Pieces::from(&*measurement),
-            measurement_identity,
             time: point.time.clone(),
-            time_text,
+            time_text: TimeText::default(),
             tags,
             tags_are_sorted: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
             fields,

@@ -9,7 +9,6 @@ use arrow::error::ArrowError;
 use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
-use super::identity::Identity;
 use super::inputs::{Choice, Codes, Inputs};
 use super::line::{OpenLine, Piece};
 use super::rejects::RowProblem;
@@ -37,8 +36,6 @@ pub(super) struct TagSlot {
     /// Whether the key, one of the values and one of the translated keys may hide the end of their line.
     hides: Hides,
     when: Choice,
-    identity: Identity,
-    key_identity: Identity,
 }
 
 /// What of a tag may hide the end of its line.
@@ -55,28 +52,21 @@ pub(super) struct Written<'a> {
     pub(super) name: &'a str,
     /// The key, where it is not written with the value.
     key: Option<Piece<'a>>,
-    key_identity: Identity,
     value: Piece<'a>,
-    identity: Identity,
 }
 
 impl Written<'_> {
     /// Appends it.
     pub(super) fn write(&self, line: &mut OpenLine<'_>) {
         if let Some(key) = self.key {
-            line.token(key, self.key_identity);
+            line.piece(key);
         }
-        line.token(self.value, self.identity);
+        line.piece(self.value);
     }
 }
 
 impl TagSlot {
-    pub(super) fn new(
-        tag: &Tag,
-        fields: &Arc<BTreeSet<String>>,
-        dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
-    ) -> Result<Self, LayoutError> {
+    pub(super) fn new(tag: &Tag, fields: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let (mut prefix, mut hides) = (Vec::new(), Hides::default());
         if let Key::Name(name) = &tag.key {
             prefix.push(b',');
@@ -96,8 +86,6 @@ impl TagSlot {
             key_names: Vec::new(),
             hides,
             when: Choice::All,
-            identity: places.next().unwrap_or_default(),
-            key_identity: places.next().unwrap_or_default(),
         })
     }
 
@@ -175,7 +163,7 @@ impl TagSlot {
             if token.is_empty() {
                 return self.absent(row);
             }
-            line.token(token, self.identity.text(code));
+            line.piece(token);
         }
         Ok(())
     }
@@ -201,9 +189,8 @@ impl TagSlot {
         if value.is_empty() {
             return self.absent(row).map(|()| None);
         }
-        let (identity, key_identity) = (self.identity.text(code), self.key_identity);
         match &self.tag.key {
-            Key::Name(name) => Ok(Some(Written { name, key: None, key_identity, value, identity })),
+            Key::Name(name) => Ok(Some(Written { name, key: None, value })),
             Key::Translated(_) => {
                 let code = self.key_codes.get(row);
                 let key = self.keys.get(code);
@@ -214,8 +201,8 @@ impl TagSlot {
                     return self.missing().map(|()| None);
                 }
                 let name = usize::try_from(code).ok().and_then(|code| self.key_names.get(code));
-                let (name, key_identity) = (name.map_or("", String::as_str), key_identity.text(code));
-                Ok(Some(Written { name, key: Some(key), key_identity, value, identity }))
+                let name = name.map_or("", String::as_str);
+                Ok(Some(Written { name, key: Some(key), value }))
             }
         }
     }

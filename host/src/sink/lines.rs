@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
 
-use super::{Delivery, Parcel, SinkError, Tries};
+use super::{Delivery, Gzip, Parcel, SinkError, Tries};
 use crate::config::Compression;
-use crate::gzip::Gzip;
 
 /// Writes line protocol as text. Chunks written at the same time come out in any order, each in one piece.
 #[derive(Clone, Debug)]
@@ -81,7 +80,7 @@ impl LineWriter {
         }
         let bytes_written = match gzip.as_ref().filter(|_| self.compresses) {
             Some(gzip) => output.write(gzip)?,
-            None if self.compresses => output.write(&Gzip::default().compress(chunk.body(), chunk.tokens()))?,
+            None if self.compresses => output.write(&Gzip::default().compress(chunk.body()))?,
             None => output.write(chunk.body())?,
         };
         Ok(Delivery {
@@ -102,7 +101,7 @@ impl LineWriter {
             let mut output = this.output();
             if this.compresses && output.bytes == 0 {
                 // Nothing at all is no gzip file.
-                output.write(&Gzip::default().compress(&[], &[]))?;
+                output.write(&Gzip::default().compress(&[]))?;
             }
             output.finish()
         })

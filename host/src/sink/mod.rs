@@ -7,6 +7,7 @@
 mod delivery;
 mod health;
 mod error;
+mod gzip;
 mod influxdb;
 mod lines;
 mod parcel;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, Tries};
+pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::gzip::Gzip;
+use super::Gzip;
 use crate::points::Chunk;
 
 /// A chunk, with its text compressed where that was done ahead: threads that make chunks have them at hand, while a sink
@@ -22,7 +22,7 @@ impl From<Chunk> for Parcel {
 impl Parcel {
     /// A chunk, compressed.
     pub fn compressed(chunk: Chunk, gzip: &mut Gzip) -> Self {
-        Self { gzip: Some(gzip.compress(chunk.body(), chunk.tokens())), chunk }
+        Self { gzip: Some(gzip.compress(chunk.body())), chunk }
     }
 
     /// The points.

@@ -322,8 +322,8 @@ impl<'a> Salvage<'a> {
         if let Some(gzip) = self.gzip.filter(|_| portion.rows.len() == self.rows.len() && self.influxdb.compresses()) {
             return Lines { bytes: self.chunk.body().len(), body: gzip.clone(), compressed: true };
         }
-        let (text, tokens) = self.chunk.extract(portion.rows.iter().map(|row| self.rows[*row].clone()));
-        Lines::new(self.influxdb, text, &tokens)
+        let text = self.chunk.extract(portion.rows.iter().map(|row| self.rows[*row].clone()));
+        Lines::new(self.influxdb, text)
     }
 
     fn bytes(&self, portion: &Portion) -> usize {

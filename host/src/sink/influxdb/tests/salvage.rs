@@ -218,7 +218,7 @@ async fn a_row_that_is_too_large_alone_is_rejected() {
 async fn a_server_that_finds_everything_too_large_fails() {
     let (text, error, requests) = refused(Reply::with(413, &[], "<html>")).await;
     insta::assert_snapshot!(text, @"
-    the request of 73 bytes is too large: `http://server/api/v2/write` answered 413, <html> (1 attempt)
+    the request of 42 bytes is too large: `http://server/api/v2/write` answered 413, <html> (1 attempt)
     hint: lower `MAX_BATCH_SIZE` or `MAX_BATCH_BYTES`
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Write, 2));
