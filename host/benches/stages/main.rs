@@ -17,7 +17,7 @@ use criterion::measurement::Measurement;
 use criterion::{Criterion, SamplingMode, Throughput};
 use influxdb_loader::config::Config;
 use influxdb_loader::converter::{Converter, Engine, Input, Instance, Limits, Plan};
-use influxdb_loader::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
+use influxdb_loader::points::{Chunk, ChunkLimits, Dialect, Encoder, Lanes, Mapping};
 use influxdb_loader::sink::Gzip;
 use influxdb_loader::source::{Batch, ParquetObject, Selection};
 use native::{NativeComputed, NativeGeneration};
@@ -130,26 +130,25 @@ struct Load<B, M> {
     batches: B,
     mapping: M,
     encoder: Encoder,
-    chunks: ChunkBuilder,
+    lanes: Lanes,
 }
 
 impl<B: Iterator<Item = Batch>, M: Mapping<Error: Debug>> Load<B, M> {
     fn new(subject: &Subject<'_>, batches: B, mapping: M) -> Self {
-        let chunks = ChunkBuilder::new(subject.limits);
-        Self { batches, mapping, encoder: subject.encoder(), chunks }
+        Self { batches, mapping, encoder: subject.encoder(), lanes: Lanes::single(subject.limits) }
     }
 
     /// Takes the next batch; returns whether there was one.
     fn step(&mut self, take: impl FnMut(Chunk)) -> bool {
         let Some(batch) = self.batches.next() else { return false };
-        let encoded = self.encoder.encode(&batch, &mut self.mapping, &mut self.chunks).unwrap();
+        let encoded = self.encoder.encode(&batch, &mut self.mapping, &mut self.lanes).unwrap();
         assert!(encoded.rejected.is_empty() && encoded.filtered == 0);
-        self.chunks.take_full().for_each(take);
+        self.lanes.take_full().into_iter().map(|full| full.chunk).for_each(take);
         true
     }
 
     fn end(self, take: impl FnMut(Chunk)) {
-        self.chunks.finish().into_iter().for_each(take);
+        self.lanes.finish().into_iter().map(|full| full.chunk).for_each(take);
     }
 
     /// From the first batch to the last.
@@ -228,7 +227,7 @@ fn compress(criterion: &mut Criterion, subject: &Subject<'_>) {
     subject.sandboxed().run(|chunk| chunks.push(chunk));
     let mut gzip = Gzip::default();
     let mut group = criterion.benchmark_group("compress");
-    group.throughput(Throughput::Elements(chunks.iter().map(Chunk::rows).sum()));
+    group.throughput(Throughput::Elements(chunks.iter().map(|chunk| chunk.rows().len()).sum()));
     group.bench_function(subject.name, |bencher| {
         bencher.iter(|| {
             chunks.iter().for_each(|chunk| drop(black_box(gzip.compress(chunk.body()))));

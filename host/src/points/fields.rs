@@ -17,6 +17,7 @@ use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
 use super::rejects::RowProblem;
 use super::rules::{Element, Unwritable};
+use super::series;
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 
@@ -49,6 +50,10 @@ pub(super) struct FieldSlot {
     /// For a translated key: `,key=`.
     keys: Tokens,
     key_codes: Codes,
+    /// A hash of the key, or of each entry of the keys' dictionary.
+    key_hashes: Vec<u64>,
+    /// Tells the field from others of its point, and, where all their keys are the same in every row, of its measurement.
+    pub(super) bit: u64,
     /// Tells the keys of a point's fields apart: one for the key, or one for each entry of the keys' dictionary.
     pub(super) key_ids: Vec<usize>,
     when: Choice,
@@ -72,6 +77,8 @@ impl FieldSlot {
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
+            key_hashes: vec![series::of_text(&prefix)],
+            bit: 0,
             key_ids: Vec::new(),
             when: Choice::All,
         })
@@ -79,10 +86,7 @@ impl FieldSlot {
 
     /// The key, where it is the same in every row.
     pub(super) fn name(&self) -> Option<&str> {
-        match &self.field.key {
-            Key::Name(name) => Some(name),
-            Key::Translated(_) => None,
-        }
+        self.field.key.name()
     }
 
     /// Takes the values of a batch. Returns the dictionary of the keys when it is another than before.
@@ -132,6 +136,9 @@ impl FieldSlot {
             line.push(b'=');
             Ok(())
         });
+        if changed {
+            self.key_hashes = self.keys.map(series::of_text);
+        }
         Ok(changed.then_some(dictionary))
     }
 
@@ -144,6 +151,15 @@ impl FieldSlot {
                 usize::try_from(self.key_codes.get(row)).ok().and_then(|code| self.key_ids.get(code).copied())
             }
         }
+    }
+
+    /// A hash of the key that the field of a row has.
+    pub(super) fn key_hash(&self, row: usize) -> u64 {
+        let code = match self.field.key {
+            Key::Name(_) => 0,
+            Key::Translated(_) => self.key_codes.get(row),
+        };
+        usize::try_from(code).ok().and_then(|code| self.key_hashes.get(code)).copied().unwrap_or_default()
     }
 
     /// The length of the longest key that the field has in this batch, as it is written.

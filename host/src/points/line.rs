@@ -80,6 +80,11 @@ impl Pieces {
         Piece { from: &self.bytes[start..], length }
     }
 
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
+        (0..self.places.len()).map(|number| self.get(number))
+    }
+
     /// The length of the longest.
     pub(super) fn longest(&self) -> usize {
         self.longest

@@ -36,6 +36,11 @@ impl Text {
         self.length
     }
 
+    /// How many bytes of memory it holds.
+    pub(super) fn capacity(&self) -> usize {
+        self.memory.capacity()
+    }
+
     /// A line to be written after the text, of at most so many bytes.
     #[inline]
     pub(super) fn line(&mut self, longest: usize) -> OpenLine<'_> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::InfluxDb;
-use crate::sink::Gzip;
+use crate::sink::{Gzip, Parcel};
 
 /// Lines that are sent in one request.
 pub(super) struct Lines {
@@ -16,6 +16,13 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// All lines of a parcel.
+    pub(super) fn of(parcel: &Parcel) -> Self {
+        let text = parcel.chunk().body();
+        let body = parcel.gzip().cloned().unwrap_or_else(|| Bytes::copy_from_slice(text));
+        Self { bytes: text.len(), body, compressed: parcel.gzip().is_some() }
+    }
+
     /// Lines as the server gets them.
     pub(super) fn new(influxdb: &InfluxDb, text: Vec<u8>) -> Self {
         let bytes = text.len();
