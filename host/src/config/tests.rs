@@ -32,6 +32,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             organization: "ons-energy",
             bucket: "energy_data",
             token: None,
+            read_token: None,
             login: None,
         },
         write: WriteSettings {

@@ -71,7 +71,7 @@ impl InfluxDb {
 
     /// Writes the points of a parcel; see [`Sink::write`](super::Sink::write).
     pub(super) async fn write(&self, parcel: &Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
-        if parcel.chunk.points() == 0 {
+        if parcel.chunk().points() == 0 {
             return Ok(Delivery::default());
         }
         let endpoint = self.endpoint(deadline).await?;

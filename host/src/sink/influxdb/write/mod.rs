@@ -4,6 +4,7 @@ mod lines;
 mod portions;
 mod quotes;
 mod salvage;
+mod same_points;
 mod search;
 mod size_limit;
 
@@ -54,7 +55,7 @@ impl Writer<'_> {
     /// # Errors
     /// What keeps the server from saying what it thinks of them.
     pub(super) async fn send_text(&self, text: Vec<u8>) -> Result<Sent, SinkError> {
-        self.send(&Lines::new(text, &[], self.compresses), Tolerance::Full).await
+        self.send(&Lines::new(text, self.compresses), Tolerance::Full).await
     }
 
     /// Waits until the server answers anything.

@@ -9,6 +9,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::lines::Lines;
 use super::portions::{ChunkRows, Rows};
+use super::same_points::rows_replace_each_other;
 use super::search::{Fate, Outcome, Portion, Purpose, Search, Step};
 use super::size_limit::FLOOR;
 use super::{Writer, quotes};
@@ -40,8 +41,8 @@ pub(super) struct Salvage<'a> {
 
 impl<'a> Salvage<'a> {
     pub(super) fn new(writer: Writer<'a>, parcel: &'a Parcel) -> Self {
-        let rows = ChunkRows::new(&parcel.chunk);
-        let search = Search::new(rows.len(), false);
+        let rows = ChunkRows::new(parcel.chunk());
+        let search = Search::new(rows.len());
         Self { writer, parcel, rows, search, delivery: Delivery::default(), problem: None }
     }
 
@@ -51,10 +52,12 @@ impl<'a> Salvage<'a> {
         loop {
             match self.search.next() {
                 Step::Send(portion) => {
-                    for portion in self.cut_to_size(portion) {
-                        let outcome = self.send(&portion).await?;
-                        self.search.answered(portion, outcome, &self.rows);
+                    let portion = self.cut_to_size(portion);
+                    let outcome = self.send(&portion).await?;
+                    if outcome != Outcome::Written {
+                        self.search.is_parted(|| rows_replace_each_other(self.parcel.chunk()));
                     }
+                    self.search.answered(portion, outcome, &self.rows);
                 }
                 // A server that is away, or that lets nobody in, breaks every connection.
                 Step::Ping => {
@@ -116,7 +119,7 @@ impl<'a> Salvage<'a> {
             self.delivery.bytes_written += lines.body.len() as u64;
             return Outcome::Written;
         }
-        let chunk = &self.parcel.chunk;
+        let chunk = self.parcel.chunk();
         let texts: Vec<&[u8]> = portion
             .rows
             .iter()
@@ -153,27 +156,19 @@ impl<'a> Salvage<'a> {
         }
     }
 
-    /// A portion in pieces that the server is believed to take.
-    fn cut_to_size(&self, portion: Portion) -> Vec<Portion> {
+    /// As many rows of a portion, one at least, as the server is believed to take. The others come next.
+    fn cut_to_size(&mut self, mut portion: Portion) -> Portion {
         let limit = self.writer.size_limit.get();
-        let bytes = |portion: &Portion| portion.rows.iter().map(|row| self.rows.bytes(*row)).sum::<usize>();
-        if portion.purpose != Purpose::First || bytes(&portion) <= limit {
-            return vec![portion];
+        let mut bytes = 0;
+        let fitting = portion.rows.iter().take_while(|row| {
+            bytes += self.rows.bytes(**row);
+            bytes <= limit
+        });
+        let fitting = fitting.count().max(1);
+        if portion.purpose == Purpose::First && fitting < portion.rows.len() {
+            self.search.put_back(portion.rows.split_off(fitting));
         }
-        let mut pieces: Vec<Portion> = Vec::new();
-        let mut room = 0;
-        for row in &portion.rows {
-            let bytes = self.rows.bytes(*row);
-            match pieces.last_mut() {
-                Some(piece) if bytes <= room => piece.rows.push(*row),
-                _ => {
-                    pieces.push(Portion::first(vec![*row]));
-                    room = limit;
-                }
-            }
-            room = room.saturating_sub(bytes);
-        }
-        pieces
+        portion
     }
 
     /// Waits longer each time, and no longer than there is time.
@@ -196,6 +191,7 @@ impl<'a> Salvage<'a> {
                 }
                 Fate::Rejected(reason) => self.delivery.rejected.push(RejectedRow {
                     row: self.rows.number(row),
+                    row_group: self.parcel.chunk().rows().row_group(self.rows.number(row)),
                     code: reason.refusal.code().to_owned(),
                     message: reason.message.clone(),
                 }),
@@ -215,12 +211,10 @@ impl<'a> Salvage<'a> {
     }
 
     fn lines(&self, portion: &Portion) -> Lines {
-        let Parcel { chunk, gzip } = self.parcel;
-        let whole = portion.rows.len() == self.rows.len() && portion.rows.is_sorted();
-        if let Some(gzip) = gzip.as_ref().filter(|_| whole && self.writer.compresses) {
-            return Lines { bytes: chunk.body().len(), body: gzip.clone(), compressed: true };
+        if portion.rows.len() == self.rows.len() && portion.rows.is_sorted() {
+            return Lines::of(self.parcel);
         }
-        let (text, tokens) = chunk.extract(portion.rows.iter().map(|row| self.rows.lines(*row)));
-        Lines::new(text, &tokens, self.writer.compresses)
+        let text = self.parcel.chunk().extract(portion.rows.iter().map(|row| self.rows.lines(*row)));
+        Lines::new(text, self.writer.compresses)
     }
 }

@@ -144,13 +144,13 @@ pub(super) struct Search {
     ping: bool,
     failed: bool,
     trusts_counts: bool,
-    /// Whether points of the chunk replace each other.
-    ordered: bool,
+    /// Whether points of the chunk replace each other; looked at when it is parted.
+    ordered: Option<bool>,
 }
 
 impl Search {
-    /// Of a chunk of so many rows; `ordered` where points of it replace each other.
-    pub(super) fn new(rows: usize, ordered: bool) -> Self {
+    /// Of a chunk of so many rows.
+    pub(super) fn new(rows: usize) -> Self {
         let mut search = Self {
             fates: vec![Fate::Open; rows],
             strikes: vec![Strikes::default(); rows],
@@ -167,16 +167,26 @@ impl Search {
             last: false,
             ping: false,
             failed: false,
-            trusts_counts: !ordered,
-            ordered,
+            trusts_counts: true,
+            ordered: None,
         };
-        search.push(Portion::first((0..rows).collect()));
+        search.put_back((0..rows).collect());
         search
     }
 
     /// What became of each row.
     pub(super) fn fates(&self) -> &[Fate] {
         &self.fates
+    }
+
+    /// To be called before an answer that may part the chunk: whether points of it replace each other.
+    pub(super) fn is_parted(&mut self, replace_each_other: impl FnOnce() -> bool) {
+        let ordered = *self.ordered.get_or_insert_with(replace_each_other);
+        self.trusts_counts &= !ordered;
+    }
+
+    fn is_ordered(&self) -> bool {
+        self.ordered == Some(true)
     }
 
     /// What is next.
@@ -211,6 +221,11 @@ impl Search {
             Some(row) => Step::Send(Portion::of(vec![row], Purpose::Control(self.controls))),
             None => Step::Fail,
         }
+    }
+
+    /// Rows that are to be written, and were not sent: they come next.
+    pub(super) fn put_back(&mut self, rows: Vec<usize>) {
+        self.queue.push_front(Portion::of(rows, Purpose::First));
     }
 
     /// Takes in what was answered to a portion.
@@ -337,7 +352,7 @@ impl Search {
         if let (Purpose::Suspect, [row]) = (purpose, rows) {
             // It may have replaced what was to replace it.
             let later = (row + 1..self.fates.len()).filter(|later| self.fates[*later] == Fate::Written);
-            let later: Vec<usize> = if self.ordered { later.collect() } else { Vec::new() };
+            let later: Vec<usize> = if self.is_ordered() { later.collect() } else { Vec::new() };
             if !later.is_empty() {
                 self.push(Portion::of(later, Purpose::Search));
             }
@@ -371,7 +386,7 @@ impl Search {
 
     /// Parts rows of which some are at fault. In an ordered search both parts are sent, the first one first.
     fn part(&mut self, rows: &[usize], dropped: Option<(usize, Reason)>, suspects: Suspects, facts: &impl Rows) {
-        if self.ordered {
+        if self.is_ordered() {
             let halves = facts.halves(rows);
             return self.push_all(halves.map(|rows| Portion::of(rows, Purpose::Search)));
         }
@@ -424,7 +439,7 @@ impl Search {
     /// To single rows first: in order, or so that it is soon known whether the server refuses everything. Else one part after
     /// the other, so that others are taken between two refusals of the same row.
     fn goes_deep(&self) -> bool {
-        self.ordered || self.taken == 0
+        self.is_ordered() || self.taken == 0
     }
 
     fn has_written(&self) -> bool {
@@ -442,11 +457,6 @@ fn proof(reason: &Reason) -> u8 {
 }
 
 impl Portion {
-    /// Rows that are to be written.
-    pub(super) fn first(rows: Vec<usize>) -> Self {
-        Self::of(rows, Purpose::First)
-    }
-
     fn of(rows: Vec<usize>, purpose: Purpose) -> Self {
         Self { rows, purpose, rest: None, was_too_large: false }
     }

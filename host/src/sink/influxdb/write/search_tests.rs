@@ -50,7 +50,7 @@ struct Found {
 
 /// Searches, and checks that every row has one fate, and that what counts as written is stored.
 fn search(rows: usize, ordered: bool, mut server: impl Server) -> Option<Found> {
-    let mut search = Search::new(rows, ordered);
+    let mut search = Search::new(rows);
     let (mut stored, mut kept, mut requests) = (BTreeSet::new(), Vec::new(), 0);
     loop {
         match search.next() {
@@ -60,6 +60,7 @@ fn search(rows: usize, ordered: bool, mut server: impl Server) -> Option<Found> 
                 let (outcome, keeps) = server(&portion.rows);
                 stored.extend(keeps.iter().copied());
                 kept.extend(keeps);
+                search.is_parted(|| ordered);
                 search.answered(portion, outcome, &Plain);
             }
             Step::Ping => {}
