@@ -36,6 +36,7 @@ pub(super) fn text(report: &Report) -> String {
     let mut text = format!("{table}\n");
     converters(report, &mut text);
     rejections(report, &mut text);
+    superseded(report, &mut text);
     text
 }
 
@@ -98,6 +99,19 @@ fn rejections(report: &Report, text: &mut String) {
     }
 }
 
+/// For each object how many rows replace others.
+fn superseded(report: &Report, text: &mut String) {
+    for object in report.objects.iter().filter(|object| object.accounts.superseded > 0) {
+        let rows = grouped(object.accounts.superseded);
+        let rows = if rows == "1" { "1 row supersedes".to_owned() } else { format!("{rows} rows supersede") };
+        _ = writeln!(text, "warning: {rows} an earlier row of the same series and time in {}", object.object);
+        _ = writeln!(
+            text,
+            "  hint: InfluxDB keeps the last value of each field; to keep all rows, let the converter tag what tells them apart"
+        );
+    }
+}
+
 /// A number with its thousands set apart: `75,440`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -138,6 +152,7 @@ mod tests {
             line_protocol_bytes: 10_000_000,
             ..Accounts::default()
         };
+        object.accounts.superseded = 1_234;
         object.accounts.reject("invalid-timestamp", 13);
         object.timings.total = Duration::from_millis(500);
         object.name_rejection(RejectedRow {
@@ -156,6 +171,8 @@ mod tests {
         converted by consumption 1.0.0 (0123456789ab)
         rejected from dataset=consumption/2021.parquet:
           invalid-timestamp: 13 rows; the row has no time that can be read (row 7000, …)
+        warning: 1,234 rows supersede an earlier row of the same series and time in dataset=consumption/2021.parquet
+          hint: InfluxDB keeps the last value of each field; to keep all rows, let the converter tag what tells them apart
         ");
     }
 }

@@ -18,6 +18,7 @@ const PARQUET: &str = "parquet";
 const LINES: &str = "lp";
 const REJECTS: &str = "rejects";
 const FAILURE: &str = "failure";
+const SUPERSEDED: &str = "superseded";
 
 /// Why golden pairs cannot be run, which is another thing than that they differ.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +88,8 @@ pub struct Outcome {
     pub rejects: Option<String>,
     /// Why the object fails, where it does.
     pub failure: Option<String>,
+    /// How many rows replace a row before them, where some do.
+    pub superseded: Option<String>,
 }
 
 /// A part of an outcome that is not what is expected.
@@ -124,7 +127,7 @@ pub fn find(directory: &Path) -> Result<Vec<Pair>, GoldenError> {
                     return Err(GoldenError::Ambiguous(name));
                 }
             }
-            Some(LINES | REJECTS | FAILURE) => expected.push((name, path)),
+            Some(LINES | REJECTS | FAILURE | SUPERSEDED) => expected.push((name, path)),
             _ => {}
         }
     }
@@ -198,9 +201,9 @@ impl Pair {
         Ok(())
     }
 
-    fn parts<'a>(&self, outcome: &'a Outcome) -> [(PathBuf, Option<&'a String>); 3] {
-        let Outcome { lines, rejects, failure } = outcome;
-        [(LINES, lines), (REJECTS, rejects), (FAILURE, failure)]
+    fn parts<'a>(&self, outcome: &'a Outcome) -> [(PathBuf, Option<&'a String>); 4] {
+        let Outcome { lines, rejects, failure, superseded } = outcome;
+        [(LINES, lines), (REJECTS, rejects), (FAILURE, failure), (SUPERSEDED, superseded)]
             .map(|(ending, text)| (self.sample.with_extension(ending), text.as_ref()))
     }
 }

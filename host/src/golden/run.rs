@@ -193,8 +193,17 @@ fn outcome(loaded: &Loaded, file: &Path, sample: &Path) -> Outcome {
     Outcome {
         lines: failure.is_none().then(|| loaded.lines.clone()),
         rejects: (failure.is_none() && !rejects.is_empty()).then_some(rejects),
+        superseded: (failure.is_none() && loaded.accounts.superseded > 0)
+            .then(|| superseded(loaded.accounts.superseded)),
         failure,
     }
+}
+
+fn superseded(rows: u64) -> String {
+    format!(
+        "{rows} {} an earlier row of the same series and time: InfluxDB keeps the last value of each field\n",
+        if rows == 1 { "row supersedes" } else { "rows supersede" }
+    )
 }
 
 fn name(path: &Path) -> String {

@@ -257,10 +257,16 @@ fn groups(targets: &[Target]) -> Vec<Group> {
         Target::Object(object) => object.sequencer.as_deref().unwrap_or_default(),
         Target::Prefix(_) => "",
     };
+    // Parts of one object in the order of its rows, of which the last of a point has to stay.
+    let first_row_group = |place: usize| match &targets[place] {
+        Target::Object(object) => object.row_groups.as_ref().map(|row_groups| row_groups.start),
+        Target::Prefix(_) => None,
+    };
     for group in &mut groups {
         if let Group::States(states) = group {
             let longest = states.iter().map(|place| sequencer(*place).len()).max().unwrap_or(0);
-            states.sort_by_cached_key(|place| format!("{:0<longest$}", sequencer(*place).to_ascii_lowercase()));
+            let padded = |place| format!("{:0<longest$}", sequencer(place).to_ascii_lowercase());
+            states.sort_by_cached_key(|place| (padded(*place), first_row_group(*place)));
         }
     }
     groups

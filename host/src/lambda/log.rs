@@ -28,12 +28,16 @@ pub(super) fn object(span: &Span, report: &ObjectReport) {
         tracing::warn!(code, rows, first, "rows are rejected");
     }
     let accounts = &report.accounts;
+    if accounts.superseded > 0 {
+        tracing::warn!(rows = accounts.superseded, "rows supersede an earlier row of the same series and time");
+    }
     let figures = tracing::info_span!(
         "figures",
         rows = accounts.rows,
         written = accounts.written,
         rejected = accounts.rejected_total(),
         filtered = accounts.filtered,
+        superseded = accounts.superseded,
         points = accounts.points,
         retries = accounts.retries,
         rejects = report.rejects,
@@ -82,6 +86,7 @@ pub(super) fn event(report: &Report, answer: &Answer) {
         written = totals.written,
         rejected = totals.rejected_total(),
         filtered = totals.filtered,
+        superseded = totals.superseded,
         points = totals.points,
         "done",
     );

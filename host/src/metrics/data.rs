@@ -124,7 +124,17 @@ fn error_type(failure: &Failure) -> &'static str {
 /// What one object adds under no other dimension than its dataset.
 fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
     let Accounts {
-        rows, written, points, batches, failed_batches, filtered, retries, bytes_read, bytes_written, ..
+        rows,
+        written,
+        points,
+        batches,
+        failed_batches,
+        filtered,
+        superseded,
+        retries,
+        bytes_read,
+        bytes_written,
+        ..
     } = object.accounts;
     let requests = batches + failed_batches;
     let converted = rows.saturating_sub(object.accounts.rejected_total()).saturating_sub(filtered);
@@ -138,6 +148,7 @@ fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
         (Metric::FailedBatches, Some(count(failed_batches))),
         (Metric::RowsWritten, Some(count(written))),
         (Metric::RowsFiltered, Some(count(filtered))),
+        (Metric::RowsSuperseded, Some(count(superseded))),
         (Metric::Retries, Some(count(retries))),
         (Metric::BytesRead, Some(count(bytes_read))),
         (Metric::BytesWritten, Some(count(bytes_written))),

@@ -25,6 +25,8 @@ pub enum Metric {
     RowsRejected,
     /// Rows of which the converter chose to make no point.
     RowsFiltered,
+    /// Rows that replace an earlier row of the same series and time, as far as that is seen.
+    RowsSuperseded,
     /// Milliseconds from handing a batch on to InfluxDB's answer, waits and retries included; one value a batch, right
     /// to a sixteenth.
     WriteLatency,
@@ -78,7 +80,7 @@ impl Unit {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::PointsWritten,
         Self::BatchesProcessed,
         Self::ProcessingTime,
@@ -90,6 +92,7 @@ impl Metric {
         Self::RowsWritten,
         Self::RowsRejected,
         Self::RowsFiltered,
+        Self::RowsSuperseded,
         Self::WriteLatency,
         Self::Retries,
         Self::BytesRead,
@@ -116,6 +119,7 @@ impl Metric {
             Self::RowsWritten => "RowsWritten",
             Self::RowsRejected => "RowsRejected",
             Self::RowsFiltered => "RowsFiltered",
+            Self::RowsSuperseded => "RowsSuperseded",
             Self::WriteLatency => "WriteLatency",
             Self::Retries => "Retries",
             Self::BytesRead => "BytesRead",
@@ -140,6 +144,7 @@ impl Metric {
             | Self::RowsWritten
             | Self::RowsRejected
             | Self::RowsFiltered
+            | Self::RowsSuperseded
             | Self::Retries
             | Self::ConverterVersion
             | Self::ConverterFallbacks
@@ -171,6 +176,7 @@ impl Metric {
             | Self::FailedBatches
             | Self::RowsWritten
             | Self::RowsFiltered
+            | Self::RowsSuperseded
             | Self::WriteLatency
             | Self::Retries
             | Self::BytesRead

@@ -10,6 +10,7 @@ mod connections;
 mod events;
 mod health;
 mod lies;
+mod order;
 mod refused;
 mod restarts;
 mod rows;

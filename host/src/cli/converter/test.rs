@@ -151,6 +151,12 @@ fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
         0 => format!("{good} golden pairs are as expected\n"),
         _ => format!("{bad} of {} golden pairs are not as expected\n", tested.len()),
     });
+    let replaces = |difference: &Difference| difference.file.extension().is_some_and(|ending| ending == "superseded");
+    if tested.iter().any(|tested| tested.result.as_ref().is_ok_and(|(_, found)| found.iter().any(replaces))) {
+        text.push_str(
+            "hint: where points replace each other, make what tells them apart a tag; `--update` accepts it\n",
+        );
+    }
     if tested.iter().any(|tested| tested.status() == "differs") {
         text.push_str("hint: where what it gives now is right, run again with `--update`\n");
     }
