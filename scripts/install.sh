@@ -8,6 +8,7 @@
 #   checkov     a virtual environment in $TOOLS/checkov-venv with the package of tests/checkov.txt, whose dependencies would
 #               not get along with those of the others
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
+#   jq          the one in PATH, or else Debian's
 #   `shellcheck`
 #               the one in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it touches nothing
 #               of the system
@@ -72,6 +73,14 @@ apt_unpack() {
     (cd "$packages" && with_fresh_lists apt-get download -o APT::Sandbox::User=root "$1")
     dpkg-deb --extract "$packages"/*.deb "$TOOLS/debian"
     rm -rf "$packages"
+}
+
+install_jq() {
+    if has jq; then
+        return
+    fi
+    { has apt-get && can_be_root; } || fail "\`jq\` is not in PATH" "install jq"
+    apt_install jq
 }
 
 install_shellcheck() {
@@ -144,6 +153,7 @@ for name in "$@"; do
     npm) install_npm ;;
     checkov) install_python "$TOOLS/checkov-venv" tests/checkov.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
+    jq) install_jq ;;
     shellcheck) install_shellcheck ;;
     influxd-1) install_influxd_1 ;;
     # In a shell of its own, since a build sets variables that are not for what comes after it.
