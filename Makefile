@@ -88,9 +88,11 @@ fuzz: ## Look for texts that the compressor does wrong: FUZZ_SECONDS=60
 	@$(FUZZ)/release/gzip -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ)/found/ -max_len=1024 -len_control=0 \
 	    -print_final_stats=1 -verbosity=1 $(FUZZ)/corpus/gzip
 
+ARCHITECTURES := x86_64 arm64
+
 .PHONY: lambda
-lambda: wasm lambda-tools ## Build the function's zips, and measure how it starts
-	@scripts/lambda.sh
+lambda: wasm lambda-tools ## Build the function's zips, and try them: ARCHITECTURES='x86_64 arm64'
+	@scripts/lambda.sh $(ARCHITECTURES)
 
 .PHONY: wasm
 wasm:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the function for each processor of Lambda, and tries it: `scripts/lambda.sh`, run by the Makefile. The zips are put into
-# target/lambda.
+# Builds the function for processors of Lambda, and tries it: `scripts/lambda.sh x86_64 arm64`, run by the Makefile. The zips are put
+# into target/lambda.
 #
 # cargo-lambda builds with zig as linker and C compiler, against the glibc of provided.al2023. Rust's standard library for the
 # processor is that of the toolchain in use. Where that has none for arm64, and apt is there, Debian's Rust builds it. What is not
@@ -37,10 +37,14 @@ if [ "$machine" = x86_64 ]; then
     apt=$(command -v apt-get || true)
 fi
 missing=
-for architecture in x86_64 arm64; do
+for architecture in "$@"; do
     case $architecture in
     x86_64) triple=x86_64-unknown-linux-gnu flag=--x86-64 ;;
     arm64) triple=aarch64-unknown-linux-gnu flag=--arm64 ;;
+    *)
+        say "no processor of Lambda: $architecture" >&2
+        exit 1
+        ;;
     esac
     say "building for $architecture; the first time takes a quarter of an hour"
     if has_library "$triple"; then
