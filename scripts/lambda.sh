@@ -49,7 +49,7 @@ for architecture in "$@"; do
     say "building for $architecture; the first time takes a quarter of an hour"
     if has_library "$triple"; then
         build
-    elif [ $architecture = arm64 ] && [ -n "$apt" ]; then
+    elif [ "$architecture" = arm64 ] && [ -n "$apt" ]; then
         scripts/install.sh rust-arm64
         (
             # Not RUSTC, which converters are compiled with too.
@@ -76,12 +76,12 @@ for architecture in "$@"; do
         say "Lambda has glibc 2.$GLIBC" >&2
         exit 1
     fi
-    if [ $architecture = "$machine" ]; then
+    if [ "$architecture" = "$machine" ]; then
         say "starting it"
         python3 scripts/cold_start.py "$bootstrap"
         say "trying it under the emulator"
         python3 scripts/smoke.py "$bootstrap"
-    elif [ $architecture = arm64 ] && [ -n "$apt" ]; then
+    elif [ "$architecture" = arm64 ] && [ -n "$apt" ]; then
         scripts/install.sh qemu-arm64
         say "trying it under the emulator and QEMU"
         python3 scripts/smoke.py "$TOOLS/arm64/qemu" "$bootstrap"
