@@ -72,9 +72,11 @@ bench: wasm bench-tools ## Measure the loader beside what one would use instead,
 	@cargo bench --locked --workspace --bench stages
 	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
 
+ARCHITECTURES := x86_64 arm64
+
 .PHONY: lambda
-lambda: wasm lambda-tools ## Build the function's zips, and measure how it starts
-	@scripts/lambda.sh
+lambda: wasm lambda-tools ## Build the function's zips, and try them: ARCHITECTURES='x86_64 arm64'
+	@scripts/lambda.sh $(ARCHITECTURES)
 
 .PHONY: wasm
 wasm:
@@ -82,7 +84,7 @@ wasm:
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install.sh python npm influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
+	@scripts/install.sh python npm jq influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
 
 .PHONY: bench-tools
 bench-tools:

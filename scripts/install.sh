@@ -8,6 +8,7 @@
 #   checkov     a virtual environment in $TOOLS/checkov-venv with the package of tests/checkov.txt, whose dependencies would
 #               not get along with those of the others
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
+#   jq          the one in PATH, or else Debian's
 #   `shellcheck`
 #               the one in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it touches nothing
 #               of the system
@@ -15,6 +16,8 @@
 #               the server of this name, linked as $TOOLS/bin/NAME: the one that INFLUXD_1, INFLUXD_2, VERSITYGW,
 #               TOXIPROXY_SERVER, AWS_LAMBDA_RIE or TELEGRAF names, else the one in PATH if it is of the version that
 #               tests/servers pins, else one that is unpacked from its Debian package (influxd-1) or built (the others)
+#   rust-arm64, qemu-arm64
+#               what builds programs for arm64 here where rustup has not installed that target, and what runs them
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -70,6 +73,14 @@ apt_unpack() {
     (cd "$packages" && with_fresh_lists apt-get download -o APT::Sandbox::User=root "$1")
     dpkg-deb --extract "$packages"/*.deb "$TOOLS/debian"
     rm -rf "$packages"
+}
+
+install_jq() {
+    if has jq; then
+        return
+    fi
+    { has apt-get && can_be_root; } || fail "\`jq\` is not in PATH" "install jq"
+    apt_install jq
 }
 
 install_shellcheck() {
@@ -130,6 +141,8 @@ install_wasm() {
 
 # shellcheck source=scripts/servers.sh
 . scripts/servers.sh
+# shellcheck source=scripts/arm64.sh
+. scripts/arm64.sh
 
 mkdir -p "$TOOLS"
 TOOLS=$(realpath "$TOOLS")
@@ -140,10 +153,13 @@ for name in "$@"; do
     npm) install_npm ;;
     checkov) install_python "$TOOLS/checkov-venv" tests/checkov.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
+    jq) install_jq ;;
     shellcheck) install_shellcheck ;;
     influxd-1) install_influxd_1 ;;
     # In a shell of its own, since a build sets variables that are not for what comes after it.
     influxd-2 | versitygw | toxiproxy-server | aws-lambda-rie | telegraf) (install_server "$name") ;;
+    rust-arm64) install_rust_arm64 ;;
+    qemu-arm64) install_qemu_arm64 ;;
     *) fail "unknown name: $name" "the names are at the top of this file" ;;
     esac
 done

@@ -61,7 +61,9 @@ class World(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.body()
         if self.path.startswith("/api/v2/write"):
-            self.server.written.append(body)
+            # On one machine the loader compresses nothing.
+            gzipped = self.headers.get("Content-Encoding") == "gzip"
+            self.server.written.append(gzip.decompress(body) if gzipped else body)
             self.answer(204)
         else:
             self.answer(404, self.path.encode())
@@ -85,7 +87,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, handler=World):
         super().__init__(("127.0.0.1", 0), handler)
         self.data = OBJECT.read_bytes()
-        # What was written to InfluxDB, a compressed body each.
+        # What was written to InfluxDB, the lines of a request each.
         self.written = []
         self.address = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -99,7 +101,7 @@ class Server(ThreadingHTTPServer):
 
     def points(self):
         """How many points InfluxDB has."""
-        return sum(gzip.decompress(body).count(b"\n") for body in self.written)
+        return sum(len(body.splitlines()) for body in self.written)
 
     def environment(self, runtime, directory):
         """The environment of a function that is handed its events at `runtime`."""

@@ -1,4 +1,5 @@
-"""Serves moto on a port of the loopback interface: `python3 moto_server.py PORT`.
+"""Serves moto on a port of the loopback interface: `python3 moto_server.py PORT [stacks]`. With `stacks`, CloudFormation makes the
+types that stacks.py adds, and state machines are executed only after deploy.py has asked for it.
 
 Four things are added to moto:
 
@@ -135,10 +136,15 @@ def evaluate(expression):
     return json.loads(json.dumps(value))
 
 
-def main(port):
+def main(port, mode=""):
     # Where the interpreter finds S3 and Lambda.
     os.environ["MOTO_PORT"] = port
-    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    default_user_config["stepfunctions"] = {"execute_state_machine": mode != "stacks"}
+    if mode == "stacks":
+        # Its resources are made by calls of this server.
+        credentials = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+        os.environ |= {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"} | credentials
+        import stacks  # noqa: F401
     jsonata._eval_jsonata = evaluate
     retrier_decl.time = SimpleNamespace(sleep=lambda _: None)
     application = Invocations(CborTranslation(DomainDispatcherApplication(create_backend_app)))
@@ -146,4 +152,4 @@ def main(port):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

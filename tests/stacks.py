@@ -364,9 +364,8 @@ def surroundings(values):
     return {key: pattern.sub(lambda match: names[match[0]], value) for key, value in values.items()}
 
 
-def create(template, resources, values, number):
-    """Creates the stack. Returns the types that moto left out, and the definition of the state machine."""
-    name = f"stack-{number}"
+def create(template, resources, values, name):
+    """Creates the stack. Returns the types that moto left out, the definition of the state machine, and the outputs."""
     values = surroundings(values)
     client = boto3.client("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
@@ -388,7 +387,8 @@ def create(template, resources, values, number):
     require(len(alarms) == wanted, f"{len(alarms)} alarms instead of {wanted} with {values}")
     machines = boto3.client("stepfunctions")
     [machine] = machines.list_state_machines()["stateMachines"]
-    return left_out, machines.describe_state_machine(stateMachineArn=machine["stateMachineArn"])["definition"]
+    definition = machines.describe_state_machine(stateMachineArn=machine["stateMachineArn"])["definition"]
+    return left_out, definition, {it["OutputKey"]: it["OutputValue"] for it in stack["Outputs"]}
 
 
 def validate(definitions):
@@ -429,7 +429,7 @@ def main():
         if number == 0:
             variables = resources["Function"]["Properties"]["Environment"]["Variables"]
         with mock_aws():
-            types, definition = create(translated, resources, values, number)
+            types, definition, _ = create(translated, resources, values, f"stack-{number}")
         left_out |= types
         definitions.add(definition)
         stacks, resources_created = stacks + 1, resources_created + len(resources)

@@ -1,15 +1,15 @@
 """Executes a state machine: `python3 states.py DEFINITION INPUT NAME=VALUE...`; `NAME=VALUE` are its substitutions.
 
-The interpreter is LocalStack's, in moto, which runs at AWS_ENDPOINT_URL. It refuses a Distributed Map with batches: neither
-`ItemBatcher` nor the input type `JSONL` is in its grammar, and it neither lists more than a page, nor writes result files, nor
-tolerates failures. Only that is done here:
+The interpreter is LocalStack's, in moto, which runs at AWS_ENDPOINT_URL. It refuses a Distributed Map with batches: `ItemBatcher` is
+not in its grammar, nor is `Arguments` in a `ResultWriter` (judge.py holds it to that). It neither reads the input type `JSONL`, nor
+lists more than a page, nor tolerates failures. Only that is done here:
 
 - Each Distributed Map becomes a task that invokes a function, served by this process, with what the map's fields say.
 - The function reads the items, batches them, starts an execution for each batch, of a state machine of its own that is the
   map's processor, and writes the result files.
 
-A map that fails is a function that fails, under the map's name for it. Everything else, in the processors and around the maps, is the definition as it is deployed, and LocalStack's matter. Prints
-what became of the execution.
+A map that fails is a function that fails, under the map's name for it. Everything else, in the processors and around the maps, is
+the definition as it is deployed, and LocalStack's matter. Prints what became of the execution.
 
 The map: https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
 """
@@ -91,6 +91,12 @@ class MapRuns:
         self.machines, self.processors = machines, {}
         self.s3 = boto3.client("s3")
         self.retries, self.counts = 0, {}
+
+    def executable(self, definition):
+        """The definition, with a task in the place of each map."""
+        states, language = definition["States"], definition["QueryLanguage"]
+        tasks = {name: self.task(name, it, language) if it["Type"] == "Map" else it for name, it in states.items()}
+        return definition | {"States": tasks}
 
     def task(self, name, state, language):
         """The task that takes the place of a map."""
@@ -203,18 +209,18 @@ class MapRuns:
         return server
 
 
+def substituted(path, substitutions):
+    """The definition as it is deployed."""
+    return json.loads(re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], Path(path).read_text()))
+
+
 def main(path, payload, *substitutions):
     substitutions = dict(each.split("=", 1) for each in substitutions)
-    text = Path(path).read_text()
-    definition = json.loads(re.sub(r"\$\{(\w+)\}", lambda match: substitutions[match[1]], text))
+    definition = substituted(path, substitutions)
     machines = Machines()
     runs = MapRuns(machines)
-    states = definition["States"]
-    for name, state in states.items():
-        if state["Type"] == "Map":
-            states[name] = runs.task(name, state, definition["QueryLanguage"])
     server = runs.serve()
-    told, _ = machines.execute(machines.create("backfill", definition), json.loads(payload))
+    told, _ = machines.execute(machines.create("backfill", runs.executable(definition)), json.loads(payload))
     server.shutdown()
     outcome = {"status": told["status"]}
     if told["status"] == "SUCCEEDED":

@@ -21,6 +21,7 @@ mod process;
 mod programs;
 mod runtime;
 mod s3;
+mod stack;
 mod toxiproxy;
 mod versitygw;
 
@@ -40,5 +41,6 @@ pub use moto::Moto;
 pub use process::Outcome;
 pub use runtime::Runtime;
 pub use s3::S3;
+pub use stack::Stack;
 pub use toxiproxy::{Stream, Toxic, Toxiproxy};
 pub use versitygw::Versitygw;

@@ -38,6 +38,15 @@ impl Settings {
         self
     }
 
+    /// The value of one variable.
+    ///
+    /// # Panics
+    ///
+    /// Where it is not set.
+    pub fn get(&self, name: &str) -> String {
+        self.0.get(name).unwrap_or_else(|| panic!("`{name}` is not set")).clone()
+    }
+
     /// With these as well. Theirs win.
     #[must_use]
     pub fn and(mut self, others: Self) -> Self {

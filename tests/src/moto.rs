@@ -29,10 +29,19 @@ impl Moto {
 
     /// As [`Self::start`], with so many keys in each page of a listing, so that few objects make several pages.
     pub fn start_with_pages_of(keys: usize) -> Self {
+        Self::start_as(keys, None)
+    }
+
+    /// As [`Self::start`], for a [`crate::Stack`].
+    pub fn start_for_stacks() -> Self {
+        Self::start_as(1000, Some("stacks"))
+    }
+
+    fn start_as(keys: usize, mode: Option<&str>) -> Self {
         let port = free_port();
         let process = Process::start("moto", |_| {
             let mut command = Command::new(program(Program::Python));
-            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("moto_server.py")).arg(port.to_string());
+            command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("moto_server.py")).arg(port.to_string()).args(mode);
             command.env("MOTO_S3_DEFAULT_MAX_KEYS", keys.to_string());
             command
         })

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use influxdb_loader::report::ErrorType;
-use influxdb_loader_tests::{Settings, python};
+use influxdb_loader_tests::{Moto, Settings, python};
 use serde_json::{Value, json};
 
 fn root() -> &'static Path {
@@ -73,6 +73,27 @@ fn the_definition_is_what_its_source_makes() {
                   print(json.dumps(backfill.definition()))";
     let made = python(["-B", "-c", script], &Settings::default()).succeeded().json();
     assert_eq!(made, definition(), "python3 statemachine/backfill.py");
+}
+
+#[test]
+fn the_interpreter_takes_the_definition_but_for_the_fields_of_its_maps_that_it_does_not_know() {
+    let moto = Moto::start();
+    let settings = moto.settings().with("AWS_DEFAULT_REGION", "us-east-1");
+    let arguments = [
+        "tests/judge.py",
+        "statemachine/backfill.asl.json",
+        "Partition=aws",
+        "Function=arn:aws:lambda:us-east-1:123456789012:function:loader:live",
+        "FunctionTimeout=300",
+        "DataBucket=energy",
+        "ReportBucket=operations",
+        "ReportPrefix=backfill",
+        "BatchSize=20",
+        "MaxConcurrency=4",
+        "ToleratedFailurePercentage=5",
+    ];
+    let refused = python(arguments, &settings).succeeded().json();
+    assert_eq!(refused, json!(["ItemBatcher", "ResultWriter"]));
 }
 
 #[test]

@@ -69,11 +69,6 @@ fn the_commands_of_the_guide_to_deploying_run() {
 }
 
 #[test]
-fn the_commands_of_the_guide_to_operating_run() {
-    operate("docs/operating.md");
-}
-
-#[test]
 fn the_commands_of_the_guide_to_migrating_run() {
     operate("docs/migrating.md");
 }
