@@ -61,13 +61,15 @@ async fn in_s3(url: &str, rest: &str, found: &mut Vec<Location>) -> Result<(), C
     if bucket.is_empty() {
         return Err(CliError::S3Url(url.to_owned()));
     }
-    // The name of one object: it needs no right to list the bucket.
-    if event::is_parquet(key) {
+    let client = aws::s3().await;
+    // The name of one object, whatever its ending: it needs no permission to list the bucket.
+    let is_folder = key.is_empty() || key.ends_with('/');
+    if event::is_parquet(key) || (!is_folder && source::exists(&client, bucket, key).await?) {
         found.push(Location::S3(ObjectReference::new(bucket, key)));
         return Ok(());
     }
-    let keys = source::list(&aws::s3().await, bucket, key).await?;
-    let data = keys.into_iter().filter(|found| event::is_data_file(found, key));
-    found.extend(data.map(|key| Location::S3(ObjectReference::new(bucket, key))));
+    let objects = source::list(&client, bucket, key).await?;
+    let data = objects.into_iter().filter(|found| event::is_listed(&found.key, key, found.size));
+    found.extend(data.map(|found| Location::S3(ObjectReference::new(bucket, found.key))));
     Ok(())
 }

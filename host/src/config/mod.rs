@@ -8,6 +8,7 @@ mod secret;
 mod settings;
 mod reader;
 mod rejects_uri;
+mod source_buckets;
 mod unknown;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use rejects_uri::RejectsUri;
 pub(crate) use rejects_uri::is_bucket;
 pub use secret::Secret;
 pub use settings::{Kind, SETTINGS, Setting, markdown};
+pub use source_buckets::SourceBuckets;
 pub use unknown::{UnknownSetting, unknown};
 
 use reader::Reader;
@@ -47,6 +49,8 @@ pub struct Config {
     pub validate_schema: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
     pub drop_invalid_records: bool,
+    /// Which objects events may name; none: any.
+    pub source_buckets: Option<SourceBuckets>,
     /// Where rejected rows are kept; none: nowhere.
     pub rejects: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
@@ -282,6 +286,7 @@ impl Config {
             object_concurrency: reader.optional_integer(&settings::OBJECT_CONCURRENCY),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
+            source_buckets: reader.source_buckets(&settings::SOURCE_BUCKETS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
             metrics: MetricsBackend::read(&mut reader),
             metrics_stack: reader.text(&settings::METRICS_STACK),

@@ -9,6 +9,7 @@ use reqwest::Url;
 use super::rejects_uri::RejectsUri;
 use super::secret::{REDACTED, Secret};
 use super::settings::{Kind, Setting};
+use super::source_buckets::SourceBuckets;
 
 /// One bad setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +154,10 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         self.parsed(setting, |value| RejectsUri::parse(value).filter(|_| is_clean(value)))
     }
 
+    pub(super) fn source_buckets(&mut self, setting: &Setting) -> Option<SourceBuckets> {
+        self.parsed(setting, |value| SourceBuckets::parse(value).filter(|_| is_clean(value)))
+    }
+
     pub(super) fn public_keys(&mut self, setting: &Setting) -> Vec<[u8; 32]> {
         let key = |text: &str| <[u8; 32]>::try_from(STANDARD.decode(text.trim()).ok()?).ok();
         self.parsed(setting, |value| value.split(',').map(key).collect()).unwrap_or_default()
@@ -190,6 +195,7 @@ fn shown(kind: &Kind, value: &str) -> String {
         | Kind::Name
         | Kind::KeyPrefix
         | Kind::RejectsUri
+        | Kind::SourceBuckets
         | Kind::PublicKeys
         | Kind::Choice(_) => value.to_owned(),
     };

@@ -41,6 +41,8 @@ pub enum Kind {
     KeyPrefix,
     /// A prefix in a bucket, or a directory.
     RejectsUri,
+    /// Patterns of buckets and prefixes, joined by commas.
+    SourceBuckets,
     /// Ed25519 public keys in base64, joined by commas.
     PublicKeys,
     /// One of a few words, in any case.
@@ -65,6 +67,9 @@ impl Kind {
                     .to_owned()
             }
             Self::RejectsUri => "`s3://bucket`, `s3://bucket/prefix`, `file:///path`, or a path".to_owned(),
+            Self::SourceBuckets => {
+                "`bucket` or `bucket/prefix`, in which `*` stands for any characters, joined by `,`".to_owned()
+            }
             Self::PublicKeys => "Ed25519 public keys, 32 bytes each, in base64, joined by `,`".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
@@ -268,6 +273,14 @@ pub(super) const DROP_INVALID_RECORDS: Setting = Setting {
     meaning: "`true`: rejected rows are left out and counted. `false`: the first rejected row fails the object.",
 };
 
+/// What events may name.
+pub(super) const SOURCE_BUCKETS: Setting = Setting {
+    name: "SOURCE_BUCKETS",
+    default: None,
+    kind: Kind::SourceBuckets,
+    meaning: "Which objects an event may name, such as `energy-data,archive-*/landing/`: patterns of a bucket, or of a bucket and what keys begin with. Unset: whatever the credentials grant access to.",
+};
+
 /// Where rejected rows are kept.
 pub(super) const REJECTS_URI: Setting = Setting {
     name: "REJECTS_URI",
@@ -423,6 +436,7 @@ pub const SETTINGS: &[&Setting] = &[
     &OBJECT_CONCURRENCY,
     &VALIDATE_SCHEMA,
     &DROP_INVALID_RECORDS,
+    &SOURCE_BUCKETS,
     &REJECTS_URI,
     &ENABLE_METRICS,
     &METRICS_BACKEND,

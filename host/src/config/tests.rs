@@ -58,6 +58,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         object_concurrency: None,
         validate_schema: true,
         drop_invalid_records: true,
+        source_buckets: None,
         rejects: None,
         metrics: CloudWatch,
         metrics_stack: None,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::node::Node;
-use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Target, object};
+use super::{Asked, Broken, Caller, Form, Load, ObjectReference, object};
 
 /// S3's events. Keys are plain. Whatever is not the creation of an object is skipped.
 pub(super) const OBJECT: Form = Form {
@@ -46,5 +46,5 @@ pub(super) fn object(payload: &Node<'_>) -> Result<Load, Broken> {
         sequencer: object::token(&object.member("sequencer"))?,
         ..ObjectReference::new(bucket, object::key(&key, key.text()?)?)
     };
-    Ok(Load::of(vec![Target::Object(created)]))
+    Ok(Load::notified(created))
 }

@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use super::node::{Node, holds_object};
-use super::{Asked, Broken, Caller, Form, Problem, direct};
+use super::{Asked, Broken, Caller, Form, Problem, direct, object};
 
 /// A REST API, or an HTTP API with payload format 1.0.
 pub(super) const REST: Form = Form {
@@ -21,11 +21,14 @@ pub(super) const REST: Form = Form {
     read: |payload| request(payload, &payload.member("httpMethod"), &payload.member("path")),
 };
 
-/// An HTTP API with payload format 2.0, or a function URL.
+/// An HTTP API with payload format 2.0, or a function URL, which are told apart by the domain.
 pub(super) const HTTP: Form = Form {
     name: "API Gateway HTTP request",
     example: r#"{"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}"#,
-    caller: |_| Caller::ApiGateway,
+    caller: |payload| {
+        let domain = payload["requestContext"]["domainName"].as_str().unwrap_or_default();
+        if domain.contains(".lambda-url.") { Caller::FunctionUrl } else { Caller::ApiGateway }
+    },
     matches: |payload| holds_object(payload, ["requestContext", "http"]),
     read: |payload| {
         let http = payload.member("requestContext").member("http");
@@ -46,11 +49,15 @@ pub(super) const LOAD_BALANCER: Form = Form {
 };
 
 fn request(payload: &Node<'_>, method: &Node<'_>, path: &Node<'_>) -> Result<Asked, Broken> {
-    let method = method.optional_text()?;
+    let verb = method.optional_text()?.unwrap_or("POST");
     // Before `health` there may be the name of a stage, or what a custom domain maps to the API.
     let last = path.optional_text()?.and_then(|path| path.trim_end_matches('/').rsplit('/').next());
-    if method == Some("GET") && last == Some("health") {
+    if verb == "GET" && last == Some("health") {
         return Ok(Asked::Health { deep: is_deep(payload)? });
+    }
+    // What a browser, a crawler or a cache sends by itself changes nothing.
+    if verb != "POST" {
+        return Err(method.broken(Problem::Method(object::shorten(verb))));
     }
     let node = payload.member("body");
     let text = node.text()?;

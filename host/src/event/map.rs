@@ -52,7 +52,8 @@ impl Common<'_> {
     fn listed(&self, item: &Node<'_>) -> Result<Load, Broken> {
         let key = item.member("Key");
         let key = object::key(&key, key.text()?)?;
-        if !data_file::is_data_file(&key, &self.prefix) {
+        let size = item.member("Size").optional_unsigned()?;
+        if !data_file::is_listed(&key, &self.prefix, size) {
             return Ok(Load { targets: Vec::new(), skipped: 1 });
         }
         let bucket = match &self.defaults.bucket {
@@ -61,7 +62,7 @@ impl Common<'_> {
         };
         Ok(Load::of(vec![Target::Object(ObjectReference {
             etag: object::entity_tag(&item.member("Etag"))?,
-            size: item.member("Size").optional_unsigned()?,
+            size,
             dataset: self.defaults.dataset.clone(),
             ..ObjectReference::new(bucket, key)
         })]))

@@ -15,6 +15,9 @@ mod sns;
 mod sqs;
 mod direct;
 mod map;
+mod batch_operations;
+mod pipe;
+mod dead_letter;
 mod action;
 mod http;
 
@@ -27,7 +30,7 @@ use std::str::Utf8Error;
 
 use serde_json::{Map, Value};
 
-pub use data_file::{is_data_file, is_hidden, is_parquet};
+pub use data_file::{is_hidden, is_listed, is_parquet};
 use node::Node;
 pub use object::ObjectReference;
 pub use target::{Prefix, Target};
@@ -76,13 +79,21 @@ pub struct Summarize {
 pub struct Load {
     /// What is named, in the order of the event; nothing for a test event, or where every record is skipped.
     pub targets: Vec<Target>,
-    /// Records that tell of something other than the creation of an object, and listed objects that are no data.
+    /// Records that report something other than the creation of an object, and objects that are hidden.
     pub skipped: u64,
 }
 
 impl Load {
     fn of(targets: Vec<Target>) -> Self {
         Self { targets, skipped: 0 }
+    }
+
+    /// What a notification reports: an object, unless it is hidden.
+    fn notified(object: ObjectReference) -> Self {
+        if data_file::is_hidden_object(&object.key, "", object.size) {
+            return Self { targets: Vec::new(), skipped: 1 };
+        }
+        Self::of(vec![Target::Object(ObjectReference { notified: true, ..object })])
     }
 
     /// Adds what another record names.
@@ -104,7 +115,7 @@ pub struct Item {
 }
 
 /// Who asks, and so how the answer has to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// S3, SNS or EventBridge, asynchronously: nobody reads the answer, and a failed invocation is tried again.
     Asynchronous,
@@ -114,8 +125,17 @@ pub enum Caller {
     Direct,
     /// A Distributed Map of Step Functions, which reads a result for each item of its batch.
     Map,
-    /// API Gateway, or a function URL, which wants a status and a body.
+    /// A job of S3 Batch Operations, which wants a result for each of its tasks.
+    BatchOperations {
+        /// The version of the schema, which is answered as it was sent.
+        schema: String,
+        /// The invocation, which is answered as it was sent.
+        invocation: String,
+    },
+    /// API Gateway, which wants a status and a body, and waits for at most 30 seconds.
     ApiGateway,
+    /// A function URL, which wants the same and waits for as long as the function may take.
+    FunctionUrl,
     /// An application load balancer, which wants the status in words, too.
     LoadBalancer {
         /// Whether its target group has multi-value headers turned on.
@@ -156,7 +176,7 @@ impl EventError {
     pub fn caller(&self) -> Caller {
         match self {
             Self::TooLarge { .. } | Self::NotJson(_) | Self::Unknown => Caller::Direct,
-            Self::Broken { caller, .. } => *caller,
+            Self::Broken { caller, .. } => caller.clone(),
         }
     }
 }
@@ -250,6 +270,12 @@ pub enum Problem {
     /// It is a message that names a prefix.
     #[error("names a prefix, which a message must not: where such a load stops, nobody goes on")]
     PrefixInMessage,
+    /// It is the event of a dead letter, and none that is known.
+    #[error("is no event of a known form")]
+    Request,
+    /// It is the method of a request that neither loads nor asks for a health check.
+    #[error("is `{0}`; objects are loaded by `POST`, and `GET …/health` is a health check")]
+    Method(String),
     /// It is no action.
     #[error("is no action: `{0}`; known are `health` and `summarize`")]
     Action(String),
@@ -262,21 +288,23 @@ struct Form {
     /// What it looks like, for who sent something else.
     example: &'static str,
     /// Who sends it.
-    caller: fn(&Map<String, Value>) -> Caller,
+    caller: fn(&Value) -> Caller,
     /// Whether a payload is meant to be of this form.
     matches: fn(&Map<String, Value>) -> bool,
     /// Reads it.
     read: fn(&Node<'_>) -> Result<Asked, Broken>,
 }
 
-/// Every form. The first one that matches is taken, so what is told by the least stands last.
-const FORMS: [Form; 14] = [
+/// Every form that is an object. The first one that matches is taken, so the least specific stand last.
+const FORMS: [Form; 16] = [
     s3::NOTIFICATION,
     s3::TEST,
     event_bridge::OBJECT,
     event_bridge::SCHEDULE,
     sns::RECORDS,
     sqs::MESSAGES,
+    batch_operations::TASKS,
+    dead_letter::DEAD_LETTER,
     http::REST,
     http::HTTP,
     http::LOAD_BALANCER,
@@ -288,7 +316,7 @@ const FORMS: [Form; 14] = [
 ];
 
 fn known_forms() -> String {
-    FORMS.iter().map(|form| format!("\n  {}: {}", form.name, form.example)).collect()
+    FORMS.iter().chain([&pipe::BATCH]).map(|form| format!("\n  {}: {}", form.name, form.example)).collect()
 }
 
 /// Reads an event from its bytes.
@@ -307,13 +335,22 @@ pub fn parse(payload: &[u8]) -> Result<Event, EventError> {
 /// # Errors
 /// [`EventError::Unknown`] or [`EventError::Broken`].
 pub fn read(payload: &Value) -> Result<Event, EventError> {
-    let members = payload.as_object().ok_or(EventError::Unknown)?;
-    let form = FORMS.iter().find(|form| (form.matches)(members)).ok_or(EventError::Unknown)?;
-    let caller = (form.caller)(members);
-    let asked = (form.read)(&Node::new(payload, "")).map_err(|broken| EventError::Broken {
-        form: form.name,
-        caller,
-        broken,
-    })?;
-    Ok(Event { caller, asked })
+    let form = form_of(payload).ok_or(EventError::Unknown)?;
+    let caller = (form.caller)(payload);
+    match (form.read)(&Node::new(payload, "")) {
+        Ok(asked) => Ok(Event { caller, asked }),
+        Err(broken) => Err(EventError::Broken { form: form.name, caller, broken }),
+    }
+}
+
+/// The form that a payload is meant to be of.
+fn form_of(payload: &Value) -> Option<&'static Form> {
+    match payload {
+        Value::Object(members) => FORMS.iter().find(|form| (form.matches)(members)),
+        Value::Array(records) => {
+            let first = records.first().and_then(Value::as_object);
+            Some(&pipe::BATCH).filter(|form| first.is_some_and(form.matches))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
 }

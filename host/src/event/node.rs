@@ -21,6 +21,11 @@ impl<'a> Node<'a> {
         Self { value: Some(value), path: path.into() }
     }
 
+    /// The value; none where it is missing.
+    pub(super) fn value(&self) -> Option<&'a Value> {
+        self.value
+    }
+
     /// Where it stands.
     pub(super) fn path(&self) -> &str {
         &self.path

@@ -36,6 +36,8 @@ pub struct ObjectReference {
     pub sequencer: Option<String>,
     /// The dataset, where the caller names it. Not checked: [`crate::dataset::DatasetName`] is.
     pub dataset: Option<String>,
+    /// Whether a notification names it, which reports what has happened. Any other caller asks for what it names.
+    pub notified: bool,
 }
 
 impl ObjectReference {
@@ -51,6 +53,7 @@ impl ObjectReference {
             row_groups: None,
             sequencer: None,
             dataset: None,
+            notified: false,
         }
     }
 }
@@ -64,7 +67,11 @@ impl fmt::Display for ObjectReference {
 /// The name of a bucket: letters, digits, `.`, `-` and `_`, which the names of old buckets and the aliases of access
 /// points keep to as well. Whether S3 has such a bucket is S3's to say.
 pub(super) fn bucket(node: &Node<'_>) -> Result<String, Broken> {
-    let name = node.text()?;
+    bucket_name(node, node.text()?)
+}
+
+/// As [`bucket`], where the value of the node has more than the name.
+pub(super) fn bucket_name(node: &Node<'_>, name: &str) -> Result<String, Broken> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     let valid = BUCKET_NAME_BYTES.contains(&name.len()) && name.bytes().all(allowed);
     if valid { Ok(name.to_owned()) } else { Err(node.broken(Problem::Bucket(shorten(name)))) }

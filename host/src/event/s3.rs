@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::node::Node;
-use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Problem, Target, object};
+use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Problem, object};
 
 /// The notification of one or more changes. Keys are URL-encoded, a space as `+`.
 pub(super) const NOTIFICATION: Form = Form {
@@ -51,7 +51,7 @@ pub(super) fn notification(payload: &Node<'_>) -> Result<Load, Broken> {
         // Older forms of the event have the name with the prefix.
         let name = record.member("eventName").text()?;
         if name.strip_prefix("s3:").unwrap_or(name).starts_with("ObjectCreated:") {
-            load.targets.push(Target::Object(created(&record.member("s3").object()?)?));
+            load.add(Load::notified(created(&record.member("s3").object()?)?));
         } else {
             load.skipped += 1;
         }
@@ -63,16 +63,20 @@ pub(super) fn notification(payload: &Node<'_>) -> Result<Load, Broken> {
 fn created(s3: &Node<'_>) -> Result<ObjectReference, Broken> {
     let bucket = s3.member("bucket").object()?;
     let object = s3.member("object").object()?;
-    let encoded = object.member("key");
-    let key = decode(encoded.text()?).map_err(|problem| encoded.broken(problem))?;
     let bucket = object::bucket(&bucket.member("name"))?;
     Ok(ObjectReference {
         version_id: object::token(&object.member("versionId"))?,
         etag: object::entity_tag(&object.member("eTag"))?,
         size: object.member("size").optional_unsigned()?,
         sequencer: object::token(&object.member("sequencer"))?,
-        ..ObjectReference::new(bucket, object::key(&encoded, &key)?)
+        ..ObjectReference::new(bucket, encoded_key(&object.member("key"))?)
     })
+}
+
+/// A key that is URL-encoded.
+pub(super) fn encoded_key(node: &Node<'_>) -> Result<String, Broken> {
+    let key = decode(node.text()?).map_err(|problem| node.broken(problem))?;
+    object::key(node, &key)
 }
 
 /// Undoes URL encoding. A `%` that starts no escape is refused: it would name another object than S3 meant.

@@ -1,6 +1,6 @@
 //! Messages of SQS: what S3, EventBridge, SNS or a program has put into a queue.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::node::Node;
 use super::{Asked, Broken, Caller, Form, Item, Load, Problem, message, sns};
@@ -12,7 +12,7 @@ pub(super) const MESSAGES: Form = Form {
     caller: |_| Caller::Queue,
     matches: |payload| {
         let first = payload.get("Records").and_then(|records| records.get(0));
-        first.is_some_and(|record| record.get("eventSource").and_then(Value::as_str) == Some(SOURCE))
+        first.and_then(Value::as_object).is_some_and(is_message)
     },
     read: |payload| {
         let messages = payload.member("Records").elements()?.map(|record| item(&record.object()?));
@@ -22,8 +22,13 @@ pub(super) const MESSAGES: Form = Form {
 
 const SOURCE: &str = "aws:sqs";
 
+/// Whether this is a message of a batch.
+pub(super) fn is_message(record: &Map<String, Value>) -> bool {
+    record.get("eventSource").and_then(Value::as_str) == Some(SOURCE)
+}
+
 /// A message. Fails where it cannot be named in the answer.
-fn item(record: &Node<'_>) -> Result<Item, Broken> {
+pub(super) fn item(record: &Node<'_>) -> Result<Item, Broken> {
     let source = record.member("eventSource");
     if source.text()? != SOURCE {
         return Err(source.broken(Problem::Source { expected: SOURCE }));

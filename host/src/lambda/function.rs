@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::loading::Loading;
+use super::loading::{Loading, NotAllowed};
 use super::{concurrency, log, summary};
-use crate::config::{Config, ConfigError};
-use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Summarize, Target};
+use crate::config::{Config, ConfigError, SourceBuckets};
+use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target};
 use crate::metrics::Metrics;
 use crate::pipeline::{Deadline, LoadError, Loader, sink_failure_kind};
 use crate::report::{
@@ -35,8 +36,13 @@ pub struct Function {
     loader: Loader,
     sink: Sink,
     metrics: Metrics,
+    allowed: Option<SourceBuckets>,
+    margin: Duration,
     concurrency: usize,
 }
+
+/// How long API Gateway waits: an HTTP API 30 seconds, and a REST API 29 unless its quota was raised. The shorter holds.
+const API_GATEWAY: Duration = Duration::from_secs(29);
 
 impl Function {
     /// Sets everything up, without a request to anybody.
@@ -50,6 +56,8 @@ impl Function {
             loader: Loader::new(config)?,
             sink,
             metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
+            allowed: config.source_buckets.clone(),
+            margin: config.deadline_margin,
             concurrency: concurrency::choose(config.object_concurrency),
         })
     }
@@ -60,11 +68,19 @@ impl Function {
     ///
     /// When something failed and the caller is to learn of it by a failed invocation.
     pub async fn handle(&self, payload: &Value, deadline: Option<Deadline>) -> Answer {
-        let (caller, report) = match event::read(payload) {
-            Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(caller, deep, deadline).await,
-            Ok(Event { caller, asked: Asked::Summarize(asked) }) => return summarized(caller, &asked, deadline).await,
+        let event = event::read(payload);
+        let deadline = match &event {
+            Ok(Event { caller: Caller::ApiGateway, .. }) => Some(self.before_the_gateway_gives_up(payload, deadline)),
+            Ok(_) | Err(_) => deadline,
+        };
+        let (caller, report) = match event {
+            Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(&caller, deep, deadline).await,
+            Ok(Event { caller, asked: Asked::Summarize(asked) }) => {
+                return self.summarized(&caller, &asked, deadline).await;
+            }
             Ok(Event { caller, asked: Asked::Load(Load { targets, skipped }) }) => {
-                (caller, Report { skipped, ..self.load(&targets, deadline).await.0 })
+                let (report, _) = self.load(&targets, deadline).await;
+                (caller, Report { skipped: skipped + report.skipped, ..report })
             }
             Ok(Event { caller, asked: Asked::Each(items) }) => (caller, self.load_each(items, deadline).await),
             Err(error) => (error.caller(), Report::failed(Failure::new(kind(&error), &error))),
@@ -74,12 +90,20 @@ impl Function {
             Sink::Lines(_) => 0,
         };
         self.metrics.send(&report, openings, deadline.map(|deadline| deadline.metrics_end())).await;
-        let answer = answer(caller, &report);
+        let answer = answer(&caller, &report);
         log::event(&report, &answer);
         answer
     }
 
-    async fn health(&self, caller: Caller, deep: bool, deadline: Option<Deadline>) -> Answer {
+    /// The function's deadline, or that of API Gateway where it is earlier: who waits gets what is done by then, and what is
+    /// left. The time of the request counts, since a function that starts with it has used up some of it.
+    fn before_the_gateway_gives_up(&self, payload: &Value, deadline: Option<Deadline>) -> Deadline {
+        let end = Instant::now() + API_GATEWAY.saturating_sub(age(&payload["requestContext"], SystemTime::now()));
+        let gateway = Deadline::ahead_of(end, self.margin.min(API_GATEWAY / 3));
+        deadline.map_or(gateway, |deadline| deadline.within(end, API_GATEWAY, self.margin))
+    }
+
+    async fn health(&self, caller: &Caller, deep: bool, deadline: Option<Deadline>) -> Answer {
         let depth = if deep { Depth::Write } else { Depth::Shallow };
         let check = HealthCheck::run(&self.sink, depth, deadline.map(|deadline| deadline.end)).await;
         let failure = check.problem.as_ref().map(|error| Failure::new(sink_failure_kind(error), error));
@@ -102,7 +126,7 @@ impl Function {
         if let Err(error) = self.sink.reach(deadline.map(|deadline| deadline.end)).await {
             return (Report::failed(Failure::new(sink_failure_kind(&error), &error)), vec![0..0; targets.len()]);
         }
-        let loading = Loading::new(&self.loader, &self.sink, deadline, self.concurrency);
+        let loading = Loading::new(&self.loader, &self.sink, deadline, self.concurrency).of(self.allowed.as_ref());
         let mut objects: Vec<ObjectReport> = Vec::with_capacity(targets.len());
         let mut places: HashMap<&Target, Range<usize>> = HashMap::new();
         let mut ranges = Vec::with_capacity(targets.len());
@@ -111,7 +135,7 @@ impl Function {
             objects.extend(reports);
             ranges.push(places.entry(target).or_insert(start..objects.len()).clone());
         }
-        (Report { objects, ..Report::default() }, ranges)
+        (Report { objects, skipped: loading.skipped(), ..Report::default() }, ranges)
     }
 
     /// Loads what each item names, as far as it can be read.
@@ -136,26 +160,40 @@ impl Function {
             objects: objects[targets].iter().cloned().flatten().collect(),
             ..item
         });
-        Report { items: items.collect(), skipped, ..report }
+        Report { items: items.collect(), skipped: skipped + report.skipped, ..report }
+    }
+
+    /// Sums up the report of a backfill.
+    async fn summarized(&self, caller: &Caller, asked: &Summarize, deadline: Option<Deadline>) -> Answer {
+        let allowed = [&asked.manifest, &asked.plan]
+            .into_iter()
+            .try_for_each(|key| NotAllowed::check(self.allowed.as_ref(), &asked.bucket, key));
+        let failure = match allowed {
+            Err(error) => Failure::new(FailureKind::NotAllowed, &error),
+            Ok(()) => match summary::summarize(asked, deadline).await {
+                Ok(summary) => return answer_summary(caller, &json!(summary)),
+                Err(error) => Failure::new(FailureKind::Source, &error),
+            },
+        };
+        let report = Report::failed(failure);
+        let answer = answer(caller, &report);
+        log::event(&report, &answer);
+        answer
     }
 }
 
-/// Sums up the report of a backfill.
-async fn summarized(caller: Caller, asked: &Summarize, deadline: Option<Deadline>) -> Answer {
-    match summary::summarize(asked, deadline).await {
-        Ok(summary) => answer_summary(caller, &json!(summary)),
-        Err(error) => {
-            let report = Report::failed(Failure::new(FailureKind::Source, &error));
-            let answer = answer(caller, &report);
-            log::event(&report, &answer);
-            answer
-        }
-    }
+/// How long ago a request came, by what its context says; nothing where that cannot be, as for a request that was written down.
+fn age(context: &Value, now: SystemTime) -> Duration {
+    let came = context["timeEpoch"].as_u64().or_else(|| context["requestTimeEpoch"].as_u64());
+    let came = came.and_then(|came| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(came)));
+    let age = came.and_then(|came| now.duration_since(came).ok());
+    age.filter(|age| *age < API_GATEWAY).unwrap_or_default()
 }
 
 fn kind(error: &EventError) -> FailureKind {
     match error {
         EventError::TooLarge { .. } => FailureKind::TooLarge,
+        EventError::Broken { broken, .. } if matches!(broken.problem, Problem::Method(_)) => FailureKind::Method,
         EventError::NotJson(_) | EventError::Unknown | EventError::Broken { .. } => FailureKind::BadEvent,
     }
 }

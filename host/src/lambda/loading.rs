@@ -2,7 +2,7 @@
 //! the other.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::log;
 use crate::aws;
+use crate::config::SourceBuckets;
 use crate::event::{self, ObjectReference, Prefix, Target};
 use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location};
 use crate::report::{Failure, FailureKind, ObjectReport, Remaining};
@@ -28,8 +29,26 @@ enum PrefixError {
     #[error(transparent)]
     List(#[from] SourceError),
     /// There are none.
-    #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]
+    #[error("no Parquet files in `{0}`\nhint: names end in `.parquet` or have no ending, and hidden ones are skipped")]
     NothingFound(Prefix),
+}
+
+/// An event names what the settings do not allow it to name.
+#[derive(Debug, thiserror::Error)]
+#[error("`{named}` is not in `SOURCE_BUCKETS`, which allows `{allowed}`")]
+pub(super) struct NotAllowed {
+    named: String,
+    allowed: SourceBuckets,
+}
+
+impl NotAllowed {
+    /// Looks at what an event names: a key, or what keys begin with.
+    pub(super) fn check(allowed: Option<&SourceBuckets>, bucket: &str, key: &str) -> Result<(), Self> {
+        match allowed.filter(|allowed| !allowed.allow(bucket, key)) {
+            None => Ok(()),
+            Some(allowed) => Err(Self { named: format!("s3://{bucket}/{key}"), allowed: allowed.clone() }),
+        }
+    }
 }
 
 impl PrefixError {
@@ -48,8 +67,11 @@ impl PrefixError {
 pub(super) struct Loading<'a> {
     loader: &'a Loader,
     sink: &'a Sink,
+    allowed: Option<&'a SourceBuckets>,
     deadline: Option<Deadline>,
     concurrency: usize,
+    /// Objects that a notification names and that are gone.
+    skipped: AtomicU64,
     /// One for each object that may be loaded at a time.
     permits: Semaphore,
     /// How many objects below prefixes may still be begun.
@@ -72,7 +94,17 @@ impl<'a> Loading<'a> {
     /// At most `concurrency` objects at a time.
     pub(super) fn new(loader: &'a Loader, sink: &'a Sink, deadline: Option<Deadline>, concurrency: usize) -> Self {
         let (permits, listed) = (Semaphore::new(concurrency), AtomicUsize::new(MAXIMUM_LISTED));
-        Self { loader, sink, deadline, concurrency, permits, listed }
+        Self { loader, sink, allowed: None, deadline, concurrency, skipped: AtomicU64::new(0), permits, listed }
+    }
+
+    /// Only of these.
+    pub(super) fn of(self, allowed: Option<&'a SourceBuckets>) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// How many objects were skipped so far: a notification names them, and they are gone.
+    pub(super) fn skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
     }
 
     /// Loads everything. Returns what became of each target, in their order; an empty list for one that comes a second time.
@@ -106,6 +138,13 @@ impl<'a> Loading<'a> {
         let mut last_loaded = None;
         for place in places {
             let Target::Object(object) = &targets[*place] else { continue };
+            if let Err(error) = NotAllowed::check(self.allowed, &object.bucket, &object.key) {
+                let failure = Failure::new(FailureKind::NotAllowed, &error);
+                tracing::error!(%object, error_type = failure.error_type().name(), "{failure}");
+                let failed = ObjectReport { failure: Some(failure), ..ObjectReport::of(object) };
+                outcomes.push((*place, vec![(Remaining::whole(object), failed)]));
+                continue;
+            }
             let outcome = self.object(object).await;
             if !outcome.1.has_failed() && outcome.1.remaining.is_none() {
                 last_loaded = Some(object);
@@ -156,6 +195,9 @@ impl<'a> Loading<'a> {
     async fn prefix(&self, prefix: &Prefix) -> Outcome {
         let client = aws::s3().await;
         let (mut outcome, mut after) = (Outcome::new(), prefix.start_after.clone());
+        if let Err(error) = NotAllowed::check(self.allowed, &prefix.bucket, &prefix.prefix) {
+            return vec![failed(prefix, Failure::new(FailureKind::NotAllowed, &error))];
+        }
         let rest = loop {
             if self.is_over() {
                 break Ok(Some(after));
@@ -164,7 +206,9 @@ impl<'a> Loading<'a> {
                 Ok(page) => page,
                 Err(error) => break Err(PrefixError::from(error)),
             };
-            let keys = page.keys.into_iter().filter(|key| event::is_data_file(key, &prefix.prefix)).collect();
+            let data =
+                page.objects.into_iter().filter(|found| event::is_listed(&found.key, &prefix.prefix, found.size));
+            let keys = data.map(|found| found.key).collect();
             if let Some(rest) = self.page(prefix, keys, after, &mut outcome).await {
                 break Ok(Some(rest));
             }

@@ -24,7 +24,7 @@ use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
 use crate::aws;
-use crate::event::{Summarize, is_data_file};
+use crate::event::{Summarize, is_listed};
 use crate::pipeline::Deadline;
 
 /// How long a summary may take where the caller sets no deadline.
@@ -145,7 +145,8 @@ impl Batch {
     /// Whether an item is one of a listing that is no data, which is not loaded.
     fn skips(&self, item: &Value) -> bool {
         let prefix = self.batch_input.get("prefix").and_then(Value::as_str).unwrap_or_default();
-        item.get("Key").and_then(Value::as_str).is_some_and(|key| !is_data_file(key, prefix))
+        let size = item.get("Size").and_then(Value::as_u64);
+        item.get("Key").and_then(Value::as_str).is_some_and(|key| !is_listed(key, prefix, size))
     }
 }
 

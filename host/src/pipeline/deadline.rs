@@ -23,6 +23,13 @@ impl Deadline {
         Self { stop, end: stop + margin * share / whole }
     }
 
+    /// The earlier of this deadline and that of a caller who waits until `end` and no longer. `margin` is shortened to a
+    /// third of what the caller gives, so that there is time to load.
+    pub fn within(self, end: Instant, given: Duration, margin: Duration) -> Self {
+        let caller = Self::ahead_of(end, margin.min(given / 3));
+        if caller.stop < self.stop { caller } else { self }
+    }
+
     /// From then on rejected rows are not waited for either: of the time that is left after [`Self::end`], a quarter remains
     /// for metrics and the answer.
     pub fn rejects_end(&self) -> Instant {

@@ -174,7 +174,7 @@ fn registry(error: &RegistryError) -> FailureKind {
 
 fn source(error: &SourceError) -> FailureKind {
     match error {
-        SourceError::NotFound { .. } => FailureKind::NotFound,
+        SourceError::NotFound { .. } | SourceError::NoBucket { .. } => FailureKind::NotFound,
         SourceError::Forbidden { .. } => FailureKind::Forbidden,
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
         SourceError::Selection { .. } => FailureKind::BadEvent,

@@ -25,8 +25,9 @@ pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
         if key.ends_with(EXTENSION) {
             return Ok(vec![place(key.to_owned())]);
         }
-        let keys = source::list(&aws::s3().await, bucket, key).await.map_err(|error| unlisted(uri, error))?;
-        return Ok(keys.into_iter().filter(|key| key.ends_with(EXTENSION)).map(place).collect());
+        let objects = source::list(&aws::s3().await, bucket, key).await.map_err(|error| unlisted(uri, error))?;
+        let keys = objects.into_iter().map(|object| object.key).filter(|key| key.ends_with(EXTENSION));
+        return Ok(keys.map(place).collect());
     }
     let Some(RejectsUri::Directory(path)) = RejectsUri::parse(uri) else {
         return Err(RejectsError::NotFound { place: uri.to_owned() });

@@ -54,6 +54,10 @@ impl fmt::Display for ErrorType {
 pub enum FailureKind {
     /// The event cannot be read.
     BadEvent,
+    /// The method of a request is none by which objects are loaded.
+    Method,
+    /// The event names what the settings do not allow it to name.
+    NotAllowed,
     /// The bucket, the object or the version does not exist.
     NotFound,
     /// The key names no dataset, or one that has no converter.
@@ -84,8 +88,10 @@ pub enum FailureKind {
 
 impl FailureKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::BadEvent,
+        Self::Method,
+        Self::NotAllowed,
         Self::NotFound,
         Self::UnknownDataset,
         Self::TooLarge,
@@ -115,6 +121,8 @@ impl FailureKind {
     fn mapped(self) -> (ErrorType, u16) {
         match self {
             Self::BadEvent => (ErrorType::UnexpectedError, 400),
+            Self::Method => (ErrorType::UnexpectedError, 405),
+            Self::NotAllowed => (ErrorType::UnexpectedError, 403),
             Self::NotFound => (ErrorType::UnexpectedError, 404),
             Self::UnknownDataset => (ErrorType::DataConversionError, 404),
             Self::TooLarge => (ErrorType::DataConversionError, 413),

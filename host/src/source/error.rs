@@ -10,10 +10,16 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// There is no such bucket, key, version or file.
+    /// There is no such key, version or file, or no such bucket where S3 does not say which.
     #[error("`{object}` does not exist")]
     NotFound {
         /// The object, as `s3://bucket/key` or as a path.
+        object: String,
+    },
+    /// There is no such bucket.
+    #[error("the bucket of `{object}` does not exist")]
+    NoBucket {
+        /// The object.
         object: String,
     },
     /// The credentials do not allow reading it.
@@ -75,6 +81,7 @@ impl SourceError {
         match self {
             Self::Decode { row, .. } => Some(*row),
             Self::NotFound { .. }
+            | Self::NoBucket { .. }
             | Self::Forbidden { .. }
             | Self::Replaced { .. }
             | Self::Read { .. }

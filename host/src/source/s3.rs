@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use bytes::Bytes;
 
@@ -141,6 +141,7 @@ impl S3Object {
     fn failed(&self, error: SdkError<GetObjectError>) -> SourceError {
         let object = self.name();
         match aws::status(&error) {
+            Some(404) if error.code() == Some("NoSuchBucket") => SourceError::NoBucket { object },
             Some(404) => SourceError::NotFound { object },
             Some(401 | 403) => SourceError::Forbidden { object, cause: aws::words(error) },
             Some(412) => SourceError::Replaced { object },
@@ -149,11 +150,20 @@ impl S3Object {
     }
 }
 
+/// An object that was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+}
+
 /// Some of the objects below a prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Their keys, in S3's order, without the placeholders of folders.
-    pub keys: Vec<String>,
+    /// In S3's order.
+    pub objects: Vec<Listed>,
     /// The key after which the next page begins; none where this is the last.
     pub next: Option<String>,
 }
@@ -178,26 +188,44 @@ pub async fn list_page(
             _ => SourceError::Read { object, cause: aws::words(error) },
         }
     })?;
-    let keys = page.contents().iter().filter_map(|entry| entry.key());
-    Ok(Page {
-        next: keys.clone().next_back().filter(|_| page.is_truncated() == Some(true)).map(str::to_owned),
-        keys: keys.filter(|key| !key.ends_with('/')).map(str::to_owned).collect(),
-    })
+    let size = |bytes: i64| u64::try_from(bytes).ok();
+    let objects = page
+        .contents()
+        .iter()
+        .filter_map(|entry| Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size) }));
+    let objects: Vec<Listed> = objects.collect();
+    let last = objects.last().filter(|_| page.is_truncated() == Some(true));
+    Ok(Page { next: last.map(|last| last.key.clone()), objects })
 }
 
-/// All keys that begin with `prefix`, as [`list_page`] gives them.
+/// All objects whose keys begin with `prefix`, as [`list_page`] gives them.
 ///
 /// # Errors
 ///
 /// As [`list_page`].
-pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<String>, SourceError> {
+pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Listed>, SourceError> {
     let mut page = list_page(client, bucket, prefix, None).await?;
-    let mut keys = page.keys;
+    let mut objects = page.objects;
     while let Some(last) = page.next {
         page = list_page(client, bucket, prefix, Some(&last)).await?;
-        keys.append(&mut page.keys);
+        objects.append(&mut page.objects);
     }
-    Ok(keys)
+    Ok(objects)
+}
+
+/// Whether there is an object of this very key. What may not be looked at counts as none.
+///
+/// # Errors
+///
+/// When S3 does not say.
+pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, SourceError> {
+    match client.head_object().bucket(bucket).key(key).send().await {
+        Ok(_) => Ok(true),
+        Err(error) => match aws::status(&error) {
+            Some(401 | 403 | 404 | 405) => Ok(false),
+            _ => Err(SourceError::Read { object: format!("s3://{bucket}/{key}"), cause: aws::words(error) }),
+        },
+    }
 }
 
 /// The version of an object that is the current one; none where the object is deleted, or its bucket keeps no versions.

@@ -17,8 +17,13 @@ fn told<'a>(keys: &[&'a str]) -> Vec<Told<'a>> {
 }
 
 /// Who asks in such a way reads the report, or sees the invocation fail.
-pub(super) const WHOLE: [Form; 3] =
-    [("s3", |keys| forms::s3(&told(keys))), ("sns", |keys| forms::sns(&forms::s3(&told(keys)))), ("list", forms::list)];
+pub(super) const WHOLE: [Form; 5] = [
+    ("s3", |keys| forms::s3(&told(keys))),
+    ("sns", |keys| forms::sns(&forms::s3(&told(keys)))),
+    ("list", forms::list),
+    ("dead-letter", |keys| forms::dead_letter(&forms::s3(&told(keys)))),
+    ("pipe", |keys| forms::pipe(&json!(keys.iter().map(|key| forms::direct(key)).collect::<Vec<_>>()))),
+];
 
 /// Such events tell of one object.
 pub(super) const SINGLE: [Single; 3] = [
@@ -28,13 +33,14 @@ pub(super) const SINGLE: [Single; 3] = [
 ];
 
 /// What a message in a queue may be.
-pub(super) const MESSAGES: [Single; 6] = [
+pub(super) const MESSAGES: [Single; 7] = [
     ("s3-in-sqs", |key| forms::s3(&[Told::new(key)])),
     ("event-bridge-in-sqs", |key| forms::event_bridge(&Told::new(key))),
     ("s3-in-sns-in-sqs", |key| forms::envelope(&forms::s3(&[Told::new(key)]))),
     ("event-bridge-in-sns-in-sqs", |key| forms::envelope(&forms::event_bridge(&Told::new(key)))),
     ("direct-in-sqs", forms::direct),
     ("list-in-sqs", |key| forms::list(&[key])),
+    ("dead-letter-in-sqs", |key| forms::dead_letter(&forms::s3(&[Told::new(key)]))),
 ];
 
 pub(super) const MAPS: [Form; 2] =

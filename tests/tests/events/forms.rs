@@ -99,6 +99,36 @@ pub(crate) fn sqs(bodies: &[Value]) -> Value {
     json!({ "Records": bodies.iter().enumerate().map(record).collect::<Vec<_>>() })
 }
 
+/// What a pipe of EventBridge sends of a queue, and what one sends whose transformer takes out the messages.
+pub(crate) fn pipe(records: &Value) -> Value {
+    records.get("Records").unwrap_or(records).clone()
+}
+
+/// The invocation of a job of S3 Batch Operations.
+pub(crate) fn batch_operations(keys: &[&str]) -> Value {
+    let task = |(number, key): (usize, &&str)| {
+        json!({
+            "taskId": format!("task-{number}"), "s3Key": key.replace('=', "%3D"), "s3VersionId": null,
+            "s3BucketName": BUCKET,
+        })
+    };
+    json!({
+        "invocationSchemaVersion": "2.0", "invocationId": "YXNk", "job": { "id": "f3cc4f60" },
+        "tasks": keys.iter().enumerate().map(task).collect::<Vec<_>>(),
+    })
+}
+
+/// What Lambda keeps of an event that it gave up.
+pub(crate) fn dead_letter(event: &Value) -> Value {
+    json!({
+        "version": "1.0", "timestamp": "2024-01-01T00:00:00.000Z",
+        "requestContext": { "requestId": "r", "condition": "RetriesExhausted", "approximateInvokeCount": 3 },
+        "requestPayload": event,
+        "responseContext": { "statusCode": 200, "functionError": "Unhandled" },
+        "responsePayload": { "errorType": "InfluxDBConnectionError", "errorMessage": "down" },
+    })
+}
+
 /// One object, as programs ask for it.
 pub(crate) fn direct(key: &str) -> Value {
     json!({ "bucket": BUCKET, "key": key })
@@ -148,6 +178,11 @@ impl Way {
         self.request("GET", "/health", deep.then_some("true"), "")
     }
 
+    /// A request by another method.
+    pub(crate) fn by(self, method: &str, body: &Value) -> Value {
+        self.request(method, "/load", None, &body.to_string())
+    }
+
     fn request(self, method: &str, path: &str, deep: Option<&str>, body: &str) -> Value {
         let query = deep.map(|deep| json!({ "deep": deep }));
         match self {
@@ -157,11 +192,15 @@ impl Way {
                 "body": body, "isBase64Encoded": false,
             }),
             Self::HttpApi | Self::FunctionUrl => {
+                let domain = if self == Self::HttpApi { "execute-api" } else { "lambda-url" };
+                let domain = format!("abcdef.{domain}.us-east-1.example.com");
                 let path = if self == Self::HttpApi { format!("/prod{path}") } else { path.to_owned() };
                 json!({
                     "version": "2.0", "routeKey": "$default", "rawPath": path, "headers": {},
                     "queryStringParameters": query,
-                    "requestContext": { "http": { "method": method, "path": path }, "stage": "prod" },
+                    "requestContext": {
+                        "http": { "method": method, "path": path }, "stage": "prod", "domainName": domain,
+                    },
                     "body": body, "isBase64Encoded": false,
                 })
             }

@@ -7,6 +7,7 @@ mod concurrency;
 mod emulator;
 mod forms;
 mod health;
+mod incoming;
 mod invocation;
 mod time;
 mod versions;

@@ -15,7 +15,7 @@ use super::{BUCKET, DATABASE, Site, key, rows};
 const DELAY: Duration = Duration::from_millis(150);
 
 /// The server, behind something that takes one request at a time, and its time for writes.
-fn slow(influxdb: &InfluxDb2) -> Responder {
+pub(super) fn slow(influxdb: &InfluxDb2) -> Responder {
     let port = influxdb.port();
     let turn = Mutex::new(());
     Responder::start(move |received| {

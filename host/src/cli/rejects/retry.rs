@@ -201,6 +201,7 @@ fn location(source: &Source) -> Location {
             size: None,
             if_match: etag,
             row_groups: None,
+            notified: false,
             sequencer: None,
             dataset: None,
         }),

@@ -121,6 +121,10 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       s3://ons-energy-data/dataset=generation/2024-03-01.parquet
     api-gateway-rest-health: ApiGateway, health, deep: false
     api-gateway-rest-health-deep: ApiGateway, health, deep: true
+    dead-letter: Asynchronous
+      s3://ons-energy-data/dataset=generation/year=2024/month=03/day=01/part-00000.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+    dead-letter-event-bridge: Asynchronous
+      s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
     direct: Direct
       s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet
     distributed-map-broken-items: Map
@@ -165,11 +169,11 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
       skipped 1
     event-bridge-schedule: Asynchronous, health, deep: false
     event-bridge-scheduler: Asynchronous, health, deep: false
-    function-url: ApiGateway
+    function-url: FunctionUrl
       s3://ons-energy-data/dataset=generation/2024-03-01.parquet
-    function-url-action: ApiGateway, health, deep: false
-    function-url-health-deep: ApiGateway, health, deep: true
-    function-url-list: ApiGateway
+    function-url-action: FunctionUrl, health, deep: false
+    function-url-health-deep: FunctionUrl, health, deep: true
+    function-url-list: FunctionUrl
       s3://ons-energy-data/generation/a.parquet
       s3://ons-energy-data/consumption/ everything below after=nothing
     health: Direct, health, deep: false
@@ -182,8 +186,28 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
     load-balancer-health-deep-multi-value: LoadBalancer { multi_value_headers: true }, health, deep: true
     load-balancer-multi-value: LoadBalancer { multi_value_headers: true }
       s3://ons-energy-data/dataset=generation/2024-03-01.parquet
+    pipe-sqs: Queue
+     059f36b4-87a3-44ab-83d2-661975830a7d
+      s3://ons-energy-data/dataset=generation/2024-03-01.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+      s3://ons-energy-data/dataset=generation/2024-03-02.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+     2e1424d4-f796-459a-8184-9c92662be6da
+      s3://ons-energy-data/dataset=generation/São Paulo.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+    pipe-transformed: Asynchronous
+      s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+      s3://ons-energy-data/dataset=generation/year=2024/load + losses 100%.parquet
+    s3-batch-operations-1: BatchOperations { schema: "1.0", invocation: "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo" }
+     dGFza2lkZ29lc2hlcmUK
+      s3://ons-energy-data/dataset=generation/a b.parquet version=1
+    s3-batch-operations-2: BatchOperations { schema: "2.0", invocation: "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo" }
+     dGFza2lkZ29lc2hlcmUK
+      s3://ons-energy-data/landing/2024-03-01.parquet dataset=generation
+     dGFza2lkZ29lc2hlcmUL
+      broken: `tasks[1].s3Key` is not URL-encoded: the `%` at byte 8 is not followed by two hexadecimal digits
     s3-encoded-key: Asynchronous
       s3://ons-energy-data/dataset=consumption/region=São Paulo/load + losses 100%.parquet etag=d41d8cd98f00b204e9800998ecf8427e size=1840312 sequencer=0055AED6DCD90281E5
+    s3-hidden: Asynchronous
+      skipped 6
+      s3://ons-energy-data/dataset=generation/20240301_000000_00000_abcde etag=d41d8cd98f00b204e9800998ecf8427e size=9 sequencer=0055AED6DCD90281E5
     s3-least: Asynchronous
       s3://ons-energy-data/generation/2024-03-01.parquet
     s3-many-records: Asynchronous
@@ -290,7 +314,9 @@ fn a_broken_event_is_told_with_the_place() {
     api-gateway-http-body-not-base64: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not base64, although `isBase64Encoded` is `true`: Invalid symbol 125, offset 76.
     api-gateway-http-body-not-json: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not JSON: expected value at line 1 column 1
     api-gateway-http-body-without-key: ApiGateway: the event is a broken API Gateway HTTP request: `body.key` is missing
+    api-gateway-rest-get: ApiGateway: the event is a broken API Gateway REST request: `httpMethod` is `GET`; objects are loaded by `POST`, and `GET …/health` is a health check
     api-gateway-rest-without-body: ApiGateway: the event is a broken API Gateway REST request: `body` is missing
+    dead-letter-unknown: Asynchronous: the event is a broken dead letter of the function: `requestPayload` is no event of a known form
     direct-bucket-is-a-url: Direct: the event is a broken direct invocation: `bucket` is no bucket's name: `s3://ons-energy-data`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
     direct-dataset-is-a-list: Direct: the event is a broken direct invocation: `dataset` is a list; expected a text
     direct-key-empty: Direct: the event is a broken direct invocation: `key` is empty
@@ -302,18 +328,22 @@ fn a_broken_event_is_told_with_the_place() {
     event-bridge-bucket-is-a-text: Asynchronous: the event is a broken S3 event of EventBridge: `detail.bucket` is a text; expected an object
     event-bridge-key-empty: Asynchronous: the event is a broken S3 event of EventBridge: `detail.object.key` is empty
     event-bridge-without-detail: Asynchronous: the event is a broken S3 event of EventBridge: `detail` is missing
-    function-url-get-without-body: ApiGateway: the event is a broken API Gateway HTTP request: `body` is missing
-    function-url-health-deep-is-yes: ApiGateway: the event is a broken API Gateway HTTP request: `queryStringParameters.deep` is neither `true` nor `false`
+    function-url-get: FunctionUrl: the event is a broken API Gateway HTTP request: `requestContext.http.method` is `GET`; objects are loaded by `POST`, and `GET …/health` is a health check
+    function-url-health-deep-is-yes: FunctionUrl: the event is a broken API Gateway HTTP request: `queryStringParameters.deep` is neither `true` nor `false`
+    function-url-put: FunctionUrl: the event is a broken API Gateway HTTP request: `requestContext.http.method` is `PUT`; objects are loaded by `POST`, and `GET …/health` is a health check
     list-element-is-a-text: Direct: the event is a broken direct invocation for a list: `objects[0]` is a text; expected an object
     list-is-an-object: Direct: the event is a broken direct invocation for a list: `objects` is an object; expected a list
     list-second-element-without-key: Direct: the event is a broken direct invocation for a list: `objects[1].key` is missing
     load-balancer-body-not-base64: LoadBalancer { multi_value_headers: false }: the event is a broken load balancer request: `body` is not base64, although `isBase64Encoded` is `true`: Invalid symbol 125, offset 76.
+    load-balancer-delete: LoadBalancer { multi_value_headers: false }: the event is a broken load balancer request: `httpMethod` is `DELETE`; objects are loaded by `POST`, and `GET …/health` is a health check
     load-balancer-multi-value-body-empty: LoadBalancer { multi_value_headers: true }: the event is a broken load balancer request: `body` is not JSON: EOF while parsing a value at line 1 column 0
     map-bucket-is-a-url: Map: the event is a broken Distributed Map batch: `BatchInput.bucket` is no bucket's name: `s3://ons-energy-data`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
     map-items-not-a-list: Map: the event is a broken Distributed Map batch: `Items` is an object; expected a list
+    pipe-without-message-id: Queue: the event is a broken EventBridge Pipes batch: `[0].messageId` is empty
     prefix-is-a-number: Direct: the event is a broken direct invocation for a prefix: `prefix` is a number; expected a text
     prefix-too-long: Direct: the event is a broken direct invocation for a prefix: `prefix` is too long: 1025 bytes; at most 1024 are allowed
     prefix-without-bucket: Direct: the event is a broken direct invocation for a prefix: `bucket` is missing
+    s3-batch-operations-without-invocation: BatchOperations { schema: "2.0", invocation: "" }: the event is a broken S3 Batch Operations job: `invocationId` is missing
     s3-bucket-with-slash: Asynchronous: the event is a broken S3 notification: `Records[0].s3.bucket.name` is no bucket's name: `ons/../other\u{7}`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
     s3-is-a-list: Asynchronous: the event is a broken S3 notification: `Records[0].s3` is a list; expected an object
     s3-key-empty: Asynchronous: the event is a broken S3 notification: `Records[0].s3.object.key` is empty
@@ -350,6 +380,8 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       schedule of EventBridge: {"source": "aws.events", "detail-type": "Scheduled Event", …}, which is a health check
       SNS notification: {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"Records\": …}", …}}]}
       SQS batch: {"Records": [{"eventSource": "aws:sqs", "messageId": "…", "body": "{\"Records\": …}", …}]}
+      S3 Batch Operations job: {"invocationSchemaVersion": "2.0", "invocationId": "…", "job": {…}, "tasks": [{"taskId": "…", "s3Key": "…", …}]}
+      dead letter of the function: {"requestContext": {"condition": "RetriesExhausted", …}, "requestPayload": {…}}
       API Gateway REST request: {"httpMethod": "POST", "requestContext": {…}, "body": "{\"bucket\": …, \"key\": …}"}
       API Gateway HTTP request: {"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
       load balancer request: {"httpMethod": "POST", "requestContext": {"elb": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
@@ -358,6 +390,7 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       direct invocation for a list: {"objects": [{"bucket": "…", "key": "…"}, …]}
       direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset"
       direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]
+      EventBridge Pipes batch: [{"eventSource": "aws:sqs", "messageId": "…", "body": "{\"Records\": …}", …}, …]
     "#);
 }
 

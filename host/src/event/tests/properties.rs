@@ -4,11 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{notification, objects, payloads, story};
-use crate::event::{Asked, Item, Load, ObjectReference, Prefix, Target, read};
+use crate::event::{Asked, Item, Load, ObjectReference, Prefix, Target, data_file, read};
 
 proptest! {
     #[test]
     fn any_key_survives_the_encoding_of_a_notification(key in "\\PC{1,256}") {
+        prop_assume!(!data_file::is_hidden_object(&key, "", None));
         // As S3 encodes: a space as `+`, and everything but a few characters as escapes of UTF-8.
         let encoded: String = key.bytes().map(|byte| match byte {
             b' ' => "+".to_owned(),

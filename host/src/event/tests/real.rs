@@ -5,6 +5,7 @@ use aws_lambda_events::event::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRe
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::lambda_function_urls::LambdaFunctionUrlRequest;
 use aws_lambda_events::event::s3::S3Event;
+use aws_lambda_events::event::s3::batch_job::S3BatchJobEvent;
 use aws_lambda_events::event::sns::SnsEvent;
 use aws_lambda_events::event::sqs::SqsEvent;
 use serde::de::DeserializeOwned;
@@ -19,7 +20,8 @@ fn is_a<T: DeserializeOwned>(payload: &[u8]) -> Option<serde_json::Error> {
 /// How AWS's types read the events of a service, by the beginning of a fixture's name.
 type Reads = fn(&[u8]) -> Option<serde_json::Error>;
 
-const SERVICES: [(&str, Reads); 8] = [
+const SERVICES: [(&str, Reads); 9] = [
+    ("s3-batch-operations", is_a::<S3BatchJobEvent>),
     ("s3-", is_a::<S3Event>),
     ("sns-", is_a::<SnsEvent>),
     ("sqs-", is_a::<SqsEvent>),
@@ -31,11 +33,13 @@ const SERVICES: [(&str, Reads); 8] = [
 ];
 
 /// Fixtures that are of no service's own form, or that AWS's types do not know.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 13] = [
     "api-gateway-http-v1",
+    "dead-letter",
     "direct",
     "distributed-map",
     "health",
+    "pipe",
     "s3-least",
     "s3-test-event",
     "sqs-broken-messages",

@@ -10,7 +10,7 @@ const CONTENT_TYPE: &str = "application/json";
 ///
 /// API Gateway takes the same from functions behind REST APIs and HTTP APIs, and so do function URLs. A load balancer wants
 /// the status in words as well, and takes headers only in the form in which it sends them.
-pub(super) fn response(caller: Caller, status: u16, body: &Value) -> Value {
+pub(super) fn response(caller: &Caller, status: u16, body: &Value) -> Value {
     let mut response = json!({
         "statusCode": status,
         "headers": { "content-type": CONTENT_TYPE },
@@ -19,7 +19,7 @@ pub(super) fn response(caller: Caller, status: u16, body: &Value) -> Value {
     });
     if let Caller::LoadBalancer { multi_value_headers } = caller {
         response["statusDescription"] = json!(format!("{status} {}", reason(status)));
-        if multi_value_headers {
+        if *multi_value_headers {
             response["headers"] = Value::Null;
             response["multiValueHeaders"] = json!({ "content-type": [CONTENT_TYPE] });
         }
@@ -35,6 +35,8 @@ fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         400 => "Bad Request",
+        403 => "Forbidden",
+        405 => "Method Not Allowed",
         404 => "Not Found",
         413 => "Content Too Large",
         422 => "Unprocessable Content",

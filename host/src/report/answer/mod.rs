@@ -2,6 +2,7 @@
 
 mod http;
 mod size;
+mod tasks;
 
 use serde_json::{Value, json};
 
@@ -33,14 +34,16 @@ pub struct InvocationError {
 ///   InfluxDB is away needs the type of the error. Items that are rejected are told as such.
 /// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted,
 ///   also those of which every row is refused: they would be refused again.
-/// - [`Caller::ApiGateway`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
+/// - [`Caller::BatchOperations`]: a result for each task. What is worth another try, or is left in part, is a temporary failure,
+///   which S3 tries again; what would fail in the same way is a permanent one.
+/// - [`Caller::ApiGateway`], [`Caller::FunctionUrl`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
 ///   JSON body.
 /// - [`Caller::Asynchronous`]: as for [`Caller::Direct`], but nobody reads the report: what is left is a failure, too, and
 ///   what is rejected is none, since Lambda would try it again.
 ///
 /// # Errors
 /// [`InvocationError`] with the type of the first failure, and a message that names every object that failed.
-pub fn answer(caller: Caller, report: &Report) -> Answer {
+pub fn answer(caller: &Caller, report: &Report) -> Answer {
     let failed = report.first_failure().map(Failure::kind);
     let worth_trying = failed.filter(|kind| *kind != FailureKind::Rejected);
     match caller {
@@ -59,7 +62,11 @@ pub fn answer(caller: Caller, report: &Report) -> Answer {
             let undone = report.undone_items().map(|item| json!({ "itemIdentifier": item.id }));
             Ok(json!({ "batchItemFailures": undone.collect::<Vec<_>>() }))
         }
-        Caller::ApiGateway | Caller::LoadBalancer { .. } => {
+        Caller::BatchOperations { schema, invocation } if !report.items.is_empty() => {
+            Ok(tasks::answer(schema, invocation, report))
+        }
+        Caller::BatchOperations { .. } => succeed_unless(failed, report),
+        Caller::ApiGateway | Caller::FunctionUrl | Caller::LoadBalancer { .. } => {
             Ok(http::response(caller, failed.map_or(200, FailureKind::status), &size::bounded(report)))
         }
     }
@@ -70,18 +77,18 @@ pub fn answer(caller: Caller, report: &Report) -> Answer {
 ///
 /// # Errors
 /// As [`answer`].
-pub fn answer_health(caller: Caller, facts: &Value, failure: Option<&Failure>) -> Answer {
+pub fn answer_health(caller: &Caller, facts: &Value, failure: Option<&Failure>) -> Answer {
     let status = if failure.is_some() { "unhealthy" } else { "healthy" };
     let mut body = json!({ "status": status, "influxdb": facts });
     if let Some(failure) = failure {
         body["failure"] = json!(failure);
     }
     match (caller, failure) {
-        (Caller::ApiGateway | Caller::LoadBalancer { .. }, failure) => {
+        (caller, failure) if is_http(caller) => {
             Ok(http::response(caller, if failure.is_some() { 503 } else { 200 }, &body))
         }
-        (Caller::Direct | Caller::Map | Caller::Queue | Caller::Asynchronous, None) => Ok(body),
-        (Caller::Direct | Caller::Map | Caller::Queue | Caller::Asynchronous, Some(failure)) => {
+        (_, None) => Ok(body),
+        (_, Some(failure)) => {
             Err(InvocationError { error_type: failure.error_type(), error_message: failure.to_string() })
         }
     }
@@ -91,11 +98,16 @@ pub fn answer_health(caller: Caller, facts: &Value, failure: Option<&Failure>) -
 ///
 /// # Errors
 /// Never; what keeps a report from being summed up is answered by [`answer`].
-pub fn answer_summary(caller: Caller, summary: &Value) -> Answer {
-    Ok(match caller {
-        Caller::ApiGateway | Caller::LoadBalancer { .. } => http::response(caller, 200, summary),
-        Caller::Direct | Caller::Map | Caller::Queue | Caller::Asynchronous => summary.clone(),
-    })
+pub fn answer_summary(caller: &Caller, summary: &Value) -> Answer {
+    Ok(if is_http(caller) { http::response(caller, 200, summary) } else { summary.clone() })
+}
+
+/// Whether a caller wants a status and a body.
+fn is_http(caller: &Caller) -> bool {
+    match caller {
+        Caller::ApiGateway | Caller::FunctionUrl | Caller::LoadBalancer { .. } => true,
+        Caller::Direct | Caller::Map | Caller::Queue | Caller::Asynchronous | Caller::BatchOperations { .. } => false,
+    }
 }
 
 fn succeed_unless(failed: Option<FailureKind>, report: &Report) -> Answer {

@@ -12,12 +12,14 @@ use crate::report::{
     answer_health,
 };
 
-const CALLERS: [Caller; 7] = [
+const CALLERS: [Caller; 9] = [
     Caller::Direct,
     Caller::Asynchronous,
     Caller::Map,
     Caller::Queue,
+    Caller::BatchOperations { schema: String::new(), invocation: String::new() },
     Caller::ApiGateway,
+    Caller::FunctionUrl,
     Caller::LoadBalancer { multi_value_headers: false },
     Caller::LoadBalancer { multi_value_headers: true },
 ];
@@ -84,10 +86,10 @@ fn short(mut json: Value) -> Value {
 /// What every caller is answered. Those that have no items are told of objects alone.
 fn answers(report: &Report) -> String {
     let tell = |caller: &Caller| {
-        let has_items = matches!(caller, Caller::Map | Caller::Queue);
+        let has_items = matches!(caller, Caller::Map | Caller::Queue | Caller::BatchOperations { .. });
         let items = if has_items { report.items.clone() } else { Vec::new() };
         let report = Report { items, ..report.clone() };
-        match answer(*caller, &report) {
+        match answer(caller, &report) {
             Ok(mut payload) => {
                 if let Some(Value::String(body)) = payload.get("body") {
                     assert_eq!(*body, json!(report).to_string());
@@ -108,7 +110,9 @@ fn a_success_is_answered() {
     Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
     Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"succeeded"}
     Queue: {"batchItemFailures":[]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
     "#);
@@ -121,7 +125,9 @@ fn a_failure_in_part_is_answered() {
     Asynchronous fails: DataConversionError: `s3://energy/b`: DataConversionError: it is no Parquet file
     Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":0,"rejected":0,"rows":0,"status":"failed","written":0},{"failure":{"error_type":"UnexpectedError","kind":"bad_event","message":"`body` is not JSON"},"item":"broken-0","status":"failed"}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"DataConversionError","kind":"conversion","message":"it is no Parquet file"},"object":"s3://energy/b"}],"skipped":0,"status":"failed"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"},{"itemIdentifier":"broken-0"}]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"PermanentFailure","resultString":"DataConversionError: it is no Parquet file","taskId":"item-1"},{"resultCode":"PermanentFailure","resultString":"UnexpectedError: `body` is not JSON","taskId":"broken-0"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":400,"statusDescription":"400 Bad Request"}
     "#);
@@ -135,7 +141,9 @@ fn a_failure_as_a_whole_is_answered() {
     Map fails: DataConversionError: `s3://energy/a`: DataConversionError: it is no Parquet file
     `broken-0`: UnexpectedError: `body` is not JSON
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-0"},{"itemIdentifier":"broken-0"}]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"PermanentFailure","resultString":"DataConversionError: it is no Parquet file","taskId":"item-0"},{"resultCode":"PermanentFailure","resultString":"UnexpectedError: `body` is not JSON","taskId":"broken-0"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400,"statusDescription":"400 Bad Request"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":400,"statusDescription":"400 Bad Request"}
     "#);
@@ -148,14 +156,16 @@ fn a_rejected_object_is_a_failure_to_those_who_wait_and_is_not_tried_again() {
     Asynchronous: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
     Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":0,"rejected":2,"rows":2,"status":"rejected","written":0}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":{"error_type":"InfluxDBWriteError","kind":"rejected","message":"no row is written"},"object":"s3://energy/b","row_groups":[0,1]}],"skipped":0,"status":"rejected"}
     Queue: {"batchItemFailures":[]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"PermanentFailure","resultString":"InfluxDBWriteError: no row is written","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":422,"statusDescription":"422 Unprocessable Content"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":422,"statusDescription":"422 Unprocessable Content"}
     "#);
     let all = items(vec![refused("a"), refused("b")], 0);
-    assert_eq!(answer(Caller::Direct, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
+    assert_eq!(answer(&Caller::Direct, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
     // A batch is told which of its items are rejected, even if all of them are: nothing is to be retried.
-    assert_eq!(answer(Caller::Map, &all).unwrap()["items"][1]["status"], "rejected");
+    assert_eq!(answer(&Caller::Map, &all).unwrap()["items"][1]["status"], "rejected");
 }
 
 #[test]
@@ -163,7 +173,7 @@ fn of_a_rejected_object_and_one_that_failed_the_failure_is_told_and_tried_again(
     let report = items(vec![refused("a"), bad("b"), stopped("c")], 0);
     assert_eq!(report.status(), Status::Failed);
     for caller in [Caller::Direct, Caller::Asynchronous] {
-        let error = answer(caller, &report).unwrap_err();
+        let error = answer(&caller, &report).unwrap_err();
         assert_eq!(error.error_type, ErrorType::DataConversionError, "{caller:?}");
         for line in
             ["`s3://energy/a`: InfluxDBWriteError", "`s3://energy/b`: DataConversionError", "`s3://energy/c`: the time"]
@@ -171,17 +181,17 @@ fn of_a_rejected_object_and_one_that_failed_the_failure_is_told_and_tried_again(
             assert!(error.error_message.contains(line), "{caller:?}: {error}");
         }
     }
-    assert_eq!(answer(Caller::ApiGateway, &report).unwrap()["statusCode"], 400);
+    assert_eq!(answer(&Caller::ApiGateway, &report).unwrap()["statusCode"], 400);
     let undone = json!({ "batchItemFailures": [{ "itemIdentifier": "item-1" }, { "itemIdentifier": "item-2" }] });
-    assert_eq!(answer(Caller::Queue, &report).unwrap(), undone);
+    assert_eq!(answer(&Caller::Queue, &report).unwrap(), undone);
     // Of what is left nobody but the notification's invocation can tell.
     let report = items(vec![refused("a"), stopped("b")], 0);
     assert_eq!(report.status(), Status::Rejected);
-    assert_eq!(answer(Caller::Asynchronous, &report).unwrap_err().error_type, ErrorType::UnexpectedError);
+    assert_eq!(answer(&Caller::Asynchronous, &report).unwrap_err().error_type, ErrorType::UnexpectedError);
     // One message that names both.
     let mut report = items(vec![refused("a"), stopped("b")], 0);
     report.items = vec![ItemReport { id: "m".to_owned(), objects: vec![0, 1], ..ItemReport::default() }];
-    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    insta::assert_snapshot!(answer(&Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
     assert_eq!(report.status_of(&report.items[0]), Status::Rejected);
 }
 
@@ -194,7 +204,9 @@ fn what_could_not_be_begun_is_answered() {
     Asynchronous fails: InfluxDBConnectionError: InfluxDB is not reached
     Map fails: InfluxDBConnectionError: InfluxDB is not reached
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-0"},{"itemIdentifier":"item-1"}]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"TemporaryFailure","resultString":"InfluxDBConnectionError: InfluxDB is not reached","taskId":"item-0"},{"resultCode":"TemporaryFailure","resultString":"InfluxDBConnectionError: InfluxDB is not reached","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503,"statusDescription":"503 Service Unavailable"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":503,"statusDescription":"503 Service Unavailable"}
     "#);
@@ -207,7 +219,9 @@ fn what_was_stopped_ahead_of_the_deadline_is_answered() {
     Asynchronous fails: UnexpectedError: `s3://energy/b`: the time was over; row groups [3, 7] are left
     Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"}]}
+    BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"TemporaryFailure","resultString":"the deadline passed before all of the object was loaded","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    FunctionUrl: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
     LoadBalancer { multi_value_headers: false }: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
     LoadBalancer { multi_value_headers: true }: {"body":"the report","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
     "#);
@@ -216,7 +230,7 @@ fn what_was_stopped_ahead_of_the_deadline_is_answered() {
 #[test]
 fn a_health_check_is_answered() {
     let health = |failure: Option<&Failure>| -> String {
-        let tell = |caller: &Caller| match answer_health(*caller, &json!({ "engine": "2.x" }), failure) {
+        let tell = |caller: &Caller| match answer_health(caller, &json!({ "engine": "2.x" }), failure) {
             Ok(payload) => format!("{caller:?}: {payload}\n"),
             Err(error) => format!("{caller:?} fails: {}: {error}\n", error.error_type),
         };
@@ -227,7 +241,9 @@ fn a_health_check_is_answered() {
     Asynchronous: {"influxdb":{"engine":"2.x"},"status":"healthy"}
     Map: {"influxdb":{"engine":"2.x"},"status":"healthy"}
     Queue: {"influxdb":{"engine":"2.x"},"status":"healthy"}
+    BatchOperations { schema: "", invocation: "" }: {"influxdb":{"engine":"2.x"},"status":"healthy"}
     ApiGateway: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
+    FunctionUrl: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
     LoadBalancer { multi_value_headers: false }: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200,"statusDescription":"200 OK"}
     LoadBalancer { multi_value_headers: true }: {"body":"{\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"healthy\"}","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":200,"statusDescription":"200 OK"}
     "#);
@@ -236,7 +252,9 @@ fn a_health_check_is_answered() {
     Asynchronous fails: InfluxDBConnectionError: the token is refused
     Map fails: InfluxDBConnectionError: the token is refused
     Queue fails: InfluxDBConnectionError: the token is refused
+    BatchOperations { schema: "", invocation: "" } fails: InfluxDBConnectionError: the token is refused
     ApiGateway: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
+    FunctionUrl: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503}
     LoadBalancer { multi_value_headers: false }: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":503,"statusDescription":"503 Service Unavailable"}
     LoadBalancer { multi_value_headers: true }: {"body":"{\"failure\":{\"error_type\":\"InfluxDBConnectionError\",\"kind\":\"refused\",\"message\":\"the token is refused\"},\"influxdb\":{\"engine\":\"2.x\"},\"status\":\"unhealthy\"}","isBase64Encoded":false,"multiValueHeaders":{"content-type":["application/json"]},"statusCode":503,"statusDescription":"503 Service Unavailable"}
     "#);
@@ -245,7 +263,7 @@ fn a_health_check_is_answered() {
 #[test]
 fn an_event_without_a_message_that_can_be_named_fails_as_a_whole() {
     let report = Report::failed(failure(FailureKind::BadEvent, "`Records[0].messageId` is missing"));
-    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap_err(), @"`Records[0].messageId` is missing");
+    insta::assert_snapshot!(answer(&Caller::Queue, &report).unwrap_err(), @"`Records[0].messageId` is missing");
 }
 
 #[test]
@@ -253,8 +271,8 @@ fn an_item_without_anything_to_load_is_skipped_and_no_failure() {
     let mut report = items(vec![good("a")], 0);
     report.items.push(ItemReport { id: "Items[1]".to_owned(), ..ItemReport::default() });
     report.skipped = 1;
-    insta::assert_snapshot!(answer(Caller::Map, &report).unwrap()["items"], @r#"[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"item":"Items[1]","status":"skipped"}]"#);
-    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[]}"#);
+    insta::assert_snapshot!(answer(&Caller::Map, &report).unwrap()["items"], @r#"[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"item":"Items[1]","status":"skipped"}]"#);
+    insta::assert_snapshot!(answer(&Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[]}"#);
 }
 
 #[test]
@@ -264,7 +282,7 @@ fn messages_behind_one_of_their_group_come_again_with_it() {
         item.group = Some(group.to_owned());
     }
     insta::assert_snapshot!(
-        answer(Caller::Queue, &report).unwrap(),
+        answer(&Caller::Queue, &report).unwrap(),
         @r#"{"batchItemFailures":[{"itemIdentifier":"item-1"},{"itemIdentifier":"item-3"},{"itemIdentifier":"item-4"}]}"#
     );
 }
@@ -273,7 +291,7 @@ fn messages_behind_one_of_their_group_come_again_with_it() {
 fn an_item_that_names_several_objects_fails_with_one_of_them() {
     let mut report = items(vec![good("a"), bad("b")], 0);
     report.items = vec![ItemReport { id: "m".to_owned(), objects: vec![0, 1], ..ItemReport::default() }];
-    insta::assert_snapshot!(answer(Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
+    insta::assert_snapshot!(answer(&Caller::Queue, &report).unwrap(), @r#"{"batchItemFailures":[{"itemIdentifier":"m"}]}"#);
 }
 
 #[test]
@@ -286,7 +304,7 @@ fn what_is_left_is_an_event() {
     };
     let rest = Remaining::rest(&prefix, Some("generation/b.parquet".to_owned()));
     let rest = ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(&prefix) };
-    let answer = answer(Caller::Direct, &report(vec![good("a"), stopped("b"), rest])).unwrap();
+    let answer = answer(&Caller::Direct, &report(vec![good("a"), stopped("b"), rest])).unwrap();
     insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
     let Asked::Load(load) = event::read(&answer["remaining"]).unwrap().asked else { panic!("no load") };
     let expected = [
@@ -308,24 +326,24 @@ fn an_answer_is_no_larger_than_step_functions_takes() {
     };
     // Rejected rows go first.
     let detailed = |key: String| ObjectReport { rejections: loaded().rejections, ..good(&key) };
-    let answered = answer(Caller::Direct, &many(250, &detailed)).unwrap();
+    let answered = answer(&Caller::Direct, &many(250, &detailed)).unwrap();
     assert!(bytes(&answered) < 256 * 1024, "{} bytes", bytes(&answered));
     assert_eq!((&answered["objects"][0]["rejections"], answered.get("omitted")), (&json!([]), None));
     // Then what is loaded, and at last what does not fit; the totals still count everything.
     let mut report = many(2000, &|key| good(&key));
     report.objects.push(stopped("left"));
-    let answered = answer(Caller::Direct, &report).unwrap();
+    let answered = answer(&Caller::Direct, &report).unwrap();
     assert!(bytes(&answered) < 256 * 1024, "{} bytes", bytes(&answered));
     assert_eq!((&answered["omitted"], &answered["totals"]["rows"]), (&json!(2000), &json!(4002)));
     assert_eq!(answered["objects"][0]["object"], "s3://energy/left");
-    let answered = answer(Caller::ApiGateway, &many(2000, &|key| bad(&key))).unwrap();
+    let answered = answer(&Caller::ApiGateway, &many(2000, &|key| bad(&key))).unwrap();
     assert!(bytes(&answered) < 1_000_000, "{} bytes", bytes(&answered));
 }
 
 #[test]
 fn answers_to_services_are_what_these_take() {
     let report = items(vec![good("a"), bad("b")], 0);
-    let answered = |caller| answer(caller, &report).unwrap();
+    let answered = |caller: Caller| answer(&caller, &report).unwrap();
     let queue: SqsBatchResponse = serde_json::from_value(answered(Caller::Queue)).unwrap();
     assert_eq!(queue.batch_item_failures[0].item_identifier, "item-1");
     let rest: ApiGatewayProxyResponse = serde_json::from_value(answered(Caller::ApiGateway)).unwrap();

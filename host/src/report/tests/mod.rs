@@ -64,7 +64,7 @@ fn report(objects: Vec<ObjectReport>) -> Report {
 #[test]
 fn a_success_is_told_as_json_to_who_invoked_directly_and_to_nobody() {
     let report = report(vec![loaded()]);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&answer(Caller::Direct, &report).unwrap()).unwrap(), @r#"
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer(&Caller::Direct, &report).unwrap()).unwrap(), @r#"
     {
       "objects": [
         {
@@ -144,17 +144,17 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_nobody() {
       }
     }
     "#);
-    assert_eq!(answer(Caller::Asynchronous, &report), answer(Caller::Direct, &report));
+    assert_eq!(answer(&Caller::Asynchronous, &report), answer(&Caller::Direct, &report));
 }
 
 #[test]
 fn rejected_rows_alone_are_no_failure() {
-    assert_eq!(answer(Caller::Direct, &report(vec![loaded()])).unwrap()["status"], "succeeded");
+    assert_eq!(answer(&Caller::Direct, &report(vec![loaded()])).unwrap()["status"], "succeeded");
 }
 
 #[test]
 fn an_event_without_objects_is_a_success() {
-    let answer = answer(Caller::Asynchronous, &Report { skipped: 1, ..Report::default() }).unwrap();
+    let answer = answer(&Caller::Asynchronous, &Report { skipped: 1, ..Report::default() }).unwrap();
     assert_eq!(
         (&answer["status"], &answer["skipped"], &answer["objects"]),
         (&json!("succeeded"), &json!(1), &json!([]))
@@ -168,27 +168,27 @@ fn a_failed_object_fails_the_invocation_with_the_first_type_and_every_object() {
         failed("s3://b/two", FailureKind::Connection, "InfluxDB does not answer\nhint: look at the security group"),
         failed("s3://b/three", FailureKind::Conversion, "the column `value` is missing"),
     ]);
-    let error = answer(Caller::Direct, &report).unwrap_err();
+    let error = answer(&Caller::Direct, &report).unwrap_err();
     assert_eq!(error.error_type, ErrorType::InfluxDBConnectionError);
     insta::assert_snapshot!(error, @"
     `s3://b/two`: InfluxDBConnectionError: InfluxDB does not answer
     hint: look at the security group
     `s3://b/three`: DataConversionError: the column `value` is missing
     ");
-    assert_eq!(answer(Caller::Asynchronous, &report), Err(error));
+    assert_eq!(answer(&Caller::Asynchronous, &report), Err(error));
 }
 
 #[test]
 fn a_message_that_would_have_no_end_counts_the_rest() {
     let objects = (0..1000).map(|number| failed(&format!("s3://b/{number}"), FailureKind::Write, &"x".repeat(5000)));
-    let message = answer(Caller::Direct, &report(objects.collect())).unwrap_err().error_message;
+    let message = answer(&Caller::Direct, &report(objects.collect())).unwrap_err().error_message;
     assert!(message.len() < 17 * 1024, "{} bytes", message.len());
     assert!(message.ends_with("\nand 997 more"), "{}", &message[message.len() - 40..]);
 }
 
 #[test]
 fn a_request_is_answered_with_a_status_headers_and_the_report() {
-    let mut answer = answer(Caller::ApiGateway, &report(vec![loaded()])).unwrap();
+    let mut answer = answer(&Caller::ApiGateway, &report(vec![loaded()])).unwrap();
     let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
     assert_eq!(body, json!(report(vec![loaded()])));
     answer["body"] = json!("…");
@@ -198,7 +198,7 @@ fn a_request_is_answered_with_a_status_headers_and_the_report() {
 #[test]
 fn a_request_that_fails_is_answered_not_failed() {
     for kind in FailureKind::ALL {
-        let answer = answer(Caller::ApiGateway, &report(vec![failed("s3://b/k", kind, "no")])).unwrap();
+        let answer = answer(&Caller::ApiGateway, &report(vec![failed("s3://b/k", kind, "no")])).unwrap();
         assert_eq!(answer["statusCode"], kind.status());
     }
 }
@@ -207,7 +207,7 @@ fn a_request_that_fails_is_answered_not_failed() {
 fn a_bad_event_is_answered_as_its_caller_wants_it() {
     let answered = |payload: Value| {
         let error = event::read(&payload).unwrap_err();
-        answer(error.caller(), &Report::failed(Failure::new(FailureKind::BadEvent, &error)))
+        answer(&error.caller(), &Report::failed(Failure::new(FailureKind::BadEvent, &error)))
     };
     insta::assert_snapshot!(
         answered(json!({"requestContext": {"http": {}}, "body": "{\"bucket\": \"ons-energy-data\"}"})).unwrap(),
@@ -225,6 +225,8 @@ fn every_kind_of_failure_has_an_error_type_and_a_status() {
         .collect();
     insta::assert_snapshot!(table.join("\n"), @r#"
     "bad_event" UnexpectedError 400
+    "method" UnexpectedError 405
+    "not_allowed" UnexpectedError 403
     "not_found" UnexpectedError 404
     "unknown_dataset" DataConversionError 404
     "too_large" DataConversionError 413
