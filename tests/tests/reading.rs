@@ -135,7 +135,7 @@ fn invoked(event: &serde_json::Value, settings: Settings) -> (serde_json::Value,
 
 #[test]
 fn an_s3_that_falls_silent_does_not_hold_an_invocation_beyond_its_deadline() {
-    let (moto, influxdb) = (Moto::start(), InfluxDb2::start());
+    let (moto, influxdb) = (Moto::start(), InfluxDb2::start(DATABASE));
     moto.create_bucket(BUCKET);
     // In the middle of an object, which is much larger than what is read ahead.
     moto.put_object(BUCKET, "dataset=consumption/large.parquet", written(&consumption(1_200, 40_000), 20));
