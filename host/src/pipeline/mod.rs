@@ -9,9 +9,12 @@ mod ahead;
 mod convert;
 mod deadline;
 mod error;
+mod lanes;
 mod nothing_written;
+mod order;
 mod reject;
 mod row_groups;
+mod split_rows;
 mod write;
 
 use std::num::NonZero;
@@ -42,6 +45,7 @@ use convert::Conversion;
 use nothing_written::NothingWritten;
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
+use split_rows::SplitRows;
 use write::Writing;
 
 /// Where an object is.
@@ -334,7 +338,7 @@ impl Loader {
                 converter,
                 memory: self.options.memory,
                 rows_per_batch: self.options.rows_per_batch,
-                chunks: self.options.chunks,
+                lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows),
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
@@ -406,7 +410,7 @@ impl Loader {
             concurrency: self.options.concurrency,
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,
-            group_ends: row_groups::ends(&conversion.object),
+            split_rows: SplitRows::default(),
             progress,
             report,
             row_groups,

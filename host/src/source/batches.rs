@@ -191,6 +191,7 @@ impl Batches {
             let part = &mut self.parts[self.current];
             let next = part.next_number();
             self.pool.begin_batch(self.fitting);
+            let row_group = u32::try_from(part.group).unwrap_or(u32::MAX);
             match reader.next() {
                 Some(Ok(batch)) => {
                     let Some(rows) = part.take(batch.num_rows()) else {
@@ -199,7 +200,7 @@ impl Batches {
                     };
                     let columns = normalize(&self.columns.wanted, self.object.columns(), &batch)
                         .map_err(|cause| self.undecodable(next, Arc::new(cause)))?;
-                    return Ok(Some(Batch { rows, columns }));
+                    return Ok(Some(Batch { row_group, rows, columns }));
                 }
                 Some(Err(_)) if self.pool.overflowed() => {
                     self.fitting = (self.fitting / FEWER).max(1);
