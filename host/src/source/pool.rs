@@ -1,7 +1,7 @@
 //! What pages and batches may take of an object's memory.
 //!
 //! ```text
-//! OBJECT_MEMORY_MIB   1/2   pages and dictionaries of the columns, compressed and not
+//! OBJECT_MEMORY_MIB   3/4   pages and dictionaries of the columns, compressed and not; slices take a quarter at most
 //!                     3/8   bytes fetched from S3 and not decoded
 //!                     1/16  batches between decoder and converters
 //!                     1/32  a batch
@@ -33,7 +33,12 @@ impl Memory {
 
     /// What the decoder may hold of pages and dictionaries.
     pub(super) fn pages(self) -> usize {
-        self.0 / 2
+        self.0 / 4 * 3
+    }
+
+    /// What slices of pages may hold, those of all columns together.
+    pub(super) fn slices(self) -> usize {
+        self.0 / 8
     }
 
     /// What is fetched ahead of the decoder, or has been fetched and not been decoded.
@@ -194,7 +199,7 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_refused_and_named_and_what_is_given_back_has_room_again() {
-        let pool = Pool::new(Memory::mebibytes(6));
+        let pool = Pool::new(Memory::mebibytes(4));
         let mut first = pool.hold(2 * MIB, || "one".to_owned()).unwrap();
         assert!(pool.hold(2 * MIB, || "two".to_owned()).is_err());
         assert_eq!(pool.refused(), Some(TooLarge { what: "two".to_owned(), bytes: 2 * MIB as u64 }));

@@ -74,7 +74,7 @@ impl<R: ChunkReader + 'static> RowGroups for Group<R> {
     fn column_chunks(&self, column: usize) -> Result<Box<dyn PageIterator>> {
         let chunk = self.row_group().column(column);
         let (start, length) = chunk.byte_range();
-        let share = self.pool.memory().pages() / (4 * self.columns.max(1));
+        let share = self.pool.memory().slices() / self.columns.max(1);
         let pages = Pages {
             bytes: Arc::clone(&self.bytes),
             rest: start..start.saturating_add(length),
@@ -91,6 +91,7 @@ impl<R: ChunkReader + 'static> RowGroups for Group<R> {
             ready: None,
             held: None,
             dictionary_held: None,
+            dictionary_bytes: 0,
             given: (0, 0),
         };
         Ok(Box::new(Only(Some(Box::new(pages)))))
@@ -142,6 +143,8 @@ struct Pages<R> {
     /// For the page that the decoder has.
     held: Option<Held>,
     dictionary_held: Option<Held>,
+    /// What the decoder's dictionary takes.
+    dictionary_bytes: usize,
     /// The texts that were given last, in bytes, and for which batch.
     given: (u64, usize),
 }
@@ -205,14 +208,21 @@ impl<R: ChunkReader + 'static> Pages<R> {
         }
         let Some(header) = self.header.take() else { return Ok(false) };
         let body = self.body(&header);
+        // What the decoder has made of a dictionary it holds alone.
+        if let (None, Some(held)) = (&self.dictionary, &mut self.dictionary_held) {
+            held.shrink(self.dictionary_bytes);
+        }
         match header.kind {
             Kind::Dictionary { values, encoding, is_sorted } => {
-                let bytes = self.whole(&header, body, "the dictionary", true)?;
+                // What stays here is held once, with where its texts begin; else the decoder copies what it is given.
+                let copy = if self.is_kept_by_length(&header) { values.saturating_mul(4) } else { header.uncompressed };
+                let bytes = self.whole(&header, body, "the dictionary", Some(copy))?;
                 if self.keeps(&bytes, values)? {
                     let texts = Texts::new(bytes, values).map_err(|error| self.damaged(&error))?;
                     self.dictionary = Some(Arc::new(texts));
                 } else {
                     let values = u32::try_from(values)?;
+                    self.dictionary_bytes = bytes.len();
                     self.ready = Some(Page::DictionaryPage { buf: bytes, num_values: values, encoding, is_sorted });
                 }
             }
@@ -224,10 +234,18 @@ impl<R: ChunkReader + 'static> Pages<R> {
         Ok(true)
     }
 
+    /// Whether columns like this one may be given in slices: those of structs and lists never are.
+    fn is_flat(&self) -> bool {
+        self.column.max_rep_level() == 0 && self.column.max_def_level() <= 1
+    }
+
+    fn is_kept_by_length(&self, header: &PageHeader) -> bool {
+        self.is_text() && self.is_flat() && header.uncompressed > self.share
+    }
+
     /// Whether a dictionary stays here.
     fn keeps(&self, bytes: &Bytes, values: usize) -> Result<bool> {
-        // Texts of structs and lists are never given in slices.
-        if !self.is_text() || self.column.max_rep_level() > 0 || self.column.max_def_level() > 1 {
+        if !self.is_text() || !self.is_flat() {
             return Ok(false);
         }
         if bytes.len() > self.share {
@@ -237,18 +255,23 @@ impl<R: ChunkReader + 'static> Pages<R> {
         Ok(longest.saturating_mul(self.rows) > MOST_REPEATED * self.pool.memory().batch())
     }
 
-    /// A page, uncompressed, with what it takes set aside.
-    fn whole(&mut self, header: &PageHeader, body: Range<u64>, what: &str, is_dictionary: bool) -> Result<Bytes> {
-        let unpacked = header.uncompressed.max(header.compressed);
-        let packed = if self.compression == Compression::UNCOMPRESSED { 0 } else { header.compressed };
-        // The decoder makes arrays of dictionaries, beside what they are made of.
-        let held = if is_dictionary { unpacked.saturating_mul(2) } else { unpacked };
-        if is_dictionary {
-            self.dictionary_held = None
-        } else {
-            self.held = None
-        }
+    /// A page, uncompressed, with what it takes set aside; of a dictionary with what is made of it besides.
+    fn whole(&mut self, header: &PageHeader, body: Range<u64>, what: &str, dictionary: Option<usize>) -> Result<Bytes> {
+        let held = header.uncompressed.saturating_add(dictionary.unwrap_or(0));
+        *self.place(dictionary) = None;
+        // Where it is long, it is not held compressed besides.
+        let is_long = header.compressed > self.share && !matches!(header.kind, Kind::DataV2 { .. });
+        let streamed = unpack::held(self.compression).filter(|holds| is_long && *holds > 0);
+        let packed = streamed.unwrap_or(header.compressed);
         let mut set_aside = self.pool.hold(held.saturating_add(packed), || self.named(what))?;
+        if streamed.is_some() {
+            let blocks = slices::Blocks::new(Arc::clone(&self.bytes), body, header.crc);
+            let bytes = whole::unpack_stream(self.compression, blocks, header.uncompressed);
+            let bytes = bytes.map_err(|error| self.damaged(&error))?;
+            set_aside.shrink(held);
+            *self.place(dictionary) = Some(set_aside);
+            return Ok(bytes);
+        }
         let packed = self.bytes.get_bytes(body.start, header.compressed)?;
         if header.crc.is_some_and(|crc| crc != crc32fast::hash(&packed)) {
             return Err(ParquetError::General(format!("the checksum of {} does not match", self.named(what))));
@@ -262,8 +285,13 @@ impl<R: ChunkReader + 'static> Pages<R> {
         let bytes = self.unpacker.unpack(compression, packed, levels, header.uncompressed);
         let bytes = bytes.map_err(|error| self.damaged(&error))?;
         set_aside.shrink(held);
-        *(if is_dictionary { &mut self.dictionary_held } else { &mut self.held }) = Some(set_aside);
+        *self.place(dictionary) = Some(set_aside);
         Ok(bytes)
+    }
+
+    /// Where it is noted what is set aside for a page, or for a dictionary.
+    fn place(&mut self, dictionary: Option<usize>) -> &mut Option<Held> {
+        if dictionary.is_some() { &mut self.dictionary_held } else { &mut self.held }
     }
 
     fn damaged(&self, error: &std::io::Error) -> ParquetError {
@@ -272,7 +300,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
 
     /// A page of data as a whole.
     fn page(&mut self, header: &PageHeader, body: Range<u64>) -> Result<Page> {
-        let buf = self.whole(header, body, "a page", false)?;
+        let buf = self.whole(header, body, "a page", None)?;
         match header.kind {
             Kind::DataV2 { values, nulls, rows, encoding, levels: [repetitions, definitions], .. } => {
                 self.count(encoding, buf.len())?;
@@ -331,7 +359,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
 
     /// A small page of codes of a dictionary that was kept.
     fn slices_of_whole(&mut self, header: &PageHeader, body: Range<u64>, kept: Option<Arc<Texts>>) -> Result<Slices> {
-        let bytes = self.whole(header, body, "a page", false)?;
+        let bytes = self.whole(header, body, "a page", None)?;
         let (Kind::Data { encoding, .. } | Kind::DataV2 { encoding, .. }) = header.kind else {
             return Err(ParquetError::General("a page is not of data".to_owned()));
         };
@@ -353,7 +381,6 @@ impl<R: ChunkReader + 'static> Pages<R> {
 
     /// Whether pages of this column in this encoding can be given in slices.
     fn can_slice(&self, header: &PageHeader) -> bool {
-        let is_flat = self.column.max_rep_level() == 0 && self.column.max_def_level() <= 1;
         let (encoding, definitions) = match header.kind {
             Kind::Data { encoding, definitions, .. } => (encoding, definitions),
             Kind::DataV2 { encoding, .. } => (encoding, Encoding::RLE),
@@ -364,7 +391,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
             Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => true,
             _ => false,
         };
-        is_flat && is_known && definitions == Encoding::RLE
+        self.is_flat() && is_known && definitions == Encoding::RLE
     }
 
     /// Counts texts that the decoder is given. What it was given before for the same batch is in the batch.

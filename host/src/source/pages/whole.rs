@@ -1,6 +1,6 @@
 //! Pages uncompressed as a whole. No codec gives more than the page's header declares.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 use ::parquet::basic::Compression;
 use bytes::Bytes;
@@ -67,6 +67,19 @@ impl Unpacker {
             Compression::GZIP(_) | Compression::BROTLI(_) => fill(unpack::stream(compression, packed)?, values),
             Compression::UNCOMPRESSED | Compression::LZO => Err(invalid("pages of this codec cannot be read")),
         }
+    }
+}
+
+/// A page that is not held compressed.
+pub(super) fn unpack_stream<R: BufRead + Send>(
+    compression: Compression,
+    packed: R,
+    length: usize,
+) -> io::Result<Bytes> {
+    let mut bytes = vec![0; length];
+    match fill(unpack::stream(compression, packed)?, &mut bytes)? {
+        count if count == length => Ok(bytes.into()),
+        count => Err(differs(length, count)),
     }
 }
 
