@@ -19,7 +19,7 @@ use influxdb_loader::config::Config;
 use influxdb_loader::converter::{Converter, Engine, Input, Instance, Limits, Plan};
 use influxdb_loader::points::{Chunk, ChunkLimits, Dialect, Encoder, Lanes, Mapping};
 use influxdb_loader::sink::Gzip;
-use influxdb_loader::source::{Batch, ParquetObject, Selection};
+use influxdb_loader::source::{Batch, Memory, ParquetObject, Selection};
 use native::{NativeComputed, NativeGeneration};
 use ratio::Ratio;
 
@@ -33,7 +33,7 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("generation.parquet");
     data::write(&path, ROWS);
-    let object = ParquetObject::open_file(&path).unwrap();
+    let object = ParquetObject::open_file(&path, Memory::default()).unwrap();
     let engine = Engine::new(Limits::default()).unwrap();
     let generation = Subject::new(&engine, &object, "generation", converter_components::GENERATION);
     let computed = Subject::new(&engine, &object, "computed", &build_computed());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::loading::{Loading, NotAllowed};
-use super::{concurrency, log, summary};
+use super::{log, summary};
 use crate::config::{Config, ConfigError, SourceBuckets};
 use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target};
 use crate::metrics::Metrics;
@@ -58,7 +58,7 @@ impl Function {
             metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
             allowed: config.source_buckets.clone(),
             margin: config.deadline_margin,
-            concurrency: concurrency::choose(config.object_concurrency),
+            concurrency: config.memory.objects,
         })
     }
 

@@ -17,10 +17,7 @@ use crate::logs::on_a_thread;
 use crate::points::{ChunkRows, Dialect, EncodeError, Encoder, Full, LaneLimits, Lanes, Mapping, Pool, Recent};
 use crate::report::{RejectedRow, Timings};
 use crate::sink::{Delivery, LineWriter, Packer, Parcel, SinkError};
-use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
-
-/// Bytes of batches that are decoded ahead, beside one batch, for each thread that converts beside the first.
-const BYTES_AHEAD: usize = 8 * 1024 * 1024;
+use crate::source::{self, Batch, Memory, ParquetObject, Selection, SourceError};
 
 /// Batches that make a further thread worth its while.
 const BATCHES_A_THREAD: u64 = 4;
@@ -72,6 +69,8 @@ pub(super) struct Conversion {
     pub(super) deadline: Option<Deadline>,
     pub(super) converter: Converter,
     pub(super) input: Input,
+    /// What the object may take.
+    pub(super) memory: Memory,
     pub(super) rows_per_batch: usize,
     pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
@@ -151,11 +150,12 @@ impl Conversion {
         .await??;
         let columns = Encoder::new(&first.plan, self.dialect)?.columns().to_vec();
         let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
+        let batches = batches.until(self.deadline.map(|deadline| deadline.stop));
         let rows = self.object.selected_rows(&self.selection)?;
         // A thread that would get a few batches is not worth its instance.
         let threads = (rows / (BATCHES_A_THREAD * self.rows_per_batch as u64)).clamp(1, self.threads as u64);
-        let further = usize::try_from(threads - 1).unwrap_or(usize::MAX);
-        let (decoded, queue) = ahead::queue(BYTES_AHEAD.saturating_mul(further));
+        // One thread alone finds its batch in the memory next to its processor.
+        let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
         let ordered = Arc::new(Ordered::new(self.lanes));
         let plan = first.plan.clone();
@@ -255,8 +255,12 @@ impl Worker<'_> {
             let waiting = Instant::now();
             let batch = batches.take();
             self.timings.convert_starved += waiting.elapsed();
-            let Some((number, batch)) = batch else {
-                return Ok(Some(Converted { timings: self.timings, stopped: false }));
+            let (number, batch) = match batch {
+                None => return Ok(Some(Converted { timings: self.timings, stopped: false })),
+                Some((_, Err(SourceError::Deadline { .. }))) => {
+                    return Ok(Some(Converted { timings: self.timings, stopped: true }));
+                }
+                Some(batch) => batch,
             };
             let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
             let rows = batch.columns.num_rows() as u64;

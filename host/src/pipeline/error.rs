@@ -177,8 +177,11 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::NotFound { .. } | SourceError::NoBucket { .. } => FailureKind::NotFound,
         SourceError::Forbidden { .. } => FailureKind::Forbidden,
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
+        SourceError::Deadline { .. } => FailureKind::Deadline,
         SourceError::Selection { .. } => FailureKind::BadEvent,
-        SourceError::NotParquet { .. } | SourceError::Decode { .. } => FailureKind::Conversion,
+        SourceError::NotParquet { .. } | SourceError::TooLarge { .. } | SourceError::Decode { .. } => {
+            FailureKind::Conversion
+        }
     }
 }
 

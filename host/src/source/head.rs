@@ -7,8 +7,10 @@ use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::errors::ParquetError;
 
 use super::SourceError;
+use super::batches::Columns;
 use super::error::Cause;
 use super::parquet::ParquetObject;
+use super::pool::Pool;
 use super::selection::{Part, Selection};
 
 impl ParquetObject {
@@ -28,14 +30,15 @@ impl ParquetObject {
         // What is decoded as a dictionary is text in the file: its own types say that, Arrow's would not.
         let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), self.decoded_schema(), options)?;
-        let bytes = self.bytes();
+        let names = Columns::new(self, columns.clone())?;
+        let (bytes, pool) = (self.bytes(columns.len()), Pool::new(self.memory()));
         let mut left = rows;
         for part in parts {
             if left == 0 {
                 break;
             }
-            bytes.expect(self.chunks(part.group, &columns));
-            for batch in bytes.decoder(self, &part, &columns, left)? {
+            bytes.expect(vec![self.chunks(part.group, &columns)]);
+            for batch in bytes.decoder(self, &part, &names, left, &pool)? {
                 let batch = batch?;
                 let taken = batch.num_rows().min(left);
                 writer.write(&batch.slice(0, taken))?;
@@ -56,14 +59,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::source::Memory;
 
     #[test]
     fn the_first_rows_are_the_same_in_a_file_of_their_own() {
         let path = "../tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet";
-        let object = ParquetObject::open_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let object =
+            ParquetObject::open_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), Memory::default()).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), object.head(20).unwrap()).unwrap();
-        let head = ParquetObject::open_file(file.path()).unwrap();
+        let head = ParquetObject::open_file(file.path(), Memory::default()).unwrap();
         assert_eq!(head.rows(), 20);
         let types = |object: &ParquetObject| -> Vec<_> {
             object.columns().iter().map(|column| (column.name.clone(), column.column_type)).collect()

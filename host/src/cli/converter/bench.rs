@@ -18,7 +18,7 @@ use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Ma
 use crate::dataset::{self, DatasetName};
 use crate::pipeline::{LoadError, Loader};
 use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, Full, Lanes, Mapping};
-use crate::source::{ParquetObject, Selection};
+use crate::source::{Memory, ParquetObject, Selection};
 
 /// How often it is compiled, where that takes no longer than the passes may.
 const COMPILATIONS: usize = 5;
@@ -85,7 +85,7 @@ struct Level {
 pub(super) fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let Arguments { component: path, file, dataset, seconds, json } = arguments;
     let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
-    let object = ParquetObject::open_file(file)?;
+    let object = ParquetObject::open_file(file, Memory::default())?;
     let loader = Loader::new(config)?;
     let engine = loader.catalog().engine();
     let limit = Duration::from_secs(*seconds);
