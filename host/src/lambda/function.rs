@@ -100,7 +100,7 @@ impl Function {
     fn before_the_gateway_gives_up(&self, payload: &Value, deadline: Option<Deadline>) -> Deadline {
         let end = Instant::now() + API_GATEWAY.saturating_sub(age(&payload["requestContext"], SystemTime::now()));
         let gateway = Deadline::ahead_of(end, self.margin.min(API_GATEWAY / 3));
-        deadline.map_or(gateway, |deadline| deadline.within(end, API_GATEWAY, self.margin))
+        deadline.map_or(gateway, |deadline| deadline.no_later_than(end, API_GATEWAY, self.margin))
     }
 
     async fn health(&self, caller: &Caller, deep: bool, deadline: Option<Deadline>) -> Answer {

@@ -25,7 +25,7 @@ impl Deadline {
 
     /// The earlier of this deadline and that of a caller who waits until `end` and no longer. `margin` is shortened to a
     /// third of what the caller gives, so that there is time to load.
-    pub fn within(self, end: Instant, given: Duration, margin: Duration) -> Self {
+    pub fn no_later_than(self, end: Instant, given: Duration, margin: Duration) -> Self {
         let caller = Self::ahead_of(end, margin.min(given / 3));
         if caller.stop < self.stop { caller } else { self }
     }
