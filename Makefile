@@ -98,7 +98,7 @@ wasm:
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install.sh python npm influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
+	@scripts/install.sh python judges npm influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
 
 .PHONY: bench-tools
 bench-tools:

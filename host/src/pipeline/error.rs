@@ -178,7 +178,9 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::Forbidden { .. } => FailureKind::Forbidden,
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
         SourceError::Selection { .. } => FailureKind::BadEvent,
-        SourceError::NotParquet { .. } | SourceError::Decode { .. } => FailureKind::Conversion,
+        SourceError::NotParquet { .. } | SourceError::Metadata { .. } | SourceError::Decode { .. } => {
+            FailureKind::Conversion
+        }
     }
 }
 

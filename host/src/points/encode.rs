@@ -22,7 +22,7 @@ use super::text::Text;
 use super::times::TimeText;
 use super::translations::{Mapping, Translation};
 use crate::converter::{Converted, Plan, Source};
-use crate::source::{Batch, RowNumbers};
+use crate::source::Batch;
 
 /// What became of the rows of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +110,6 @@ impl Encoder {
         mapping: &mut M,
         chunks: &mut ChunkBuilder,
     ) -> Result<Encoded, EncodeError<M::Error>> {
-        let rows = batch.columns.num_rows();
         let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
         let mut inputs = Inputs::new(&self.columns, &self.plan.translations, &batch.columns, &converted);
         for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
@@ -120,7 +119,7 @@ impl Encoder {
         for point in &mut self.points {
             point.bind(&mut inputs)?;
         }
-        Ok(self.encode_rows(rows, &batch.rows, &converted, chunks))
+        Ok(self.encode_rows(batch, &converted, chunks))
     }
 
     fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, M::Error> {
@@ -135,17 +134,20 @@ impl Encoder {
         mapping.convert(&read.expect("a batch has the columns that were asked for"))
     }
 
-    fn encode_rows(
-        &mut self,
-        rows: usize,
-        numbers: &RowNumbers,
-        converted: &Converted,
-        chunks: &mut ChunkBuilder,
-    ) -> Encoded {
+    fn encode_rows(&mut self, batch: &Batch, converted: &Converted, chunks: &mut ChunkBuilder) -> Encoded {
         let mut encoded = Encoded::default();
+        let mut invalid_texts = batch.invalid_texts.iter().peekable();
         let mut rejections = converted.rejected.iter().peekable();
-        for row in 0..rows {
-            let number = numbers.number(row);
+        for row in 0..batch.columns.num_rows() {
+            let number = batch.rows.number(row);
+            if let Some(text) = invalid_texts.next_if(|text| text.row == row) {
+                while invalid_texts.next_if(|text| text.row == row).is_some() {}
+                while rejections.next_if(|rejection| rejection.row == row).is_some() {}
+                let schema = batch.columns.schema_ref();
+                let column = schema.fields().get(text.column).map_or("", |field| field.name());
+                encoded.rejected.push(RowProblem::invalid_text(column).of_row(number));
+                continue;
+            }
             if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
                 let (code, message) = (rejection.code.clone(), rejection.message.clone());
                 encoded.rejected.push(RejectedRow { row: number, code, message });

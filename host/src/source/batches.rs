@@ -12,11 +12,13 @@ use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 
 use super::SourceError;
-use super::columns::{self, Batch, ColumnSchema};
+use super::caught::caught;
+use super::columns::{Batch, InvalidText, Normalizer};
 use super::error::Cause;
 use super::file::LocalFile;
 use super::parquet::ParquetObject;
 use super::selection::Part;
+use super::types::Kind;
 use super::windows::Windows;
 
 /// How many row groups are expected at a time: the one that is read, and the one after it.
@@ -99,6 +101,7 @@ pub struct Batches {
     /// The parts before this one have been expected.
     expected: usize,
     reader: Option<ParquetRecordBatchReader>,
+    normalizer: Normalizer,
 }
 
 impl Batches {
@@ -112,6 +115,7 @@ impl Batches {
             current: 0,
             expected: 0,
             reader: None,
+            normalizer: Normalizer::default(),
         }
     }
 
@@ -126,17 +130,20 @@ impl Batches {
             };
             let part = &mut self.parts[self.current];
             let next = part.next_number();
-            match reader.next() {
+            match decoded(|| reader.next()) {
                 Some(Ok(batch)) => {
                     let Some(rows) = part.take(batch.num_rows()) else {
                         let excess = format!("row group {} has more rows than the file says", part.group);
-                        return Err(self.undecodable(next, Arc::new(ParquetError::General(excess))));
+                        return Err(self.undecodable(next, None, Arc::new(ParquetError::General(excess))));
                     };
-                    let columns = normalize(&self.columns, self.object.columns(), &batch)
-                        .map_err(|cause| self.undecodable(next, Arc::new(cause)))?;
-                    return Ok(Some(Batch { rows, columns }));
+                    let (columns, invalid_texts) = normalize(&mut self.normalizer, &self.columns, &self.object, &batch)
+                        .map_err(|(column, cause)| self.undecodable(next, column, Arc::new(cause)))?;
+                    return Ok(Some(Batch { rows, columns, invalid_texts }));
                 }
-                Some(Err(cause)) => return Err(self.undecodable(next, Arc::new(cause))),
+                Some(Err(cause)) => {
+                    let part = part.clone();
+                    return Err(self.undecodable(next, self.culprit(&part), Arc::new(cause)));
+                }
                 None => {
                     let (group, left) = (part.group, part.left());
                     self.bytes.forget(&self.object.chunks(group, &self.columns));
@@ -144,7 +151,7 @@ impl Batches {
                     self.current += 1;
                     if left > 0 {
                         let cause = ParquetError::EOF(format!("row group {group} has fewer rows than the file says"));
-                        return Err(self.undecodable(next, Arc::new(cause)));
+                        return Err(self.undecodable(next, None, Arc::new(cause)));
                     }
                 }
             }
@@ -158,18 +165,33 @@ impl Batches {
         }
         self.expected = wanted;
         let part = &self.parts[self.current];
-        let reader = self
-            .bytes
-            .decoder(&self.object, part, &self.columns, self.rows)
-            .map_err(|cause| self.undecodable(part.next_number(), Arc::new(cause)))?;
-        self.reader = Some(reader);
+        let opened =
+            decoded(|| Some(self.bytes.decoder(&self.object, part, &self.columns, self.rows).map_err(Into::into)));
+        self.reader =
+            opened.transpose().map_err(|cause| self.undecodable(part.next_number(), None, Arc::new(cause)))?;
         Ok(())
     }
 
     /// The error of the storage, where it was the storage that failed; else one that says where decoding stopped.
-    fn undecodable(&self, row: u64, cause: Cause) -> SourceError {
-        let decode = || SourceError::Decode { object: self.object.name().to_owned(), row, cause };
+    fn undecodable(&self, row: u64, column: Option<String>, cause: Cause) -> SourceError {
+        let row_group = self.parts.get(self.current).map_or(0, |part| part.group);
+        let decode = || SourceError::Decode { object: self.object.name().to_owned(), row, row_group, column, cause };
         self.bytes.failure().unwrap_or_else(decode)
+    }
+
+    /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
+    /// it was.
+    fn culprit(&self, part: &Part) -> Option<String> {
+        if self.bytes.failure().is_some() {
+            return None;
+        }
+        let fails = |column: &&usize| {
+            let open = || Some(self.bytes.decoder(&self.object, part, &[**column], self.rows).map_err(Into::into));
+            let Some(Ok(mut reader)) = decoded(open) else { return true };
+            std::iter::from_fn(|| decoded(|| reader.next())).any(|batch| batch.is_err())
+        };
+        let column = self.columns.iter().find(fails)?;
+        self.object.columns().get(*column).map(|column| column.name.clone())
     }
 }
 
@@ -186,27 +208,45 @@ impl Iterator for Batches {
     }
 }
 
-/// Puts the decoded columns into the order in which they were asked for, in normalized types.
-fn normalize(wanted: &[usize], all: &[ColumnSchema], batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// What the decoder returns; a panic of it is an error.
+fn decoded<T>(decode: impl FnOnce() -> Option<Result<T, ArrowError>>) -> Option<Result<T, ArrowError>> {
+    caught(decode).unwrap_or_else(|reason| Some(Err(ArrowError::ParquetError(reason))))
+}
+
+/// Puts the decoded columns into the order in which they were asked for, in normalized types. Says which cells are not text.
+fn normalize(
+    normalizer: &mut Normalizer,
+    wanted: &[usize],
+    object: &ParquetObject,
+    batch: &RecordBatch,
+) -> Result<(RecordBatch, Vec<InvalidText>), (Option<String>, ArrowError)> {
+    let mut invalid_texts = Vec::new();
     // The decoder returns the columns in the order of the file.
     let mut in_file_order = wanted.to_vec();
     in_file_order.sort_unstable();
     in_file_order.dedup();
     let mut fields = Vec::with_capacity(wanted.len());
     let mut arrays = Vec::with_capacity(wanted.len());
-    for column in wanted {
+    for (place, column) in wanted.iter().enumerate() {
         let position = in_file_order.binary_search(column).unwrap_or(usize::MAX);
         let decoded = batch
             .columns()
             .get(position)
-            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))?;
-        let array = columns::normalize(decoded)?;
-        let name = all.get(*column).map_or("", |schema| schema.name.as_str());
+            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))
+            .map_err(|cause| (None, cause))?;
+        let kind = object.kinds().get(*column).copied().unwrap_or(Kind::Other);
+        let name = object.columns().get(*column).map_or("", |schema| schema.name.as_str());
+        let array = normalizer
+            .normalize(place, kind, decoded, &mut invalid_texts)
+            .map_err(|cause| (Some(name.to_owned()), cause))?;
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+    invalid_texts.sort_unstable();
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options);
+    let batch = batch.map_err(|cause| (None, cause))?;
+    Ok((batch, invalid_texts))
 }
 
 #[cfg(test)]

@@ -48,6 +48,14 @@ pub enum SourceError {
         /// What was found in its place.
         reason: String,
     },
+    /// The object is a Parquet file whose metadata cannot be read.
+    #[error("cannot read `{object}`: {reason}")]
+    Metadata {
+        /// The object.
+        object: String,
+        /// What the reader says.
+        reason: String,
+    },
     /// The object does not have the rows that are to be read.
     #[error("`{object}` does not have what is to be read: {reason}")]
     Selection {
@@ -57,16 +65,24 @@ pub enum SourceError {
         reason: String,
     },
     /// The object is a Parquet file that is damaged, or that uses what the reader does not know.
-    #[error("cannot decode `{object}` at row {row}")]
+    #[error("cannot decode `{object}` at row {row}, in row group {row_group}{}", named(column.as_deref()))]
     Decode {
         /// The object.
         object: String,
         /// The row, from 0, at which the batch begins that could not be decoded.
         row: u64,
+        /// The row group of that row.
+        row_group: usize,
+        /// The column, where it is known.
+        column: Option<String>,
         /// What the decoder says.
         #[source]
         cause: Cause,
     },
+}
+
+fn named(column: Option<&str>) -> String {
+    column.map(|column| format!(", column `{column}`")).unwrap_or_default()
 }
 
 impl SourceError {
@@ -79,6 +95,7 @@ impl SourceError {
             | Self::Replaced { .. }
             | Self::Read { .. }
             | Self::NotParquet { .. }
+            | Self::Metadata { .. }
             | Self::Selection { .. } => None,
         }
     }

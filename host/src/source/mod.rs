@@ -6,18 +6,23 @@
 //! groups, and a file needs no page index to be streamed.
 
 mod batches;
+mod caught;
 mod columns;
+mod decimals;
 mod error;
 mod file;
+mod footer;
 mod head;
 mod parquet;
 mod s3;
 mod sample;
 mod selection;
+mod types;
 mod windows;
 
 pub use batches::Batches;
-pub use columns::{Batch, ColumnSchema, ColumnType};
+pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText};
+pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use parquet::ParquetObject;
 pub use s3::{Page, S3Location, list, list_page, newest_version};
