@@ -72,22 +72,6 @@ bench: wasm bench-tools ## Measure the loader beside what one would use instead,
 	@cargo bench --locked --workspace --bench stages
 	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
 
-# As cargo-fuzz does it without a sanitizer, which would look for what `unsafe` may do wrong: there is none here. So the
-# usual compiler will do, and nothing has to be installed. The readers that the outcome is held against are not searched.
-FUZZ_SECONDS := 60
-FUZZ := $(TARGET)/fuzz
-FUZZ_FLAGS := -Cpasses=sancov-module $(addprefix -Cllvm-args=-sanitizer-coverage-,level=4 inline-8bit-counters pc-table \
-    trace-compares)
-
-.PHONY: fuzz
-fuzz: ## Look for texts that the compressor does wrong: FUZZ_SECONDS=60
-	$(call say,"building")
-	@cargo rustc --release --locked --manifest-path fuzz/Cargo.toml --target-dir $(FUZZ) --bin gzip -- $(FUZZ_FLAGS)
-	@mkdir -p $(FUZZ)/corpus/gzip $(FUZZ)/found
-	$(call say,"looking for $(FUZZ_SECONDS) seconds; what fails is kept in $(FUZZ)/found")
-	@$(FUZZ)/release/gzip -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(FUZZ)/found/ -max_len=1024 -len_control=0 \
-	    -print_final_stats=1 -verbosity=1 $(FUZZ)/corpus/gzip
-
 .PHONY: lambda
 lambda: wasm lambda-tools ## Build the function's zips, and measure how it starts
 	@scripts/lambda.sh

@@ -115,7 +115,7 @@ def goals(found):
 
     yield at_least("speed on one core, against questdb", "loader", "questdb", 4)
     yield at_least("speed on one core, against influxdb-client's data frames", "loader", "dataframe", 50)
-    yield at_least("speed on one core with gzip, against questdb without", "gzip", "questdb", 2.5)
+    yield at_least("speed on one core with gzip, against questdb without", "gzip", "questdb", 2)
     packed = spread(runs["gzip"], lambda run: run["bytes"] / run["bytes_written"])
     yield "size with gzip", "at most a fifth", f"1 / {packed.tell('{:.1f}')}", packed.middle >= 5
     if found["cores"] == 2:

@@ -12,7 +12,6 @@ pub mod source;
 pub mod converter;
 pub mod registry;
 pub mod points;
-pub mod gzip;
 pub mod sink;
 pub mod report;
 pub mod rejects;

@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, RecordBatchOptions, Stri
 use arrow::datatypes::Schema;
 use fastrand::Rng;
 use influxdb_loader::converter::{Constant, Converted, Field, FieldType, Key, Missing, Plan, Point, Source, Tag};
-use influxdb_loader::points::{ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
+use influxdb_loader::points::{ChunkLimits, Dialect, Encoder, Lanes, Mapping};
 use influxdb_loader::source::{Batch, RowNumbers};
 use influxdb_loader_tests::{InfluxDb, InfluxDb2, InfluxServer, Loader, parquet};
 use jiff::Timestamp;
@@ -334,13 +334,14 @@ impl Names {
         let mut encoder = Encoder::new(&plan, dialect).ok()?;
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
-        let batch = Batch { rows: RowNumbers::starting_at(0), columns, invalid_texts: Vec::new() };
-        let mut chunks = ChunkBuilder::new(ChunkLimits { points: 10, bytes: usize::MAX });
-        let encoded = encoder.encode(&batch, &mut Nothing, &mut chunks).unwrap();
-        let full = chunks.take_full().next();
-        let is_last = full.is_some();
-        match full.or_else(|| chunks.finish()) {
-            Some(chunk) => Some((String::from_utf8(chunk.body().to_vec()).unwrap(), is_last)),
+        let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(0), columns, invalid_texts: Vec::new() };
+        let mut lanes = Lanes::single(ChunkLimits { points: 10, bytes: usize::MAX });
+        let encoded = encoder.encode(&batch, &mut Nothing, &mut lanes).unwrap();
+        let mut full = lanes.take_full();
+        let is_last = !full.is_empty();
+        full.extend(lanes.finish());
+        match full.first() {
+            Some(full) => Some((String::from_utf8(full.chunk.body().to_vec()).unwrap(), is_last)),
             None => {
                 assert_eq!(encoded.rejected[0].code, "unwritable", "{}", encoded.rejected[0].message);
                 None

@@ -8,7 +8,6 @@
 
 use std::fmt::Debug;
 use std::hint::black_box;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,13 +15,11 @@ use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use converter_builder::Build;
 use criterion::measurement::Measurement;
 use criterion::{Criterion, SamplingMode, Throughput};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use influxdb_loader::config::Config;
 use influxdb_loader::converter::{Converter, Engine, Input, Instance, Limits, Plan};
-use influxdb_loader::gzip::Gzip;
-use influxdb_loader::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
-use influxdb_loader::source::{Batch, ParquetObject, Selection};
+use influxdb_loader::points::{Chunk, ChunkLimits, Dialect, Encoder, Lanes, Mapping};
+use influxdb_loader::sink::Gzip;
+use influxdb_loader::source::{Batch, Memory, ParquetObject, Selection};
 use native::{NativeComputed, NativeGeneration};
 use ratio::Ratio;
 
@@ -36,7 +33,7 @@ fn main() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("generation.parquet");
     data::write(&path, ROWS);
-    let object = ParquetObject::open_file(&path).unwrap();
+    let object = ParquetObject::open_file(&path, Memory::default()).unwrap();
     let engine = Engine::new(Limits::default()).unwrap();
     let generation = Subject::new(&engine, &object, "generation", converter_components::GENERATION);
     let computed = Subject::new(&engine, &object, "computed", &build_computed());
@@ -111,12 +108,12 @@ impl<'a> Subject<'a> {
         let mut instance = self.converter.instantiate().unwrap();
         let plan = instance.prepare(&self.input).unwrap();
         assert_eq!(plan.points.len(), self.plan.points.len());
-        Load::new(self, self.batches(), instance, true)
+        Load::new(self, self.batches(), instance)
     }
 
     /// The same without a sandbox.
     fn native<M: Mapping<Error: Debug>>(&self, prepare: impl Fn(&Input) -> M) -> Load<impl Iterator<Item = Batch>, M> {
-        Load::new(self, self.batches(), prepare(&self.input), true)
+        Load::new(self, self.batches(), prepare(&self.input))
     }
 
     /// The columns that `convert` is given, batch by batch.
@@ -133,26 +130,25 @@ struct Load<B, M> {
     batches: B,
     mapping: M,
     encoder: Encoder,
-    chunks: ChunkBuilder,
+    lanes: Lanes,
 }
 
 impl<B: Iterator<Item = Batch>, M: Mapping<Error: Debug>> Load<B, M> {
-    fn new(subject: &Subject<'_>, batches: B, mapping: M, tokens: bool) -> Self {
-        let chunks = ChunkBuilder::new(subject.limits).with_tokens(tokens);
-        Self { batches, mapping, encoder: subject.encoder(), chunks }
+    fn new(subject: &Subject<'_>, batches: B, mapping: M) -> Self {
+        Self { batches, mapping, encoder: subject.encoder(), lanes: Lanes::single(subject.limits) }
     }
 
     /// Takes the next batch; returns whether there was one.
     fn step(&mut self, take: impl FnMut(Chunk)) -> bool {
         let Some(batch) = self.batches.next() else { return false };
-        let encoded = self.encoder.encode(&batch, &mut self.mapping, &mut self.chunks).unwrap();
+        let encoded = self.encoder.encode(&batch, &mut self.mapping, &mut self.lanes).unwrap();
         assert!(encoded.rejected.is_empty() && encoded.filtered == 0);
-        self.chunks.take_full().for_each(take);
+        self.lanes.take_full().into_iter().map(|full| full.chunk).for_each(take);
         true
     }
 
     fn end(self, take: impl FnMut(Chunk)) {
-        self.chunks.finish().into_iter().for_each(take);
+        self.lanes.finish().into_iter().map(|full| full.chunk).for_each(take);
     }
 
     /// From the first batch to the last.
@@ -216,14 +212,12 @@ fn encode(criterion: &mut Criterion, subject: &Subject<'_>) {
     let batches: Vec<_> = subject.batches().collect();
     let mut group = criterion.benchmark_group("encode");
     group.throughput(rows());
-    for (name, tokens) in [("plain", false), ("tokens", true)] {
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mapping = NativeGeneration::prepare(&subject.input);
-                Load::new(subject, batches.iter().cloned(), mapping, tokens).run(discard);
-            });
+    group.bench_function(subject.name, |bencher| {
+        bencher.iter(|| {
+            let mapping = NativeGeneration::prepare(&subject.input);
+            Load::new(subject, batches.iter().cloned(), mapping).run(discard);
         });
-    }
+    });
     group.finish();
 }
 
@@ -233,23 +227,13 @@ fn compress(criterion: &mut Criterion, subject: &Subject<'_>) {
     subject.sandboxed().run(|chunk| chunks.push(chunk));
     let mut gzip = Gzip::default();
     let mut group = criterion.benchmark_group("compress");
-    group.throughput(Throughput::Elements(chunks.iter().map(Chunk::rows).sum()));
+    group.throughput(Throughput::Elements(chunks.iter().map(|chunk| chunk.rows().len()).sum()));
     group.bench_function(subject.name, |bencher| {
         bencher.iter(|| {
-            chunks.iter().for_each(|chunk| drop(black_box(gzip.compress(chunk.body(), chunk.tokens()))));
+            chunks.iter().for_each(|chunk| drop(black_box(gzip.compress(chunk.body()))));
         });
     });
-    // What a compressor takes that knows nothing of lines.
-    group.bench_function("zlib-rs", |bencher| {
-        bencher.iter(|| chunks.iter().for_each(|chunk| drop(black_box(zlib(chunk.body())))));
-    });
     group.finish();
-}
-
-fn zlib(text: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
-    encoder.write_all(text).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// A load up to its chunks, in the sandbox and without it.

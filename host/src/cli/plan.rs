@@ -11,7 +11,7 @@ use crate::aws;
 use crate::event::ObjectReference;
 use crate::pipeline::{LoadError, Location};
 use crate::report::Failure;
-use crate::source::{ParquetObject, S3Location};
+use crate::source::{Memory, ParquetObject, S3Location};
 
 /// How many objects are opened at a time: one or two small requests each.
 const AT_A_TIME: usize = 16;
@@ -74,7 +74,7 @@ pub(super) async fn plan(arguments: &PlanArguments) -> Result<bool, CliError> {
 
 async fn open(object: &ObjectReference) -> Result<ParquetObject, LoadError> {
     let location = S3Location { bucket: object.bucket.clone(), key: object.key.clone(), version: None, etag: None };
-    Ok(ParquetObject::open_s3(aws::s3().await, location).await?)
+    Ok(ParquetObject::open_s3(aws::s3().await, location, Memory::default()).await?)
 }
 
 /// A part of an object.

@@ -4,6 +4,7 @@
 //! A bad setting stops the start, with one message that names every bad setting. What only writing to InfluxDB needs is
 //! asked for by [`Config::influxdb`], because the command line can write to a file.
 
+mod memory;
 mod secret;
 mod settings;
 mod reader;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+pub use memory::MemorySettings;
 pub use reader::BadSetting;
 pub use rejects_uri::RejectsUri;
 pub(crate) use rejects_uri::is_bucket;
@@ -25,6 +27,7 @@ pub use secret::Secret;
 pub use settings::{Kind, SETTINGS, Setting, markdown};
 pub use unknown::{UnknownSetting, unknown};
 
+use memory::Asked;
 use reader::Reader;
 
 /// What the environment says, checked.
@@ -41,8 +44,8 @@ pub struct Config {
     pub rows_per_batch: usize,
     /// Threads that convert an object, at least 1; none: as many as there are processors.
     pub threads: Option<usize>,
-    /// The most objects of an event that are loaded at a time; none: as many as there is memory for.
-    pub object_concurrency: Option<usize>,
+    /// How memory is shared between objects and converters.
+    pub memory: MemorySettings,
     /// Whether an object must have every column that its dataset requires.
     pub validate_schema: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
@@ -155,8 +158,6 @@ pub struct WriteSettings {
 /// What converters may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConverterSettings {
-    /// Bytes of memory of an instance.
-    pub memory_bytes: usize,
     /// Time for one call.
     pub time: Duration,
     /// Bytes that one call may return.
@@ -272,7 +273,14 @@ impl Config {
             deadline_margin: Duration::from_secs(reader.integer(&settings::DEADLINE_MARGIN_SECONDS)),
             rows_per_batch: reader.integer(&settings::ROWS_PER_BATCH),
             threads: reader.optional_integer(&settings::CONVERTER_THREADS),
-            object_concurrency: reader.optional_integer(&settings::OBJECT_CONCURRENCY),
+            memory: MemorySettings::share(
+                MemorySettings::of_function(),
+                Asked {
+                    object: reader.optional_integer(&settings::OBJECT_MEMORY_MIB),
+                    objects: reader.optional_integer(&settings::OBJECT_CONCURRENCY),
+                    instance: reader.optional_integer(&settings::CONVERTER_MEMORY_MIB),
+                },
+            ),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
@@ -281,7 +289,6 @@ impl Config {
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
             log_format: reader.choice(&settings::LOG_FORMAT, LogFormat::parse).unwrap_or_default(),
             converter: ConverterSettings {
-                memory_bytes: reader.integer::<usize>(&settings::CONVERTER_MEMORY_MIB) << 20,
                 time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,

@@ -225,7 +225,15 @@ pub(super) const OBJECT_CONCURRENCY: Setting = Setting {
     name: "OBJECT_CONCURRENCY",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 8 },
-    meaning: "The most objects of an event that are loaded at a time. Unset: one for each 128 MiB of the function's memory beyond the first 128, at most 8.",
+    meaning: "The most objects of an event that are loaded at a time. Unset: as many as the function's memory has room for, at `OBJECT_MEMORY_MIB` each, at most 8.",
+};
+
+/// Memory of an object.
+pub(super) const OBJECT_MEMORY_MIB: Setting = Setting {
+    name: "OBJECT_MEMORY_MIB",
+    default: None,
+    kind: Kind::Integer { minimum: 16, maximum: 10_240 },
+    meaning: "The memory in MiB that the loader may hold for one object: pages, bytes fetched ahead, batches. An object with a page or a value that does not fit fails with a message that names it. Unset: 128, or less in a function that has less.",
 };
 
 /// Whether required columns are required.
@@ -295,10 +303,10 @@ pub(super) const LOG_FORMAT: Setting = Setting {
 /// Memory of a converter.
 pub(super) const CONVERTER_MEMORY_MIB: Setting = Setting {
     name: "CONVERTER_MEMORY_MIB",
-    default: Some("256"),
+    default: None,
     // A 32-bit memory cannot be larger.
     kind: Kind::Integer { minimum: 1, maximum: 4096 },
-    meaning: "The memory that an instance of a converter may use, in MiB.",
+    meaning: "The memory that an instance of a converter may use, in MiB. Unset: 256, or less in a function that has less. All instances together have a quarter of the function's memory, or this if it is more; an instance waits until others leave it room.",
 };
 
 /// Time of a converter.
@@ -394,6 +402,7 @@ pub const SETTINGS: &[&Setting] = &[
     &ROWS_PER_BATCH,
     &CONVERTER_THREADS,
     &OBJECT_CONCURRENCY,
+    &OBJECT_MEMORY_MIB,
     &VALIDATE_SCHEMA,
     &DROP_INVALID_RECORDS,
     &REJECTS_URI,

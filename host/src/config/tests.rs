@@ -44,7 +44,6 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             connect_timeout: 5s,
         },
         converter: ConverterSettings {
-            memory_bytes: 268435456,
             time: 10s,
             result_bytes: 67108864,
             log_bytes: 65536,
@@ -53,7 +52,12 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         registry: None,
         rows_per_batch: 8192,
         threads: None,
-        object_concurrency: None,
+        memory: MemorySettings {
+            object_mib: 128,
+            objects: 8,
+            instance_bytes: 268435456,
+            instances_bytes: 822083584,
+        },
         validate_schema: true,
         drop_invalid_records: true,
         rejects: None,
@@ -120,7 +124,7 @@ fn settings_become_types() {
     assert_eq!((config.write.batch_points, config.write.batch_bytes, config.write.retries), (5000, 1_048_576, 0));
     assert_eq!(config.write.request_timeout, Duration::from_secs(60));
     assert!(!config.drop_invalid_records);
-    assert_eq!(config.converter.memory_bytes, 64 * 1024 * 1024);
+    assert_eq!(config.memory.instance_bytes, 64 * 1024 * 1024);
     assert_eq!((config.log_format, config.log_level), (LogFormat::Text, tracing::level_filters::LevelFilter::DEBUG));
 }
 

@@ -15,6 +15,7 @@ use super::cache::CompileCache;
 use super::error::{ConverterError, Subject};
 use super::instance::Converter;
 use super::limits::Limits;
+use super::room::Room;
 use super::state::State;
 use super::text::one_line;
 use super::{inspect, wasi};
@@ -33,6 +34,7 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     linker: Linker<State>,
     limits: Limits,
+    room: Arc<Room>,
     _ticker: Ticker,
 }
 
@@ -67,7 +69,8 @@ impl Engine {
         let wasmtime = wasmtime::Engine::new(&config).map_err(|error| failed(&format_args!("{error:#}")))?;
         let linker = linker(&wasmtime).map_err(|error| failed(&format_args!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
-        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, _ticker: ticker })))
+        let room = Room::new(limits.process_bytes);
+        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, room, _ticker: ticker })))
     }
 
     /// The limits of its converters.
@@ -132,6 +135,11 @@ impl Engine {
             ConverterError::NotAConverter { subject: subject.clone(), reason }
         })?;
         Converter::new(self.clone(), pre, exports, digest)
+    }
+
+    /// The memory that its instances share.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.0.room
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
 use wasmtime::component::InstancePre;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use super::bindings::exports::influxdb_loader::converter::converter::Guest;
 use super::bindings::influxdb_loader::converter::types as wit;
@@ -126,8 +126,13 @@ impl Instance {
         log: Log,
     ) -> Result<Self, ConverterError> {
         let limits = engine.limits();
-        let mut store = Store::new(engine.wasmtime(), State::new(log, limits));
+        let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room()));
         store.limiter(State::limiter);
+        // Time that was spent waiting for memory is no time of the guest's.
+        store.epoch_deadline_callback(|mut store| match store.data_mut().waited() {
+            Duration::ZERO => Ok(UpdateDeadline::Interrupt),
+            waited => Ok(UpdateDeadline::Continue(Engine::ticks(waited))),
+        });
         store.set_hostcall_fuel(limits.result_bytes);
         store.set_max_component_handles(wasi::MAX_RESOURCES);
         store.set_epoch_deadline(Engine::ticks(limits.prepare_time));

@@ -15,6 +15,9 @@ pub struct Limits {
     /// 256 MiB: a batch and what a converter computes from it take a few MiB, the heap of an interpreted guest under 100.
     /// A worker has one instance, so that a function of 1,024 MB has room for two that go to the limit.
     pub memory_bytes: usize,
+    /// The linear memories and tables of all instances of an engine together, in bytes. An instance that finds no room
+    /// waits until others are gone.
+    pub process_bytes: usize,
     /// The time of one call of `translate` or `convert`, by the clock on the wall.
     ///
     /// 10 s: a batch of 8,192 rows takes a converter in Rust about a millisecond and one in Python some tens of them, and
@@ -51,6 +54,7 @@ impl Default for Limits {
         Self {
             component_bytes: 64 * MIB,
             memory_bytes: 256 * MIB,
+            process_bytes: 2048 * MIB,
             call_time: Duration::from_secs(10),
             prepare_time: Duration::from_secs(10),
             result_bytes: 64 * MIB,

@@ -15,6 +15,7 @@ mod instance;
 mod limits;
 mod log;
 mod plan;
+mod room;
 mod state;
 mod text;
 mod validate;

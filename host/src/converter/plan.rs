@@ -68,6 +68,16 @@ pub enum Key {
     Translated(usize),
 }
 
+impl Key {
+    /// The key, where it is the same in every row.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Translated(_) => None,
+        }
+    }
+}
+
 /// What becomes of a row whose value is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {

@@ -1,6 +1,7 @@
 //! What belongs to one instance on the side of the host: the memory that it has, its log, and its WASI, if it uses any.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
@@ -8,6 +9,7 @@ use wasmtime_wasi::{WasiCtxView, WasiView};
 use super::bindings::influxdb_loader::converter::{host, types};
 use super::limits::Limits;
 use super::log::Log;
+use super::room::{Room, Share};
 use super::wasi::Wasi;
 
 /// How many core instances, and how many tables and memories, a component may have: Python's have some forty.
@@ -24,8 +26,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(log: Log, limits: &Limits) -> Self {
-        let memory = Memory { limit: limits.memory_bytes, used: 0, refused: None };
+    pub(super) fn new(log: Log, limits: &Limits, room: &Arc<Room>) -> Self {
+        let share = Share::of(room);
+        let memory = Memory { limit: limits.memory_bytes, share, refused: None };
         Self { log: Arc::new(Mutex::new(log)), memory, wasi: None }
     }
 
@@ -46,7 +49,12 @@ impl State {
 
     /// What the guest was granted in all, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.memory.used
+        self.memory.share.held()
+    }
+
+    /// How long the guest has waited for memory since this was asked last.
+    pub(super) fn waited(&mut self) -> Duration {
+        self.memory.share.waited()
     }
 
     pub(super) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
@@ -78,18 +86,17 @@ impl WasiView for State {
 struct Memory {
     limit: usize,
     /// What was granted. It stays granted if the system then has no memory to give.
-    used: usize,
+    share: Share,
     refused: Option<usize>,
 }
 
 impl Memory {
     fn grow(&mut self, by: usize) -> bool {
-        let asked = self.used.saturating_add(by);
-        if asked > self.limit {
+        let asked = self.share.held().saturating_add(by);
+        if asked > self.limit || !self.share.grow(by) {
             self.refused = Some(asked);
             return false;
         }
-        self.used = asked;
         true
     }
 }
@@ -129,7 +136,7 @@ mod tests {
     const PAGE: usize = 65_536;
 
     fn memory(limit: usize) -> Memory {
-        Memory { limit, used: 0, refused: None }
+        Memory { limit, share: Share::of(&Room::new(usize::MAX)), refused: None }
     }
 
     #[test]
@@ -148,7 +155,7 @@ mod tests {
         let mut memory = memory(4 * PAGE);
         assert!(memory.memory_growing(0, PAGE, Some(2 * PAGE)).unwrap());
         assert!(!memory.memory_growing(PAGE, 3 * PAGE, Some(2 * PAGE)).unwrap());
-        assert_eq!((memory.used, memory.refused), (PAGE, None));
+        assert_eq!((memory.share.held(), memory.refused), (PAGE, None));
     }
 
     #[test]

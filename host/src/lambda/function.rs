@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 use super::loading::Loading;
-use super::{concurrency, log, summary};
+use super::{log, summary};
 use crate::config::{Config, ConfigError};
 use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Summarize, Target};
 use crate::metrics::Metrics;
@@ -50,7 +50,7 @@ impl Function {
             loader: Loader::new(config)?,
             sink,
             metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
-            concurrency: concurrency::choose(config.object_concurrency),
+            concurrency: config.memory.objects,
         })
     }
 

@@ -123,10 +123,16 @@ impl<'a> Loading<'a> {
     async fn newer(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
         // Only S3 gives its events a sequencer; whoever asks for a version directly gets that one.
         let (version, Some(_)) = (object.version_id.as_ref()?, &object.sequencer) else { return None };
-        let newest = match source::newest_version(&aws::s3().await, &object.bucket, &object.key).await {
-            Ok(newest) => newest.filter(|newest| newest != version)?,
-            Err(error) => {
+        let client = aws::s3().await;
+        let asked = source::newest_version(&client, &object.bucket, &object.key);
+        let newest = match Deadline::within(self.deadline, asked).await {
+            Some(Ok(newest)) => newest.filter(|newest| newest != version)?,
+            Some(Err(error)) => {
                 tracing::warn!(object = %object, "cannot tell whether there is a newer version: {error}");
+                return None;
+            }
+            None => {
+                tracing::warn!(object = %object, "cannot tell whether there is a newer version before the deadline");
                 return None;
             }
         };
@@ -160,9 +166,11 @@ impl<'a> Loading<'a> {
             if self.is_over() {
                 break Ok(Some(after));
             }
-            let page = match source::list_page(&client, &prefix.bucket, &prefix.prefix, after.as_deref()).await {
-                Ok(page) => page,
-                Err(error) => break Err(PrefixError::from(error)),
+            let listed = source::list_page(&client, &prefix.bucket, &prefix.prefix, after.as_deref());
+            let page = match Deadline::within(self.deadline, listed).await {
+                Some(Ok(page)) => page,
+                Some(Err(error)) => break Err(PrefixError::from(error)),
+                None => break Ok(Some(after)),
             };
             let keys = page.keys.into_iter().filter(|key| event::is_data_file(key, &prefix.prefix)).collect();
             if let Some(rest) = self.page(prefix, keys, after, &mut outcome).await {

@@ -1,6 +1,5 @@
 //! The function's face to AWS Lambda: events in, answers and failed invocations out.
 
-mod concurrency;
 mod function;
 mod loading;
 mod log;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A queue of things of at most `most` bytes together, or of a single one that is larger.
 pub(super) fn queue<T>(most: usize) -> (Giver<T>, Taker<T>) {
-    let state = State { things: VecDeque::new(), size: 0, given: false, takers: 1 };
+    let state = State { things: VecDeque::new(), size: 0, taken: 0, given: false, takers: 1 };
     let shared = Arc::new(Shared { most, state: Mutex::new(state), changed: Condvar::new() });
     (Giver(Arc::clone(&shared)), Taker(shared))
 }
@@ -30,6 +30,8 @@ struct State<T> {
     /// With their sizes.
     things: VecDeque<(T, usize)>,
     size: usize,
+    /// How many were taken.
+    taken: u64,
     /// Whether there will be no more.
     given: bool,
     takers: usize,
@@ -62,13 +64,15 @@ impl<T> Giver<T> {
 }
 
 impl<T> Taker<T> {
-    /// The next thing, when there is one; `None` when there will be no more.
-    pub(super) fn take(&self) -> Option<T> {
+    /// The next thing with its number, from 0, when there is one; `None` when there will be no more.
+    pub(super) fn take(&self) -> Option<(u64, T)> {
         let mut state = self.0.wait(|state| state.things.is_empty() && !state.given);
         let (thing, size) = state.things.pop_front()?;
         state.size = state.size.saturating_sub(size);
+        let number = state.taken;
+        state.taken += 1;
         self.0.changed.notify_all();
-        Some(thing)
+        Some((number, thing))
     }
 }
 
@@ -114,7 +118,7 @@ mod tests {
         assert!(taken.iter().all(|numbers| numbers.is_sorted()));
         let mut all = taken.concat();
         all.sort_unstable();
-        assert!(all.into_iter().eq(0..10_000));
+        assert!(all.into_iter().eq((0..10_000).map(|number| (number, number))));
     }
 
     /// How many things of such a size are given while nobody takes any.
@@ -144,7 +148,7 @@ mod tests {
         let other = taker.clone();
         drop(taker);
         assert!(giver.give("taken", 1));
-        assert_eq!(other.take(), Some("taken"));
+        assert_eq!(other.take(), Some((0, "taken")));
         drop(other);
         assert!(!giver.give("left", 1));
     }
@@ -154,6 +158,6 @@ mod tests {
         let (giver, taker) = queue(10);
         giver.give(1, 1);
         drop(giver);
-        assert_eq!((taker.take(), taker.take()), (Some(1), None));
+        assert_eq!((taker.take(), taker.take()), (Some((0, 1)), None));
     }
 }

@@ -1,7 +1,7 @@
 //! The threads that decode, convert, encode and compress.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
@@ -9,17 +9,15 @@ use tokio::sync::mpsc;
 
 use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
-use super::{LoadError, blocking, row_groups};
+use super::lanes::POOL_BYTES;
+use super::order::{Turns, Watch};
+use super::{LoadError, blocking};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
-use crate::gzip::Gzip;
 use crate::logs::on_a_thread;
-use crate::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
+use crate::points::{ChunkRows, Dialect, EncodeError, Encoder, Full, LaneLimits, Lanes, Mapping, Pool, Recent};
 use crate::report::{RejectedRow, Timings};
-use crate::sink::{Delivery, LineWriter, Parcel, SinkError};
-use crate::source::{self, Batch, ParquetObject, Selection, SourceError};
-
-/// Bytes of batches that are decoded ahead, beside one batch, for each thread that converts beside the first.
-const BYTES_AHEAD: usize = 8 * 1024 * 1024;
+use crate::sink::{Delivery, LineWriter, Packer, Parcel, SinkError};
+use crate::source::{self, Batch, Memory, ParquetObject, Selection, SourceError};
 
 /// Batches that make a further thread worth its while.
 const BATCHES_A_THREAD: u64 = 4;
@@ -28,26 +26,30 @@ const BATCHES_A_THREAD: u64 = 4;
 pub(super) struct Step {
     /// A batch that has been encoded; its points are in this step, and in those before and after it.
     pub(super) counted: Option<Counted>,
-    /// As many parcels as are written at a time, at most, with how many rows of which row groups each has.
-    pub(super) parcels: Vec<(Vec<(u64, u64)>, Packed)>,
+    /// As many parcels as are written at a time, at most.
+    pub(super) parcels: Vec<Packed>,
 }
 
 /// How far a parcel is.
 pub(super) enum Packed {
-    Ready(Parcel),
-    Written(Result<Delivery, SinkError>),
+    /// To be written when those of its lane with lower numbers are settled.
+    Ready { lane: usize, number: u64, parcel: Parcel },
+    /// Written in its turn, or not, with the rows that it had.
+    Written(ChunkRows, Result<Delivery, SinkError>),
 }
 
 /// What became of the rows of a batch.
 pub(super) struct Counted {
-    /// The number in the object of one of its rows, all of which are in one row group.
-    pub(super) row: u64,
+    /// The number of its row group.
+    pub(super) row_group: u32,
     /// Rows of the batch.
     pub(super) rows: u64,
     /// Rows among them that gave no point.
     pub(super) filtered: u64,
     /// Rows among them that cannot become points.
     pub(super) rejected: Vec<RejectedRow>,
+    /// Rows among them that replace a row before them, as far as that is seen.
+    pub(super) superseded: u64,
 }
 
 /// How a conversion ended.
@@ -67,8 +69,10 @@ pub(super) struct Conversion {
     pub(super) deadline: Option<Deadline>,
     pub(super) converter: Converter,
     pub(super) input: Input,
+    /// What the object may take.
+    pub(super) memory: Memory,
     pub(super) rows_per_batch: usize,
-    pub(super) chunks: ChunkLimits,
+    pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
     pub(super) drop_invalid_records: bool,
     /// Whether the sink compresses.
@@ -83,6 +87,33 @@ pub(super) struct Conversion {
 
 /// A batch that is decoded, or why it could not be.
 type Decoded = Result<Batch, SourceError>;
+
+/// What comes together in the order of the file.
+struct Ordered {
+    /// Of batches, to get into the lanes.
+    batches: Turns,
+    /// Of chunks that are written on the spot.
+    chunks: Turns,
+    state: Mutex<State>,
+}
+
+struct State {
+    lanes: Lanes,
+    recent: Recent,
+}
+
+impl Ordered {
+    fn new(limits: LaneLimits) -> Self {
+        let lanes = Lanes::new(limits, &Pool::new(POOL_BYTES));
+        let state = Mutex::new(State { lanes, recent: Recent::default() });
+        Self { batches: Turns::default(), chunks: Turns::default(), state }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // After a panic, which gives all turns up, nobody takes chunks out of it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// An instance and the plan that it made.
 struct Planned {
@@ -119,29 +150,34 @@ impl Conversion {
         .await??;
         let columns = Encoder::new(&first.plan, self.dialect)?.columns().to_vec();
         let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
+        let batches = batches.until(self.deadline.map(|deadline| deadline.stop));
         let rows = self.object.selected_rows(&self.selection)?;
         // A thread that would get a few batches is not worth its instance.
         let threads = (rows / (BATCHES_A_THREAD * self.rows_per_batch as u64)).clamp(1, self.threads as u64);
-        let further = usize::try_from(threads - 1).unwrap_or(usize::MAX);
-        let (decoded, queue) = ahead::queue(BYTES_AHEAD.saturating_mul(further));
+        // One thread alone finds its batch in the memory next to its processor.
+        let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let failed = Arc::new(AtomicBool::new(false));
+        let ordered = Arc::new(Ordered::new(self.lanes));
         let plan = first.plan.clone();
         let mut first = Some(first);
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
-                let (queue, failed) = (queue.clone(), Arc::clone(&failed));
+                let (queue, ordered) = (queue.clone(), Arc::clone(&ordered));
+                let own_lanes = (threads > 1).then(|| ordered.state().lanes.like());
                 on_a_thread(move || {
-                    let outcome = this.work(first, &plan, &queue, &failed, &steps);
-                    if outcome.is_err() {
-                        failed.store(true, Ordering::Relaxed);
+                    let watch = Watch::over([&ordered.batches, &ordered.chunks]);
+                    let worker =
+                        Worker { conversion: &this, ordered: &ordered, steps: &steps, timings: Timings::default() };
+                    let converted = worker.run(first, &plan, &queue, own_lanes);
+                    if matches!(converted, Ok(Some(_))) {
+                        watch.done();
                     }
-                    outcome
+                    converted.map(Option::unwrap_or_default)
                 })
             })
             .collect();
-        drop((steps, queue));
+        drop(queue);
         let mut converted = Converted::default();
         let mut stopped: Option<Stopped> = None;
         for worker in workers {
@@ -156,7 +192,23 @@ impl Conversion {
             }
         }
         converted.timings += decoding.await.map_err(LoadError::Stopped)?;
-        stopped.map_or(Ok(converted), |stopped| Err(stopped.error))
+        if let Some(stopped) = stopped {
+            return Err(stopped.error);
+        }
+        if !ordered.batches.are_given_up() {
+            converted.timings += on_a_thread(move || self.flush(&ordered, &steps)).await.map_err(LoadError::Stopped)?;
+        }
+        Ok(converted)
+    }
+
+    /// Hands on what is left in the lanes.
+    fn flush(&self, ordered: &Ordered, steps: &mpsc::Sender<Step>) -> Timings {
+        let none = ordered.state().lanes.like();
+        let full = mem::replace(&mut ordered.state().lanes, none).finish();
+        let mut worker = Worker { conversion: self, ordered, steps, timings: Timings::default() };
+        // When nobody takes it any more, whoever stopped taking knows why.
+        _ = worker.send(None, full, &mut Packer::new(self.compresses));
+        worker.timings
     }
 
     fn plan(&self) -> Result<Planned, LoadError> {
@@ -164,103 +216,126 @@ impl Conversion {
         let plan = instance.prepare(&self.input)?;
         Ok(Planned { instance, plan })
     }
+}
 
-    /// Converts batches until there are no more.
-    fn work(
-        &self,
+/// A thread that converts.
+struct Worker<'a> {
+    conversion: &'a Conversion,
+    ordered: &'a Ordered,
+    steps: &'a mpsc::Sender<Step>,
+    timings: Timings,
+}
+
+impl Worker<'_> {
+    /// Converts batches until there are no more; `None` where it ended before, since others did. With lanes of its own it
+    /// encodes while others do, and otherwise right into those that are sent.
+    fn run(
+        mut self,
         planned: Option<Planned>,
         plan: &Plan,
         batches: &Taker<Decoded>,
-        failed: &AtomicBool,
-        steps: &mpsc::Sender<Step>,
-    ) -> Result<Converted, Stopped> {
+        mut own_lanes: Option<Lanes>,
+    ) -> Result<Option<Converted>, Stopped> {
+        let (conversion, ordered) = (self.conversion, self.ordered);
         let at = |row| move |error: LoadError| Stopped { row, error };
-        let Planned { mut instance, plan: own } = planned.map_or_else(|| self.plan(), Ok).map_err(at(0))?;
+        let Planned { mut instance, plan: own } = planned.map_or_else(|| conversion.plan(), Ok).map_err(at(0))?;
         // By what they show, since a float that is no number is not equal to itself.
         if format!("{own:?}") != format!("{plan:?}") {
             return Err(at(0)(LoadError::Unsteady));
         }
-        let mut encoder = Encoder::new(plan, self.dialect).map_err(|error| at(0)(error.into()))?;
-        let mut chunks = ChunkBuilder::new(self.chunks).with_tokens(self.compresses);
-        let mut gzip = self.compresses.then(Gzip::default);
-        let group_ends = row_groups::ends(&self.object);
-        let mut converted = Converted::default();
+        let mut encoder = Encoder::new(plan, conversion.dialect).map_err(|error| at(0)(error.into()))?;
+        let mut packer = Packer::new(conversion.compresses);
         loop {
-            if self.deadline.is_some_and(|deadline| deadline.is_over()) {
-                converted.stopped = true;
-                break;
+            if conversion.deadline.is_some_and(|deadline| deadline.is_over()) {
+                return Ok(Some(Converted { timings: self.timings, stopped: true }));
             }
-            if failed.load(Ordering::Relaxed) {
-                return Ok(converted);
+            if ordered.batches.are_given_up() {
+                return Ok(None);
             }
             let waiting = Instant::now();
             let batch = batches.take();
-            converted.timings.convert_starved += waiting.elapsed();
-            let Some(batch) = batch else { break };
+            self.timings.convert_starved += waiting.elapsed();
+            let (number, batch) = match batch {
+                None => return Ok(Some(Converted { timings: self.timings, stopped: false })),
+                Some((_, Err(SourceError::Deadline { .. }))) => {
+                    return Ok(Some(Converted { timings: self.timings, stopped: true }));
+                }
+                Some(batch) => batch,
+            };
             let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
-            let rows = batch.columns.num_rows();
-            if rows == 0 {
-                continue;
-            }
-            let row = batch.rows.number(0);
+            let rows = batch.columns.num_rows() as u64;
+            let row = if rows == 0 { 0 } else { batch.rows.number(0) };
             let started = Instant::now();
-            let encoded = encoder.encode(&batch, &mut instance, &mut chunks).map_err(|error| match error {
+            let encoded = match &mut own_lanes {
+                Some(lanes) => encoder.encode(&batch, &mut instance, lanes),
+                None => encoder.encode(&batch, &mut instance, &mut ordered.state().lanes),
+            };
+            let encoded = encoded.map_err(|error| match error {
                 EncodeError::Mapping(error) => at(row)(LoadError::Converter(error)),
                 EncodeError::Column(error) => at(row)(LoadError::Column(error)),
             })?;
-            converted.timings.convert += started.elapsed();
-            if let (false, Some(first)) = (self.drop_invalid_records, encoded.rejected.first()) {
+            if let (false, Some(first)) = (conversion.drop_invalid_records, encoded.rejected.first()) {
                 return Err(at(first.row)(LoadError::rejected(first)));
             }
-            let rejected = encoded.rejected.into_iter().map(|row| row_groups::place(row, &group_ends)).collect();
-            let mut counted = Some(Counted { row, rows: rows as u64, filtered: encoded.filtered, rejected });
-            let mut full = chunks.take_full().peekable();
-            while counted.is_some() || full.peek().is_some() {
-                let parcels = full.by_ref().take(self.parcels);
-                let parcels = parcels.map(|chunk| self.pack(chunk, &group_ends, gzip.as_mut(), &mut converted.timings));
-                let parcels = parcels.collect();
-                if !send(Step { counted: counted.take(), parcels }, steps, &mut converted.timings) {
-                    return Ok(converted);
+            self.timings.convert += started.elapsed();
+            let waiting = Instant::now();
+            if !ordered.batches.wait(number) {
+                return Ok(None);
+            }
+            self.timings.convert_blocked += waiting.elapsed();
+            let started = Instant::now();
+            let (superseded, full) = {
+                let State { lanes, recent } = &mut *ordered.state();
+                if let Some(own_lanes) = &mut own_lanes {
+                    lanes.append(own_lanes);
                 }
+                lanes.end_batch(rows);
+                (recent.replaced_by(encoder.keys()), lanes.take_full())
+            };
+            ordered.batches.end(1);
+            self.timings.convert += started.elapsed();
+            let (row_group, filtered, rejected) = (batch.row_group, encoded.filtered, encoded.rejected);
+            if !self.send(Some(Counted { row_group, rows, filtered, rejected, superseded }), full, &mut packer) {
+                return Ok(None);
             }
         }
-        if let Some(chunk) = chunks.finish() {
-            let parcel = self.pack(chunk, &group_ends, gzip.as_mut(), &mut converted.timings);
-            // When nobody takes it any more, whoever stopped taking knows why.
-            send(Step { counted: None, parcels: vec![parcel] }, steps, &mut converted.timings);
+    }
+
+    /// Hands on what became of a batch, and chunks that are full. Returns whether anybody takes it.
+    fn send(&mut self, mut counted: Option<Counted>, full: Vec<Full>, packer: &mut Packer) -> bool {
+        let mut full = full.into_iter().peekable();
+        while counted.is_some() || full.peek().is_some() {
+            let mut parcels = Vec::new();
+            for chunk in full.by_ref().take(self.conversion.parcels) {
+                let Some(packed) = self.pack(chunk, packer) else { return false };
+                parcels.push(packed);
+            }
+            let started = Instant::now();
+            let sent = self.steps.blocking_send(Step { counted: counted.take(), parcels }).is_ok();
+            self.timings.convert_blocked += started.elapsed();
+            if !sent {
+                return false;
+            }
         }
-        Ok(converted)
+        true
     }
 
-    /// Makes a chunk ready for the sink, compressed where that compresses, and writes it where that can be done on the spot.
-    fn pack(
-        &self,
-        chunk: Chunk,
-        group_ends: &[u64],
-        gzip: Option<&mut Gzip>,
-        timings: &mut Timings,
-    ) -> (Vec<(u64, u64)>, Packed) {
-        let rows = row_groups::rows_of(&chunk, group_ends);
+    /// Makes a chunk ready for the sink, and writes it where that can be done on the spot; `None` where its turn never comes.
+    fn pack(&mut self, full: Full, packer: &mut Packer) -> Option<Packed> {
+        let Full { lane, number, chunk } = full;
         let started = Instant::now();
-        let parcel = match gzip {
-            Some(gzip) => Parcel::compressed(chunk, gzip),
-            None => chunk.into(),
-        };
-        timings.compress += started.elapsed();
-        let packed = match &self.lines {
-            Some(lines) => Packed::Written(lines.write_here(&parcel, self.deadline.map(|deadline| deadline.end))),
-            None => Packed::Ready(parcel),
-        };
-        (rows, packed)
+        let mut parcel = packer.pack(chunk);
+        self.timings.compress += started.elapsed();
+        let Some(lines) = &self.conversion.lines else { return Some(Packed::Ready { lane, number, parcel }) };
+        let waiting = Instant::now();
+        if !self.ordered.chunks.wait(number) {
+            return None;
+        }
+        self.timings.convert_blocked += waiting.elapsed();
+        let written = lines.write_here(&parcel, self.conversion.deadline.map(|deadline| deadline.end));
+        self.ordered.chunks.end(1);
+        Some(Packed::Written(parcel.chunk_mut().take_rows(), written))
     }
-}
-
-/// Hands a step on. Returns whether anybody takes it.
-fn send(step: Step, steps: &mpsc::Sender<Step>, timings: &mut Timings) -> bool {
-    let started = Instant::now();
-    let sent = steps.blocking_send(step).is_ok();
-    timings.convert_blocked += started.elapsed();
-    sent
 }
 
 /// Decodes until there is nothing left, after an error, or until nobody takes the batches any more. Returns how long it

@@ -38,6 +38,14 @@ impl Deadline {
     pub fn is_over(&self) -> bool {
         self.stop <= Instant::now()
     }
+
+    /// What `work` returns, or `None` if it is not done when the load has to stop. Without a deadline it takes its time.
+    pub async fn within<T>(deadline: Option<Self>, work: impl Future<Output = T>) -> Option<T> {
+        match deadline {
+            None => Some(work.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.stop.into(), work).await.ok(),
+        }
+    }
 }
 
 #[cfg(test)]

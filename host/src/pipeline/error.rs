@@ -85,7 +85,7 @@ impl LoadError {
     /// The failure of an object of which no row may be rejected. Why it is may quote what the row holds: that is logged,
     /// where it is asked for, and told to nobody.
     pub(super) fn rejected(rejected: &RejectedRow) -> Self {
-        let RejectedRow { row, code, message } = rejected;
+        let RejectedRow { row, code, message, .. } = rejected;
         tracing::debug!(row, code, "{message}");
         Self::RejectedRow { row: *row, code: code.clone() }
     }
@@ -177,8 +177,12 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::NotFound { .. } => FailureKind::NotFound,
         SourceError::Forbidden { .. } => FailureKind::Forbidden,
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
+        SourceError::Deadline { .. } => FailureKind::Deadline,
         SourceError::Selection { .. } => FailureKind::BadEvent,
-        SourceError::NotParquet { .. } | SourceError::Metadata { .. } | SourceError::Decode { .. } => {
+        SourceError::NotParquet { .. }
+        | SourceError::Metadata { .. }
+        | SourceError::TooLarge { .. }
+        | SourceError::Decode { .. } => {
             FailureKind::Conversion
         }
     }

@@ -9,9 +9,12 @@ mod ahead;
 mod convert;
 mod deadline;
 mod error;
+mod lanes;
 mod nothing_written;
+mod order;
 mod reject;
 mod row_groups;
+mod split_rows;
 mod write;
 
 use std::num::NonZero;
@@ -37,11 +40,12 @@ use crate::registry::{Resolution, Resolver};
 use crate::rejects::{Draft, Keeper};
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining};
 use crate::sink::Sink;
-use crate::source::{ParquetObject, S3Location, Selection};
+use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
 use nothing_written::NothingWritten;
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
+use split_rows::SplitRows;
 use write::Writing;
 
 /// Where an object is.
@@ -63,7 +67,7 @@ impl Location {
     }
 
     /// Opens it.
-    pub(crate) async fn open(&self) -> Result<ParquetObject, LoadError> {
+    pub(crate) async fn open(&self, memory: Memory) -> Result<ParquetObject, LoadError> {
         Ok(match self {
             Self::S3(object) => {
                 let location = S3Location {
@@ -72,11 +76,11 @@ impl Location {
                     version: object.version_id.clone(),
                     etag: object.if_match.clone(),
                 };
-                ParquetObject::open_s3(aws::s3().await, location).await?
+                ParquetObject::open_s3(aws::s3().await, location, memory).await?
             }
             Self::File(path) => {
                 let path = path.clone();
-                blocking(move || ParquetObject::open_file(&path)).await??
+                blocking(move || ParquetObject::open_file(&path, memory)).await??
             }
         })
     }
@@ -144,6 +148,7 @@ const STEPS_BEHIND: usize = 32;
 /// How objects are loaded.
 #[derive(Clone, Debug)]
 struct Options {
+    memory: Memory,
     rows_per_batch: usize,
     chunks: ChunkLimits,
     concurrency: usize,
@@ -156,6 +161,7 @@ struct Options {
 impl Options {
     fn of(config: &Config) -> Self {
         Self {
+            memory: Memory::mebibytes(config.memory.object_mib),
             rows_per_batch: config.rows_per_batch,
             chunks: ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes },
             concurrency: config.write.concurrency,
@@ -188,7 +194,8 @@ impl Loader {
     pub fn new(config: &Config) -> Result<Self, LoadError> {
         let settings = &config.converter;
         let limits = Limits {
-            memory_bytes: settings.memory_bytes,
+            memory_bytes: config.memory.instance_bytes,
+            process_bytes: config.memory.instances_bytes,
             call_time: settings.time,
             prepare_time: settings.time,
             result_bytes: settings.result_bytes,
@@ -285,9 +292,12 @@ impl Loader {
         let key = location.key();
         let dataset = match request.dataset.or(report.dataset.as_deref()) {
             Some(name) => name.parse::<DatasetName>()?,
-            // Only where the key does not say so is the registry listed.
+            // The registry is listed only if the key does not name the dataset.
             None => match dataset::name::<&str>(&key, &[]) {
-                Err(DatasetError::Unnamed { .. }) => dataset::name(&key, &self.resolver.known().await)?,
+                Err(DatasetError::Unnamed { .. }) => {
+                    let known = Deadline::within(deadline, self.resolver.known()).await;
+                    dataset::name(&key, &known.ok_or(LoadError::NoTime)?)?
+                }
                 named => named?,
             },
         };
@@ -295,7 +305,8 @@ impl Loader {
         // For all that is logged from here on, by the converter too.
         let span = Span::current();
         span.record("dataset", dataset.as_str());
-        let Resolution { converter, fallback } = self.resolver.converter(&dataset).await?;
+        let resolved = Deadline::within(deadline, self.resolver.converter(&dataset)).await;
+        let Resolution { converter, fallback } = resolved.ok_or(LoadError::NoTime)??;
         report.converter_fallback = fallback;
         let description = converter.description();
         let id = ConverterId {
@@ -306,7 +317,8 @@ impl Loader {
         span.record("converter", &id.name).record("converter_version", &id.version);
         span.record("converter_digest", &id.digest);
         report.converter = Some(id.clone());
-        let object = location.open().await?;
+        let object =
+            Deadline::within(deadline, location.open(self.options.memory)).await.ok_or(LoadError::NoTime)??;
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
         let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;
@@ -324,8 +336,9 @@ impl Loader {
                 selection: selection.clone(),
                 deadline,
                 converter,
+                memory: self.options.memory,
                 rows_per_batch: self.options.rows_per_batch,
-                chunks: self.options.chunks,
+                lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows),
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
@@ -397,7 +410,7 @@ impl Loader {
             concurrency: self.options.concurrency,
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,
-            group_ends: row_groups::ends(&conversion.object),
+            split_rows: SplitRows::default(),
             progress,
             report,
             row_groups,

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use crate::points::{self, Chunk};
-use crate::report::RejectedRow;
 use crate::source::{ParquetObject, Selection};
 
 /// The row groups of a load, and how many rows of each are done.
@@ -28,9 +26,9 @@ impl RowGroups {
         Self { done: vec![0; ends.len()], ends, selected }
     }
 
-    /// So many rows are done of the row group that has `row`.
-    pub(super) fn settle(&mut self, row: u64, rows: u64) {
-        if let Some(done) = self.done.get_mut(group(row, &self.ends)) {
+    /// So many rows are done of a row group.
+    pub(super) fn settle(&mut self, row_group: u32, rows: u64) {
+        if let Some(done) = usize::try_from(row_group).ok().and_then(|index| self.done.get_mut(index)) {
             *done += rows;
         }
     }
@@ -58,46 +56,8 @@ impl RowGroups {
     }
 }
 
-/// The number of the row group that has `row`, of those that end at `ends`.
-fn group(row: u64, ends: &[u64]) -> usize {
-    ends.partition_point(|end| *end <= row)
-}
-
-/// How many rows of which row groups, of those that end at `ends`, a chunk has: each row group by one of its rows.
-pub(super) fn rows_of(chunk: &Chunk, ends: &[u64]) -> Vec<(u64, u64)> {
-    let of = |row| group(row, ends);
-    match (chunk.lines().first(), chunk.lines().last()) {
-        (Some(first), Some(last)) if of(first.row) == of(last.row) => return vec![(first.row, chunk.rows())],
-        _ => {}
-    }
-    let mut rows: Vec<(u64, u64)> = Vec::new();
-    let mut end = 0;
-    for lines in chunk.lines().chunk_by(|one, next| one.row == next.row) {
-        let row = lines[0].row;
-        match rows.last_mut() {
-            // Rows ascend, so that those before the end of the last one's row group are in it.
-            Some((_, count)) if row < end => *count += 1,
-            _ => {
-                end = ends.get(of(row)).copied().unwrap_or(u64::MAX);
-                rows.push((row, 1));
-            }
-        }
-    }
-    rows
-}
-
-/// A rejected row with its row group, of those that end at `ends`.
-pub(super) fn place(row: points::RejectedRow, ends: &[u64]) -> RejectedRow {
-    RejectedRow {
-        row_group: u32::try_from(group(row.row, ends)).ok(),
-        row: row.row,
-        code: row.code,
-        message: row.message,
-    }
-}
-
 /// The row after the last of each row group.
-pub(super) fn ends(object: &ParquetObject) -> Vec<u64> {
+fn ends(object: &ParquetObject) -> Vec<u64> {
     let mut end = 0;
     let rows = object.row_groups().into_iter();
     rows.map(|rows| {
@@ -119,13 +79,13 @@ mod tests {
     fn a_row_group_is_done_when_every_row_of_it_is() {
         let mut groups = groups(0..3);
         assert_eq!((groups.done(), groups.remaining()), (0..0, 0..3));
-        groups.settle(3, 9);
-        groups.settle(19, 10);
+        groups.settle(0, 9);
+        groups.settle(1, 10);
         assert_eq!((groups.done(), groups.remaining()), (0..0, 0..3), "the first goes before the second");
-        groups.settle(9, 1);
+        groups.settle(0, 1);
         assert_eq!((groups.done(), groups.remaining()), (0..2, 2..3));
         assert_eq!(groups.done_rows(), 20);
-        groups.settle(20, 10);
+        groups.settle(2, 10);
         assert_eq!((groups.done(), groups.remaining()), (0..3, 3..3));
     }
 
@@ -134,14 +94,8 @@ mod tests {
         assert_eq!((groups(0..3).part(), groups(1..2).part()), (None, Some(1..2)));
         let mut groups = groups(1..2);
         assert_eq!((groups.done(), groups.remaining()), (1..1, 1..2));
-        groups.settle(10, 10);
-        groups.settle(20, 10);
+        groups.settle(1, 10);
+        groups.settle(2, 10);
         assert_eq!((groups.done(), groups.remaining()), (1..2, 2..2));
-    }
-
-    #[test]
-    fn the_rows_of_a_chunk_are_counted_by_row_group() {
-        let chunk = Chunk::of_lines(&"m x=1 1\n".repeat(25));
-        assert_eq!(rows_of(&chunk, &groups(0..3).ends), [(0, 10), (10, 10), (20, 5)]);
     }
 }

@@ -7,11 +7,14 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::convert::{Counted, Packed, Step};
-use super::row_groups::{self, RowGroups};
+use super::lanes::Waiting;
+use super::row_groups::RowGroups;
+use super::split_rows::SplitRows;
 use super::{LoadError, Progress};
+use crate::points::ChunkRows;
 use crate::rejects::Keeper;
 use crate::report::{ObjectReport, RejectedRow};
-use crate::sink::{Delivery, Sink};
+use crate::sink::{Delivery, Sink, SinkError};
 
 /// Where the points of one object go, and who is told.
 pub(super) struct Writing<'a> {
@@ -21,8 +24,8 @@ pub(super) struct Writing<'a> {
     /// When nothing is waited for any more.
     pub(super) end: Option<Instant>,
     pub(super) drop_invalid_records: bool,
-    /// The row after the last of each row group.
-    pub(super) group_ends: Vec<u64>,
+    /// Rows of which some points are settled.
+    pub(super) split_rows: SplitRows,
     pub(super) progress: &'a dyn Progress,
     pub(super) report: &'a mut ObjectReport,
     pub(super) row_groups: &'a mut RowGroups,
@@ -39,48 +42,37 @@ impl Writing<'_> {
             kept.map(|(keeper, rows)| async move { keeper.push(rows).await })
         };
         let mut under_way = FuturesUnordered::new();
-        // Rejected rows that wait to be kept. No step is taken meanwhile, but chunks under way go on.
-        let mut waiting = FuturesUnordered::new();
-        let (mut parcels, mut more) = (vec![].into_iter(), true);
+        // Rejected rows that wait to be kept. No step is taken meanwhile, but parcels under way go on.
+        let mut keeping = FuturesUnordered::new();
+        let (mut waiting, mut more) = (Waiting::new(self.concurrency), true);
         loop {
-            while waiting.is_empty()
-                && under_way.len() < self.concurrency
-                && let Some((rows, packed)) = parcels.next()
+            while keeping.is_empty()
+                && let Some((lane, parcel)) = waiting.next()
             {
-                under_way.push(async move {
-                    let outcome = match packed {
-                        Packed::Ready(parcel) => sink.write(parcel, end).await,
-                        Packed::Written(outcome) => outcome,
-                    };
-                    (rows, outcome)
-                });
+                let rows = parcel.chunk().rows().clone();
+                under_way.push(async move { (lane, rows, sink.write(parcel, end).await) });
             }
             tokio::select! {
-                step = steps.recv(), if more && waiting.is_empty() && under_way.len() < self.concurrency => match step {
+                step = steps.recv(), if more && keeping.is_empty() && waiting.has_room() => match step {
                     None => more = false,
                     Some(step) => {
-                        parcels = step.parcels.into_iter();
-                        if let Some(Counted { row, rows, filtered, rejected }) = step.counted {
-                            self.report.accounts.rows += rows;
-                            self.report.accounts.filtered += filtered;
-                            self.progress.advanced(filtered);
-                            self.row_groups.settle(row, filtered + rejected.len() as u64);
-                            waiting.extend(keep(&rejected));
-                            rejected.into_iter().for_each(|row| self.reject(row));
+                        if let Some(counted) = step.counted {
+                            keeping.extend(keep(&counted.rejected));
+                            self.encoded(counted);
+                        }
+                        for packed in step.parcels {
+                            match packed {
+                                Packed::Ready { lane, number, parcel } => waiting.add(lane, number, parcel),
+                                Packed::Written(rows, outcome) => keeping.extend(keep(&self.settled(&rows, outcome)?)),
+                            }
                         }
                     }
                 },
-                Some((rows, outcome)) = under_way.next(), if !under_way.is_empty() => match outcome {
-                    Ok(delivery) => {
-                        rows.into_iter().for_each(|(row, rows)| self.row_groups.settle(row, rows));
-                        waiting.extend(keep(&self.delivered(delivery)?));
-                    }
-                    Err(error) => {
-                        self.report.accounts.failed_batches += 1;
-                        return Err(LoadError::Sink(error));
-                    }
-                },
-                Some(kept) = waiting.next(), if !waiting.is_empty() => if kept.is_err() {
+                Some((lane, rows, outcome)) = under_way.next(), if !under_way.is_empty() => {
+                    keeping.extend(keep(&self.settled(&rows, outcome)?));
+                    waiting.settled(lane);
+                }
+                Some(kept) = keeping.next(), if !keeping.is_empty() => if kept.is_err() {
                     // Whoever ends the keeping learns why.
                     return Ok(());
                 },
@@ -89,10 +81,25 @@ impl Writing<'_> {
         }
     }
 
-    /// Counts a delivery. Returns the rows of it that the server refused.
-    fn delivered(&mut self, delivery: Delivery) -> Result<Vec<RejectedRow>, LoadError> {
+    /// Counts what the encoder made of a batch.
+    fn encoded(&mut self, counted: Counted) {
+        let Counted { row_group, rows, filtered, rejected, superseded } = counted;
+        self.report.accounts.rows += rows;
+        self.report.accounts.filtered += filtered;
+        self.report.accounts.superseded += superseded;
+        self.progress.advanced(filtered);
+        self.row_groups.settle(row_group, filtered + rejected.len() as u64);
+        rejected.into_iter().for_each(|row| self.reject(row));
+    }
+
+    /// Counts what became of a parcel with these rows. Returns those that the server refused.
+    fn settled(
+        &mut self,
+        rows: &ChunkRows,
+        outcome: Result<Delivery, SinkError>,
+    ) -> Result<Vec<RejectedRow>, LoadError> {
         let accounts = &mut self.report.accounts;
-        accounts.written += delivery.rows;
+        let delivery = outcome.inspect_err(|_| accounts.failed_batches += 1).map_err(LoadError::Sink)?;
         accounts.points += delivery.points;
         accounts.batches += 1;
         accounts.requests += delivery.requests;
@@ -103,14 +110,19 @@ impl Writing<'_> {
             self.report.latencies.add(delivery.latency);
             self.report.timings.write += delivery.latency;
         }
-        self.progress.advanced(delivery.rows);
         if let (false, Some(first)) = (self.drop_invalid_records, delivery.rejected.first()) {
             return Err(LoadError::rejected(first));
         }
-        let rejected = delivery.rejected.into_iter().map(|row| row_groups::place(row, &self.group_ends));
-        let rejected: Vec<RejectedRow> = rejected.collect();
-        rejected.iter().for_each(|row| self.reject(row.clone()));
-        Ok(rejected)
+        let settled = self.split_rows.settle(rows, delivery.rejected);
+        rows.groups.iter().for_each(|group| self.row_groups.settle(group.row_group, group.whole));
+        settled.done.iter().for_each(|row_group| self.row_groups.settle(*row_group, 1));
+        // A row counts when all of its points are written; of a row that was refused before, nothing is written.
+        let whole: u64 = rows.groups.iter().map(|group| group.whole).sum();
+        let written = whole - settled.whole_rejected + settled.written;
+        self.report.accounts.written += written;
+        self.progress.advanced(written);
+        settled.rejected.iter().for_each(|row| self.reject(row.clone()));
+        Ok(settled.rejected)
     }
 
     fn reject(&mut self, row: RejectedRow) {

@@ -6,18 +6,19 @@ use std::ops::RangeInclusive;
 use arrow::array::{Array, Int64Array, StringArray};
 use arrow::error::ArrowError;
 
-use super::chunk::ChunkBuilder;
 use super::dialect::{Dialect, Engines};
 use super::error::{EncodeError, LayoutError};
 use super::fields::FieldSlot;
-use super::identity::Identity;
 use super::inputs::{Choice, Inputs};
+use super::lanes::Lanes;
 use super::layout::{self, PointLayout};
 use super::line::OpenLine;
 use super::line_end::{self, LineEnd};
+use super::recent::PointKey;
 use super::rejects::{RejectedRow, RowProblem};
 use super::rules::Unwritable;
-use super::tags::TagSlot;
+use super::series;
+use super::tags::{self, TagSlot};
 use super::text::Text;
 use super::times::TimeText;
 use super::translations::{Mapping, Translation};
@@ -41,6 +42,7 @@ pub struct Encoder {
     columns: Vec<usize>,
     translations: Vec<Translation>,
     points: Vec<PointState>,
+    keys: Vec<PointKey>,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,8 @@ struct PointState {
     when: Choice,
     times: Option<Int64Array>,
     allowed_times: RangeInclusive<i64>,
+    /// For each row, the sum of its tags' hashes; for tags whose order is settled.
+    tags: Vec<u64>,
     /// The most that the engine takes of a series key together with a field's key.
     key_bytes: usize,
     /// Whether the tags of this batch may hide where their line ends.
@@ -71,12 +75,12 @@ impl Encoder {
     /// When a measurement or a key of the plan cannot be written in line protocol.
     pub fn new(plan: &Plan, dialect: Dialect) -> Result<Self, LayoutError> {
         let tables = layout::tables(plan, dialect)?;
-        let mut places = (0..).map(Identity::of_place);
         let points = plan.points.iter().map(|point| {
             Ok(PointState {
-                layout: PointLayout::new(point, &tables, dialect, &mut places)?,
+                layout: PointLayout::new(point, plan, &tables, dialect)?,
                 when: Choice::All,
                 times: None,
+                tags: Vec::new(),
                 allowed_times: dialect.times(),
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
                 may_hide_ends: false,
@@ -90,6 +94,7 @@ impl Encoder {
             columns: layout::columns(plan),
             translations: (0..plan.translations.len()).map(Translation::new).collect(),
             points: points.collect::<Result<_, LayoutError>>()?,
+            keys: Vec::new(),
             plan: plan.clone(),
         })
     }
@@ -99,17 +104,23 @@ impl Encoder {
         &self.columns
     }
 
-    /// Encodes a batch into `chunks`.
+    /// The points of the batch that was encoded last, in order.
+    pub fn keys(&self) -> &[PointKey] {
+        &self.keys
+    }
+
+    /// Encodes a batch into `lanes`.
     ///
     /// # Errors
     ///
-    /// When the converter fails; the batch's rows may then be in the chunks in part.
+    /// When the converter fails; the batch's rows may then be in the lanes in part.
     pub fn encode<M: Mapping>(
         &mut self,
         batch: &Batch,
         mapping: &mut M,
-        chunks: &mut ChunkBuilder,
+        lanes: &mut Lanes,
     ) -> Result<Encoded, EncodeError<M::Error>> {
+        let rows = batch.columns.num_rows();
         let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
         let mut inputs = Inputs::new(&self.columns, &self.plan.translations, &batch.columns, &converted);
         for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
@@ -117,9 +128,9 @@ impl Encoder {
             inputs.add_translated(translation.translate(&coded, mapping).map_err(EncodeError::Mapping)?);
         }
         for point in &mut self.points {
-            point.bind(&mut inputs)?;
+            point.bind(rows, &mut inputs)?;
         }
-        Ok(self.encode_rows(batch, &converted, chunks))
+        Ok(self.encode_rows(batch, &converted, lanes))
     }
 
     fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, M::Error> {
@@ -134,10 +145,11 @@ impl Encoder {
         mapping.convert(&read.expect("a batch has the columns that were asked for"))
     }
 
-    fn encode_rows(&mut self, batch: &Batch, converted: &Converted, chunks: &mut ChunkBuilder) -> Encoded {
+    fn encode_rows(&mut self, batch: &Batch, converted: &Converted, lanes: &mut Lanes) -> Encoded {
         let mut encoded = Encoded::default();
         let mut invalid_texts = batch.invalid_texts.iter().peekable();
         let mut rejections = converted.rejected.iter().peekable();
+        self.keys.clear();
         for row in 0..batch.columns.num_rows() {
             let number = batch.rows.number(row);
             if let Some(text) = invalid_texts.next_if(|text| text.row == row) {
@@ -145,37 +157,34 @@ impl Encoder {
                 while rejections.next_if(|rejection| rejection.row == row).is_some() {}
                 let schema = batch.columns.schema_ref();
                 let column = schema.fields().get(text.column).map_or("", |field| field.name());
-                encoded.rejected.push(RowProblem::invalid_text(column).of_row(number));
+                encoded.rejected.push(RowProblem::invalid_text(column).of_row(number, batch.row_group));
                 continue;
             }
             if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
                 let (code, message) = (rejection.code.clone(), rejection.message.clone());
-                encoded.rejected.push(RejectedRow { row: number, code, message });
+                encoded.rejected.push(RejectedRow { row: number, row_group: Some(batch.row_group), code, message });
                 continue;
             }
-            let (mut problem, mut end) = (None, LineEnd::Newline);
+            let (mut problem, mut end, keys) = (None, LineEnd::Newline, self.keys.len());
             for point in &mut self.points {
-                if !point.when.has(row) {
-                    continue;
-                }
-                match point.write(row, chunks.text()).and_then(|()| point.end(end, chunks)) {
-                    Ok(found) => {
-                        end = found;
-                        chunks.end_line(number);
-                    }
-                    Err(found) => {
-                        problem = Some(found);
-                        break;
+                if point.when.has(row) {
+                    match point.add(row, number, end, lanes, &mut self.keys) {
+                        Ok(found) => end = found,
+                        Err(found) => {
+                            problem = Some(found);
+                            break;
+                        }
                     }
                 }
             }
             if let Some(problem) = problem {
-                chunks.discard_row();
-                encoded.rejected.push(problem.of_row(number));
-            } else if chunks.end_row() == 0 {
+                lanes.discard_row();
+                self.keys.truncate(keys);
+                encoded.rejected.push(problem.of_row(number, batch.row_group));
+            } else if lanes.end_row(number, batch.row_group) == 0 {
                 encoded.filtered += 1;
             } else if end == LineEnd::Hidden {
-                chunks.fill();
+                lanes.close();
             }
         }
         encoded
@@ -183,11 +192,16 @@ impl Encoder {
 }
 
 impl PointState {
-    fn bind(&mut self, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
+    fn bind(&mut self, rows: usize, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
         self.when = inputs.choice(self.layout.when);
         self.times = Some(inputs.times(&self.layout.time)?);
         for tag in &mut self.layout.tags {
             tag.bind(inputs)?;
+        }
+        self.tags.clear();
+        self.tags.resize(rows, 0);
+        if self.layout.tags_are_sorted {
+            self.layout.tags.iter().for_each(|tag| tag.add_to(&mut self.tags));
         }
         let mut keys_changed = self.written.is_empty();
         for (index, field) in self.layout.fields.iter_mut().enumerate() {
@@ -232,9 +246,16 @@ impl PointState {
         self.written = vec![0; count];
     }
 
-    /// Appends the point of a row. Where it fails, its tokens are left behind.
+    /// Adds the point of a row, after one of the same row that ends `before`. Returns how its line ends.
     #[inline]
-    fn write(&mut self, row: usize, text: &mut Text) -> Result<(), RowProblem> {
+    fn add(
+        &mut self,
+        row: usize,
+        number: u64,
+        before: LineEnd,
+        lanes: &mut Lanes,
+        keys: &mut Vec<PointKey>,
+    ) -> Result<LineEnd, RowProblem> {
         let time = match &self.times {
             Some(times) if times.is_valid(row) => times.values()[row],
             _ => return Err(RowProblem::timestamp()),
@@ -242,8 +263,29 @@ impl PointState {
         if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
         }
+        let tags = if self.layout.tags_are_sorted { self.tags[row] } else { self.tags_in_order(row)? };
+        // By the tags alone, so that points of a row that differ in their measurement are sent together.
+        lanes.begin_line(if tags == 0 { self.layout.measurement_hash } else { tags });
+        let fields = self.write(row, time, lanes.text())?;
+        let end = self.end(before, lanes)?;
+        let point = series::point(tags.wrapping_add(self.layout.measurement_hash), time);
+        if self.layout.fields_by_key {
+            for field in self.layout.fields.iter().filter(|field| fields & field.bit != 0) {
+                let point = point.wrapping_add(field.key_hash(row));
+                keys.push(PointKey { point, fields: u64::MAX, row: number });
+            }
+        } else {
+            keys.push(PointKey { point, fields, row: number });
+        }
+        lanes.end_line(number, point);
+        Ok(end)
+    }
+
+    /// Appends the line of a row. Returns the bits of its fields.
+    #[inline]
+    fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u64, RowProblem> {
         let mut line = text.line(self.longest_line);
-        line.token(self.layout.measurement.get(0), self.layout.measurement_identity);
+        line.piece(self.layout.measurement.get(0));
         if self.layout.tags_are_sorted {
             for tag in &self.layout.tags {
                 tag.write(row, &mut line)?;
@@ -254,7 +296,7 @@ impl PointState {
         // What is left of the limit for the key of a field. Only where the longest key does not fit is each looked at.
         let room = self.key_bytes.saturating_sub(line.len());
         let looks_at_keys = self.longest_key > room || self.layout.tags_may_be_fields;
-        let mut first = true;
+        let (mut first, mut fields) = (true, 0);
         for field in &self.layout.fields {
             let slot = if self.layout.fields_may_collide { field.key_id(row) } else { None };
             if slot.is_some_and(|slot| self.written[slot] == row + 1) {
@@ -265,6 +307,7 @@ impl PointState {
                     self.check_key(row, field, room)?;
                 }
                 first = false;
+                fields |= field.bit;
                 if let Some(slot) = slot {
                     self.written[slot] = row + 1;
                 }
@@ -275,13 +318,13 @@ impl PointState {
         }
         self.layout.time_text.write(time, &mut line);
         line.end();
-        Ok(())
+        Ok(fields)
     }
 
     /// How the line ends that was written after one of the same row that ends `before`.
     #[inline]
-    fn end(&self, before: LineEnd, chunks: &ChunkBuilder) -> Result<LineEnd, RowProblem> {
-        let end = if self.may_hide_ends { line_end::find(chunks.line()) } else { LineEnd::Newline };
+    fn end(&self, before: LineEnd, lanes: &Lanes) -> Result<LineEnd, RowProblem> {
+        let end = if self.may_hide_ends { line_end::find(lanes.line()) } else { LineEnd::Newline };
         match (before, end) {
             (LineEnd::Newline, LineEnd::Newline | LineEnd::Hidden) => Ok(end),
             (LineEnd::Hidden | LineEnd::Early, _) | (_, LineEnd::Early) => {
@@ -304,9 +347,8 @@ impl PointState {
         Err(RowProblem::unwritable(field.title(row), reason))
     }
 
-    /// For tags whose keys are known only with the row, or of which several may have the same.
-    #[inline(never)]
-    fn write_tags_in_order<'a>(&self, row: usize, mut line: OpenLine<'a>) -> Result<OpenLine<'a>, RowProblem> {
+    /// Tags whose keys are known only with the row, or of which several may have the same.
+    fn sorted_tags(&self, row: usize) -> Result<Vec<tags::Written<'_>>, RowProblem> {
         let mut tags = Vec::with_capacity(self.layout.tags.len());
         for tag in &self.layout.tags {
             tags.extend(tag.find(row)?);
@@ -314,7 +356,17 @@ impl PointState {
         // A stable sort leaves those of the same key in the plan's order, of which the first is written.
         tags.sort_by_key(|tag| tag.name);
         tags.dedup_by_key(|tag| tag.name);
-        for tag in tags {
+        Ok(tags)
+    }
+
+    #[inline(never)]
+    fn tags_in_order(&self, row: usize) -> Result<u64, RowProblem> {
+        Ok(self.sorted_tags(row)?.iter().fold(0, |sum, tag| sum.wrapping_add(tag.hash)))
+    }
+
+    #[inline(never)]
+    fn write_tags_in_order<'a>(&self, row: usize, mut line: OpenLine<'a>) -> Result<OpenLine<'a>, RowProblem> {
+        for tag in self.sorted_tags(row)? {
             tag.write(&mut line);
         }
         Ok(line)

@@ -11,12 +11,12 @@ use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
 use super::exact::{self, Exact};
-use super::identity::Identity;
 use super::inputs::{Choice, Codes, Inputs, constant_text};
 use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
 use super::rejects::RowProblem;
 use super::rules::{Element, Unwritable};
+use super::series;
 use super::tokens::Tokens;
 use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 
@@ -49,20 +49,17 @@ pub(super) struct FieldSlot {
     /// For a translated key: `,key=`.
     keys: Tokens,
     key_codes: Codes,
-    identity: Identity,
-    key_identity: Identity,
+    /// A hash of the key, or of each entry of the keys' dictionary.
+    key_hashes: Vec<u64>,
+    /// Tells the field from others of its point, and, where all their keys are the same in every row, of its measurement.
+    pub(super) bit: u64,
     /// Tells the keys of a point's fields apart: one for the key, or one for each entry of the keys' dictionary.
     pub(super) key_ids: Vec<usize>,
     when: Choice,
 }
 
 impl FieldSlot {
-    pub(super) fn new(
-        field: &Field,
-        tags: &Arc<BTreeSet<String>>,
-        dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
-    ) -> Result<Self, LayoutError> {
+    pub(super) fn new(field: &Field, tags: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let mut prefix = Vec::new();
         if let Key::Name(name) = &field.key {
             prefix.push(b',');
@@ -79,8 +76,8 @@ impl FieldSlot {
             tokens: Tokens::default(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
-            identity: places.next().unwrap_or_default(),
-            key_identity: places.next().unwrap_or_default(),
+            key_hashes: vec![series::of_text(&prefix)],
+            bit: 0,
             key_ids: Vec::new(),
             when: Choice::All,
         })
@@ -88,10 +85,7 @@ impl FieldSlot {
 
     /// The key, where it is the same in every row.
     pub(super) fn name(&self) -> Option<&str> {
-        match &self.field.key {
-            Key::Name(name) => Some(name),
-            Key::Translated(_) => None,
-        }
+        self.field.key.name()
     }
 
     /// Takes the values of a batch. Returns the dictionary of the keys when it is another than before.
@@ -131,6 +125,9 @@ impl FieldSlot {
             line.push(b'=');
             Ok(())
         });
+        if changed {
+            self.key_hashes = self.keys.map(series::of_text);
+        }
         Ok(changed.then_some(dictionary))
     }
 
@@ -143,6 +140,15 @@ impl FieldSlot {
                 usize::try_from(self.key_codes.get(row)).ok().and_then(|code| self.key_ids.get(code).copied())
             }
         }
+    }
+
+    /// A hash of the key that the field of a row has.
+    pub(super) fn key_hash(&self, row: usize) -> u64 {
+        let code = match self.field.key {
+            Key::Name(_) => 0,
+            Key::Translated(_) => self.key_codes.get(row),
+        };
+        usize::try_from(code).ok().and_then(|code| self.key_hashes.get(code)).copied().unwrap_or_default()
     }
 
     /// The length of the longest key that the field has in this batch, as it is written.
@@ -182,7 +188,7 @@ impl FieldSlot {
             if key.is_empty() {
                 return self.absent(row, self.keys.unwritable(code));
             }
-            line.token(key, self.key_identity.text(code));
+            line.piece(key);
         }
         match self.write_value(row, line) {
             Ok(true) => {
@@ -240,11 +246,11 @@ impl FieldSlot {
                 if token.is_empty() {
                     return self.tokens.unwritable(code).map_or(Ok(false), Err);
                 }
-                line.token(token, self.identity.text(code));
+                line.piece(token);
             }
             Cells::Same(Ok(Some(token))) => {
                 self.write_prefix(line);
-                line.token(token.get(0), self.identity.text(1));
+                line.piece(token.get(0));
             }
             Cells::Same(Ok(None)) => return Ok(false),
             Cells::Same(Err(reason)) => return Err(*reason),
@@ -257,7 +263,7 @@ impl FieldSlot {
     fn write_prefix(&self, line: &mut OpenLine<'_>) {
         let prefix = self.prefix.get(0);
         if !prefix.is_empty() {
-            line.token(prefix, self.identity);
+            line.piece(prefix);
         }
     }
 

@@ -7,9 +7,9 @@ use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
 use super::fields::FieldSlot;
-use super::identity::Identity;
 use super::line::Pieces;
 use super::rules::{Element, Unwritable};
+use super::series;
 use super::tags::TagSlot;
 use super::times::TimeText;
 use crate::converter::{Key, Plan, Point, Source};
@@ -53,7 +53,7 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Col
 pub(super) struct PointLayout {
     /// The measurement, escaped.
     pub(super) measurement: Pieces,
-    pub(super) measurement_identity: Identity,
+    pub(super) measurement_hash: u64,
     pub(super) time: Source,
     pub(super) time_text: TimeText,
     /// Sorted by key, those with the same key in the plan's order, those with translated keys last.
@@ -62,6 +62,9 @@ pub(super) struct PointLayout {
     pub(super) tags_are_sorted: bool,
     /// In the plan's order.
     pub(super) fields: Vec<FieldSlot>,
+    /// Whether fields of the measurement, in whichever point, are told apart by their keys, since some keys are known only with
+    /// the row.
+    pub(super) fields_by_key: bool,
     /// Whether two fields of a row may have the same key.
     pub(super) fields_may_collide: bool,
     /// Whether a tag and a field of a row may have the same key where that is forbidden.
@@ -70,24 +73,33 @@ pub(super) struct PointLayout {
 }
 
 impl PointLayout {
-    /// Takes the identities of its tokens from `places`, which has no end.
     pub(super) fn new(
         point: &Point,
+        plan: &Plan,
         tables: &BTreeMap<&str, Columns>,
         dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
     ) -> Result<Self, LayoutError> {
         let mut measurement = Vec::new();
         escape::element(Element::Measurement, &point.measurement, dialect, &mut measurement)
             .map_err(|reason| LayoutError::new("measurement", &point.measurement, reason))?;
         let nothing = Columns::default();
         let columns = tables.get(&*point.measurement).unwrap_or(&nothing);
-        let measurement_identity = places.next().unwrap_or_default();
-        let time_text = TimeText::new(places.next().unwrap_or_default(), places.next().unwrap_or_default());
-        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect, &mut *places));
+        let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect));
         let mut tags = tags.collect::<Result<Vec<_>, _>>()?;
-        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect, &mut *places));
-        let fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect));
+        let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
+        let beside = || plan.points.iter().filter(|beside| beside.measurement == point.measurement);
+        let keys = || beside().flat_map(|point| &point.fields).map(|field| &field.key);
+        let fields_by_key = keys().any(|key| matches!(key, Key::Translated(_)));
+        let mut names: Vec<_> = keys().filter_map(Key::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        for (index, (slot, field)) in fields.iter_mut().zip(&point.fields).enumerate() {
+            let place = field.key.name().and_then(|name| names.binary_search(&name).ok());
+            let number = place.filter(|_| !fields_by_key).unwrap_or(index);
+            // Fields beyond these have no bit: what they replace is not seen.
+            slot.bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or_default();
+        }
         let tags_may_be_fields = dialect.suits_v3()
             && tags.iter().any(|tag| tag.name().is_none())
             && fields.iter().any(|field| field.name().is_none());
@@ -107,13 +119,14 @@ impl PointLayout {
             names.windows(2).all(|pair| pair[0] != pair[1])
         };
         Ok(Self {
+            measurement_hash: series::of_text(&measurement),
             measurement: Pieces::from(&*measurement),
-            measurement_identity,
             time: point.time.clone(),
-            time_text,
+            time_text: TimeText::default(),
             tags,
             tags_are_sorted: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
             fields,
+            fields_by_key,
             fields_may_collide: !own_keys(&mut point.fields.iter().map(|field| &field.key)),
             tags_may_be_fields,
             when: point.when,

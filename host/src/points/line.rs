@@ -3,7 +3,6 @@
 //! A line is written into memory that is there already, with one place to go on from, so that neither is looked after with
 //! each piece: what makes up a line is known beforehand to be no longer than that memory.
 
-use super::identity::{Identity, Token};
 use super::numbers::{self, Scale};
 
 /// How much of a piece is copied at a time: a copy of fixed length is some moves, one of any length is a call. Few pieces
@@ -81,13 +80,18 @@ impl Pieces {
         Piece { from: &self.bytes[start..], length }
     }
 
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
+        (0..self.places.len()).map(|number| self.get(number))
+    }
+
     /// The length of the longest.
     pub(super) fn longest(&self) -> usize {
         self.longest
     }
 }
 
-/// A line that is being written after others. One that is not ended with [`Self::end`] leaves its tokens behind.
+/// A line that is being written after others; it is there once it is ended with [`Self::end`].
 #[derive(Debug)]
 pub(super) struct OpenLine<'a> {
     /// The memory that is left.
@@ -96,15 +100,13 @@ pub(super) struct OpenLine<'a> {
     length: usize,
     /// How long the text before the line is; the line is added to it at its end.
     text: &'a mut usize,
-    /// The tokens of the text, where they are kept.
-    tokens: Option<&'a mut Vec<Token>>,
 }
 
 impl<'a> OpenLine<'a> {
-    /// A line in `memory`, after a text of so many bytes with these tokens, if they are kept.
+    /// A line in `memory`, after a text of so many bytes.
     #[inline]
-    pub(super) fn new(memory: &'a mut [u8], text: &'a mut usize, tokens: Option<&'a mut Vec<Token>>) -> Self {
-        Self { memory, length: 0, text, tokens }
+    pub(super) fn new(memory: &'a mut [u8], text: &'a mut usize) -> Self {
+        Self { memory, length: 0, text }
     }
 
     /// How much is written.
@@ -113,9 +115,9 @@ impl<'a> OpenLine<'a> {
         self.length
     }
 
-    /// Appends text that other lines have, too.
+    /// Appends a text.
     #[inline(always)]
-    pub(super) fn token(&mut self, piece: Piece<'_>, identity: Identity) {
+    pub(super) fn piece(&mut self, piece: Piece<'_>) {
         let (blocks, memory) = (piece.from.as_chunks::<BLOCK>().0, &mut self.memory[self.length..]);
         let targets = memory.as_chunks_mut::<BLOCK>().0;
         targets[0] = blocks[0];
@@ -124,14 +126,12 @@ impl<'a> OpenLine<'a> {
             targets[more.clone()].copy_from_slice(&blocks[more]);
         }
         self.length += piece.length;
-        self.mark(identity);
     }
 
     /// Appends a finite number, of a column with this scale.
     #[inline(always)]
     pub(super) fn float(&mut self, number: f64, scale: Option<Scale>) {
         self.length += numbers::write_float(number, scale, self.room());
-        self.mark(Identity::NONE);
     }
 
     /// Appends a number.
@@ -154,14 +154,12 @@ impl<'a> OpenLine<'a> {
         let text = if value { "true" } else { "false" };
         self.memory[self.length..][..text.len()].copy_from_slice(text.as_bytes());
         self.length += text.len();
-        self.mark(Identity::NONE);
     }
 
     #[inline(always)]
     fn suffix(&mut self, suffix: u8) {
         self.memory[self.length] = suffix;
         self.length += 1;
-        self.mark(Identity::NONE);
     }
 
     #[inline(always)]
@@ -175,24 +173,10 @@ impl<'a> OpenLine<'a> {
         self.memory[place] = byte;
     }
 
-    /// Ends a token here.
-    #[inline(always)]
-    fn mark(&mut self, identity: Identity) {
-        if let Some(tokens) = &mut self.tokens
-            && let Ok(end) = u32::try_from(*self.text + self.length)
-        {
-            tokens.push(Token { end, identity });
-        }
-    }
-
-    /// Takes back what is after so many bytes, which must be the end of a token.
+    /// Takes back what is after so many bytes.
     #[inline]
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = length;
-        let end = *self.text + length;
-        if let Some(tokens) = &mut self.tokens {
-            while tokens.pop_if(|token| token.end as usize > end).is_some() {}
-        }
     }
 
     /// Adds the line to the text.

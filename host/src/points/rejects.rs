@@ -1,12 +1,17 @@
 //! Rows that cannot become points.
 
+use serde::Serialize;
+
 use super::rules::Unwritable;
 
-/// A row that was rejected, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A row that was not written, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RejectedRow {
     /// Its number in the object, from 0.
     pub row: u64,
+    /// The number of its row group in the object, from 0, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row_group: Option<u32>,
     /// What reports count by: lower case, words joined by `-`.
     pub code: String,
     /// For people.
@@ -77,9 +82,9 @@ pub(super) struct RowProblem {
 }
 
 impl RowProblem {
-    /// The row with this number, rejected for it.
-    pub(super) fn of_row(self, row: u64) -> RejectedRow {
-        RejectedRow { row, code: self.code, message: self.message }
+    /// The row with this number, of this row group, rejected for it.
+    pub(super) fn of_row(self, row: u64, row_group: u32) -> RejectedRow {
+        RejectedRow { row, row_group: Some(row_group), code: self.code, message: self.message }
     }
 
     #[cold]

@@ -216,14 +216,12 @@ fn encode(names: &Names, rows: &[Row], dialect: Dialect) -> Result<Written, Layo
     let translate: fn(usize, Option<&str>) -> Option<String> = |_, key| key.map(str::to_owned);
     let convert: fn(&RecordBatch) -> Converted = |_| unreachable!("the plan does not convert");
     let mut mapping = Native { translate, convert, asked: Vec::new() };
-    let mut chunks = ChunkBuilder::new(ChunkLimits { points: 1_000, bytes: usize::MAX });
+    let mut chunks = Lanes::single(ChunkLimits { points: 1_000, bytes: usize::MAX });
     let encoded = encoder.encode(&batch(columns(rows)), &mut mapping, &mut chunks).unwrap();
     let is_rejected = |row: usize| encoded.rejected.iter().any(|rejected| rejected.row == row as u64);
     let kept = rows.iter().enumerate().filter(|(row, _)| !is_rejected(*row));
     let meant = kept.map(|(_, row)| meant(names, row, dialect)).collect();
-    let mut bodies: Vec<_> = chunks.take_full().collect();
-    bodies.extend(chunks.finish());
-    let bodies = bodies.into_iter().map(|chunk| String::from_utf8(chunk.body().to_vec()).unwrap()).collect();
+    let bodies = chunks.finish().iter().map(|full| String::from_utf8(full.chunk.body().to_vec()).unwrap()).collect();
     Ok((meant, bodies, encoded.rejected))
 }
 

@@ -9,11 +9,11 @@ use arrow::error::ArrowError;
 use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
-use super::identity::Identity;
 use super::inputs::{Choice, Codes, Inputs};
 use super::line::{OpenLine, Piece};
 use super::rejects::RowProblem;
 use super::rules::{Element, Unwritable};
+use super::series;
 use super::tokens::Tokens;
 use crate::converter::{Key, Missing, Source, Tag};
 
@@ -29,16 +29,17 @@ pub(super) struct TagSlot {
     /// The tag as it is written: `,key=value`, or the value alone for a translated key.
     tokens: Tokens,
     codes: Codes,
+    /// For each token, the hash of the tag, or of the value alone for a translated key; 0 where there is no token.
+    hashes: Vec<u64>,
     /// For a translated key: `,key=`.
     keys: Tokens,
     key_codes: Codes,
+    key_hashes: Vec<u64>,
     /// For a translated key: the keys as they are, to sort by.
     key_names: Vec<String>,
     /// Whether the key, one of the values and one of the translated keys may hide the end of their line.
     hides: Hides,
     when: Choice,
-    identity: Identity,
-    key_identity: Identity,
 }
 
 /// What of a tag may hide the end of its line.
@@ -55,28 +56,23 @@ pub(super) struct Written<'a> {
     pub(super) name: &'a str,
     /// The key, where it is not written with the value.
     key: Option<Piece<'a>>,
-    key_identity: Identity,
     value: Piece<'a>,
-    identity: Identity,
+    /// What it adds to the hash of its series.
+    pub(super) hash: u64,
 }
 
 impl Written<'_> {
     /// Appends it.
     pub(super) fn write(&self, line: &mut OpenLine<'_>) {
         if let Some(key) = self.key {
-            line.token(key, self.key_identity);
+            line.piece(key);
         }
-        line.token(self.value, self.identity);
+        line.piece(self.value);
     }
 }
 
 impl TagSlot {
-    pub(super) fn new(
-        tag: &Tag,
-        fields: &Arc<BTreeSet<String>>,
-        dialect: Dialect,
-        places: &mut dyn Iterator<Item = Identity>,
-    ) -> Result<Self, LayoutError> {
+    pub(super) fn new(tag: &Tag, fields: &Arc<BTreeSet<String>>, dialect: Dialect) -> Result<Self, LayoutError> {
         let (mut prefix, mut hides) = (Vec::new(), Hides::default());
         if let Key::Name(name) = &tag.key {
             prefix.push(b',');
@@ -91,22 +87,19 @@ impl TagSlot {
             prefix,
             tokens: Tokens::default(),
             codes: Codes::default(),
+            hashes: Vec::new(),
             keys: Tokens::default(),
             key_codes: Codes::default(),
+            key_hashes: Vec::new(),
             key_names: Vec::new(),
             hides,
             when: Choice::All,
-            identity: places.next().unwrap_or_default(),
-            key_identity: places.next().unwrap_or_default(),
         })
     }
 
     /// The key, where it is the same in every row.
     pub(super) fn name(&self) -> Option<&str> {
-        match &self.tag.key {
-            Key::Name(name) => Some(name),
-            Key::Translated(_) => None,
-        }
+        self.tag.key.name()
     }
 
     /// What messages call it.
@@ -133,6 +126,13 @@ impl TagSlot {
         });
         if changed {
             self.hides.values = hides.take();
+            let key = series::of_text(&self.prefix);
+            let hash = |tag: &[u8]| match (tag, &*self.prefix) {
+                ([], _) => 0,
+                (value, []) => series::of_text(value),
+                (tag, prefix) => series::of_tag(key, series::of_text(&tag[prefix.len()..])),
+            };
+            self.hashes = self.tokens.map(hash);
         }
         self.codes = codes;
         if let Key::Translated(translation) = self.tag.key {
@@ -148,6 +148,7 @@ impl TagSlot {
             });
             if changed {
                 self.hides.keys = hides.take();
+                self.key_hashes = self.keys.map(series::of_text);
                 self.key_names = dictionary.iter().map(|key| key.unwrap_or_default().to_owned()).collect();
             }
             self.key_codes = codes;
@@ -175,9 +176,36 @@ impl TagSlot {
             if token.is_empty() {
                 return self.absent(row);
             }
-            line.token(token, self.identity.text(code));
+            line.piece(token);
         }
         Ok(())
+    }
+
+    /// Adds the hash of each row's tag to that of its series. For tags whose key is the same in every row.
+    pub(super) fn add_to(&self, series: &mut [u64]) {
+        match (&self.when, &self.codes) {
+            (Choice::None, _) => {}
+            (Choice::All, Codes::First) => {
+                let hash = self.hash(0);
+                series.iter_mut().for_each(|series| *series = series.wrapping_add(hash));
+            }
+            (Choice::All, Codes::Rows(codes)) => {
+                for (series, code) in series.iter_mut().zip(codes) {
+                    *series = series.wrapping_add(self.hash(*code));
+                }
+            }
+            (Choice::Rows(rows), codes) => {
+                for row in rows.set_indices() {
+                    series[row] = series[row].wrapping_add(self.hash(codes.get(row)));
+                }
+            }
+        }
+    }
+
+    #[inline]
+    #[expect(clippy::cast_sign_loss, reason = "the codes of an Arrow dictionary are never negative")]
+    fn hash(&self, code: i32) -> u64 {
+        self.hashes[code as usize]
     }
 
     /// Whether a line of this batch may hide its end because of the tag.
@@ -201,9 +229,9 @@ impl TagSlot {
         if value.is_empty() {
             return self.absent(row).map(|()| None);
         }
-        let (identity, key_identity) = (self.identity.text(code), self.key_identity);
+        let hash = self.hash(code);
         match &self.tag.key {
-            Key::Name(name) => Ok(Some(Written { name, key: None, key_identity, value, identity })),
+            Key::Name(name) => Ok(Some(Written { name, key: None, value, hash })),
             Key::Translated(_) => {
                 let code = self.key_codes.get(row);
                 let key = self.keys.get(code);
@@ -214,8 +242,10 @@ impl TagSlot {
                     return self.missing().map(|()| None);
                 }
                 let name = usize::try_from(code).ok().and_then(|code| self.key_names.get(code));
-                let (name, key_identity) = (name.map_or("", String::as_str), key_identity.text(code));
-                Ok(Some(Written { name, key: Some(key), key_identity, value, identity }))
+                let name = name.map_or("", String::as_str);
+                let key_hash = usize::try_from(code).ok().and_then(|code| self.key_hashes.get(code)).copied();
+                let hash = series::of_tag(key_hash.unwrap_or_default(), hash);
+                Ok(Some(Written { name, key: Some(key), value, hash }))
             }
         }
     }

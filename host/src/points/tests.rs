@@ -43,6 +43,7 @@ pub(super) fn batch(columns: Vec<ArrayRef>) -> Batch {
         .map(|(index, column)| ArrowField::new(format!("c{index}"), column.data_type().clone(), true))
         .collect();
     Batch {
+        row_group: 0,
         rows: RowNumbers::starting_at(0),
         invalid_texts: Vec::new(),
         columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
@@ -92,10 +93,11 @@ pub(super) fn encode_in<M: Mapping<Error = Infallible>>(
     mapping: &mut M,
 ) -> String {
     let mut encoder = Encoder::new(plan, dialect).unwrap();
-    let mut chunks = ChunkBuilder::new(ChunkLimits { points: 1_000, bytes: 1_000_000 });
+    let mut chunks = Lanes::single(ChunkLimits { points: 1_000, bytes: 1_000_000 });
     let encoded = encoder.encode(batch, mapping, &mut chunks).unwrap();
-    let mut shown = chunks.finish().map_or(String::new(), |chunk| String::from_utf8(chunk.body().to_vec()).unwrap());
-    for RejectedRow { row, code, message } in encoded.rejected {
+    let mut shown =
+        chunks.finish().first().map_or(String::new(), |full| String::from_utf8(full.chunk.body().to_vec()).unwrap());
+    for RejectedRow { row, code, message, .. } in encoded.rejected {
         shown += &format!("row {row} rejected as {code}: {message}\n");
     }
     if encoded.filtered > 0 {

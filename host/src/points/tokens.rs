@@ -56,6 +56,11 @@ impl Tokens {
         self.pieces.get(code as usize)
     }
 
+    /// Something of each token, by its code.
+    pub(super) fn map<T>(&self, of: impl Fn(&[u8]) -> T) -> Vec<T> {
+        self.pieces.iter().map(|piece| of(piece.bytes())).collect()
+    }
+
     /// The length of the longest token.
     pub(super) fn longest(&self) -> usize {
         self.pieces.longest()

@@ -8,10 +8,13 @@ use arrow::array::{Array, RecordBatch, StringArray};
 use super::coded::{Coded, same};
 use crate::converter::Converted;
 
-/// Values that one call translates at most, so that a call's time and memory do not depend on the data.
+/// Values that one call translates at most, and their bytes, so that a call's time and memory do not depend on the data.
 const VALUES_A_CALL: usize = 16 * 1024;
-/// Answers that are remembered at most for each translation: enough for the tags of a large grid.
-const REMEMBERED: usize = 128 * 1024;
+const BYTES_A_CALL: usize = 1024 * 1024;
+/// Bytes of values and answers that are remembered at most for each translation: enough for the tags of a large grid.
+const REMEMBERED: usize = 8 * 1024 * 1024;
+/// What remembering a value takes beside its text and that of its answer.
+const ENTRY: usize = 48;
 
 /// What executes a plan's translations and conversions: a converter's instance.
 pub trait Mapping {
@@ -38,6 +41,8 @@ pub trait Mapping {
 pub(super) struct Translation {
     index: usize,
     answers: HashMap<Box<str>, Option<Box<str>>>,
+    /// What they take, in bytes.
+    remembered: usize,
     /// The answer for rows without a value, once there was one.
     none: Option<Option<Box<str>>>,
     /// The dictionary that was translated last, and its translation.
@@ -77,8 +82,8 @@ impl Translation {
 
     /// Asks the converter for what it has not answered yet.
     fn ask<M: Mapping>(&mut self, dictionary: &StringArray, none: bool, mapping: &mut M) -> Result<(), M::Error> {
-        if self.answers.len() > REMEMBERED {
-            self.answers.clear();
+        if self.remembered > REMEMBERED {
+            self.forget();
         }
         let mut unknown: Vec<Option<&str>> = Vec::new();
         for value in dictionary.iter().flatten() {
@@ -90,22 +95,58 @@ impl Translation {
         }
         let none = none || (dictionary.null_count() > 0 && self.none.is_none());
         unknown.extend(none.then_some(None));
-        for values in unknown.chunks(VALUES_A_CALL) {
+        let mut left = &unknown[..];
+        while !left.is_empty() {
+            let (values, rest) = left.split_at(fitting(left));
+            left = rest;
             let answers = match mapping.translate(self.index, &StringArray::from(values.to_vec())) {
                 Ok(answers) => answers,
                 Err(error) => {
                     // Nothing that was not answered may be taken for an answer.
-                    self.answers.clear();
+                    self.forget();
                     return Err(error);
                 }
             };
             for (value, answer) in values.iter().zip(&answers) {
                 match value {
-                    Some(value) => _ = self.answers.insert((*value).into(), answer.map(Into::into)),
+                    Some(value) => {
+                        self.remembered += ENTRY + value.len() + answer.map_or(0, str::len);
+                        self.answers.insert((*value).into(), answer.map(Into::into));
+                    }
                     None => self.none = Some(answer.map(Into::into)),
                 }
             }
         }
         Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.answers = HashMap::new();
+        self.remembered = 0;
+    }
+}
+
+/// How many of the values one call translates: one at least.
+fn fitting(values: &[Option<&str>]) -> usize {
+    let mut bytes = 0;
+    let fits = |value: &&Option<&str>| {
+        bytes += value.map_or(0, str::len);
+        bytes <= BYTES_A_CALL
+    };
+    values.iter().take(VALUES_A_CALL).take_while(fits).count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_takes_so_many_values_and_so_many_bytes() {
+        let long = "x".repeat(300_000);
+        assert_eq!(fitting(&[Some(long.as_str()); 10]), 3);
+        assert_eq!(fitting(&[Some(""); 20_000]), VALUES_A_CALL);
+        assert_eq!(fitting(&[None; 3]), 3);
+        let longest = "x".repeat(2_000_000);
+        assert_eq!(fitting(&[Some(&longest), Some("x")]), 1);
     }
 }

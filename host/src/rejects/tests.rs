@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::config::RejectsUri;
 use crate::report::{ConverterId, RejectedRow};
-use crate::source::ParquetObject;
+use crate::source::{Memory, ParquetObject};
 
 /// A directory with an object, and a place for its rejected rows.
 struct Bench {
@@ -33,7 +33,7 @@ impl Bench {
         let path = directory.path().join("object.parquet");
         write(&path, rows, row_group);
         let source = Source::file(&path).unwrap();
-        Self { object: ParquetObject::open_file(&path).unwrap(), source, directory }
+        Self { object: ParquetObject::open_file(&path, Memory::default()).unwrap(), source, directory }
     }
 
     fn place(&self) -> Place {
@@ -318,7 +318,7 @@ async fn rows_that_hold_something_else_by_now_are_told_from_those_that_do_not() 
         [("number", Arc::new(Int64Array::from(numbers))), ("text", Arc::new(StringArray::from_iter_values(texts)))];
     let Source::File { file } = &bench.source else { unreachable!() };
     write(Path::new(file), &RecordBatch::try_from_iter(columns).unwrap(), 3);
-    let object = ParquetObject::open_file(Path::new(file)).unwrap();
+    let object = ParquetObject::open_file(Path::new(file), Memory::default()).unwrap();
     let (same, changed) = groups.remove(0).part(object).await.unwrap();
     assert_eq!((same.first(9), changed.first(9)), (vec![1, 8], vec![5, 9]));
     // The lines of the others are copied as they are.

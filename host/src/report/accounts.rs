@@ -23,6 +23,9 @@ pub struct Accounts {
     pub rejected: BTreeMap<String, u64>,
     /// Rows that the converter chose not to make points of.
     pub filtered: u64,
+    /// Rows that replace a row before them, of the same series and time and with a field of it, as far as that is seen: rows that
+    /// lie more than about 16,000 points apart may go unseen. They are among the others.
+    pub superseded: u64,
     /// Points written.
     pub points: u64,
     /// Batches that were delivered: every row of them written, or rejected by the server.
@@ -80,6 +83,7 @@ impl Accounts {
             written,
             rejected,
             filtered,
+            superseded,
             points,
             batches,
             failed_batches,
@@ -95,6 +99,7 @@ impl Accounts {
             self.reject(code, *rows);
         }
         self.filtered += filtered;
+        self.superseded += superseded;
         self.points += points;
         self.batches += batches;
         self.failed_batches += failed_batches;

@@ -24,6 +24,8 @@ pub use item::{ItemReport, Status};
 pub use latencies::Latencies;
 pub use remaining::Remaining;
 
+pub use crate::points::RejectedRow;
+
 /// How many rejected rows of an object a report names. All are counted.
 pub const MAXIMUM_REJECTIONS: usize = 10;
 
@@ -93,20 +95,6 @@ fn shorten(text: &mut String, limit: usize) {
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
-}
-
-/// A row that was not written, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RejectedRow {
-    /// Its number in the object, from 0.
-    pub row: u64,
-    /// The number of its row group in the object, from 0, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub row_group: Option<u32>,
-    /// What reports count by.
-    pub code: String,
-    /// For people.
-    pub message: String,
 }
 
 /// What became of one object.

@@ -31,7 +31,7 @@ async fn keeps_the_contract<R: AsyncFn() -> String>(subject: impl AsyncFn() -> S
 
 async fn delivers_what_it_says<R: AsyncFn() -> String>(Subject { sink, arrived }: Subject<R>) {
     let chunk = Chunk::of_lines("a x=1 1\nb x=2 2\n");
-    let delivery = sink.write(chunk, None).await.unwrap();
+    let delivery = sink.write(sink.packer().pack(chunk), None).await.unwrap();
     assert_eq!(
         (delivery.rows, delivery.points, delivery.requests, delivery.rejected.as_slice()),
         (2, 2, 1, [].as_slice())
@@ -43,7 +43,7 @@ async fn delivers_what_it_says<R: AsyncFn() -> String>(Subject { sink, arrived }
 
 async fn delivers_chunks_whole_from_many_tasks<R: AsyncFn() -> String>(Subject { sink, arrived }: Subject<R>) {
     let text = |number: usize| format!("m,chunk={number} x={number} 1\n").repeat(100);
-    let writes = (0..20).map(|number| sink.write(Chunk::of_lines(&text(number)), None));
+    let writes = (0..20).map(|number| sink.write(sink.packer().pack(Chunk::of_lines(&text(number))), None));
     let points: u64 = join_all(writes).await.into_iter().map(|delivery| delivery.unwrap().points).sum();
     sink.finish().await.unwrap();
     assert_eq!(points, 2000);
@@ -54,23 +54,23 @@ async fn delivers_chunks_whole_from_many_tasks<R: AsyncFn() -> String>(Subject {
 }
 
 async fn asks_nothing_for_a_chunk_without_points<R: AsyncFn() -> String>(Subject { sink, arrived }: Subject<R>) {
-    assert_eq!(sink.write(Chunk::default(), None).await.unwrap().points, 0);
+    assert_eq!(sink.write(sink.packer().pack(Chunk::default()), None).await.unwrap().points, 0);
     sink.finish().await.unwrap();
     assert_eq!(arrived().await, "");
 }
 
 async fn delivers_nothing_after_the_deadline<R: AsyncFn() -> String>(Subject { sink, arrived }: Subject<R>) {
-    let error = sink.write(Chunk::of_lines("a x=1 1\n"), Some(Instant::now())).await.unwrap_err();
+    let error = sink.write(sink.packer().pack(Chunk::of_lines("a x=1 1\n")), Some(Instant::now())).await.unwrap_err();
     assert!(matches!(error, SinkError::DeadlineReached { source: None, .. }), "{error}");
     assert_eq!(error.kind(), SinkErrorKind::Deadline);
     let later = Some(Instant::now() + Duration::from_secs(60));
-    sink.write(Chunk::of_lines("b x=1 1\n"), later).await.unwrap();
+    sink.write(sink.packer().pack(Chunk::of_lines("b x=1 1\n")), later).await.unwrap();
     sink.finish().await.unwrap();
     assert_eq!(arrived().await, "b x=1 1\n");
 }
 
 async fn may_be_abandoned<R: AsyncFn() -> String>(Subject { sink, .. }: Subject<R>) {
-    sink.write(Chunk::of_lines("a x=1 1\n"), None).await.unwrap();
+    sink.write(sink.packer().pack(Chunk::of_lines("a x=1 1\n")), None).await.unwrap();
     sink.abandon().await;
     sink.abandon().await;
 }

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
 
-use super::{Delivery, Parcel, SinkError, Tries};
+use super::{Delivery, Gzip, Parcel, SinkError, Tries};
 use crate::config::Compression;
-use crate::gzip::Gzip;
 
 /// Writes line protocol as text. Chunks written at the same time come out in any order, each in one piece.
 #[derive(Clone, Debug)]
@@ -62,6 +61,7 @@ impl LineWriter {
     }
 
     /// Writes the lines of a parcel; see [`Sink::write`](super::Sink::write).
+    /// Threads that make parcels write them on the spot with [`Self::write_here`].
     pub(super) async fn write(&self, parcel: Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         let this = self.clone();
         blocking(move || this.write_here(&parcel, deadline)).await
@@ -70,7 +70,7 @@ impl LineWriter {
     /// The same on this thread, for as long as that takes: the disk, and the reader of a pipe, take the time that they take.
     pub(crate) fn write_here(&self, parcel: &Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         let started = Instant::now();
-        let Parcel { chunk, gzip } = parcel;
+        let chunk = parcel.chunk();
         if chunk.points() == 0 {
             return Ok(Delivery::default());
         }
@@ -79,13 +79,9 @@ impl LineWriter {
             let (destination, tries) = (output.destination.to_string(), Tries { attempts: 0, elapsed: Duration::ZERO });
             return Err(SinkError::DeadlineReached { destination, tries, source: None });
         }
-        let bytes_written = match gzip.as_ref().filter(|_| self.compresses) {
-            Some(gzip) => output.write(gzip)?,
-            None if self.compresses => output.write(&Gzip::default().compress(chunk.body(), chunk.tokens()))?,
-            None => output.write(chunk.body())?,
-        };
+        let bytes_written = output.write(parcel.body())?;
         Ok(Delivery {
-            rows: chunk.rows(),
+            rows: chunk.rows().len(),
             points: chunk.points() as u64,
             line_protocol_bytes: chunk.body().len() as u64,
             requests: 1,
@@ -102,7 +98,7 @@ impl LineWriter {
             let mut output = this.output();
             if this.compresses && output.bytes == 0 {
                 // Nothing at all is no gzip file.
-                output.write(&Gzip::default().compress(&[], &[]))?;
+                output.write(&Gzip::default().compress(&[]))?;
             }
             output.finish()
         })
@@ -272,6 +268,7 @@ mod tests {
 
     use super::*;
     use crate::points::Chunk;
+    use crate::sink::Packer;
 
     fn names(directory: &Path) -> Vec<String> {
         let mut names: Vec<_> =
@@ -281,7 +278,7 @@ mod tests {
     }
 
     async fn write(lines: &LineWriter, text: &str) -> Result<Delivery, SinkError> {
-        lines.write(Chunk::of_lines(text).into(), None).await
+        lines.write(Packer::new(lines.compresses()).pack(Chunk::of_lines(text)), None).await
     }
 
     #[tokio::test]

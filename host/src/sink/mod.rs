@@ -1,12 +1,13 @@
 //! Line protocol → InfluxDB, a file or standard output.
 //!
-//! A [`Sink`] takes [`Parcel`]s, one request each, from any number of tasks at once. What it takes it has delivered when
+//! A [`Sink`] takes [`Parcel`]s, one request each as a rule, from any number of tasks at once. What it takes it has delivered when
 //! [`Sink::write`] answers; nothing is queued behind the caller's back, so that a caller who counts answers counts
 //! exactly what is written.
 
 mod delivery;
 mod health;
 mod error;
+mod gzip;
 mod influxdb;
 mod lines;
 mod parcel;
@@ -19,10 +20,11 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, Tries};
+pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe, TokenError};
 pub use lines::LineWriter;
-pub use parcel::Parcel;
+pub use parcel::{Packer, Parcel};
 
 use crate::points::Dialect;
 
@@ -48,25 +50,30 @@ impl From<LineWriter> for Sink {
 }
 
 impl Sink {
-    /// Whether it compresses what it is given: then parcels had better be compressed already.
-    pub fn compresses(&self) -> bool {
+    /// What makes parcels for it; one for each thread.
+    pub fn packer(&self) -> Packer {
+        Packer::new(self.compresses())
+    }
+
+    /// Whether its parcels are compressed.
+    pub(crate) fn compresses(&self) -> bool {
         match self {
             Self::InfluxDb(influxdb) => influxdb.compresses(),
             Self::Lines(lines) => lines.compresses(),
         }
     }
 
-    /// Delivers a chunk, with as many attempts as the settings allow and the deadline leaves time for.
+    /// Delivers a parcel, with as many attempts as the settings allow and the deadline leaves time for.
     ///
-    /// May be called from many tasks at once. Dropping the future gives the chunk up: it may be written or not.
-    /// Writing the same chunk again writes the same points.
+    /// May be called from many tasks at once. Dropping the future gives the parcel up: it may be written or not.
+    /// Writing the same parcel again writes the same points.
     ///
     /// # Errors
     /// See [`SinkError`]; the chunk counts as not written, though after a timeout InfluxDB may have written it.
-    pub async fn write(&self, parcel: impl Into<Parcel>, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
+    pub async fn write(&self, parcel: Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
         match self {
-            Self::InfluxDb(influxdb) => influxdb.write(&parcel.into(), deadline).await,
-            Self::Lines(lines) => lines.write(parcel.into(), deadline).await,
+            Self::InfluxDb(influxdb) => influxdb.write(&parcel, deadline).await,
+            Self::Lines(lines) => lines.write(parcel, deadline).await,
         }
     }
 

@@ -1,10 +1,15 @@
 //! The batches of an object, one after the other.
+//!
+//! A batch has at most so many rows, and about so many bytes: how many rows that are is estimated from what the file's
+//! metadata says of a row group. Where a batch would hold more texts than it may, it is read again with fewer rows.
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
-use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelectionPolicy};
+use ::parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use ::parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use ::parquet::basic::Type;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::RecordBatch;
@@ -16,13 +21,17 @@ use super::caught::caught;
 use super::columns::{Batch, InvalidText, Normalizer};
 use super::error::Cause;
 use super::file::LocalFile;
+use super::pages::Group;
 use super::parquet::ParquetObject;
+use super::pool::Pool;
 use super::selection::Part;
 use super::types::Kind;
 use super::windows::Windows;
 
-/// How many row groups are expected at a time: the one that is read, and the one after it.
-const EXPECTED_GROUPS: usize = 2;
+/// By how much the rows of a batch that holds too much are divided.
+const FEWER: usize = 4;
+/// The most rows of a batch of selected ones: with them, rows between them are decoded.
+const SELECTED_ROWS: usize = 1024;
 
 /// What answers the decoder. Each reading has its own, so that readings of one object do not disturb each other.
 pub(super) enum Bytes {
@@ -31,11 +40,26 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    /// Begins to fetch column chunks that will be read soon.
-    pub(super) fn expect(&self, chunks: Vec<Range<u64>>) {
+    /// Begins to fetch column chunks that will be read soon, row group by row group.
+    pub(super) fn expect(&self, chunks: Vec<Vec<Range<u64>>>) {
         match self {
             Self::File(_) => {}
             Self::S3(windows) => windows.expect(chunks),
+        }
+    }
+
+    /// How many bytes should be expected now.
+    fn wants(&self) -> u64 {
+        match self {
+            Self::File(_) => 0,
+            Self::S3(windows) => windows.wants(),
+        }
+    }
+
+    fn cost(&self, chunks: &[Range<u64>]) -> u64 {
+        match self {
+            Self::File(_) => 0,
+            Self::S3(windows) => windows.cost(chunks),
         }
     }
 
@@ -59,13 +83,29 @@ impl Bytes {
         &self,
         object: &ParquetObject,
         part: &Part,
-        columns: &[usize],
+        columns: &Columns,
         rows: usize,
+        pool: &Arc<Pool>,
     ) -> Result<ParquetRecordBatchReader, ParquetError> {
         match self {
-            Self::File(file) => decoder(file.clone(), object, part, columns, rows),
-            Self::S3(windows) => decoder(windows.clone(), object, part, columns, rows),
+            Self::File(file) => decoder(file.clone(), object, part, columns, rows, pool),
+            Self::S3(windows) => decoder(windows.clone(), object, part, columns, rows, pool),
         }
+    }
+}
+
+/// Columns that are read, as the decoder wants them.
+pub(super) struct Columns {
+    wanted: Vec<usize>,
+    levels: FieldLevels,
+}
+
+impl Columns {
+    pub(super) fn new(object: &ParquetObject, wanted: Vec<usize>) -> Result<Self, ParquetError> {
+        let schema = object.metadata().parquet_schema();
+        let mask = ProjectionMask::roots(schema, wanted.iter().copied());
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(object.decoded_schema().fields()))?;
+        Ok(Self { wanted, levels })
     }
 }
 
@@ -73,28 +113,31 @@ fn decoder<R: ChunkReader + 'static>(
     bytes: R,
     object: &ParquetObject,
     part: &Part,
-    columns: &[usize],
+    columns: &Columns,
     rows: usize,
+    pool: &Arc<Pool>,
 ) -> Result<ParquetRecordBatchReader, ParquetError> {
-    let metadata = object.metadata();
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone())
-        .with_row_groups(vec![part.group])
-        .with_projection(mask)
-        .with_batch_size(rows);
-    if let Some(selection) = part.row_selection() {
-        // The other policies decode the rows between the selected ones, too, and hold them until the batch is full.
-        builder = builder.with_row_selection_policy(RowSelectionPolicy::Selectors).with_row_selection(selection);
-    }
-    builder.build()
+    let group = Group {
+        bytes: Arc::new(bytes),
+        metadata: Arc::clone(object.metadata().metadata()),
+        group: part.group,
+        pool: Arc::clone(pool),
+        columns: columns.wanted.len(),
+        rows,
+    };
+    ParquetRecordBatchReader::try_new_with_row_groups(&columns.levels, &group, rows, part.row_selection())
 }
 
 /// The batches of an object, in the order of its rows. After an error there are no more.
 pub struct Batches {
     object: ParquetObject,
     bytes: Bytes,
-    columns: Vec<usize>,
+    columns: Columns,
+    pool: Arc<Pool>,
+    /// The most rows of a batch.
     rows: usize,
+    /// The most rows of a batch of the part that is read; where batches of more held too much, fewer.
+    fitting: usize,
     parts: Vec<Part>,
     /// The part that is read, or will be.
     current: usize,
@@ -105,18 +148,41 @@ pub struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(object: &ParquetObject, columns: Vec<usize>, rows: usize, parts: Vec<Part>) -> Self {
-        Self {
+    pub(super) fn new(
+        object: &ParquetObject,
+        columns: Vec<usize>,
+        rows: usize,
+        parts: Vec<Part>,
+    ) -> Result<Self, SourceError> {
+        let columns = Columns::new(object, columns).map_err(|cause| SourceError::Decode {
+            object: object.name().to_owned(),
+            row: 0,
+            row_group: 0,
+            column: None,
+            cause: Arc::new(cause),
+        })?;
+        Ok(Self {
             object: object.clone(),
-            bytes: object.bytes(),
+            bytes: object.bytes(columns.wanted.len()),
             columns,
+            pool: Pool::new(object.memory()),
             rows: rows.max(1),
+            fitting: usize::MAX,
             parts,
             current: 0,
             expected: 0,
             reader: None,
             normalizer: Normalizer::default(),
+        })
+    }
+
+    /// Stops waiting for bytes at `end`.
+    #[must_use]
+    pub fn until(mut self, end: Option<Instant>) -> Self {
+        if let Bytes::S3(windows) = &mut self.bytes {
+            windows.until(end);
         }
+        self
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, SourceError> {
@@ -130,15 +196,23 @@ impl Batches {
             };
             let part = &mut self.parts[self.current];
             let next = part.next_number();
+            self.pool.begin_batch(self.fitting);
+            let row_group = u32::try_from(part.group).unwrap_or(u32::MAX);
             match decoded(|| reader.next()) {
                 Some(Ok(batch)) => {
                     let Some(rows) = part.take(batch.num_rows()) else {
                         let excess = format!("row group {} has more rows than the file says", part.group);
                         return Err(self.undecodable(next, None, Arc::new(ParquetError::General(excess))));
                     };
-                    let (columns, invalid_texts) = normalize(&mut self.normalizer, &self.columns, &self.object, &batch)
+                    let wanted = &self.columns.wanted;
+                    let (columns, invalid_texts) = normalize(&mut self.normalizer, wanted, &self.object, &batch)
                         .map_err(|(column, cause)| self.undecodable(next, column, Arc::new(cause)))?;
-                    return Ok(Some(Batch { rows, columns, invalid_texts }));
+                    return Ok(Some(Batch { row_group, rows, columns, invalid_texts }));
+                }
+                Some(Err(_)) if self.pool.overflowed() => {
+                    self.fitting = (self.fitting / FEWER).max(1);
+                    self.reader = None;
+                    self.decode()?;
                 }
                 Some(Err(cause)) => {
                     let part = part.clone();
@@ -146,7 +220,7 @@ impl Batches {
                 }
                 None => {
                     let (group, left) = (part.group, part.left());
-                    self.bytes.forget(&self.object.chunks(group, &self.columns));
+                    self.bytes.forget(&self.object.chunks(group, &self.columns.wanted));
                     self.reader = None;
                     self.current += 1;
                     if left > 0 {
@@ -158,39 +232,76 @@ impl Batches {
         }
     }
 
+    /// Begins the next part.
     fn open(&mut self) -> Result<(), SourceError> {
-        let wanted = (self.current + EXPECTED_GROUPS).min(self.parts.len());
-        for part in &self.parts[self.expected.max(self.current)..wanted] {
-            self.bytes.expect(self.object.chunks(part.group, &self.columns));
+        let mut wanted = self.bytes.wants();
+        let mut ahead = Vec::new();
+        self.expected = self.expected.max(self.current);
+        while let Some(part) = self.parts.get(self.expected)
+            && (wanted > 0 || self.expected == self.current)
+        {
+            let chunks = self.object.chunks(part.group, &self.columns.wanted);
+            wanted = wanted.saturating_sub(self.bytes.cost(&chunks));
+            ahead.push(chunks);
+            self.expected += 1;
         }
-        self.expected = wanted;
+        self.bytes.expect(ahead);
+        // Fewer than were estimated may have fitted in the part before.
+        self.fitting = self.estimate(self.parts[self.current].group).min(self.fitting.saturating_mul(2));
+        self.decode()
+    }
+
+    fn decode(&mut self) -> Result<(), SourceError> {
         let part = &self.parts[self.current];
-        let opened =
-            decoded(|| Some(self.bytes.decoder(&self.object, part, &self.columns, self.rows).map_err(Into::into)));
-        self.reader =
-            opened.transpose().map_err(|cause| self.undecodable(part.next_number(), None, Arc::new(cause)))?;
+        let rows = if part.row_selection().is_some() { self.fitting.min(SELECTED_ROWS) } else { self.fitting };
+        let open = || self.bytes.decoder(&self.object, part, &self.columns, rows, &self.pool);
+        let opened = decoded(|| Some(open().map_err(Into::into))).transpose();
+        self.reader = opened.map_err(|cause| self.undecodable(part.next_number(), None, Arc::new(cause)))?;
         Ok(())
     }
 
-    /// The error of the storage, where it was the storage that failed; else one that says where decoding stopped.
+    /// How many rows of a row group a batch has room for.
+    fn estimate(&self, group: usize) -> usize {
+        let leaves = self.object.leaves(group, &self.columns.wanted);
+        let bytes: u64 = leaves
+            .map(|chunk| match chunk.column_type() {
+                Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => {
+                    let bytes = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
+                    // A code, and the text.
+                    4 + bytes / u64::try_from(chunk.num_values()).unwrap_or(0).max(1)
+                }
+                Type::BOOLEAN => 1,
+                // In the widest type that they are normalized to.
+                Type::INT32 | Type::INT64 | Type::INT96 | Type::FLOAT | Type::DOUBLE => 8,
+            })
+            .sum();
+        let rows = self.pool.memory().batch() as u64 / bytes.max(1);
+        usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, self.rows)
+    }
+
+    /// Why decoding stopped: what has no room, or what the storage failed with, or what the decoder says.
     fn undecodable(&self, row: u64, column: Option<String>, cause: Cause) -> SourceError {
+        let object = self.object.name().to_owned();
+        if let Some(refused) = self.pool.refused() {
+            return refused.error(object, self.pool.memory());
+        }
         let row_group = self.parts.get(self.current).map_or(0, |part| part.group);
-        let decode = || SourceError::Decode { object: self.object.name().to_owned(), row, row_group, column, cause };
-        self.bytes.failure().unwrap_or_else(decode)
+        self.bytes.failure().unwrap_or(SourceError::Decode { object, row, row_group, column, cause })
     }
 
     /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
     /// it was.
     fn culprit(&self, part: &Part) -> Option<String> {
-        if self.bytes.failure().is_some() {
+        if self.bytes.failure().is_some() || self.pool.refused().is_some() {
             return None;
         }
         let fails = |column: &&usize| {
-            let open = || Some(self.bytes.decoder(&self.object, part, &[**column], self.rows).map_err(Into::into));
-            let Some(Ok(mut reader)) = decoded(open) else { return true };
+            let Ok(only) = Columns::new(&self.object, vec![**column]) else { return true };
+            let open = || self.bytes.decoder(&self.object, part, &only, self.fitting, &self.pool);
+            let Some(Ok(mut reader)) = decoded(|| Some(open().map_err(Into::into))) else { return true };
             std::iter::from_fn(|| decoded(|| reader.next())).any(|batch| batch.is_err())
         };
-        let column = self.columns.iter().find(fails)?;
+        let column = self.columns.wanted.iter().find(fails)?;
         self.object.columns().get(*column).map(|column| column.name.clone())
     }
 }
@@ -261,7 +372,7 @@ mod tests {
     use tempfile::NamedTempFile;
 
     use super::*;
-    use crate::source::Selection;
+    use crate::source::{Memory, Selection};
 
     const ROWS: usize = 1_000;
 
@@ -281,7 +392,7 @@ mod tests {
         let mut writer = ArrowWriter::try_new(file.reopen().unwrap(), columns.schema(), Some(properties)).unwrap();
         writer.write(&columns).unwrap();
         writer.close().unwrap();
-        (ParquetObject::open_file(file.path()).unwrap(), file)
+        (ParquetObject::open_file(file.path(), Memory::default()).unwrap(), file)
     }
 
     /// The numbers of the rows and what they hold, checked against each other.

@@ -97,6 +97,8 @@ pub struct InvalidText {
 /// Rows of one row group, in the order of their numbers, normalized.
 #[derive(Clone, Debug)]
 pub struct Batch {
+    /// The number of the row group in the object, from 0.
+    pub row_group: u32,
     /// The rows' numbers in the object.
     pub rows: RowNumbers,
     /// Only the columns that were asked for, in the order in which they were asked for, in the types of

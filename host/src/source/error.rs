@@ -40,6 +40,12 @@ pub enum SourceError {
         #[source]
         cause: Cause,
     },
+    /// The deadline passed while the object's bytes were waited for.
+    #[error("the deadline passed while `{object}` was being read")]
+    Deadline {
+        /// The object.
+        object: String,
+    },
     /// The object is not a Parquet file.
     #[error("`{object}` is not a Parquet file: {reason}")]
     NotParquet {
@@ -55,6 +61,20 @@ pub enum SourceError {
         object: String,
         /// What the reader says.
         reason: String,
+    },
+    /// Something in the object has no room in the memory that the object may take.
+    #[error(
+        "`{object}` does not fit in memory: {what} has {bytes} bytes, more than `OBJECT_MEMORY_MIB`={mebibytes} has room for\nhint: raise `OBJECT_MEMORY_MIB`, or write the file with smaller pages"
+    )]
+    TooLarge {
+        /// The object.
+        object: String,
+        /// What is too large, and where it is.
+        what: String,
+        /// Its bytes.
+        bytes: u64,
+        /// The memory that an object may take.
+        mebibytes: usize,
     },
     /// The object does not have the rows that are to be read.
     #[error("`{object}` does not have what is to be read: {reason}")]
@@ -94,6 +114,8 @@ impl SourceError {
             | Self::Forbidden { .. }
             | Self::Replaced { .. }
             | Self::Read { .. }
+            | Self::Deadline { .. }
+            | Self::TooLarge { .. }
             | Self::NotParquet { .. }
             | Self::Metadata { .. }
             | Self::Selection { .. } => None,

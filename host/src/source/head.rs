@@ -9,10 +9,12 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::SourceError;
+use super::batches::Columns;
 use super::caught::caught;
 use super::columns;
 use super::error::Cause;
 use super::parquet::ParquetObject;
+use super::pool::Pool;
 use super::selection::{Part, Selection};
 use super::types::{self, Kind};
 
@@ -51,14 +53,15 @@ impl ParquetObject {
         };
         let schema = Arc::new(Schema::new(decoded.fields().iter().zip(&times).map(field).collect::<Vec<_>>()));
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-        let bytes = self.bytes();
+        let names = Columns::new(self, columns.clone())?;
+        let (bytes, pool) = (self.bytes(columns.len()), Pool::new(self.memory()));
         let mut left = rows;
         for part in parts {
             if left == 0 {
                 break;
             }
-            bytes.expect(self.chunks(part.group, &columns));
-            for batch in bytes.decoder(self, &part, &columns, left)? {
+            bytes.expect(vec![self.chunks(part.group, &columns)]);
+            for batch in bytes.decoder(self, &part, &names, left, &pool)? {
                 let batch = batch?;
                 let taken = batch.num_rows().min(left);
                 let column = |(column, is_time): (&ArrayRef, &bool)| match is_time {
@@ -85,14 +88,16 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::source::Memory;
 
     #[test]
     fn the_first_rows_are_the_same_in_a_file_of_their_own() {
         let path = "../tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet";
-        let object = ParquetObject::open_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let object =
+            ParquetObject::open_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(path), Memory::default()).unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), object.head(20).unwrap()).unwrap();
-        let head = ParquetObject::open_file(file.path()).unwrap();
+        let head = ParquetObject::open_file(file.path(), Memory::default()).unwrap();
         assert_eq!(head.rows(), 20);
         let types = |object: &ParquetObject| -> Vec<_> {
             object.columns().iter().map(|column| (column.name.clone(), column.column_type)).collect()

@@ -1,9 +1,10 @@
 //! Object → record batches, streamed: the only place that reads S3 and names Parquet.
 //!
 //! Parquet is read through its synchronous page reader, which asks for one page of one column at a time. A file answers
-//! from the disk; an object in S3 answers from small windows that are fetched ahead, one for each column (`windows`).
-//! So memory depends on the number of columns and the size of their pages, not on the size of the file or of its row
-//! groups, and a file needs no page index to be streamed.
+//! from the disk; an object in S3 answers from windows that are fetched ahead (`windows`). Pages that are longer than their
+//! share of the memory reach the decoder in slices (`pages`), and batches end by bytes (`batches`). So memory is bounded
+//! by `OBJECT_MEMORY_MIB` (`pool`), whatever the size of the file, of its row groups, pages and values; a file needs no
+//! page index to be streamed, and what cannot fit is refused before it is allocated.
 
 mod batches;
 mod caught;
@@ -13,7 +14,9 @@ mod error;
 mod file;
 mod footer;
 mod head;
+mod pages;
 mod parquet;
+mod pool;
 mod s3;
 mod sample;
 mod selection;
@@ -25,6 +28,7 @@ pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText};
 pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use parquet::ParquetObject;
+pub use pool::Memory;
 pub use s3::{Page, S3Location, list, list_page, newest_version};
 pub use sample::{decode_sample, encode_sample};
 pub use selection::{RowNumbers, Selection};

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
 use ::parquet::file::reader::{ChunkReader, Length};
 use ::parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use arrow::datatypes::Schema;
@@ -20,13 +22,11 @@ use super::caught::caught;
 use super::columns::ColumnSchema;
 use super::file::LocalFile;
 use super::footer;
+use super::pool::{Memory, TooLarge};
 use super::s3::{S3Location, S3Object};
 use super::selection::{self, Part, Selection};
 use super::types::{self, Kind};
 use super::windows::Windows;
-
-/// Metadata beyond this is taken for an attack: a thousand row groups of a hundred columns need about 10 MiB.
-const METADATA_BYTES: usize = 64 * 1024 * 1024;
 
 /// What a Parquet file ends with, and the length of that together with the length of its metadata.
 const MAGIC: &[u8] = b"PAR1";
@@ -50,6 +50,7 @@ pub struct ParquetObject {
     kinds: Arc<[Kind]>,
     /// With the types of the file; that of `metadata` has only what is decoded.
     schema: SchemaDescPtr,
+    memory: Memory,
 }
 
 impl ParquetObject {
@@ -59,16 +60,16 @@ impl ParquetObject {
     ///
     /// When the object does not exist, may not be read, does not answer, is not Parquet, or has another entity tag than
     /// the location says.
-    pub async fn open_s3(client: Client, location: S3Location) -> Result<Self, SourceError> {
+    pub async fn open_s3(client: Client, location: S3Location, memory: Memory) -> Result<Self, SourceError> {
         let (object, mut tail) = S3Object::open(client, location).await?;
         let name = object.name();
         let metadata = loop {
-            match read_metadata(&name, &tail, object.bytes())? {
+            match read_metadata(&name, &tail, object.bytes(), memory)? {
                 Metadata::Read(metadata) => break metadata,
                 Metadata::Needs(bytes) => tail = object.fetch(object.bytes() - bytes..object.bytes()).await?,
             }
         };
-        Self::new(name, Storage::S3(object, Handle::current()), *metadata)
+        Self::new(name, Storage::S3(object, Handle::current()), *metadata, memory)
     }
 
     /// Opens a file. Blocks while its metadata is read.
@@ -76,7 +77,7 @@ impl ParquetObject {
     /// # Errors
     ///
     /// When the file does not exist, may not be read, or is not Parquet.
-    pub fn open_file(path: &Path) -> Result<Self, SourceError> {
+    pub fn open_file(path: &Path, memory: Memory) -> Result<Self, SourceError> {
         let file = LocalFile::open(path)?;
         let name = path.display().to_string();
         let size = file.len();
@@ -86,21 +87,21 @@ impl ParquetObject {
             let tail = file
                 .get_bytes(size - needed, length)
                 .map_err(|cause| SourceError::Read { object: name.clone(), cause: Arc::new(cause) })?;
-            match read_metadata(&name, &tail, size)? {
+            match read_metadata(&name, &tail, size, memory)? {
                 Metadata::Read(metadata) => break metadata,
                 Metadata::Needs(bytes) => needed = bytes,
             }
         };
-        Self::new(name, Storage::File(file), *metadata)
+        Self::new(name, Storage::File(file), *metadata, memory)
     }
 
-    fn new(name: String, storage: Storage, metadata: ParquetMetaData) -> Result<Self, SourceError> {
+    fn new(name: String, storage: Storage, metadata: ParquetMetaData, memory: Memory) -> Result<Self, SourceError> {
         let file = metadata.file_metadata();
         let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
         let (columns, kinds) = types::columns(&schema, key_values);
         let made = caught(|| decoder_metadata(metadata, &schema, &kinds));
         match made.unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
-            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), schema }),
+            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), schema, memory }),
             Err(cause) => Err(SourceError::Metadata { object: name, reason: cause.to_string() }),
         }
     }
@@ -158,7 +159,7 @@ impl ParquetObject {
     ///
     /// [`SourceError::Selection`] when the selection does not fit the object.
     pub fn read(&self, columns: Vec<usize>, rows: usize, selection: &Selection) -> Result<Batches, SourceError> {
-        Ok(Batches::new(self, columns, rows, self.parts(selection)?))
+        Batches::new(self, columns, rows, self.parts(selection)?)
     }
 
     pub(super) fn parts(&self, selection: &Selection) -> Result<Vec<Part>, SourceError> {
@@ -168,16 +169,18 @@ impl ParquetObject {
 
     /// Where the chunks of columns stand in the object.
     pub(super) fn chunks(&self, group: usize, columns: &[usize]) -> Vec<Range<u64>> {
-        let parquet = self.metadata.parquet_schema();
-        let Some(group) = self.metadata.metadata().row_groups().get(group) else { return Vec::new() };
-        group
-            .columns()
-            .iter()
-            .enumerate()
-            .filter(|(leaf, _)| columns.contains(&parquet.get_column_root_idx(*leaf)))
-            .map(|(_, chunk)| chunk.byte_range())
+        self.leaves(group, columns)
+            .map(ColumnChunkMetaData::byte_range)
             .map(|(start, length)| start..start.saturating_add(length).min(self.size()))
             .collect()
+    }
+
+    /// The chunks of columns in a row group.
+    pub(super) fn leaves(&self, group: usize, columns: &[usize]) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        let parquet = self.metadata.parquet_schema();
+        let chunks = self.metadata.metadata().row_groups().get(group).map_or(&[][..], |group| group.columns());
+        let wanted = move |leaf| columns.contains(&parquet.get_column_root_idx(leaf));
+        chunks.iter().enumerate().filter(move |(leaf, _)| wanted(*leaf)).map(|(_, chunk)| chunk)
     }
 
     fn size(&self) -> u64 {
@@ -187,12 +190,19 @@ impl ParquetObject {
         }
     }
 
-    /// Its bytes, for one reading.
-    pub(super) fn bytes(&self) -> batches::Bytes {
+    /// Its bytes, for one reading of so many columns.
+    pub(super) fn bytes(&self, columns: usize) -> batches::Bytes {
         match &self.storage {
             Storage::File(file) => batches::Bytes::File(file.clone()),
-            Storage::S3(object, runtime) => batches::Bytes::S3(Windows::new(object.clone(), runtime.clone())),
+            Storage::S3(object, runtime) => {
+                batches::Bytes::S3(Windows::new(object.clone(), runtime.clone(), self.memory.windows(), columns))
+            }
         }
+    }
+
+    /// The memory that its reading may take.
+    pub(super) fn memory(&self) -> Memory {
+        self.memory
     }
 
     pub(super) fn metadata(&self) -> &ArrowReaderMetadata {
@@ -222,7 +232,7 @@ enum Metadata {
     Needs(u64),
 }
 
-fn read_metadata(object: &str, tail: &Bytes, size: u64) -> Result<Metadata, SourceError> {
+fn read_metadata(object: &str, tail: &Bytes, size: u64, memory: Memory) -> Result<Metadata, SourceError> {
     let not_parquet = |reason: String| SourceError::NotParquet { object: object.to_owned(), reason };
     if size == 0 {
         return Err(not_parquet("it is empty".to_owned()));
@@ -235,11 +245,12 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64) -> Result<Metadata, Sour
     match caught(parse).unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
         Ok(metadata) => Ok(Metadata::Read(Box::new(metadata))),
         Err(ParquetError::NeedMoreData(needed)) => {
-            if needed > METADATA_BYTES {
-                return Err(not_parquet(format!("its metadata claims {needed} bytes, more than {METADATA_BYTES}")));
-            }
             if needed as u64 > size || needed <= tail.len() {
                 return Err(not_parquet(format!("its metadata claims {needed} bytes, but it is {size} bytes long")));
+            }
+            if needed > memory.metadata() {
+                let refused = TooLarge { what: "its metadata".to_owned(), bytes: needed as u64 };
+                return Err(refused.error(object.to_owned(), memory));
             }
             Ok(Metadata::Needs(needed as u64))
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::SourceError;
 use super::error::Cause;
@@ -48,13 +48,16 @@ pub(super) struct S3Object {
     etag: Option<String>,
     bytes: u64,
     read: Arc<AtomicU64>,
+    /// What the first request brought: the object's last bytes.
+    tail: Bytes,
 }
 
 impl S3Object {
     /// Opens an object with one request, and returns its last bytes with it.
     pub(super) async fn open(client: Client, location: S3Location) -> Result<(Self, Bytes), SourceError> {
         let etag = location.etag.as_deref().map(quoted);
-        let mut object = Self { client, location: Arc::new(location), etag, bytes: 0, read: Arc::default() };
+        let mut object =
+            Self { client, location: Arc::new(location), etag, bytes: 0, read: Arc::default(), tail: Bytes::new() };
         let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
             Ok(answer) => answer,
             // S3 knows no range of an object without bytes.
@@ -74,6 +77,7 @@ impl S3Object {
             Ok(tail) => tail,
             Err(_) => object.fetch(object.bytes - expected..object.bytes).await?,
         };
+        object.tail = tail.clone();
         Ok((object, tail))
     }
 
@@ -97,8 +101,21 @@ impl S3Object {
         self.location.to_string()
     }
 
-    /// Fetches a range, which must not be empty.
+    /// A range, which must not be empty: fetched, but for what the first request brought.
     pub(super) async fn fetch(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
+        let at_hand = self.bytes - self.tail.len() as u64;
+        let from_tail = |position: u64| usize::try_from(position - at_hand).unwrap_or(usize::MAX);
+        if range.end <= at_hand {
+            return self.fetch_all(range).await;
+        }
+        if range.start >= at_hand {
+            return Ok(self.tail.slice(from_tail(range.start)..from_tail(range.end)));
+        }
+        let before = self.fetch_all(range.start..at_hand).await?;
+        Ok([&before[..], &self.tail[..from_tail(range.end)]].concat().into())
+    }
+
+    async fn fetch_all(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
         let header = format!("bytes={}-{}", range.start, range.end - 1);
         let mut attempt = 1;
         loop {
@@ -129,10 +146,19 @@ impl S3Object {
     }
 
     async fn body(&self, answer: GetObjectOutput, expected: u64) -> Result<Bytes, Cause> {
-        let body = answer.body.collect().await.map_err(|broken| Arc::new(broken) as Cause)?.into_bytes();
-        self.read.fetch_add(body.len() as u64, Ordering::Relaxed);
-        if body.len() as u64 == expected {
-            Ok(body)
+        // Callers ask for no more than they have room for, whatever the answer says.
+        let expected = usize::try_from(expected).map_err(|error| Arc::new(error) as Cause)?;
+        let (mut stream, mut body) = (answer.body, BytesMut::with_capacity(expected));
+        while let Some(part) = stream.next().await {
+            let part = part.map_err(|broken| Arc::new(broken) as Cause)?;
+            self.read.fetch_add(part.len() as u64, Ordering::Relaxed);
+            if part.len() > expected - body.len() {
+                return Err(words(&format!("the answer has more than the {expected} bytes that were asked for")));
+            }
+            body.extend_from_slice(&part);
+        }
+        if body.len() == expected {
+            Ok(body.freeze())
         } else {
             Err(words(&format!("the answer has {} bytes where {expected} were asked for", body.len())))
         }

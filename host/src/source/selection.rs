@@ -1,5 +1,6 @@
 //! Which rows of an object are read, and what their numbers in the object are.
 
+use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -98,10 +99,14 @@ impl Part {
         self.left
     }
 
-    /// What the decoder of the row group is told, before anything is read; `None`: to decode all rows.
+    /// Which rows a decoder of the row group has to read that have not been read; `None`: all of the row group's.
     pub(super) fn row_selection(&self) -> Option<RowSelection> {
-        let Chosen::Ranges { ranges, .. } = &self.chosen else { return None };
         let index = |number: u64| usize::try_from(number - self.rows.start).unwrap_or(usize::MAX);
+        let ranges: Vec<Range<u64>> = match &self.chosen {
+            Chosen::All if self.left == self.rows.end - self.rows.start => return None,
+            Chosen::All => iter::once(self.rows.end - self.left..self.rows.end).collect(),
+            Chosen::Ranges { ranges, next } => ranges[*next..].to_vec(),
+        };
         // They ascend and do not overlap, without which this would panic: `check` has seen to it.
         let ranges = ranges.iter().map(|range| index(range.start)..index(range.end));
         Some(RowSelection::from_consecutive_ranges(ranges, index(self.rows.end)))

@@ -1,14 +1,15 @@
 //! Bytes of an object in S3, fetched ahead of the decoder.
 //!
 //! The decoder asks for one page after the other of each column, all columns in step. So each column chunk has a window:
-//! the bytes at hand, and the fetch of the bytes after them, under way. The first windows of a row group's chunks are
-//! fetched together, neighbours in one request, while the row group before is still being decoded. What is held at one
-//! time is at most three windows a column.
+//! the bytes at hand, and the fetch of the bytes after them, under way. The first windows of chunks are fetched together,
+//! neighbours in one request, across as many row groups as there is memory for: small row groups take one request for
+//! hundreds of them. What is held at one time depends on the memory that there is, not on columns and row groups.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ::parquet::errors::{ParquetError, Result as ParquetResult};
 use ::parquet::file::reader::{ChunkReader, Length};
@@ -16,13 +17,16 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::SourceError;
 use super::s3::S3Object;
 
-/// The length of a window. S3 answers a request in some 20 ms and then sends about 90 MB/s, so that shorter ones cost
-/// more in waiting than they save in memory.
-const WINDOW_BYTES: u64 = 1024 * 1024;
+/// The longest window. S3 answers a request in some 20 ms and then sends about 90 MB/s, so that shorter ones cost more in
+/// waiting than they save in memory.
+const LONGEST: u64 = 1024 * 1024;
+/// The shortest window, however many columns there are.
+const SHORTEST: u64 = 16 * 1024;
 /// Neighbouring windows are fetched in one request up to this length.
 const REQUEST_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes between two windows that are fetched in vain rather than in a request of their own.
@@ -40,18 +44,20 @@ struct Piece {
     fetch: Fetch,
 }
 
-/// The bytes of one column chunk that were asked for last, and those that are expected to be asked for next.
-#[derive(Default)]
+/// A column chunk that is read, or will be: the bytes that were asked for last, and those that are expected to be asked for
+/// next.
 struct Window {
+    chunk: Range<u64>,
     current: Option<(u64, Bytes)>,
     next: Option<Piece>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The column chunks that are read, by where they begin, in the order of the file.
-    chunks: Vec<Range<u64>>,
-    windows: HashMap<u64, Window>,
+    /// The column chunks by where they begin.
+    windows: BTreeMap<u64, Window>,
+    /// The first windows of these chunks, in bytes.
+    ahead: u64,
     /// Why the last fetch failed: the decoder makes text of the errors that pass through it.
     failure: Option<SourceError>,
 }
@@ -61,39 +67,71 @@ struct State {
 pub(super) struct Windows {
     object: S3Object,
     runtime: Handle,
+    /// The length of a window.
+    length: u64,
+    /// What may be held, in bytes.
+    memory: u64,
+    end: Option<Instant>,
     state: Arc<Mutex<State>>,
 }
 
 impl Windows {
-    /// Reads an object; `runtime` does the fetching.
-    pub(super) fn new(object: S3Object, runtime: Handle) -> Self {
-        Self { object, runtime, state: Arc::default() }
+    /// Reads so many columns of an object, and holds so many bytes; `runtime` does the fetching.
+    pub(super) fn new(object: S3Object, runtime: Handle, memory: usize, columns: usize) -> Self {
+        let memory = memory as u64;
+        // One that is read and one that is fetched, for each column.
+        let length = (memory / (2 * columns.max(1) as u64)).clamp(SHORTEST, LONGEST);
+        Self { object, runtime, length, memory, end: None, state: Arc::default() }
     }
 
-    /// Begins to fetch column chunks that will be read soon.
-    pub(super) fn expect(&self, mut chunks: Vec<Range<u64>>) {
-        chunks.retain(|chunk| !chunk.is_empty());
+    /// Stops waiting for bytes at `end`.
+    pub(super) fn until(&mut self, end: Option<Instant>) {
+        self.end = end;
+    }
+
+    /// How many bytes should be expected now. None as long as half of what may be is on its way or at hand, so that
+    /// requests are long.
+    pub(super) fn wants(&self) -> u64 {
+        let (ahead, most) = (self.lock().ahead, self.memory / 2);
+        if ahead > most / 2 { 0 } else { most - ahead }
+    }
+
+    /// What expecting these chunks takes of [`Self::wants`].
+    pub(super) fn cost(&self, chunks: &[Range<u64>]) -> u64 {
+        chunks.iter().map(|chunk| (chunk.end - chunk.start).min(self.length)).sum()
+    }
+
+    /// Begins to fetch column chunks that will be read soon, of one row group after the other.
+    pub(super) fn expect(&self, groups: Vec<Vec<Range<u64>>>) {
+        let mut chunks: Vec<Range<u64>> = groups.into_iter().flatten().filter(|chunk| !chunk.is_empty()).collect();
         chunks.sort_by_key(|chunk| chunk.start);
-        let firsts: Vec<_> =
-            chunks.iter().map(|chunk| chunk.start..chunk.end.min(chunk.start + WINDOW_BYTES)).collect();
+        let firsts: Vec<_> = chunks.iter().map(|chunk| chunk.start..chunk.end.min(chunk.start + self.length)).collect();
         let mut state = self.lock();
+        state.ahead += self.cost(&chunks);
         for (request, windows) in coalesce(&firsts) {
             let fetch = self.fetch(request.clone());
             for range in windows {
                 let piece = Piece { range: range.clone(), fetch_start: request.start, fetch: fetch.clone() };
-                state.windows.insert(range.start, Window { current: None, next: Some(piece) });
+                // The chunk itself is put in its place below.
+                let window = Window { chunk: range.clone(), current: None, next: Some(piece) };
+                state.windows.insert(range.start, window);
             }
         }
-        state.chunks.extend(chunks);
+        for chunk in chunks {
+            if let Some(window) = state.windows.get_mut(&chunk.start) {
+                window.chunk = chunk;
+            }
+        }
     }
 
     /// Forgets column chunks that have been read.
     pub(super) fn forget(&self, chunks: &[Range<u64>]) {
         let mut state = self.lock();
         for chunk in chunks {
-            state.windows.remove(&chunk.start);
+            if state.windows.remove(&chunk.start).is_some() {
+                state.ahead = state.ahead.saturating_sub(self.cost(std::slice::from_ref(chunk)));
+            }
         }
-        state.chunks.retain(|chunk| !chunks.contains(chunk));
     }
 
     /// Why the storage failed, if it was the storage that made the decoder fail.
@@ -108,10 +146,10 @@ impl Windows {
 
     fn fetch(&self, range: Range<u64>) -> Fetch {
         let object = self.object.clone();
-        let task = self.runtime.spawn(async move { object.fetch(range).await });
+        let mut task = Task(self.runtime.spawn(async move { object.fetch(range).await }));
         let name = self.object.name();
         async move {
-            match task.await {
+            match (&mut task.0).await {
                 Ok(fetched) => fetched,
                 Err(stopped) => Err(SourceError::Read { object: name, cause: Arc::new(stopped) }),
             }
@@ -120,49 +158,72 @@ impl Windows {
         .shared()
     }
 
-    /// Moves the window of `chunk` on until it holds `wanted`, or as much as fits in it. Returns the bytes from
-    /// `wanted.start` on that are at hand.
-    fn advance(&self, chunk: &Range<u64>, wanted: u64) -> ParquetResult<Bytes> {
-        let piece = {
+    /// What a fetch brings, unless the time is over first.
+    fn wait(&self, fetch: Fetch) -> Result<Bytes, SourceError> {
+        // The page reader calls from a thread that may block; the lock is not held.
+        self.runtime.block_on(async {
+            match self.end {
+                None => fetch.await,
+                Some(end) => tokio::time::timeout_at(end.into(), fetch)
+                    .await
+                    .unwrap_or_else(|_| Err(SourceError::Deadline { object: self.object.name() })),
+            }
+        })
+    }
+
+    /// Moves the window of the chunk with `wanted` on until it holds `wanted`. Returns the bytes from there on that are at
+    /// hand, and where the chunk ends.
+    fn advance(&self, wanted: u64) -> ParquetResult<(Bytes, u64)> {
+        let (chunk, piece) = {
             let mut state = self.lock();
-            let window = state.windows.entry(chunk.start).or_default();
+            let window = state.windows.range_mut(..=wanted).next_back().map(|(_, window)| window);
+            let window = window.filter(|window| window.chunk.contains(&wanted)).ok_or_else(|| {
+                ParquetError::General(format!("byte {wanted} is not in a column chunk that is being read"))
+            })?;
+            let chunk = window.chunk.clone();
             if let Some((start, bytes)) = &window.current
                 && let Some(offset) = wanted.checked_sub(*start).and_then(|offset| usize::try_from(offset).ok())
                 && offset < bytes.len()
             {
-                return Ok(bytes.slice(offset..));
+                return Ok((bytes.slice(offset..), chunk.end));
             }
-            match window.next.take() {
+            // What was read is let go of before what comes next is waited for.
+            window.current = None;
+            let piece = match window.next.take() {
                 Some(piece) if piece.range.contains(&wanted) => piece,
                 _ => {
-                    let range = wanted..chunk.end.min(wanted + WINDOW_BYTES);
+                    let range = wanted..chunk.end.min(wanted + self.length);
                     Piece { fetch_start: range.start, fetch: self.fetch(range.clone()), range }
                 }
-            }
+            };
+            (chunk, piece)
         };
-        // The page reader calls from a thread that may block; the lock is not held.
-        let fetched = self.runtime.block_on(piece.fetch).map_err(|error| {
+        let fetched = self.wait(piece.fetch).map_err(|error| {
             let text = error.to_string();
             self.lock().failure = Some(error);
             ParquetError::General(text)
         })?;
         let bytes = part(&fetched, piece.fetch_start, &piece.range)?;
-        let following = piece.range.end..chunk.end.min(piece.range.end + WINDOW_BYTES);
+        let following = piece.range.end..chunk.end.min(piece.range.end + self.length);
         let next = (!following.is_empty()).then(|| Piece {
             fetch_start: following.start,
             fetch: self.fetch(following.clone()),
             range: following,
         });
         let rest = part(&bytes, piece.range.start, &(wanted..piece.range.end))?;
-        self.lock().windows.insert(chunk.start, Window { current: Some((piece.range.start, bytes)), next });
-        Ok(rest)
+        if let Some(window) = self.lock().windows.get_mut(&chunk.start) {
+            (window.current, window.next) = (Some((piece.range.start, bytes)), next);
+        }
+        Ok((rest, chunk.end))
     }
+}
 
-    fn chunk_of(&self, position: u64) -> ParquetResult<Range<u64>> {
-        let state = self.lock();
-        state.chunks.iter().find(|chunk| chunk.contains(&position)).cloned().ok_or_else(|| {
-            ParquetError::General(format!("byte {position} is not in a column chunk that is being read"))
-        })
+/// A fetch that nobody waits for any more is given up.
+struct Task(JoinHandle<Result<Bytes, SourceError>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -176,28 +237,28 @@ impl ChunkReader for Windows {
     type T = WindowCursor;
 
     fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(WindowCursor { windows: self.clone(), chunk: self.chunk_of(start)?, position: start, at_hand: Bytes::new() })
+        let (at_hand, end) = self.advance(start)?;
+        Ok(WindowCursor { windows: self.clone(), end, position: start, at_hand })
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
         if length == 0 {
             return Ok(Bytes::new());
         }
-        let chunk = self.chunk_of(start)?;
+        let (first, end) = self.advance(start)?;
         // The length comes from the file: it is held against the chunk before memory is set aside for it.
-        if start.checked_add(length as u64).is_none_or(|end| end > chunk.end) {
+        if start.checked_add(length as u64).is_none_or(|page_end| page_end > end) {
             return Err(ParquetError::EOF(format!(
                 "a page of {length} bytes at byte {start} ends beyond its column chunk"
             )));
         }
-        let first = self.advance(&chunk, start)?;
         if first.len() >= length {
             return Ok(first.slice(..length));
         }
         let mut whole = BytesMut::with_capacity(length);
         whole.extend_from_slice(&first);
         while whole.len() < length {
-            let more = self.advance(&chunk, start + whole.len() as u64)?;
+            let (more, _) = self.advance(start + whole.len() as u64)?;
             whole.extend_from_slice(&more[..more.len().min(length - whole.len())]);
         }
         Ok(whole.freeze())
@@ -207,15 +268,16 @@ impl ChunkReader for Windows {
 /// A place in a column chunk.
 pub(super) struct WindowCursor {
     windows: Windows,
-    chunk: Range<u64>,
+    /// Where the chunk ends.
+    end: u64,
     position: u64,
     at_hand: Bytes,
 }
 
 impl Read for WindowCursor {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at_hand.is_empty() && self.position < self.chunk.end {
-            self.at_hand = self.windows.advance(&self.chunk, self.position).map_err(io::Error::other)?;
+        if self.at_hand.is_empty() && self.position < self.end {
+            (self.at_hand, _) = self.windows.advance(self.position).map_err(io::Error::other)?;
         }
         let count = buffer.len().min(self.at_hand.len());
         buffer[..count].copy_from_slice(&self.at_hand.split_to(count));
@@ -269,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_request_is_never_longer_than_its_bound() {
-        let windows: Vec<_> = (0..20).map(|index| index * WINDOW_BYTES..(index + 1) * WINDOW_BYTES).collect();
+        let windows: Vec<_> = (0..20).map(|index| index * LONGEST..(index + 1) * LONGEST).collect();
         let requests = coalesce(&windows);
         assert_eq!(requests.len(), 3);
         assert!(requests.iter().all(|(request, _)| request.end - request.start <= REQUEST_BYTES));

@@ -10,7 +10,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions, StringArray};
 use arrow::datatypes::Schema;
 use fastrand::Rng;
 use influxdb_loader::converter::{Constant, Converted, Field, FieldType, Key, Missing, Plan, Point, Source, Tag};
-use influxdb_loader::points::{Chunk, ChunkBuilder, ChunkLimits, Dialect, Encoder, Mapping};
+use influxdb_loader::points::{ChunkLimits, Dialect, Encoder, Lanes, Mapping};
 use influxdb_loader::source::{Batch, RowNumbers};
 use serde_json::{Value, json};
 
@@ -121,13 +121,13 @@ impl Constants {
 /// Points as the loader makes requests of them.
 struct Requests {
     dialect: Dialect,
-    chunks: ChunkBuilder,
+    lanes: Lanes,
 }
 
 impl Requests {
     fn to(server: &Server) -> Self {
         let dialect = if matches!(server, Server::V1(_)) { Dialect::V1 } else { Dialect::V2 };
-        Self { dialect, chunks: ChunkBuilder::new(ChunkLimits { points: 5_000, bytes: usize::MAX }) }
+        Self { dialect, lanes: Lanes::single(ChunkLimits { points: 5_000, bytes: usize::MAX }) }
     }
 
     /// Adds a point, the row with this number, which is its time. Returns whether the loader writes it.
@@ -135,22 +135,22 @@ impl Requests {
         let Ok(mut encoder) = Encoder::new(&point.plan(row), self.dialect) else { return false };
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
-        let batch = Batch { rows: RowNumbers::starting_at(row as u64), columns, invalid_texts: Vec::new() };
-        let encoded = encoder.encode(&batch, &mut Nothing, &mut self.chunks).unwrap();
+        let rows = RowNumbers::starting_at(row as u64);
+        let batch = Batch { row_group: 0, rows, columns, invalid_texts: Vec::new() };
+        let encoded = encoder.encode(&batch, &mut Nothing, &mut self.lanes).unwrap();
         assert!(encoded.rejected.iter().all(|row| row.code == "unwritable"), "{:?}", encoded.rejected);
         encoded.rejected.is_empty()
     }
 
     /// Sends them all. Returns how many requests that took.
-    fn send(mut self, server: &Server, bucket: &str) -> usize {
-        let mut chunks: Vec<Chunk> = self.chunks.take_full().collect();
-        chunks.extend(self.chunks.finish());
-        for chunk in &chunks {
-            let body = std::str::from_utf8(chunk.body()).unwrap();
+    fn send(self, server: &Server, bucket: &str) -> usize {
+        let full = self.lanes.finish();
+        for request in &full {
+            let body = std::str::from_utf8(request.chunk.body()).unwrap();
             let answer = server.write(bucket, body);
             assert_eq!(answer.status, 204, "{}", answer.text());
         }
-        chunks.len()
+        full.len()
     }
 }
 

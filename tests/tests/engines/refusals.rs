@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, Function, InfluxDb2, Invocation, Loader, Moto, Outcome, consumption_file, parquet,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, Function, InfluxDb2, Invocation, Loader, Moto, Outcome, consumption_file,
+    parquet,
 };
 use serde_json::{Value, json};
 

@@ -17,8 +17,8 @@ use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
 use crate::dataset::{self, DatasetName};
 use crate::pipeline::{LoadError, Loader};
-use crate::points::{ChunkBuilder, ChunkLimits, Dialect, EncodeError, Encoder, Mapping};
-use crate::source::{ParquetObject, Selection};
+use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, Full, Lanes, Mapping};
+use crate::source::{Memory, ParquetObject, Selection};
 
 /// How often it is compiled, where that takes no longer than the passes may.
 const COMPILATIONS: usize = 5;
@@ -85,7 +85,7 @@ struct Level {
 pub(super) fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let Arguments { component: path, file, dataset, seconds, json } = arguments;
     let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
-    let object = ParquetObject::open_file(file)?;
+    let object = ParquetObject::open_file(file, Memory::default())?;
     let loader = Loader::new(config)?;
     let engine = loader.catalog().engine();
     let limit = Duration::from_secs(*seconds);
@@ -221,8 +221,8 @@ fn pass(
     let mut instance = instance.map_err(LoadError::Converter)?;
     let (plan, prepare) = timed(|| instance.prepare(input));
     let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?, Dialect::Any).map_err(LoadError::from)?;
-    let mut chunks =
-        ChunkBuilder::new(ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes });
+    let mut lanes = Lanes::single(ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes });
+    let points_of = |full: Vec<Full>| full.iter().map(|full| full.chunk.points() as u64).sum::<u64>();
     let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
     let (mut points, mut rejected) = (0, 0);
     let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
@@ -231,17 +231,17 @@ fn pass(
         let (batch, time) = timed(|| batches.next().transpose());
         decode += time;
         let Some(batch) = batch? else { break };
-        let (encoded, time) = timed(|| encoder.encode(&batch, &mut mapping, &mut chunks));
+        let (encoded, time) = timed(|| encoder.encode(&batch, &mut mapping, &mut lanes));
         encode += time;
         let encoded = encoded.map_err(|error| match error {
             EncodeError::Mapping(error) => LoadError::Converter(error),
             EncodeError::Column(error) => LoadError::Column(error),
         })?;
         rejected += encoded.rejected.len() as u64;
-        points += chunks.take_full().map(|chunk| chunk.points() as u64).sum::<u64>();
+        points += points_of(lanes.take_full());
         progress.tick();
     }
-    points += chunks.finish().map_or(0, |chunk| chunk.points() as u64);
+    points += points_of(lanes.finish());
     let Measured { instance, translate, convert } = mapping;
     let encode = encode.saturating_sub(translate.total() + convert.total());
     let memory_bytes = instance.memory_bytes();

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::converter::{Converter, Input};
 use crate::dataset;
 use crate::pipeline::{LoadError, Loader};
-use crate::source::ParquetObject;
+use crate::source::{Memory, ParquetObject};
 
 /// The interface of the contract that converters export.
 const EXPORT: &str = "influxdb-loader:converter/converter@";
@@ -73,7 +73,7 @@ pub(super) fn inspect(config: &Config, path: &Path, schema: Option<&Path>, as_js
 
 /// How the converter plans the columns of a file.
 fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
-    let object = ParquetObject::open_file(schema)?;
+    let object = ParquetObject::open_file(schema, Memory::default())?;
     let input = Input {
         dataset: converter.description().dataset.clone(),
         columns: object.columns().to_vec(),

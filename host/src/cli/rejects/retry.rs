@@ -12,6 +12,7 @@ use crate::event::ObjectReference;
 use crate::pipeline::{LoadError, LoadRequest, Loader, Location};
 use crate::rejects::{self, Draft, Group, Place, RejectsError, Snapshot, Source};
 use crate::report::{Failure, FailureKind, ObjectReport, Report};
+use crate::source::Memory;
 
 /// How many rows a message names.
 const NAMED_ROWS: usize = 5;
@@ -185,7 +186,7 @@ async fn part(group: Group, location: &Location) -> Result<(Group, Option<Group>
     if matches!(&group.source, Source::S3 { etag: Some(_), .. }) {
         return Ok((group, None));
     }
-    let object = location.open().await?;
+    let object = location.open(Memory::default()).await?;
     let (same, changed) = group.part(object).await?;
     Ok((same, Some(changed).filter(|changed| !changed.is_empty())))
 }

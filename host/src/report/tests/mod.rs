@@ -83,6 +83,7 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_nobody() {
             "requests": 0,
             "retries": 0,
             "rows": 100,
+            "superseded": 0,
             "written": 97
           },
           "bucket": "ons-energy-data",
@@ -138,6 +139,7 @@ fn a_success_is_told_as_json_to_who_invoked_directly_and_to_nobody() {
         "requests": 0,
         "retries": 0,
         "rows": 100,
+        "superseded": 0,
         "written": 97
       }
     }
@@ -209,7 +211,7 @@ fn a_bad_event_is_answered_as_its_caller_wants_it() {
     };
     insta::assert_snapshot!(
         answered(json!({"requestContext": {"http": {}}, "body": "{\"bucket\": \"ons-energy-data\"}"})).unwrap(),
-        @r#"{"body":"{\"failure\":{\"error_type\":\"UnexpectedError\",\"kind\":\"bad_event\",\"message\":\"the event is a broken API Gateway HTTP request: `body.key` is missing\"},\"objects\":[],\"skipped\":0,\"status\":\"failed\",\"totals\":{\"batches\":0,\"bytes_read\":0,\"bytes_written\":0,\"failed_batches\":0,\"filtered\":0,\"line_protocol_bytes\":0,\"points\":0,\"rejected\":{},\"requests\":0,\"retries\":0,\"rows\":0,\"written\":0}}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}"#
+        @r#"{"body":"{\"failure\":{\"error_type\":\"UnexpectedError\",\"kind\":\"bad_event\",\"message\":\"the event is a broken API Gateway HTTP request: `body.key` is missing\"},\"objects\":[],\"skipped\":0,\"status\":\"failed\",\"totals\":{\"batches\":0,\"bytes_read\":0,\"bytes_written\":0,\"failed_batches\":0,\"filtered\":0,\"line_protocol_bytes\":0,\"points\":0,\"rejected\":{},\"requests\":0,\"retries\":0,\"rows\":0,\"superseded\":0,\"written\":0}}","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":400}"#
     );
     let error = answered(json!({"bucket": "ons-energy-data"})).unwrap_err();
     insta::assert_snapshot!(format!("{}: {error}", error.error_type), @"UnexpectedError: the event is a broken direct invocation: `key` is missing");
@@ -298,11 +300,12 @@ fn the_message_of_a_rejected_row_is_bounded() {
 /// Accounts with counts of any size, and few codes so that they meet.
 fn accounts() -> impl Strategy<Value = Accounts> {
     let codes = prop::collection::btree_map("[abc]", 0..1000_u64, 0..3);
-    (prop::array::uniform11(0..1000_u64), codes).prop_map(|(counts, rejected)| {
+    (prop::array::uniform12(0..1000_u64), codes).prop_map(|(counts, rejected)| {
         let [
             rows,
             written,
             filtered,
+            superseded,
             points,
             batches,
             failed_batches,
@@ -317,6 +320,7 @@ fn accounts() -> impl Strategy<Value = Accounts> {
             written,
             rejected,
             filtered,
+            superseded,
             points,
             batches,
             failed_batches,

@@ -24,6 +24,7 @@ mod reason;
 mod retention;
 mod retry;
 mod salvage;
+mod same_points;
 mod size_limit;
 #[cfg(test)]
 mod tests;
@@ -140,7 +141,7 @@ impl InfluxDb {
 
     /// Writes the points of a parcel; see [`Sink::write`](super::Sink::write).
     pub(super) async fn write(&self, parcel: &Parcel, deadline: Option<Instant>) -> Result<Delivery, SinkError> {
-        if parcel.chunk.points() == 0 {
+        if parcel.chunk().points() == 0 {
             return Ok(Delivery::default());
         }
         let endpoint = self.endpoint(deadline).await?;

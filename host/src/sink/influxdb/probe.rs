@@ -66,7 +66,7 @@ impl InfluxDb {
     pub async fn probe(&self, deadline: Option<Instant>) -> Result<Probe, SinkError> {
         let endpoint = self.endpoint(deadline).await?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let lines = Lines::new(self, format!("{MEASUREMENT} value=1i {now}\n").into_bytes(), &[]);
+        let lines = Lines::new(self, format!("{MEASUREMENT} value=1i {now}\n").into_bytes());
         let started = Instant::now();
         let sent = self.send_lines(endpoint, &lines, self.max_retries, deadline).await?;
         if sent.exchange.status != StatusCode::NO_CONTENT {

@@ -5,13 +5,17 @@
 //! refused is halved until a single row is left that is at fault. The same serves requests that are too large, and rows
 //! that break the connection whenever they are sent. Writing a row twice writes the same points.
 //!
+//! A chunk may have several rows of one point, of which the last has to stay. What is sent once more could bring the value of an
+//! earlier row back: so rows that write the same points stay in one portion ([`same_points`](super::same_points)), in their order,
+//! and where such a portion itself is parted, its first rows are settled before the others are sent again.
+//!
 //! Each step parts a portion or takes a row away, so that n rows end after at most some 2 n requests.
 
-use std::collections::VecDeque;
+use std::cell::OnceCell;
+use std::collections::{HashSet, VecDeque};
 use std::ops::Range;
 use std::time::Instant;
 
-use bytes::Bytes;
 use reqwest::StatusCode;
 
 use super::super::{Answer, Delivery, Parcel, SinkError, Tries};
@@ -21,6 +25,7 @@ use super::endpoint::Endpoint;
 use super::lines::Lines;
 use super::quotes;
 use super::reason::Reason;
+use super::same_points::SamePoints;
 use super::verdict::{self, Suspects, Verdict};
 use crate::points::{Chunk, Refusal, RejectedRow};
 
@@ -44,18 +49,22 @@ struct Portion {
     rows: Vec<usize>,
     /// Whether a larger portion with them broke the connection.
     broke: bool,
+    /// Whether rows that come after them in the queue may write the same points: then whatever is sent of these rows is sent
+    /// before those.
+    before_others: bool,
 }
 
 /// A chunk on its way.
 pub(super) struct Salvage<'a> {
     influxdb: &'a InfluxDb,
     endpoint: &'a Endpoint,
+    parcel: &'a Parcel,
     chunk: &'a Chunk,
-    /// The whole chunk, compressed.
-    gzip: Option<&'a Bytes>,
     deadline: Option<Instant>,
     /// The lines of each row.
     rows: Vec<Range<usize>>,
+    /// Looked for when the chunk is parted.
+    same_points: OnceCell<Option<SamePoints>>,
     portions: VecDeque<Portion>,
     delivery: Delivery,
     /// Refusals that say nothing of points, so far.
@@ -71,16 +80,17 @@ impl<'a> Salvage<'a> {
         parcel: &'a Parcel,
         deadline: Option<Instant>,
     ) -> Self {
-        let Parcel { chunk, gzip } = parcel;
+        let chunk = parcel.chunk();
         let rows = chunk.lines_by_row();
-        let all = Portion { rows: (0..rows.len()).collect(), broke: false };
+        let all = Portion { rows: (0..rows.len()).collect(), broke: false, before_others: false };
         Self {
             influxdb,
             endpoint,
+            parcel,
             chunk,
-            gzip: gzip.as_ref(),
             deadline,
             rows,
+            same_points: OnceCell::new(),
             portions: VecDeque::from([all]),
             delivery: Delivery::default(),
             blank_refusals: 0,
@@ -151,7 +161,7 @@ impl<'a> Salvage<'a> {
                 if others_kept {
                     self.written(&others, body);
                 } else if !others.is_empty() {
-                    self.portions.push_back(Portion { rows: others, ..portion });
+                    self.queue([Portion { rows: others, ..portion }]);
                 }
             }
             Verdict::Dropped { count, reason, .. } if portion.rows.len() == 1 || count >= texts.len() => {
@@ -172,7 +182,7 @@ impl<'a> Salvage<'a> {
                 }
                 // Nobody knows whether this is about the points: while none of them is written, it is not.
                 let undecided = self.portions.is_empty() || self.blank_refusals >= BLANK_REFUSALS;
-                if self.blank_refusals > 0 && undecided && self.delivery.rows == 0 {
+                if self.blank_refusals > 0 && undecided && self.delivery.points == 0 {
                     let answer = sent.answer(&self.endpoint.url);
                     tracing::debug!("the points are refused: {answer}");
                     let message = quotes::without_values(&answer.message, &texts);
@@ -204,7 +214,7 @@ impl<'a> Salvage<'a> {
             self.count_failed(*tries);
         }
         self.broken += 1;
-        let hopeless = self.broken > BROKEN_PORTIONS && self.delivery.rows == 0;
+        let hopeless = self.broken > BROKEN_PORTIONS && self.delivery.points == 0;
         // A server that is away, or that lets nobody in, breaks every connection.
         if hopeless || self.influxdb.ping(self.deadline).await.is_err() {
             return Err(error);
@@ -243,11 +253,12 @@ impl<'a> Salvage<'a> {
             }
             Suspects::Any => (Vec::new(), Vec::new()),
         };
+        let (suspect, others) = self.kept_together(&suspect, others);
         if suspect.is_empty() || others.is_empty() {
             return self.halve(portion);
         }
-        let broke = portion.broke;
-        self.portions.extend([others, suspect].map(|rows| Portion { rows, broke }));
+        let Portion { broke, before_others, .. } = portion;
+        self.queue([others, suspect].map(|rows| Portion { rows, broke, before_others }));
     }
 
     /// As many rows of a portion, one at least, as the server is believed to take. The others come next.
@@ -256,7 +267,7 @@ impl<'a> Salvage<'a> {
         if self.bytes(&portion) <= limit {
             return portion;
         }
-        let Portion { mut rows, broke } = portion;
+        let Portion { mut rows, broke, mut before_others } = portion;
         let mut bytes = 0;
         let fitting = rows.iter().take_while(|row| {
             bytes += self.chunk.text(self.rows[**row].clone()).len();
@@ -264,20 +275,45 @@ impl<'a> Salvage<'a> {
         });
         let others = rows.split_off(fitting.count().clamp(1, rows.len()));
         if !others.is_empty() {
-            self.portions.push_front(Portion { rows: others, broke });
+            before_others |= self.same_points().is_some();
+            self.portions.push_front(Portion { rows: others, broke, before_others });
         }
-        Portion { rows, broke }
+        Portion { rows, broke, before_others }
     }
 
-    /// Puts the two halves of a portion at the end of the queue: while one half fails, others succeed.
+    /// Puts the two halves of a portion into the queue.
     fn halve(&mut self, portion: Portion) {
         let halves = self.halves(portion);
-        self.portions.extend(halves);
+        self.queue(halves);
     }
 
-    /// The two halves of a portion, by bytes.
+    /// Puts parts of a portion at the end of the queue, so that others succeed while one of them fails, or before all others
+    /// where that matters.
+    fn queue<const N: usize>(&mut self, parts: [Portion; N]) {
+        if parts.iter().any(|part| part.before_others) {
+            parts.into_iter().rev().for_each(|part| self.portions.push_front(part));
+        } else {
+            self.portions.extend(parts);
+        }
+    }
+
+    /// The rows of a chunk that write the same points, if there are any.
+    fn same_points(&self) -> Option<&SamePoints> {
+        self.same_points.get_or_init(|| SamePoints::of(self.chunk, &self.rows)).as_ref()
+    }
+
+    /// Some rows of a portion, and the others, with those that write the same points kept together among the former.
+    fn kept_together(&self, some: &[usize], others: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+        let Some(same_points) = self.same_points() else { return (some.to_vec(), others) };
+        let groups: HashSet<usize> = some.iter().map(|row| same_points.group(*row)).collect();
+        let mut all: Vec<usize> = some.iter().copied().chain(others).collect();
+        all.sort_unstable();
+        all.into_iter().partition(|row| groups.contains(&same_points.group(*row)))
+    }
+
+    /// The two halves of a portion, by bytes. Rows that write the same points are kept together, unless there are no others.
     fn halves(&self, portion: Portion) -> [Portion; 2] {
-        let Portion { mut rows, broke } = portion;
+        let Portion { mut rows, broke, before_others } = portion;
         let half = self.bytes_of(&rows) / 2;
         let mut bytes = 0;
         let middle = rows.iter().position(|row| {
@@ -286,8 +322,15 @@ impl<'a> Salvage<'a> {
         });
         // Each half has a row at least.
         let middle = middle.map_or(1, |last| last + 1).clamp(1, rows.len() - 1);
+        for middle in [middle, 1] {
+            let (first, second) = self.kept_together(&rows[..middle], rows[middle..].to_vec());
+            if !second.is_empty() {
+                return [first, second].map(|rows| Portion { rows, broke, before_others });
+            }
+        }
+        // All of them depend on each other: the first rows first.
         let second = rows.split_off(middle);
-        [rows, second].map(|rows| Portion { rows, broke })
+        [rows, second].map(|rows| Portion { rows, broke, before_others: true })
     }
 
     fn written(&mut self, rows: &[usize], body: &Lines) {
@@ -306,7 +349,8 @@ impl<'a> Salvage<'a> {
 
     fn reject(&mut self, row: usize, Reason { refusal, message }: Reason) {
         let number = self.chunk.lines()[self.rows[row].start].row;
-        self.delivery.rejected.push(RejectedRow { row: number, code: refusal.code().to_owned(), message });
+        let row_group = self.chunk.rows().row_group(number);
+        self.delivery.rejected.push(RejectedRow { row: number, row_group, code: refusal.code().to_owned(), message });
     }
 
     fn count_requests(&mut self, requests: u32, retries: u32) {
@@ -319,11 +363,11 @@ impl<'a> Salvage<'a> {
     }
 
     fn lines(&self, portion: &Portion) -> Lines {
-        if let Some(gzip) = self.gzip.filter(|_| portion.rows.len() == self.rows.len() && self.influxdb.compresses()) {
-            return Lines { bytes: self.chunk.body().len(), body: gzip.clone(), compressed: true };
+        if portion.rows.len() == self.rows.len() {
+            return Lines::of(self.parcel);
         }
-        let (text, tokens) = self.chunk.extract(portion.rows.iter().map(|row| self.rows[*row].clone()));
-        Lines::new(self.influxdb, text, &tokens)
+        let text = self.chunk.extract(portion.rows.iter().map(|row| self.rows[*row].clone()));
+        Lines::new(self.influxdb, text)
     }
 
     fn bytes(&self, portion: &Portion) -> usize {

@@ -17,6 +17,7 @@ use super::credentials::Credentials;
 use super::*;
 use crate::config::{Compression, Login, Secret, Token};
 use crate::points::Chunk;
+use crate::sink::Packer;
 
 const TOKEN: &str = "token-of-the-test";
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(2), cap: Duration::from_millis(10) };
@@ -48,12 +49,16 @@ fn client(server: &ScriptedServer, api: Api) -> InfluxDb {
     InfluxDb::with_backoff(settings(server, api), &write_settings(), BACKOFF).unwrap()
 }
 
+fn parcel(chunk: Chunk) -> Parcel {
+    Packer::new(true).pack(chunk)
+}
+
 fn chunk() -> Chunk {
     Chunk::of_lines("power,region=N mw=1 1\npower,region=S mw=2 2\n")
 }
 
 async fn write(influxdb: &InfluxDb) -> Result<Delivery, SinkError> {
-    influxdb.write(&chunk().into(), None).await
+    influxdb.write(&parcel(chunk()), None).await
 }
 
 fn soon(milliseconds: u64) -> Option<Instant> {
@@ -186,7 +191,7 @@ async fn a_server_that_is_not_there_is_unreachable() {
 async fn no_wait_and_no_attempt_goes_past_the_deadline() {
     let busy = Reply::with(503, &[("retry-after", "30")], "");
     let server = ScriptedServer::replying([busy]).await;
-    let error = client(&server, Api::V2).write(&chunk().into(), soon(5_000)).await.unwrap_err();
+    let error = client(&server, Api::V2).write(&parcel(chunk()), soon(5_000)).await.unwrap_err();
     let SinkError::DeadlineReached { tries, source: Some(source), .. } = &error else { panic!("{error:?}") };
     assert_eq!(tries.attempts, 1);
     assert!(tries.elapsed < Duration::from_secs(4), "it waited for nothing");
@@ -194,7 +199,7 @@ async fn no_wait_and_no_attempt_goes_past_the_deadline() {
 
     let server = ScriptedServer::replying([Reply::Silence]).await;
     let started = Instant::now();
-    let error = client(&server, Api::V2).write(&chunk().into(), soon(200)).await.unwrap_err();
+    let error = client(&server, Api::V2).write(&parcel(chunk()), soon(200)).await.unwrap_err();
     assert!(matches!(error, SinkError::DeadlineReached { source: Some(_), .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_secs(2));
 }

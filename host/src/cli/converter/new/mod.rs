@@ -13,7 +13,7 @@ use guess::Guess;
 
 use super::project::{Language, ProjectError};
 use crate::cli::{CliError, print};
-use crate::source::{ColumnType, ParquetObject, Selection};
+use crate::source::{ColumnType, Memory, ParquetObject, Selection};
 
 /// The rows of the sample that the project keeps: enough to see what a row becomes, few enough to review.
 const SAMPLE_ROWS: usize = 20;
@@ -55,7 +55,7 @@ pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Opti
     if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(ProjectError::NotEmpty(directory.to_owned()).into());
     }
-    let object = ParquetObject::open_file(sample)?;
+    let object = ParquetObject::open_file(sample, Memory::default())?;
     let guess = guess(sample, &object)?;
     let (files, sdk, source, test) = match language {
         Language::Rust => {

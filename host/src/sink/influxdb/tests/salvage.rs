@@ -99,7 +99,7 @@ async fn deliver(refuse: fn(&[String], &[usize]) -> (Reply, bool), count: usize,
     let (server, kept) = server(refuse).await;
     let api = if refuse as *const () == version_1 as *const () { Api::V1 } else { Api::V2 };
     let chunk = lines(count, bad);
-    let delivery = client(&server, api).write(&chunk.clone().into(), None).await.unwrap();
+    let delivery = client(&server, api).write(&parcel(chunk), None).await.unwrap();
     let rejected: Vec<u64> = delivery.rejected.iter().map(|row| row.row).collect();
     assert_eq!(rejected, bad.iter().map(|row| *row as u64).collect::<Vec<_>>());
     assert_eq!(delivery.rows, (count - rejected.len()) as u64);
@@ -162,7 +162,7 @@ async fn a_refusal_of_everything_that_says_nothing_of_points_fails() {
     for count in [1, 2, 1000] {
         let (server, _) = server(blank).await;
         let bad: Vec<usize> = (0..count).collect();
-        let error = client(&server, Api::V2).write(&lines(count, &bad).into(), None).await.unwrap_err();
+        let error = client(&server, Api::V2).write(&parcel(lines(count, &bad)), None).await.unwrap_err();
         assert!(
             matches!(&error, SinkError::Refused(Answer { status: 400, message, .. }) if message == "no"),
             "{error:?}"
@@ -191,7 +191,7 @@ async fn taking(bytes: usize) -> ScriptedServer {
 async fn what_is_too_large_is_halved_and_the_size_remembered() {
     let server = taking(5_000).await;
     let influxdb = client(&server, Api::V2);
-    let chunk = lines(1000, &[]).into();
+    let chunk = parcel(lines(1000, &[]));
     let first = influxdb.write(&chunk, None).await.unwrap();
     assert_eq!(first.rows, 1000);
     let second = influxdb.write(&chunk, None).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_row_that_is_too_large_alone_is_rejected() {
     let server = taking(5_000).await;
     let mut text: String = (0..100).map(|number| format!("m,a={number} x=1 {number}\n")).collect();
     text.push_str(&format!("m x=\"{}\" 1\n", "long ".repeat(2000)));
-    let delivery = client(&server, Api::V2).write(&Chunk::of_lines(&text).into(), None).await.unwrap();
+    let delivery = client(&server, Api::V2).write(&parcel(Chunk::of_lines(&text)), None).await.unwrap();
     assert_eq!(
         (delivery.rows, reasons(&delivery)),
         (100, vec!["too-large: the row's 10009 bytes are more than the server takes".to_owned()])
@@ -218,7 +218,7 @@ async fn a_row_that_is_too_large_alone_is_rejected() {
 async fn a_server_that_finds_everything_too_large_fails() {
     let (text, error, requests) = refused(Reply::with(413, &[], "<html>")).await;
     insta::assert_snapshot!(text, @"
-    the request of 73 bytes is too large: `http://server/api/v2/write` answered 413, <html> (1 attempt)
+    the request of 42 bytes is too large: `http://server/api/v2/write` answered 413, <html> (1 attempt)
     hint: lower `MAX_BATCH_SIZE` or `MAX_BATCH_BYTES`
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Write, 2));
@@ -231,7 +231,7 @@ async fn the_row_that_breaks_the_connection_is_found() {
         false => Reply::status(204),
     })
     .await;
-    let delivery = client(&server, Api::V2).write(&lines(1000, &[613]).into(), None).await.unwrap();
+    let delivery = client(&server, Api::V2).write(&parcel(lines(1000, &[613])), None).await.unwrap();
     assert_eq!(
         (delivery.rows, reasons(&delivery)),
         (999, vec!["connection-lost: the connection breaks whenever the row is sent".to_owned()])
@@ -246,7 +246,7 @@ async fn a_server_that_breaks_every_connection_is_not_searched_for_rows() {
         _ => Reply::Break,
     })
     .await;
-    let error = client(&server, Api::V2).write(&lines(1000, &[]).into(), None).await.unwrap_err();
+    let error = client(&server, Api::V2).write(&parcel(lines(1000, &[])), None).await.unwrap_err();
     assert!(matches!(error, SinkError::ConnectionLost { .. }), "{error:?}");
     assert!(server.received().len() < 40, "{} requests", server.received().len());
 }
@@ -284,7 +284,7 @@ async fn points_beyond_retention_are_the_oldest() {
     .await;
     // The newest first.
     let text: String = (0..1000).rev().map(|time| format!("m x=1 {time}\n")).collect();
-    let delivery = client(&server, Api::V1).write(&Chunk::of_lines(&text).into(), None).await.unwrap();
+    let delivery = client(&server, Api::V1).write(&parcel(Chunk::of_lines(&text)), None).await.unwrap();
     assert_eq!((delivery.rows, delivery.rejected.len(), delivery.requests), (700, 300, 3));
     assert!(delivery.rejected.iter().all(|row| row.row >= 700));
     assert_eq!(kept.lock().unwrap().len(), 700);

@@ -116,7 +116,7 @@ async fn a_secret_that_cannot_be_read_says_why() {
 #[tokio::test]
 async fn a_silent_secrets_manager_is_not_waited_for_past_the_deadline() {
     let (server, secrets) = (taking("one").await, ScriptedServer::replying([Reply::Silence]).await);
-    let error = with_secret(&server, &secrets).write(&chunk().into(), soon(200)).await.unwrap_err();
+    let error = with_secret(&server, &secrets).write(&parcel(chunk()), soon(200)).await.unwrap_err();
     assert!(matches!(error, SinkError::DeadlineReached { .. }), "{error:?}");
 }
 

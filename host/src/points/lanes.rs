@@ -1,0 +1,377 @@
+//! Rows → lanes → chunks.
+//!
+//! InfluxDB keeps the last value of a point that it is sent. So points of one series always take the same lane, and a lane is
+//! written in order, one chunk after the other; different lanes are written at the same time.
+//!
+//! ```text
+//! rows in the order of the file →  hash of the series  →  lane 0: [open chunk] → full chunk 1, chunk 0 →
+//!                                                         lane 1: [open chunk] → full chunk 0 →
+//! ```
+//!
+//! A chunk is full at so many points or bytes. It is sent before that when all open chunks together hold more than
+//! [`LaneLimits::open_bytes`], or when rows that would fill every lane several times have passed it by: else the rows of a rare
+//! series would keep their row group from being done until the object ends.
+
+use super::chunk::{Chunk, ChunkLimits};
+use super::lane::Lane;
+use super::pool::Pool;
+use super::text::Text;
+
+/// An open chunk is sent when it is not full after rows that would fill all lanes so many times.
+const PATIENCE: u64 = 4;
+
+/// What the pool of a single lane keeps, in bytes.
+const SINGLE_POOL: usize = 16 << 20;
+
+/// How many lanes there are, and how much they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneLimits {
+    /// How many lanes there are. Fixed for an object.
+    pub lanes: usize,
+    /// How large a chunk becomes.
+    pub chunk: ChunkLimits,
+    /// How many bytes of lines all open chunks hold together after a batch.
+    pub open_bytes: usize,
+}
+
+/// A chunk that is ready to be sent.
+#[derive(Debug)]
+pub struct Full {
+    /// The number of its lane.
+    pub lane: usize,
+    /// Its number in the lane, from 0: it is sent when the one before it is settled.
+    pub number: u64,
+    /// Its points.
+    pub chunk: Chunk,
+}
+
+/// Gathers rows into chunks, by lane.
+#[derive(Debug)]
+pub struct Lanes {
+    limits: LaneLimits,
+    lanes: Vec<Lane>,
+    /// The number of the next chunk of each lane.
+    numbers: Vec<u64>,
+    /// The lanes of the row that is being written; the last of them has the line.
+    row: Vec<usize>,
+    current: usize,
+    /// Rows that were encoded so far.
+    rows: u64,
+    pool: Pool,
+}
+
+impl Lanes {
+    /// Lanes without rows, whose chunks take their memory from a pool and leave it there.
+    pub fn new(limits: LaneLimits, pool: &Pool) -> Self {
+        let lanes = limits.lanes.max(1);
+        Self {
+            limits,
+            lanes: (0..lanes).map(|_| Lane::new(limits.chunk, pool.clone())).collect(),
+            numbers: vec![0; lanes],
+            row: Vec::new(),
+            current: 0,
+            rows: 0,
+            pool: pool.clone(),
+        }
+    }
+
+    /// A single lane, with a pool of its own.
+    pub fn single(chunk: ChunkLimits) -> Self {
+        Self::new(LaneLimits { lanes: 1, chunk, open_bytes: usize::MAX }, &Pool::new(SINGLE_POOL))
+    }
+
+    /// The same lanes, without rows.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self::new(self.limits, &self.pool)
+    }
+
+    /// Begins a line of a point of this series.
+    #[inline]
+    pub(super) fn begin_line(&mut self, series: u64) {
+        // The upper half of a product spreads over all lanes, however many there are.
+        let (hash, lanes) = (u128::from(mixed(series)), self.lanes.len() as u128);
+        #[expect(clippy::cast_possible_truncation, reason = "less than the number of lanes")]
+        let lane = ((hash * lanes) >> 64) as usize;
+        self.current = lane;
+        if !self.row.contains(&lane) {
+            self.row.push(lane);
+        }
+    }
+
+    /// Where the line that is being written goes: append to it, its newline included, then call [`Self::end_line`].
+    #[inline]
+    pub(super) fn text(&mut self) -> &mut Text {
+        self.lanes[self.current].text()
+    }
+
+    /// The line that is written, before it is ended.
+    pub(super) fn line(&self) -> &[u8] {
+        self.lanes[self.current].line()
+    }
+
+    #[inline]
+    pub(super) fn end_line(&mut self, row: u64, point: u64) {
+        self.lanes[self.current].end_line(row, point);
+    }
+
+    /// Takes back every line of the row that is being written.
+    pub(super) fn discard_row(&mut self) {
+        for lane in self.row.drain(..) {
+            self.lanes[lane].discard_row();
+        }
+    }
+
+    /// Ends the row. Returns how many points it gave.
+    #[inline]
+    pub(super) fn end_row(&mut self, row: u64, row_group: u32) -> usize {
+        let parts = u32::try_from(self.row.len()).unwrap_or(u32::MAX);
+        let lanes = &mut self.lanes;
+        self.row.drain(..).map(|lane| lanes[lane].end_row(row, row_group, parts)).sum()
+    }
+
+    /// Lets nothing follow the last line in its chunk.
+    pub(super) fn close(&mut self) {
+        self.lanes[self.current].close();
+    }
+
+    /// Takes over the rows of other lanes, of the same number, which come after all that are in these.
+    pub fn append(&mut self, other: &mut Self) {
+        self.lanes.iter_mut().zip(&mut other.lanes).for_each(|(lane, other)| lane.append(other));
+    }
+
+    /// Ends a batch of so many rows: takes chunks for full that are to wait no longer.
+    pub fn end_batch(&mut self, rows: u64) {
+        self.rows += rows;
+        if self.lanes.len() == 1 {
+            return;
+        }
+        let patience = PATIENCE * (self.lanes.len() as u64).saturating_mul(self.limits.chunk.points as u64);
+        for lane in &mut self.lanes {
+            if lane.age(self.rows) > patience {
+                lane.seal();
+            }
+        }
+        let mut open: usize = self.lanes.iter().map(Lane::open_bytes).sum();
+        while open > self.limits.open_bytes
+            && let Some(lane) = self.lanes.iter_mut().max_by_key(|lane| lane.open_bytes())
+        {
+            open -= lane.open_bytes();
+            lane.seal();
+        }
+    }
+
+    /// The chunks that are full, with those that are left where there will be no more rows.
+    pub fn finish(mut self) -> Vec<Full> {
+        self.lanes.iter_mut().for_each(Lane::seal);
+        self.take_full()
+    }
+
+    /// The chunks that are full.
+    pub fn take_full(&mut self) -> Vec<Full> {
+        let mut full = Vec::new();
+        for (lane, (rows, next)) in self.lanes.iter_mut().zip(&mut self.numbers).enumerate() {
+            full.extend(rows.take_full().map(|chunk| {
+                let number = *next;
+                *next += 1;
+                Full { lane, number, chunk }
+            }));
+        }
+        full
+    }
+}
+
+/// A hash whose bits all depend on all bits of `hash`.
+#[inline]
+pub(super) fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    hash ^ (hash >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::points::line::Pieces;
+
+    fn append(lanes: &mut Lanes, series: u64, row: u64, text: &str) {
+        lanes.begin_line(series);
+        let mut line = lanes.text().line(text.len());
+        line.piece(Pieces::from(text.as_bytes()).get(0));
+        line.end();
+        lanes.end_line(row, 0);
+    }
+
+    fn limits(points: usize, bytes: usize) -> ChunkLimits {
+        ChunkLimits { points, bytes }
+    }
+
+    fn bodies(full: Vec<Full>) -> Vec<String> {
+        full.iter().map(|full| String::from_utf8_lossy(full.chunk.body()).replace('\n', " ")).collect()
+    }
+
+    /// Writes rows of so many lines each; every line is its row's number.
+    fn chunks(limits: ChunkLimits, rows: &[usize]) -> Vec<String> {
+        let mut lanes = Lanes::single(limits);
+        for (row, points) in (0..).zip(rows) {
+            for _ in 0..*points {
+                append(&mut lanes, 0, row, &format!("{row}\n"));
+            }
+            assert_eq!(lanes.end_row(row, 0), *points);
+        }
+        let full = lanes.finish();
+        for Full { chunk, .. } in &full {
+            assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
+            assert_eq!(chunk.text(0..1), format!("{}\n", chunk.lines()[0].row).as_bytes());
+            assert_eq!(chunk.extract(chunk.lines_by_row()), chunk.body());
+            assert_eq!(chunk.lines_by_row().len() as u64, chunk.rows().len());
+        }
+        bodies(full)
+    }
+
+    #[test]
+    fn a_chunk_is_full_at_so_many_points() {
+        assert_eq!(chunks(limits(2, 100), &[1, 1, 1]), ["0 1 ", "2 "]);
+    }
+
+    #[test]
+    fn a_chunk_is_full_at_so_many_bytes() {
+        assert_eq!(chunks(limits(100, 5), &[1, 1, 1, 1]), ["0 1 ", "2 3 "]);
+    }
+
+    #[test]
+    fn the_points_of_a_row_stay_together_in_their_lane() {
+        assert_eq!(chunks(limits(3, 100), &[2, 2, 5, 1]), ["0 0 ", "1 1 ", "2 2 2 2 2 ", "3 "]);
+    }
+
+    #[test]
+    fn rows_without_points_leave_no_trace() {
+        assert_eq!(chunks(limits(2, 100), &[0, 1, 0]), ["1 "]);
+        assert_eq!(chunks(limits(2, 100), &[0]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn nothing_follows_the_last_row_of_a_chunk_that_is_closed() {
+        let mut lanes = Lanes::single(limits(2, 100));
+        lanes.close();
+        for row in 0..3 {
+            append(&mut lanes, 0, row, &format!("{row}\n"));
+            lanes.end_row(row, 0);
+            if row != 2 {
+                lanes.close();
+            }
+        }
+        assert_eq!(bodies(lanes.finish()), ["0 ", "1 ", "2 "]);
+    }
+
+    #[test]
+    fn a_discarded_row_takes_its_lines_with_it_from_every_lane() {
+        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100), open_bytes: 1_000 };
+        let mut lanes = Lanes::new(limits, &Pool::default());
+        append(&mut lanes, 0, 0, "kept\n");
+        lanes.end_row(0, 0);
+        (0..20).for_each(|series| append(&mut lanes, series, 1, "gone\n"));
+        lanes.begin_line(3);
+        lanes.text().append(b"half");
+        lanes.discard_row();
+        assert_eq!(lanes.end_row(1, 0), 0);
+        append(&mut lanes, 0, 2, "too\n");
+        lanes.end_row(2, 0);
+        assert_eq!(bodies(lanes.finish()), ["kept too "]);
+    }
+
+    /// Rows of a hundred series in lanes, encoded in batches by one after the other or beside each other: by lane, the lines.
+    fn by_lane(count: usize, beside: bool) -> Vec<String> {
+        let limits = LaneLimits { lanes: count, chunk: limits(7, 1_000), open_bytes: usize::MAX };
+        let mut lanes = Lanes::new(limits, &Pool::new(10_000));
+        let mut other = lanes.like();
+        for batch in 0..20 {
+            let target = if beside { &mut other } else { &mut lanes };
+            for row in batch * 50..(batch + 1) * 50 {
+                let series = row * 7919 % 100;
+                append(target, series, row, &format!("{series}={row}\n"));
+                target.end_row(row, 0);
+                if row % 90 == 0 {
+                    target.close();
+                }
+            }
+            if beside {
+                lanes.append(&mut other);
+            }
+            lanes.end_batch(50);
+        }
+        let mut found = vec![String::new(); count];
+        let mut next = vec![0; count];
+        for Full { lane, number, chunk } in lanes.finish() {
+            assert_eq!((number, chunk.rows().len()), (next[lane], chunk.points() as u64));
+            assert!(chunk.points() <= 7);
+            next[lane] += 1;
+            let after_close = chunk.lines().iter().rev().skip(1).find(|line| line.row % 90 == 0);
+            assert_eq!(after_close, None, "something follows a line that closes its chunk");
+            found[lane].push_str(&String::from_utf8_lossy(chunk.body()));
+        }
+        found
+    }
+
+    #[test]
+    fn a_series_has_one_lane_that_keeps_the_order_of_its_rows() {
+        for count in [1, 2, 5, 16] {
+            let lanes = by_lane(count, false);
+            assert_eq!(lanes, by_lane(count, true));
+            assert_eq!(lanes.iter().map(|lane| lane.lines().count()).sum::<usize>(), 1_000);
+            for series in 0..100 {
+                let key = format!("{series}=");
+                let with: Vec<_> =
+                    lanes.iter().filter(|lane| lane.lines().any(|line| line.starts_with(&key))).collect();
+                assert_eq!(with.len(), 1);
+                let rows = with[0].lines().filter_map(|line| line.strip_prefix(&key)?.parse::<u64>().ok());
+                assert!(rows.is_sorted());
+            }
+            assert!(lanes.iter().filter(|lane| !lane.is_empty()).count() * 2 > count, "the lanes are uneven");
+        }
+    }
+
+    #[test]
+    fn rows_in_several_lanes_are_told_by_every_part() {
+        let limits = LaneLimits { lanes: 4, chunk: limits(10, 1_000), open_bytes: usize::MAX };
+        let mut lanes = Lanes::new(limits, &Pool::default());
+        (0..100).for_each(|series| append(&mut lanes, series, 5, "x\n"));
+        lanes.end_row(5, 2);
+        let full = lanes.finish();
+        let split =
+            |full: &Full| full.chunk.rows().split.iter().map(|row| (row.row, row.row_group, row.parts)).collect();
+        assert_eq!(full.iter().map(split).collect::<Vec<Vec<_>>>(), vec![vec![(5, 2, 4)]; 4]);
+        assert!(full.iter().all(|full| full.chunk.rows().groups[0].whole == 0));
+    }
+
+    #[test]
+    fn open_chunks_are_bounded_together_and_none_waits_for_ever() {
+        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100_000), open_bytes: 100 };
+        let mut lanes = Lanes::new(limits, &Pool::default());
+        append(&mut lanes, 0, 0, &"x".repeat(60));
+        lanes.end_row(0, 0);
+        lanes.end_batch(1);
+        assert!(lanes.take_full().is_empty());
+        append(&mut lanes, 1, 1, &"y".repeat(70));
+        lanes.end_row(1, 0);
+        lanes.end_batch(1);
+        assert_eq!(bodies(lanes.take_full()), ["y".repeat(70)], "the largest is sent");
+        lanes.end_batch(8 * 10 * PATIENCE);
+        assert_eq!(bodies(lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
+    }
+
+    #[test]
+    fn memory_of_chunks_is_used_again_and_none_is_lost_where_rows_are_split_off() {
+        let pool = Pool::new(1_000);
+        let limits = LaneLimits { lanes: 1, chunk: limits(2, 10_000), open_bytes: usize::MAX };
+        let mut lanes = Lanes::new(limits, &pool);
+        for row in 0..10_000 {
+            for _ in 0..3 {
+                append(&mut lanes, 0, row, "abcdefgh\n");
+            }
+            lanes.end_row(row, 0);
+            drop(lanes.take_full());
+            assert!(pool.bytes() <= 1_000);
+        }
+        assert!(pool.bytes() > 0);
+    }
+}
