@@ -80,7 +80,8 @@ fn bytes(values: &[&[u8]]) -> Vec<ByteArray> {
 fn int96_keeps_its_nanoseconds_and_is_null_beyond_them() {
     let time = |day: u32, nanoseconds: u64| {
         let mut time = Int96::new();
-        let [low, high] = [nanoseconds as u32, (nanoseconds >> 32) as u32];
+        let [low, high] =
+            [nanoseconds & u64::from(u32::MAX), nanoseconds >> 32].map(|half| u32::try_from(half).unwrap());
         time.set_data(low, high, day);
         time
     };

@@ -241,6 +241,7 @@ impl<'a> Texts<'a> {
 }
 
 /// A float that is an integer.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole, and what is too large is no integer of 64 bits")]
 fn whole<T: TryFrom<i128>>(value: f64) -> Option<T> {
     // Beyond 128 bits it becomes the largest, which no integer of 64 bits is.
     (value.fract() == 0.0).then_some(value as i128).and_then(|whole| whole.try_into().ok())

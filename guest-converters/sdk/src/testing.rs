@@ -320,8 +320,8 @@ fn push_new(items: &mut Vec<(String, String)>, item: Option<(String, String)>) {
     items.extend(item.filter(|(key, _)| items.iter().all(|(known, _)| known != key)));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "as the host does it")]
 /// A number that the type does not hold rejects its row.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "what is changed by it is rejected")]
 fn written_as(value: Value, field_type: Option<FieldType>) -> Result<Value, Code> {
     let whole = match value {
         Value::Integer(value) => Some(i128::from(value)),

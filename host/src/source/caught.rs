@@ -23,6 +23,9 @@ mod tests {
     fn a_panic_is_an_error_with_its_message() {
         let gave_up = |decode: fn() -> u8| caught(decode);
         assert_eq!(gave_up(|| 1), Ok(1));
-        assert_eq!(gave_up(|| panic!("index out of bounds")), Err("the decoder gave up: index out of bounds".to_owned()));
+        assert_eq!(
+            gave_up(|| panic!("index out of bounds")),
+            Err("the decoder gave up: index out of bounds".to_owned())
+        );
     }
 }
