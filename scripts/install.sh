@@ -7,6 +7,7 @@
 #   npm         the programs of tests/npm in $TOOLS/npm
 #   checkov     a virtual environment in $TOOLS/checkov-venv with the package of tests/checkov.txt, whose dependencies would
 #               not get along with those of the others
+#   judges      a virtual environment in $TOOLS/judges-venv with the packages of tests/judges.txt: what writes Parquet
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
 #   jq          the one in PATH, or else Debian's
 #   `shellcheck`
@@ -152,6 +153,7 @@ for name in "$@"; do
     python) install_python "$TOOLS/venv" tests/requirements.txt ;;
     npm) install_npm ;;
     checkov) install_python "$TOOLS/checkov-venv" tests/checkov.txt ;;
+    judges) install_python "$TOOLS/judges-venv" tests/judges.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
     jq) install_jq ;;
     shellcheck) install_shellcheck ;;

@@ -126,23 +126,36 @@ class PlanBuilder:
         self._computed: List[Callable] = []
         self._masks: List[Callable] = []
         self._rejections: List[Callable] = []
+        # Columns that are used in another type than their own.
+        self._widened: dict = {}
 
     def problem(self, code: str, message: str, column: Optional[str] = None) -> None:
         """Adds a problem: the object fails."""
         self._problems.append(Problem(code, message, column))
 
     def optional(self, name: str, *accepted: ColumnType) -> Optional[Source_Column]:
-        """The column of this name, if there is one. Another type than those accepted is a problem."""
+        """The column of this name, if there is one. Another type than those accepted is a problem; but numbers are used as
+        those of another type that is accepted, each exactly or its row is rejected, and a column of nulls as every type."""
         named = [index for index, column in enumerate(self.input.columns) if column.name == name]
         if not named:
             return None
         column = self.input.columns[named[0]]
         if len(named) > 1:
             self.problem("ambiguous-column", f"several columns have the name `{name}`", name)
-        elif column.column_type not in accepted:
+        elif column.column_type not in accepted and not self._widen(named[0], column, accepted):
             names = " or ".join(each.name.lower() for each in accepted)
             self.problem("invalid-column-type", f"the column `{name}` must be {names}: `{column.source_type}`", name)
         return Source_Column(named[0])
+
+    def _widen(self, index: int, column: ColumnSchema, accepted: Sequence[ColumnType]) -> bool:
+        numbers = [ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT]
+        if column.source_type == "Null":
+            usable = list(accepted)
+        else:
+            usable = [number for number in numbers if column.column_type in numbers and number in accepted]
+        if usable:
+            self._widened[index] = usable[0]
+        return bool(usable)
 
     def required(self, name: str, *accepted: ColumnType) -> Source_Column:
         """The column of this name. That there is none is a problem, `missing-column`."""
@@ -189,7 +202,41 @@ class PlanBuilder:
         if self._problems:
             raise Err(self._problems)
         points = [point._point for point in points]
+        for field in (field for point in points for field in point.fields if field.write_as is None):
+            if isinstance(field.source, Source_Column) and field.source.value in self._widened:
+                field.write_as = _FIELD_TYPES.get(self._widened[field.source.value])
         return Plan(points, self._translated, self._reads, self._types, len(self._masks))
+
+
+# The type of a field that has values of a type.
+_FIELD_TYPES = {
+    ColumnType.BOOLEAN: FieldType.BOOLEAN,
+    ColumnType.INTEGER: FieldType.INTEGER,
+    ColumnType.UNSIGNED: FieldType.UNSIGNED,
+    ColumnType.FLOAT: FieldType.FLOAT,
+    ColumnType.TEXT: FieldType.TEXT,
+    ColumnType.TIMESTAMP: FieldType.INTEGER,
+}
+
+
+def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
+    """Numbers in the type that the converter accepts."""
+    if wanted not in (ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT):
+        return rows
+    number = float if wanted == ColumnType.FLOAT else int
+    least, most = {ColumnType.INTEGER: (-(2**63), 2**63), ColumnType.UNSIGNED: (0, 2**64)}.get(wanted, (None, None))
+    exact = []
+    for value in rows:
+        try:
+            converted = None if value is None else number(value)
+        except (OverflowError, ValueError):  # Infinities and NaN.
+            converted = None
+        in_range = least is None or converted is None or least <= converted < most
+        if converted != value or not in_range:
+            message = f"{value} cannot be read as {wanted.name.lower()} without changing it"
+            raise Err(Problem("inexact-value", message, None))
+        exact.append(converted)
+    return exact
 
 
 class Converter(exports.Converter):
@@ -216,7 +263,10 @@ class Converter(exports.Converter):
 
     def convert(self, batch: Batch) -> Converted:
         plan = self._prepared()
-        columns = [read_column(column, batch.rows) for column in batch.columns]
+        columns = [
+            _exactly(plan._widened.get(index), read_column(column, batch.rows))
+            for index, column in zip(plan._reads, batch.columns)
+        ]
         computed = [
             write_column(column_type, function(*(columns[position] for position in positions)))
             for column_type, positions, function in plan._computed

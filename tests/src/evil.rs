@@ -1,4 +1,4 @@
-//! The converter that attacks the loader.
+//! The converters that only tests have.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -13,10 +13,22 @@ use crate::loader::converters_directory;
 ///
 /// Where it does not compile, with what the compiler says.
 pub fn evil_component() -> &'static [u8] {
-    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("evil-guests");
-        let mut components = Build::new(package, converters_directory()).workspace_profile().locked().run().unwrap();
-        components.pop().unwrap().bytes
-    });
+    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("evil-guests"));
     &COMPONENT
+}
+
+/// The component that shows what the loader reads, built once: its dataset is `every-column`.
+///
+/// # Panics
+///
+/// Where it does not compile, with what the compiler says.
+pub fn every_column_component() -> &'static [u8] {
+    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("every-column"));
+    &COMPONENT
+}
+
+fn built(package: &str) -> Vec<u8> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
+    let mut components = Build::new(package, converters_directory()).workspace_profile().locked().run().unwrap();
+    components.pop().unwrap().bytes
 }

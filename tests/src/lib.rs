@@ -28,7 +28,7 @@ mod versitygw;
 pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
 };
-pub use evil::evil_component;
+pub use evil::{every_column_component, evil_component};
 pub use fault_server::{
     Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };
@@ -36,7 +36,7 @@ pub use http::{Request, Responder, Response, request};
 pub use influxdb::{InfluxDb, InfluxDb2, InfluxServer, flux_rows};
 pub use lambda::{Function, Invocation};
 pub use lambda_emulator::LambdaEmulator;
-pub use loader::{Loader, Settings, python, shell};
+pub use loader::{Loader, Settings, judge, python, shell};
 pub use moto::Moto;
 pub use process::Outcome;
 pub use runtime::Runtime;

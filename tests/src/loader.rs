@@ -152,6 +152,19 @@ pub fn python<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, settings:
     run(command.args(arguments).current_dir(workspace()), BUILD_LIMIT)
 }
 
+/// Runs a script of `tests/judges`, with the packages of `tests/judges.txt`: it is told the loader, a component, and more.
+/// What it leaves stands beside the component.
+pub fn judge(script: &str, component: &Path, arguments: &[&str]) -> Outcome {
+    let cache = component.with_extension("cache");
+    let settings = Settings::default()
+        .with("CONVERTER_CACHE_DIRECTORY", cache.to_str().unwrap())
+        .with("PYTHONDONTWRITEBYTECODE", "1");
+    let mut command = command(&program(Program::Judge), &settings);
+    let script = Path::new("tests/judges").join(script);
+    command.arg(script).arg(&programs().loader).arg(component).args(arguments);
+    run(command.current_dir(workspace()), BUILD_LIMIT)
+}
+
 /// A command for one of the programs in a clean environment: nothing of the user's settings, credentials or home.
 pub(crate) fn command(program: &Path, settings: &Settings) -> Command {
     let mut command = Command::new(program);

@@ -18,6 +18,8 @@ pub(crate) enum Program {
     LambdaEmulator,
     /// The Python of the virtual environment that has the packages of `tests/requirements.txt`.
     Python,
+    /// The Python of the virtual environment that has the packages of `tests/judges.txt`.
+    Judge,
     /// cargo-lambda, from the same virtual environment.
     CargoLambda,
 }
@@ -32,6 +34,7 @@ impl Program {
             Self::Toxiproxy => "bin/toxiproxy-server",
             Self::LambdaEmulator => "bin/aws-lambda-rie",
             Self::Python => "venv/bin/python3",
+            Self::Judge => "judges-venv/bin/python3",
             Self::CargoLambda => "venv/bin/cargo-lambda",
         }
     }

@@ -126,7 +126,7 @@ fn a_file_with_damaged_pages() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 4096].fill(0xA5);
     let input = Input::new(bytes);
-    assert_snapshot!(input.error(), @"error: cannot decode `DIRECTORY/dataset=consumption/a.parquet` at row 32768: Parquet argument error: External: snappy: corrupt input (expected literal read of length 3; remaining src: 4674; remaining dst: 2)");
+    assert_snapshot!(input.error(), @"error: cannot decode `DIRECTORY/dataset=consumption/a.parquet` at row 32768, in row group 2, column `timestamp`: Parquet argument error: External: snappy: corrupt input (expected literal read of length 3; remaining src: 4674; remaining dst: 2)");
 }
 
 #[test]

@@ -334,7 +334,7 @@ impl Names {
         let mut encoder = Encoder::new(&plan, dialect).ok()?;
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
-        let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(0), columns };
+        let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(0), columns, invalid_texts: Vec::new() };
         let mut lanes = Lanes::single(ChunkLimits { points: 10, bytes: usize::MAX });
         let encoded = encoder.encode(&batch, &mut Nothing, &mut lanes).unwrap();
         let mut full = lanes.take_full();

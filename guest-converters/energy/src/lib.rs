@@ -1,14 +1,15 @@
 //! The mapping rules that the three energy converters share. They differ in a table of constants, a [`Dataset`].
 //!
 //! On clean types (a time, a number, tags of text) nothing but distinct values enters the sandbox: the plan passes
-//! columns through and translates tags and units. Only times and numbers that are text are read batch by batch, and
-//! there too once for each distinct value.
+//! columns through and translates tags and units. Only times and numbers that are text are read batch by batch, once for
+//! each distinct value, and times that are integers, to warn of those that are likely of another unit.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use converter_sdk::{
     Column, ColumnRef, ColumnType, Description, FieldType, Input, Key, Mapping, PlanBuilder, Point, Problem, Source,
-    parse,
+    log, parse,
 };
 
 /// What sets one dataset apart from the others.
@@ -117,8 +118,31 @@ fn time_source(plan: &mut PlanBuilder<'_>, column: ColumnRef) -> Source {
                 Ok(Column::timestamps(column.unsigneds()?.map(|time| i64::try_from(time?).ok())))
             })
             .into(),
+        ColumnType::Integer => {
+            let warned = Cell::new(false);
+            plan.reject([column], move |[column]| {
+                // Where they are none, the host rejects their rows.
+                if !warned.get() && column.integers().is_ok_and(is_near_the_epoch) {
+                    warned.set(true);
+                    log::warn(EPOCH_WARNING);
+                }
+                Ok(Vec::new())
+            });
+            column.into()
+        }
         _ => column.into(),
     }
+}
+
+/// Said of integer times that are likely of another unit.
+const EPOCH_WARNING: &str = "all times are within weeks of 1970-01-01: integer times are nanoseconds since then, and these \
+    look like seconds, milliseconds or microseconds";
+
+/// Whether there are times, and all of them are so near to 1970 as those of today are when they are taken for nanoseconds.
+fn is_near_the_epoch(times: impl Iterator<Item = Option<i64>>) -> bool {
+    const NEAR: u64 = 100 * 86_400 * 1_000_000_000;
+    let mut times = times.flatten().peekable();
+    times.peek().is_some() && times.all(|time| time.unsigned_abs() < NEAR)
 }
 
 /// Numbers pass through; text that reads as no number is missing.

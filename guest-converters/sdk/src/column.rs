@@ -1,5 +1,8 @@
 //! Columns of a batch: read in `convert`, and written there.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use crate::strings::{Bitmap, View, is_set};
 use crate::{Column, Mask, Problem, Strings, Text, Values};
 
@@ -72,7 +75,8 @@ impl Mask {
 /// A column of a batch, to be read.
 ///
 /// Each method gives one value a row, where `None` is a null, and fails when the column has another type than the plan
-/// was made for.
+/// was made for. Numbers are read in any of their types, where that type holds all of them; a column of nulls is read in
+/// every type but text.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnView<'a> {
     rows: usize,
@@ -95,46 +99,64 @@ impl<'a> ColumnView<'a> {
     ///
     /// When the column has another type.
     pub fn booleans(self) -> Result<impl ExactSizeIterator<Item = Option<bool>> + 'a, Problem> {
-        match &self.column.values {
-            Values::Booleans(bits) => Ok(self.by_row(move |row| Some(is_set(Some(bits), row)))),
-            other => Err(mismatch("boolean", other)),
-        }
+        let bits = match &self.column.values {
+            Values::Booleans(bits) => bits.as_slice(),
+            _ if self.is_null() => &[],
+            other => return Err(mismatch("boolean", other)),
+        };
+        Ok(self.by_row(move |row| Some(is_set(Some(bits), row))))
     }
 
     /// The rows of an integer column.
     ///
     /// # Errors
     ///
-    /// When the column has another type.
+    /// When the column has another type, or has a number that is no such integer.
     pub fn integers(self) -> Result<impl ExactSizeIterator<Item = Option<i64>> + 'a, Problem> {
-        match &self.column.values {
-            Values::Integers(values) => Ok(self.by_row(|row| values.get(row).copied())),
-            other => Err(mismatch("integer", other)),
-        }
+        let values = match &self.column.values {
+            Values::Integers(values) => Cow::Borrowed(values.as_slice()),
+            Values::Unsigneds(values) => self.exact("integer", values, |value| i64::try_from(value).ok())?,
+            Values::Floats(values) => self.exact("integer", values, whole)?,
+            _ if self.is_null() => Cow::default(),
+            other => return Err(mismatch("integer", other)),
+        };
+        Ok(self.by_row(move |row| values.get(row).copied()))
     }
 
     /// The rows of an unsigned column.
     ///
     /// # Errors
     ///
-    /// When the column has another type.
+    /// When the column has another type, or has a number that is no such integer.
     pub fn unsigneds(self) -> Result<impl ExactSizeIterator<Item = Option<u64>> + 'a, Problem> {
-        match &self.column.values {
-            Values::Unsigneds(values) => Ok(self.by_row(|row| values.get(row).copied())),
-            other => Err(mismatch("unsigned", other)),
-        }
+        let values = match &self.column.values {
+            Values::Unsigneds(values) => Cow::Borrowed(values.as_slice()),
+            Values::Integers(values) => self.exact("unsigned", values, |value| u64::try_from(value).ok())?,
+            Values::Floats(values) => self.exact("unsigned", values, whole)?,
+            _ if self.is_null() => Cow::default(),
+            other => return Err(mismatch("unsigned", other)),
+        };
+        Ok(self.by_row(move |row| values.get(row).copied()))
     }
 
     /// The rows of a float column.
     ///
     /// # Errors
     ///
-    /// When the column has another type.
+    /// When the column has another type, or has an integer that a float does not hold.
     pub fn floats(self) -> Result<impl ExactSizeIterator<Item = Option<f64>> + 'a, Problem> {
-        match &self.column.values {
-            Values::Floats(values) => Ok(self.by_row(|row| values.get(row).copied())),
-            other => Err(mismatch("float", other)),
-        }
+        let values = match &self.column.values {
+            Values::Floats(values) => Cow::Borrowed(values.as_slice()),
+            Values::Integers(values) => {
+                self.exact("float", values, |value| is_float(value.unsigned_abs()).then_some(value as f64))?
+            }
+            Values::Unsigneds(values) => {
+                self.exact("float", values, |value| is_float(value).then_some(value as f64))?
+            }
+            _ if self.is_null() => Cow::default(),
+            other => return Err(mismatch("float", other)),
+        };
+        Ok(self.by_row(move |row| values.get(row).copied()))
     }
 
     /// The rows of a timestamp column, in nanoseconds since the epoch.
@@ -143,10 +165,12 @@ impl<'a> ColumnView<'a> {
     ///
     /// When the column has another type.
     pub fn timestamps(self) -> Result<impl ExactSizeIterator<Item = Option<i64>> + 'a, Problem> {
-        match &self.column.values {
-            Values::Timestamps(values) => Ok(self.by_row(|row| values.get(row).copied())),
-            other => Err(mismatch("timestamp", other)),
-        }
+        let values = match &self.column.values {
+            Values::Timestamps(values) => values.as_slice(),
+            _ if self.is_null() => &[],
+            other => return Err(mismatch("timestamp", other)),
+        };
+        Ok(self.by_row(move |row| values.get(row).copied()))
     }
 
     /// The rows of a text column.
@@ -159,6 +183,26 @@ impl<'a> ColumnView<'a> {
             Values::Texts(text) => Ok(Texts { view: self, text, dictionary: View::new(&text.dictionary)? }),
             other => Err(mismatch("text", other)),
         }
+    }
+
+    /// Whether no row has a value.
+    fn is_null(self) -> bool {
+        self.column.validity.as_deref().is_some_and(|validity| (0..self.rows).all(|row| !is_set(Some(validity), row)))
+    }
+
+    /// The values in another type. What is not one of them in that type is a problem, unless its row is null.
+    fn exact<S: Copy + fmt::Display, T: Clone + Default>(
+        self,
+        to: &str,
+        values: &[S],
+        convert: impl Fn(S) -> Option<T>,
+    ) -> Result<Cow<'a, [T]>, Problem> {
+        let convert = |(row, value): (usize, &S)| match convert(*value) {
+            Some(value) => Ok(value),
+            None if !is_set(self.column.validity.as_deref(), row) => Ok(T::default()),
+            None => Err(Problem::new("inexact-value", format!("{value} cannot be read as {to} without changing it"))),
+        };
+        values.iter().enumerate().map(convert).collect::<Result<Vec<_>, _>>().map(Cow::Owned)
     }
 
     fn by_row<T, F: Fn(usize) -> Option<T> + 'a>(self, value: F) -> impl ExactSizeIterator<Item = Option<T>> + 'a {
@@ -194,6 +238,18 @@ impl<'a> Texts<'a> {
             *known.get_or_insert_with(|| read(self.dictionary.get(code)?))
         })
     }
+}
+
+/// A float that is an integer.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole, and what is too large is no integer of 64 bits")]
+fn whole<T: TryFrom<i128>>(value: f64) -> Option<T> {
+    // Beyond 128 bits it becomes the largest, which no integer of 64 bits is.
+    (value.fract() == 0.0).then_some(value as i128).and_then(|whole| whole.try_into().ok())
+}
+
+/// Whether a float holds the integer: it has not too many digits from the first to the last that is set.
+fn is_float(value: u64) -> bool {
+    value == 0 || value >> value.trailing_zeros() < 1 << f64::MANTISSA_DIGITS
 }
 
 fn mismatch(expected: &str, found: &Values) -> Problem {
@@ -260,8 +316,32 @@ mod tests {
     #[test]
     fn a_column_of_another_type_is_a_problem() {
         let column = Column::integers([Some(1)]);
-        let problem = ColumnView::new(&column, 1).floats().err().unwrap();
-        assert_eq!(problem.message, "a float column was to be read, but it is integer");
+        let problem = ColumnView::new(&column, 1).booleans().err().unwrap();
+        assert_eq!(problem.message, "a boolean column was to be read, but it is integer");
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_type_that_holds_them() {
+        let read = |column: Column| {
+            let view = ColumnView::new(&column, 2);
+            let integers = view.integers().map(Iterator::collect::<Vec<_>>);
+            let unsigneds = view.unsigneds().map(Iterator::collect::<Vec<_>>);
+            let floats = view.floats().map(Iterator::collect::<Vec<_>>);
+            (integers.ok(), unsigneds.ok(), floats.ok())
+        };
+        let three = (Some(vec![Some(3), None]), Some(vec![Some(3), None]), Some(vec![Some(3.0), None]));
+        assert_eq!(read(Column::integers([Some(3), None])), three);
+        assert_eq!(read(Column::unsigneds([Some(3), None])), three);
+        assert_eq!(read(Column::floats([Some(3.0), None])), three);
+        let nothing = (Some(vec![None; 2]), Some(vec![None; 2]), Some(vec![None; 2]));
+        assert_eq!(read(Column::texts([None::<&str>; 2])), nothing);
+
+        let most = i64::MAX;
+        assert_eq!(read(Column::integers([Some(most), Some(-1)])), (Some(vec![Some(most), Some(-1)]), None, None));
+        assert_eq!(read(Column::floats([Some(0.5), Some(1e30)])), (None, None, Some(vec![Some(0.5), Some(1e30)])));
+        let column = Column::unsigneds([Some(u64::MAX)]);
+        let problem = ColumnView::new(&column, 1).integers().err().unwrap();
+        assert_eq!(problem.message, "18446744073709551615 cannot be read as integer without changing it");
     }
 
     #[test]

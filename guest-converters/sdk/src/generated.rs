@@ -24,14 +24,17 @@ pub mod influxdb_loader {
                 Integer,
                 /// Unsigned integers of any width, as 64 bits.
                 Unsigned,
-                /// Floats of any width and decimals, as 64-bit floats.
+                /// Floats of any width and decimals, as 64-bit floats. A decimal crosses as the nearest float; it is exact where the
+                /// host writes it as text, an integer or an unsigned integer, or translates it.
                 Float,
-                /// UTF-8 strings of every kind, dictionary-encoded.
+                /// UTF-8 strings of every kind and UUIDs, dictionary-encoded. Columns of nulls, too: their source type is `Null`, and
+                /// they can be written as every type. A row is rejected as `invalid-text` where a column that the plan uses has bytes
+                /// that are not UTF-8.
                 Text,
                 /// Nanoseconds since 1970-01-01T00:00:00Z. Timestamps of any unit and zone, where no zone means UTC, and dates, as
                 /// midnight UTC.
                 Timestamp,
-                /// A type that cannot cross: nested columns, raw bytes, intervals. Such a column can be seen but not used.
+                /// A type that cannot cross: nested columns, bytes of fixed length, intervals. Such a column can be seen but not used.
                 Other,
             }
             impl ::core::fmt::Debug for ColumnType {
@@ -427,8 +430,9 @@ pub mod influxdb_loader {
             pub struct Field {
                 pub key: Key,
                 pub source: Source,
-                /// The type to write. None: the source's own, a timestamp as an integer. Integers can be written as floats, and
-                /// everything as text; nothing else changes type.
+                /// The type to write. None: the source's own, a timestamp as an integer. Numbers can be written as numbers of every
+                /// type, and everything as text; nothing else changes type. A row whose number the type does not hold is rejected as
+                /// `unwritable`; only a decimal is rounded, to the nearest float.
                 pub write_as: Option<FieldType>,
                 /// A mask of `converted.masks`, by index: only its rows have this field. None: all rows.
                 pub when: Option<u32>,
@@ -452,7 +456,7 @@ pub mod influxdb_loader {
             #[derive(Clone, PartialEq)]
             pub struct Point {
                 pub measurement: _rt::String,
-                /// A timestamp, or an integer of nanoseconds since the epoch. A row where it is missing is rejected as
+                /// A timestamp, or a number of nanoseconds since the epoch that is an integer, of any type. A row where it is missing is rejected as
                 /// `invalid-timestamp`: a point without a time would be another point at every replay.
                 pub time: Source,
                 /// Where two tags of a row have the same key, the first that has a value is written.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::{
-    Batch, Column, ColumnSchema, ColumnType, ColumnView, Converted, Input, Mask, Plan, Point, Problem, Rejection,
-    Strings,
+    Batch, Column, ColumnSchema, ColumnType, ColumnView, Converted, FieldType, Input, Mask, Plan, Point, Problem,
+    Rejection, Source, Strings,
 };
 
 /// A column of the object.
@@ -16,7 +16,7 @@ pub struct ColumnRef {
 }
 
 impl ColumnRef {
-    /// The type in which it crosses the boundary.
+    /// The type in which it is used: one of those that the converter accepts.
     pub fn column_type(self) -> ColumnType {
         self.column_type
     }
@@ -79,6 +79,8 @@ pub struct PlanBuilder<'a> {
     translated: Vec<u32>,
     reads: Vec<u32>,
     computed: Vec<ColumnType>,
+    /// Columns that are used in another type than their own.
+    widened: Vec<ColumnRef>,
     functions: Functions,
 }
 
@@ -86,11 +88,22 @@ impl<'a> PlanBuilder<'a> {
     /// An empty plan for the object that `input` describes.
     pub fn new(input: &'a Input) -> Self {
         let functions = Functions::default();
-        Self { input, problems: vec![], translated: vec![], reads: vec![], computed: vec![], functions }
+        Self {
+            input,
+            problems: vec![],
+            translated: vec![],
+            reads: vec![],
+            computed: vec![],
+            widened: vec![],
+            functions,
+        }
     }
 
     /// The column of this name, if there is one. Names are matched exactly. A column of a type that is not in `accepted`
     /// is a problem, `invalid-column-type`; so is a name that several columns have, `ambiguous-column`.
+    ///
+    /// Files of one dataset have the same numbers in several types, so that numbers of one type are used as those of
+    /// another that is accepted: each value exactly, or its row is rejected. A column of nulls has every type.
     pub fn optional(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         let mut named = self.input.columns.iter().zip(0..).filter(|(column, _)| column.name == name);
         let (column, index) = named.next()?;
@@ -99,11 +112,16 @@ impl<'a> PlanBuilder<'a> {
             self.problem(Problem::new("ambiguous-column", message).with_column(name));
             return None;
         }
-        if !accepted.contains(&column.column_type) {
+        if accepted.contains(&column.column_type) {
+            return Some(ColumnRef { index, column_type: column.column_type });
+        }
+        let Some(column_type) = widened(column, accepted) else {
             self.problem(invalid_type(column, accepted));
             return None;
-        }
-        Some(ColumnRef { index, column_type: column.column_type })
+        };
+        let column = ColumnRef { index, column_type };
+        self.widened.push(column);
+        Some(column)
     }
 
     /// The column of this name. That there is none is a problem, `missing-column`; otherwise as [`Self::optional`].
@@ -184,8 +202,13 @@ impl<'a> PlanBuilder<'a> {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
+        let mut points: Vec<Point> = points.into_iter().collect();
+        for field in points.iter_mut().flat_map(|point| &mut point.fields).filter(|field| field.write_as.is_none()) {
+            let of_field = |column: &&ColumnRef| field.source == Source::Column(column.index);
+            field.write_as = self.widened.iter().find(of_field).and_then(|column| written_as(column.column_type));
+        }
         let plan = Plan {
-            points: points.into_iter().collect(),
+            points,
             translations: self.translated,
             reads: self.reads,
             computed: self.computed,
@@ -206,6 +229,31 @@ impl<'a> PlanBuilder<'a> {
         });
         // `Mapping::convert` has checked that there are as many columns as the plan reads.
         Box::new(move |columns| run(positions.map(|position| columns[position])))
+    }
+}
+
+/// The type among those that are accepted in which a column of another type can be used.
+fn widened(column: &ColumnSchema, accepted: &[ColumnType]) -> Option<ColumnType> {
+    /// As the host calls the type of a column of nulls.
+    const NULL: &str = "Null";
+    // The first is the one that most values fit into.
+    const NUMBERS: [ColumnType; 3] = [ColumnType::Integer, ColumnType::Unsigned, ColumnType::Float];
+    if column.source_type == NULL {
+        return accepted.first().copied();
+    }
+    let is_number = NUMBERS.contains(&column.column_type);
+    NUMBERS.into_iter().find(|number| is_number && accepted.contains(number))
+}
+
+/// The type of a field that has values of a type.
+fn written_as(column_type: ColumnType) -> Option<FieldType> {
+    match column_type {
+        ColumnType::Boolean => Some(FieldType::Boolean),
+        ColumnType::Integer | ColumnType::Timestamp => Some(FieldType::Integer),
+        ColumnType::Unsigned => Some(FieldType::Unsigned),
+        ColumnType::Float => Some(FieldType::Float),
+        ColumnType::Text => Some(FieldType::Text),
+        ColumnType::Other => None,
     }
 }
 

@@ -53,7 +53,8 @@ impl Tag {
 }
 
 impl Field {
-    /// Writes it in another type. Integers can be written as floats, and everything as text.
+    /// Writes it in another type. Numbers can be written as numbers of every type, each exactly or its row is rejected, and
+    /// everything as text.
     pub fn write_as(&mut self, field_type: FieldType) -> &mut Self {
         self.write_as = Some(field_type);
         self

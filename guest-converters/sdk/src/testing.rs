@@ -234,8 +234,12 @@ impl<'a> Rows<'a> {
 
     fn point(&self, point: &Point, row: usize) -> Result<String, Code> {
         let time = match self.value(&point.time, row) {
-            Some(Value::Timestamp(time) | Value::Integer(time)) => time,
-            _ => return Err("invalid-timestamp".to_owned()),
+            Some(Value::Timestamp(time)) => time,
+            Some(number) => match written_as(number, Some(FieldType::Integer)) {
+                Ok(Value::Integer(time)) => time,
+                Ok(_) | Err(_) => return Err("invalid-timestamp".to_owned()),
+            },
+            None => return Err("invalid-timestamp".to_owned()),
         };
         let mut tags = Vec::new();
         for Tag { key, source, when, missing } in &point.tags {
@@ -245,7 +249,11 @@ impl<'a> Rows<'a> {
         let mut fields = Vec::new();
         for Field { key, source, write_as, when, missing } in &point.fields {
             let field = self.item(key, source, *when, missing, row)?;
-            push_new(&mut fields, field.map(|(key, value)| (key, written_as(value, *write_as).to_string())));
+            let field = match field {
+                Some((key, value)) => Some((key, written_as(value, *write_as)?.to_string())),
+                None => None,
+            };
+            push_new(&mut fields, field);
         }
         if fields.is_empty() {
             return Err("no-fields".to_owned());
@@ -312,14 +320,29 @@ fn push_new(items: &mut Vec<(String, String)>, item: Option<(String, String)>) {
     items.extend(item.filter(|(key, _)| items.iter().all(|(known, _)| known != key)));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "as the host does it")]
-fn written_as(value: Value, field_type: Option<FieldType>) -> Value {
-    match (field_type, value) {
-        (Some(FieldType::Float), Value::Integer(value)) => Value::Float(value as f64),
-        (Some(FieldType::Float), Value::Unsigned(value)) => Value::Float(value as f64),
-        (Some(FieldType::Text), value) => Value::Text(value.into_text()),
-        (_, value) => value,
-    }
+/// A number that the type does not hold rejects its row.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "what is changed by it is rejected")]
+fn written_as(value: Value, field_type: Option<FieldType>) -> Result<Value, Code> {
+    let whole = match value {
+        Value::Integer(value) => Some(i128::from(value)),
+        Value::Unsigned(value) => Some(i128::from(value)),
+        Value::Float(value) if value.fract() == 0.0 => Some(value as i128),
+        Value::Boolean(_) | Value::Float(_) | Value::Text(_) | Value::Timestamp(_) => None,
+    };
+    let number = match (field_type, &value) {
+        (Some(FieldType::Text), _) => return Ok(Value::Text(value.into_text())),
+        (Some(FieldType::Float), Value::Integer(_) | Value::Unsigned(_)) => {
+            whole.filter(|whole| *whole as f64 as i128 == *whole).map(|whole| Value::Float(whole as f64))
+        }
+        (Some(FieldType::Integer), Value::Unsigned(_) | Value::Float(_)) => {
+            whole.and_then(|whole| whole.try_into().ok()).map(Value::Integer)
+        }
+        (Some(FieldType::Unsigned), Value::Integer(_) | Value::Float(_)) => {
+            whole.and_then(|whole| whole.try_into().ok()).map(Value::Unsigned)
+        }
+        _ => return Ok(value),
+    };
+    number.ok_or_else(|| "unwritable".to_owned())
 }
 
 fn values(column: &Column, rows: usize) -> Result<Vec<Option<Value>>, Problem> {

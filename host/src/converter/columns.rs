@@ -2,12 +2,12 @@
 //! memory once, and nothing is done for a row. Bitmaps that do not begin at a byte are shifted, offsets of strings that do
 //! not begin at 0 are moved, dictionaries that are larger than the batch are cut down to what the batch uses.
 
-use arrow::array::types::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow::array::types::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
 use arrow::array::{Array, AsArray, DictionaryArray, StringArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 
 use super::bindings::influxdb_loader::converter::types as wit;
-use crate::source::ColumnType;
+use crate::source::{ColumnType, as_floats};
 
 /// A column as it crosses. Holds Arrow's buffers, which are shared, not copied.
 #[derive(Debug)]
@@ -29,6 +29,11 @@ enum Values {
 impl Column {
     /// The column as it crosses; `None` if it is not in the type of [`ColumnType::arrow`].
     pub(super) fn new(array: &dyn Array, column_type: ColumnType) -> Option<Self> {
+        if column_type == ColumnType::Float {
+            let floats = as_floats(array)?;
+            let validity = validity(floats.nulls());
+            return Some(Self { values: Values::Floats(floats.values().clone()), validity });
+        }
         if column_type.arrow().as_ref() != Some(array.data_type()) {
             return None;
         }
@@ -36,10 +41,9 @@ impl Column {
             ColumnType::Boolean => Values::Booleans(bits(array.as_boolean_opt()?.values())),
             ColumnType::Integer => Values::Integers(scalars::<Int64Type>(array)?),
             ColumnType::Unsigned => Values::Unsigneds(scalars::<UInt64Type>(array)?),
-            ColumnType::Float => Values::Floats(scalars::<Float64Type>(array)?),
             ColumnType::Timestamp => Values::Timestamps(scalars::<TimestampNanosecondType>(array)?),
             ColumnType::Text => return Self::text(array.as_dictionary_opt::<Int32Type>()?),
-            ColumnType::Other => return None,
+            ColumnType::Float | ColumnType::Other => return None,
         };
         Some(Self { values, validity: validity(array.nulls()) })
     }

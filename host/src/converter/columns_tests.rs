@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, TimestampNanosecondArray, UInt64Array,
 };
+use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 
 use super::super::plan::Plan;

@@ -4,6 +4,7 @@
 mod json;
 
 use std::backtrace::BacktraceStatus;
+use std::cell::Cell;
 use std::io::IsTerminal;
 
 use tokio::task::JoinHandle;
@@ -29,9 +30,25 @@ fn events(level: LevelFilter) -> Targets {
         .with_target("converter", level)
 }
 
+thread_local! {
+    /// Whether panics of this thread are the errors of somebody, who tells them.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does work whose panics are caught and told as errors: they are not logged.
+pub(crate) fn without_panics<T>(work: impl FnOnce() -> T) -> T {
+    let before = EXPECTED.replace(true);
+    let done = work();
+    EXPECTED.set(before);
+    done
+}
+
 /// Makes a panic a line like any other, with the fields of the spans in which it happens.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        if EXPECTED.get() {
+            return;
+        }
         let place = panic.location().map(ToString::to_string);
         let message = panic.payload_as_str().unwrap_or("no message");
         let stack = std::backtrace::Backtrace::capture();

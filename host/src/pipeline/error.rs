@@ -179,7 +179,10 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
         SourceError::Deadline { .. } => FailureKind::Deadline,
         SourceError::Selection { .. } => FailureKind::BadEvent,
-        SourceError::NotParquet { .. } | SourceError::TooLarge { .. } | SourceError::Decode { .. } => {
+        SourceError::NotParquet { .. }
+        | SourceError::Metadata { .. }
+        | SourceError::TooLarge { .. }
+        | SourceError::Decode { .. } => {
             FailureKind::Conversion
         }
     }

@@ -8,6 +8,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int32Type, TimestampNanosecondType};
 use arrow::error::ArrowError;
 
+use crate::source::decimal_texts;
+
 /// A column as `dictionary[codes[row]]`. A row without a value has the code after the dictionary's last.
 #[derive(Clone, Debug)]
 pub(super) struct Coded {
@@ -18,12 +20,13 @@ pub(super) struct Coded {
 
 impl Coded {
     /// The text of a column in one of the types of `ColumnType::arrow`. Columns that are not text become text as the
-    /// contract says: numbers in decimal, booleans as `true` and `false`, timestamps as RFC 3339; what is not finite has
+    /// contract says: numbers in decimal, those of decimals with every digit, booleans as `true` and `false`, timestamps as RFC 3339; what is not finite has
     /// no text.
     pub(super) fn new(column: &ArrayRef) -> Result<Self, ArrowError> {
-        let text = match column.data_type() {
-            DataType::Dictionary(..) => Arc::clone(column),
-            _ => dictionary(&as_text(column)?)?,
+        let text = match (column.data_type(), decimal_texts(column)) {
+            (DataType::Dictionary(..), _) => Arc::clone(column),
+            (_, Some(text)) => text?,
+            (_, None) => dictionary(&as_text(column)?)?,
         };
         let array = text.as_dictionary_opt::<Int32Type>().and_then(|array| {
             let values = array.values().as_string_opt::<i32>()?;

@@ -147,10 +147,19 @@ impl Encoder {
 
     fn encode_rows(&mut self, batch: &Batch, converted: &Converted, lanes: &mut Lanes) -> Encoded {
         let mut encoded = Encoded::default();
+        let mut invalid_texts = batch.invalid_texts.iter().peekable();
         let mut rejections = converted.rejected.iter().peekable();
         self.keys.clear();
         for row in 0..batch.columns.num_rows() {
             let number = batch.rows.number(row);
+            if let Some(text) = invalid_texts.next_if(|text| text.row == row) {
+                while invalid_texts.next_if(|text| text.row == row).is_some() {}
+                while rejections.next_if(|rejection| rejection.row == row).is_some() {}
+                let schema = batch.columns.schema_ref();
+                let column = schema.fields().get(text.column).map_or("", |field| field.name());
+                encoded.rejected.push(RowProblem::invalid_text(column).of_row(number, batch.row_group));
+                continue;
+            }
             if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
                 let (code, message) = (rejection.code.clone(), rejection.message.clone());
                 encoded.rejected.push(RejectedRow { row: number, row_group: Some(batch.row_group), code, message });

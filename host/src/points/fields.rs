@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, StringArray, UInt64Array};
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 use arrow::error::ArrowError;
 
 use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
 use super::escape;
+use super::exact::{self, Exact};
 use super::inputs::{Choice, Codes, Inputs, constant_text};
 use super::line::{OpenLine, Pieces};
 use super::numbers::{self, Scale};
@@ -24,10 +23,10 @@ use crate::converter::{Constant, Field, FieldType, Key, Missing, Source};
 /// The values of a field in a batch.
 #[derive(Debug)]
 enum Cells {
-    /// What is missing is not finite either.
-    Floats(ScalarBuffer<f64>, Option<Scale>),
-    Integers(Int64Array),
-    Unsigneds(UInt64Array),
+    /// What is missing, or not exact, is not finite either.
+    Floats(Exact<ScalarBuffer<f64>>, Option<Scale>),
+    Integers(Exact<Int64Array>),
+    Unsigneds(Exact<UInt64Array>),
     Booleans(BooleanArray),
     /// In the slot's tokens.
     Texts(Codes),
@@ -105,23 +104,13 @@ impl FieldSlot {
                 Cells::Texts(codes)
             }
             (source, FieldType::Float) => {
-                let floats = cast_if_needed(&inputs.array(source)?, &DataType::Float64)?;
-                let floats = without_nulls(floats.as_primitive::<Float64Type>());
-                let scale = Scale::of(&floats);
+                let floats = exact::floats(&inputs.array(source)?)?;
+                let scale = Scale::of(&floats.values);
                 Cells::Floats(floats, scale)
             }
-            (source, FieldType::Integer) => {
-                let integers = cast_if_needed(&inputs.array(source)?, &DataType::Int64)?;
-                Cells::Integers(integers.as_primitive::<Int64Type>().clone())
-            }
-            (source, FieldType::Unsigned) => {
-                let unsigneds = cast_if_needed(&inputs.array(source)?, &DataType::UInt64)?;
-                Cells::Unsigneds(unsigneds.as_primitive::<UInt64Type>().clone())
-            }
-            (source, FieldType::Boolean) => {
-                let booleans = cast_if_needed(&inputs.array(source)?, &DataType::Boolean)?;
-                Cells::Booleans(booleans.as_boolean().clone())
-            }
+            (source, FieldType::Integer) => Cells::Integers(exact::integers(&inputs.array(source)?)?),
+            (source, FieldType::Unsigned) => Cells::Unsigneds(exact::unsigneds(&inputs.array(source)?)?),
+            (source, FieldType::Boolean) => Cells::Booleans(booleans(&inputs.array(source)?)?),
         };
         self.when = inputs.choice(self.field.when);
         let Key::Translated(translation) = self.field.key else { return Ok(None) };
@@ -222,26 +211,26 @@ impl FieldSlot {
     fn write_value(&self, row: usize, line: &mut OpenLine<'_>) -> Result<bool, Unwritable> {
         match &self.cells {
             Cells::Floats(values, scale) => {
-                let value = values[row];
+                let value = values.values[row];
                 if !value.is_finite() {
-                    return Ok(false);
+                    return if values.is_lost(row) { Err(Unwritable::Inexact("float")) } else { Ok(false) };
                 }
                 self.write_prefix(line);
                 line.float(value, *scale);
             }
             Cells::Integers(values) => {
-                if values.is_null(row) {
-                    return Ok(false);
+                if values.values.is_null(row) {
+                    return if values.is_lost(row) { Err(Unwritable::Inexact("integer")) } else { Ok(false) };
                 }
                 self.write_prefix(line);
-                line.integer(values.values()[row], b'i');
+                line.integer(values.values.values()[row], b'i');
             }
             Cells::Unsigneds(values) => {
-                if values.is_null(row) {
-                    return Ok(false);
+                if values.values.is_null(row) {
+                    return if values.is_lost(row) { Err(Unwritable::Inexact("unsigned")) } else { Ok(false) };
                 }
                 self.write_prefix(line);
-                let value = values.values()[row];
+                let value = values.values.values()[row];
                 line.unsigned(value, unsigned_suffix(value, self.dialect)?);
             }
             Cells::Booleans(values) => {
@@ -304,15 +293,11 @@ impl FieldSlot {
     }
 }
 
-fn cast_if_needed(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
-    if array.data_type() == data_type { Ok(array.clone()) } else { cast(array, data_type) }
-}
-
-/// The values, where what is missing is not a number, as what is missing in the first place.
-fn without_nulls(floats: &Float64Array) -> ScalarBuffer<f64> {
-    match floats.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => floats.values().clone(),
-        Some(_) => floats.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
+fn booleans(array: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+    match array.as_boolean_opt() {
+        Some(booleans) => Ok(booleans.clone()),
+        None if array.null_count() == array.len() => Ok(BooleanArray::new_null(array.len())),
+        None => Err(ArrowError::CastError(format!("{} is not written as booleans", array.data_type()))),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
 use arrow::error::ArrowError;
 
 use super::coded::Coded;
+use super::exact;
 use crate::converter::{Constant, Converted, Mask, Source};
 
 /// The entry of a dictionary that each row of a batch has.
@@ -127,13 +127,8 @@ impl<'a> Inputs<'a> {
             return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
         }
         let array = self.array(source)?;
-        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
-        let times = match array.data_type() {
-            DataType::Timestamp(..) => array.as_primitive::<TimestampNanosecondType>().values(),
-            DataType::Int64 => array.as_primitive::<Int64Type>().values(),
-            other => return Err(ArrowError::CastError(format!("{other} is not a time"))),
-        };
-        Ok(Int64Array::new(times.clone(), nulls))
+        // What is too large for a time is none.
+        Ok(exact::integers(&array)?.values)
     }
 
     /// The rows that a mask chooses.

@@ -10,6 +10,7 @@ mod dialect;
 mod encode;
 mod error;
 mod escape;
+mod exact;
 mod fields;
 mod inputs;
 mod lane;

@@ -22,6 +22,8 @@ pub struct RejectedRow {
 const INVALID_TIMESTAMP: &str = "invalid-timestamp";
 /// The code of a row without a field.
 const NO_FIELDS: &str = "no-fields";
+/// The code of a row with bytes in place of text.
+const INVALID_TEXT: &str = "invalid-text";
 /// The code of a row with a tag or a key that line protocol cannot hold.
 const UNWRITABLE: &str = "unwritable";
 
@@ -94,6 +96,11 @@ impl RowProblem {
     pub(super) fn timestamp_out_of_range() -> Self {
         let message = "the row's time is outside of the range that InfluxDB keeps".to_owned();
         Self { code: INVALID_TIMESTAMP.to_owned(), message }
+    }
+
+    #[cold]
+    pub(super) fn invalid_text(column: &str) -> Self {
+        Self { code: INVALID_TEXT.to_owned(), message: format!("the column `{column}` holds bytes that are not UTF-8") }
     }
 
     #[cold]

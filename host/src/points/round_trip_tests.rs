@@ -346,6 +346,9 @@ fn is_reason(reason: Unwritable, text: &str) -> bool {
         Unwritable::Empty => text.is_empty(),
         Unwritable::TooLong(most, _) => text.len() > most,
         Unwritable::TagAndField(_) | Unwritable::HiddenEnd(_) => true,
-        Unwritable::SeriesTooLong(..) | Unwritable::TooManyColumns(..) | Unwritable::TooLarge(_) => false,
+        Unwritable::SeriesTooLong(..)
+        | Unwritable::TooManyColumns(..)
+        | Unwritable::TooLarge(_)
+        | Unwritable::Inexact(_) => false,
     }
 }

@@ -53,6 +53,9 @@ pub enum Unwritable {
     /// An unsigned integer that does not fit into an integer, for an engine that has only those.
     #[error("{0} has no integers above 9223372036854775807")]
     TooLarge(Engines),
+    /// A number that the field's type does not hold.
+    #[error("its number cannot be written as `{0}` without changing it")]
+    Inexact(&'static str),
     /// A column is either a tag or a field.
     #[error("{0} cannot hold a tag and a field of the same name")]
     TagAndField(Engines),

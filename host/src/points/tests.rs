@@ -45,6 +45,7 @@ pub(super) fn batch(columns: Vec<ArrayRef>) -> Batch {
     Batch {
         row_group: 0,
         rows: RowNumbers::starting_at(0),
+        invalid_texts: Vec::new(),
         columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
     }
 }

@@ -1,11 +1,13 @@
 //! What a row holds, as JSON.
 
-use arrow::array::{Array, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt64Array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
 use jiff::Timestamp;
 
-use crate::source::{ColumnSchema, ColumnType};
+use crate::source::{Batch, ColumnSchema, ColumnType, InvalidText, decimal_text};
 
 /// Cells that would make a row longer than this many bytes are left out and named instead.
 const ROW_BYTES: usize = 8 * 1024 * 1024;
@@ -15,8 +17,8 @@ const CELL_BYTES: usize = 1024 * 1024;
 
 /// The columns of an object as members of a JSON object: `"columns":{…},"omitted":[…]`.
 ///
-/// Integers are exact, timestamps are RFC 3339 with nanoseconds, and floats that JSON does not have are text. Left out and
-/// named are columns that cannot be read, those that have the name of one before them, and cells that are too long.
+/// Integers and decimals are exact, timestamps are RFC 3339 with nanoseconds, and floats that JSON does not have are text. Left out and
+/// named are columns that cannot be read, those that have the name of one before them, and cells that are too long or not UTF-8.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// The columns that are read, by their index in the object, with their names as JSON.
@@ -48,24 +50,24 @@ impl Contents {
     /// Appends a row of a batch that has [`Self::columns`].
     pub(super) fn write(&self, batch: &Cells, row: usize, line: &mut Vec<u8>) {
         let start = line.len();
-        let mut too_long = Vec::new();
+        let mut left_out = Vec::new();
         line.extend_from_slice(b"\"columns\":{");
         let mut separator = "";
-        for ((_, name), cells) in self.columns.iter().zip(&batch.columns) {
+        for (place, ((_, name), cells)) in self.columns.iter().zip(&batch.columns).enumerate() {
             let before = line.len();
             line.extend_from_slice(separator.as_bytes());
             line.extend_from_slice(name.as_bytes());
             line.push(b':');
-            if cells.write(row, line) && line.len() - start <= ROW_BYTES {
+            if batch.is_text(row, place) && cells.write(row, line) && line.len() - start <= ROW_BYTES {
                 separator = ",";
             } else {
                 line.truncate(before);
-                too_long.push(name.as_str());
+                left_out.push(name.as_str());
             }
         }
         line.extend_from_slice(b"},\"omitted\":[");
         let mut separator = "";
-        for name in self.omitted.iter().map(String::as_str).chain(too_long) {
+        for name in self.omitted.iter().map(String::as_str).chain(left_out) {
             line.extend_from_slice(separator.as_bytes());
             line.extend_from_slice(name.as_bytes());
             separator = ",";
@@ -78,6 +80,7 @@ impl Contents {
 #[derive(Debug)]
 pub(super) struct Cells {
     columns: Vec<Column>,
+    invalid_texts: Vec<InvalidText>,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,7 @@ enum Column {
     Integers(Int64Array),
     Unsigneds(UInt64Array),
     Floats(Float64Array),
+    Decimals(ArrayRef),
     Texts {
         codes: ScalarBuffer<i32>,
         nulls: Option<NullBuffer>,
@@ -100,18 +104,24 @@ enum Column {
 }
 
 impl Cells {
-    pub(super) fn new(batch: &RecordBatch) -> Self {
-        Self { columns: batch.columns().iter().map(Column::new).collect() }
+    pub(super) fn new(batch: &Batch) -> Self {
+        let columns = batch.columns.columns().iter().map(Column::new).collect();
+        Self { columns, invalid_texts: batch.invalid_texts.clone() }
+    }
+
+    fn is_text(&self, row: usize, column: usize) -> bool {
+        self.invalid_texts.binary_search(&InvalidText { row, column }).is_err()
     }
 }
 
 impl Column {
-    fn new(array: &arrow::array::ArrayRef) -> Self {
+    fn new(array: &ArrayRef) -> Self {
         match array.data_type() {
             DataType::Boolean => Self::Booleans(array.as_boolean().clone()),
             DataType::Int64 => Self::Integers(array.as_primitive::<Int64Type>().clone()),
             DataType::UInt64 => Self::Unsigneds(array.as_primitive::<UInt64Type>().clone()),
             DataType::Float64 => Self::Floats(array.as_primitive::<Float64Type>().clone()),
+            DataType::Decimal128(..) | DataType::Decimal256(..) => Self::Decimals(Arc::clone(array)),
             DataType::Timestamp(..) => {
                 let times = array.as_primitive::<TimestampNanosecondType>();
                 Self::Timestamps { nanoseconds: times.values().clone(), nulls: times.nulls().cloned() }
@@ -141,6 +151,12 @@ impl Column {
                 line.extend_from_slice(itoa::Buffer::new().format(values.value(row)).as_bytes());
             }
             Self::Floats(values) if values.is_valid(row) => write_float(values.value(row), line),
+            Self::Decimals(values) if values.is_valid(row) => {
+                let mut text = String::new();
+                // A decimal has a text.
+                _ = decimal_text(values, row, &mut text);
+                line.extend_from_slice(text.as_bytes());
+            }
             Self::Timestamps { nanoseconds, nulls } if is_valid(nulls.as_ref(), row) => {
                 write_timestamp(nanoseconds[row], line);
             }
@@ -156,6 +172,7 @@ impl Column {
             | Self::Integers(_)
             | Self::Unsigneds(_)
             | Self::Floats(_)
+            | Self::Decimals(_)
             | Self::Timestamps { .. }
             | Self::Texts { .. }
             | Self::Nothing => line.extend_from_slice(b"null"),

@@ -105,7 +105,7 @@ impl Group {
             let mut text = Vec::new();
             for batch in batches {
                 let batch = batch.map_err(RejectsError::Content)?;
-                let cells = Cells::new(&batch.columns);
+                let cells = Cells::new(&batch);
                 for (index, row) in rows.by_ref().take(batch.columns.num_rows()).enumerate() {
                     text.clear();
                     text.push(b'{');

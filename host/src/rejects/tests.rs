@@ -128,7 +128,7 @@ async fn every_type_has_its_form_in_json() {
     insta::assert_snapshot!(contents.join("\n"), @r#"
     {"boolean":true,"integer":-9223372036854775808,"unsigned":18446744073709551615,"float":0.1,"small":1e+300,"decimal":123.45,"text":"São\u001f\"\\","time":"2018-01-01T00:00:00.123456000Z","date":"1970-01-01T00:00:00.000000000Z"},"omitted":["list \"a\"","text"]}
     {"boolean":false,"integer":9223372036854775807,"unsigned":0,"float":"NaN","small":-0.0,"decimal":-0.01,"text":"","time":"1969-12-31T23:59:59.999999000Z","date":"1969-12-31T00:00:00.000000000Z"},"omitted":["list \"a\"","text"]}
-    {"boolean":null,"integer":null,"unsigned":null,"float":"Infinity","small":"-Infinity","decimal":0.0,"text":null,"time":null,"date":null},"omitted":["list \"a\"","text"]}
+    {"boolean":null,"integer":null,"unsigned":null,"float":"Infinity","small":"-Infinity","decimal":0.00,"text":null,"time":null,"date":null},"omitted":["list \"a\"","text"]}
     "#);
 }
 

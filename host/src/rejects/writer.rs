@@ -85,7 +85,7 @@ impl RejectWriter {
         let batches = self.object.read(self.contents.columns(), ROWS_PER_BATCH, &selection);
         for batch in batches.map_err(RejectsError::Content)? {
             let batch = batch.map_err(RejectsError::Content)?;
-            let cells = Cells::new(&batch.columns);
+            let cells = Cells::new(&batch);
             for index in 0..batch.columns.num_rows() {
                 let number = batch.rows.number(index);
                 while let Some((row, reason)) = rejected.next_if(|(row, _)| *row == number) {

@@ -17,13 +17,15 @@ use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 
 use super::SourceError;
-use super::columns::{self, Batch, ColumnSchema};
+use super::caught::caught;
+use super::columns::{Batch, InvalidText, Normalizer};
 use super::error::Cause;
 use super::file::LocalFile;
 use super::pages::Group;
 use super::parquet::ParquetObject;
 use super::pool::Pool;
 use super::selection::Part;
+use super::types::Kind;
 use super::windows::Windows;
 
 /// By how much the rows of a batch that holds too much are divided.
@@ -142,6 +144,7 @@ pub struct Batches {
     /// The parts before this one have been expected.
     expected: usize,
     reader: Option<ParquetRecordBatchReader>,
+    normalizer: Normalizer,
 }
 
 impl Batches {
@@ -154,6 +157,8 @@ impl Batches {
         let columns = Columns::new(object, columns).map_err(|cause| SourceError::Decode {
             object: object.name().to_owned(),
             row: 0,
+            row_group: 0,
+            column: None,
             cause: Arc::new(cause),
         })?;
         Ok(Self {
@@ -167,6 +172,7 @@ impl Batches {
             current: 0,
             expected: 0,
             reader: None,
+            normalizer: Normalizer::default(),
         })
     }
 
@@ -192,22 +198,26 @@ impl Batches {
             let next = part.next_number();
             self.pool.begin_batch(self.fitting);
             let row_group = u32::try_from(part.group).unwrap_or(u32::MAX);
-            match reader.next() {
+            match decoded(|| reader.next()) {
                 Some(Ok(batch)) => {
                     let Some(rows) = part.take(batch.num_rows()) else {
                         let excess = format!("row group {} has more rows than the file says", part.group);
-                        return Err(self.undecodable(next, Arc::new(ParquetError::General(excess))));
+                        return Err(self.undecodable(next, None, Arc::new(ParquetError::General(excess))));
                     };
-                    let columns = normalize(&self.columns.wanted, self.object.columns(), &batch)
-                        .map_err(|cause| self.undecodable(next, Arc::new(cause)))?;
-                    return Ok(Some(Batch { row_group, rows, columns }));
+                    let wanted = &self.columns.wanted;
+                    let (columns, invalid_texts) = normalize(&mut self.normalizer, wanted, &self.object, &batch)
+                        .map_err(|(column, cause)| self.undecodable(next, column, Arc::new(cause)))?;
+                    return Ok(Some(Batch { row_group, rows, columns, invalid_texts }));
                 }
                 Some(Err(_)) if self.pool.overflowed() => {
                     self.fitting = (self.fitting / FEWER).max(1);
                     self.reader = None;
                     self.decode()?;
                 }
-                Some(Err(cause)) => return Err(self.undecodable(next, Arc::new(cause))),
+                Some(Err(cause)) => {
+                    let part = part.clone();
+                    return Err(self.undecodable(next, self.culprit(&part), Arc::new(cause)));
+                }
                 None => {
                     let (group, left) = (part.group, part.left());
                     self.bytes.forget(&self.object.chunks(group, &self.columns.wanted));
@@ -215,7 +225,7 @@ impl Batches {
                     self.current += 1;
                     if left > 0 {
                         let cause = ParquetError::EOF(format!("row group {group} has fewer rows than the file says"));
-                        return Err(self.undecodable(next, Arc::new(cause)));
+                        return Err(self.undecodable(next, None, Arc::new(cause)));
                     }
                 }
             }
@@ -244,11 +254,9 @@ impl Batches {
     fn decode(&mut self) -> Result<(), SourceError> {
         let part = &self.parts[self.current];
         let rows = if part.row_selection().is_some() { self.fitting.min(SELECTED_ROWS) } else { self.fitting };
-        let reader = self
-            .bytes
-            .decoder(&self.object, part, &self.columns, rows, &self.pool)
-            .map_err(|cause| self.undecodable(part.next_number(), Arc::new(cause)))?;
-        self.reader = Some(reader);
+        let open = || self.bytes.decoder(&self.object, part, &self.columns, rows, &self.pool);
+        let opened = decoded(|| Some(open().map_err(Into::into))).transpose();
+        self.reader = opened.map_err(|cause| self.undecodable(part.next_number(), None, Arc::new(cause)))?;
         Ok(())
     }
 
@@ -272,12 +280,29 @@ impl Batches {
     }
 
     /// Why decoding stopped: what has no room, or what the storage failed with, or what the decoder says.
-    fn undecodable(&self, row: u64, cause: Cause) -> SourceError {
+    fn undecodable(&self, row: u64, column: Option<String>, cause: Cause) -> SourceError {
         let object = self.object.name().to_owned();
         if let Some(refused) = self.pool.refused() {
             return refused.error(object, self.pool.memory());
         }
-        self.bytes.failure().unwrap_or(SourceError::Decode { object, row, cause })
+        let row_group = self.parts.get(self.current).map_or(0, |part| part.group);
+        self.bytes.failure().unwrap_or(SourceError::Decode { object, row, row_group, column, cause })
+    }
+
+    /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
+    /// it was.
+    fn culprit(&self, part: &Part) -> Option<String> {
+        if self.bytes.failure().is_some() || self.pool.refused().is_some() {
+            return None;
+        }
+        let fails = |column: &&usize| {
+            let Ok(only) = Columns::new(&self.object, vec![**column]) else { return true };
+            let open = || self.bytes.decoder(&self.object, part, &only, self.fitting, &self.pool);
+            let Some(Ok(mut reader)) = decoded(|| Some(open().map_err(Into::into))) else { return true };
+            std::iter::from_fn(|| decoded(|| reader.next())).any(|batch| batch.is_err())
+        };
+        let column = self.columns.wanted.iter().find(fails)?;
+        self.object.columns().get(*column).map(|column| column.name.clone())
     }
 }
 
@@ -294,27 +319,45 @@ impl Iterator for Batches {
     }
 }
 
-/// Puts the decoded columns into the order in which they were asked for, in normalized types.
-fn normalize(wanted: &[usize], all: &[ColumnSchema], batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+/// What the decoder returns; a panic of it is an error.
+fn decoded<T>(decode: impl FnOnce() -> Option<Result<T, ArrowError>>) -> Option<Result<T, ArrowError>> {
+    caught(decode).unwrap_or_else(|reason| Some(Err(ArrowError::ParquetError(reason))))
+}
+
+/// Puts the decoded columns into the order in which they were asked for, in normalized types. Says which cells are not text.
+fn normalize(
+    normalizer: &mut Normalizer,
+    wanted: &[usize],
+    object: &ParquetObject,
+    batch: &RecordBatch,
+) -> Result<(RecordBatch, Vec<InvalidText>), (Option<String>, ArrowError)> {
+    let mut invalid_texts = Vec::new();
     // The decoder returns the columns in the order of the file.
     let mut in_file_order = wanted.to_vec();
     in_file_order.sort_unstable();
     in_file_order.dedup();
     let mut fields = Vec::with_capacity(wanted.len());
     let mut arrays = Vec::with_capacity(wanted.len());
-    for column in wanted {
+    for (place, column) in wanted.iter().enumerate() {
         let position = in_file_order.binary_search(column).unwrap_or(usize::MAX);
         let decoded = batch
             .columns()
             .get(position)
-            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))?;
-        let array = columns::normalize(decoded)?;
-        let name = all.get(*column).map_or("", |schema| schema.name.as_str());
+            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))
+            .map_err(|cause| (None, cause))?;
+        let kind = object.kinds().get(*column).copied().unwrap_or(Kind::Other);
+        let name = object.columns().get(*column).map_or("", |schema| schema.name.as_str());
+        let array = normalizer
+            .normalize(place, kind, decoded, &mut invalid_texts)
+            .map_err(|cause| (Some(name.to_owned()), cause))?;
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+    invalid_texts.sort_unstable();
+    let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options);
+    let batch = batch.map_err(|cause| (None, cause))?;
+    Ok((batch, invalid_texts))
 }
 
 #[cfg(test)]

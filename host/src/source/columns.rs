@@ -1,18 +1,27 @@
-//! The few types that columns have inside the loader, whatever the file holds.
+//! The few types that columns have inside the loader, whatever the file holds, and how its values become them.
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, new_null_array};
-use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Date32Type, Date64Type, Field, Schema, TimeUnit, TimestampNanosecondType};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, FixedSizeBinaryArray, Int64Array, PrimitiveArray,
+    RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array, new_null_array,
+};
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::compute::cast;
+use arrow::datatypes::{
+    ArrowPrimitiveType, DataType, Decimal128Type, Decimal256Type, Float16Type, Float64Type, Int32Type, Int64Type,
+    TimeUnit, TimestampNanosecondType, i256,
+};
 use arrow::error::ArrowError;
 
+use super::decimals;
 use super::selection::RowNumbers;
+use super::types::Kind;
 
 /// Nanoseconds in a day.
 const DAY: i64 = 86_400_000_000_000;
-/// Nanoseconds in a millisecond.
-const MILLISECOND: i64 = 1_000_000;
+/// The Julian day of 1970-01-01.
+const EPOCH: i64 = 2_440_588;
 
 /// The type of a column after normalization. The counterpart of `column-type` in `wit/converter.wit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +32,10 @@ pub enum ColumnType {
     Integer,
     /// Unsigned integers of any width, as Arrow `UInt64`.
     Unsigned,
-    /// Floats of any width and decimals, as Arrow `Float64`.
+    /// Floats of any width, as Arrow `Float64`, and decimals, as Arrow `Decimal128` or `Decimal256`, of which
+    /// [`super::as_floats`] makes floats.
     Float,
-    /// Strings of every kind, as Arrow `Dictionary(Int32, Utf8)`. Columns without a type, which hold only nulls, too.
+    /// Strings of every kind and UUIDs, as Arrow `Dictionary(Int32, Utf8)`. Columns of nulls, too.
     Text,
     /// Timestamps of any unit and zone and dates, as Arrow `Timestamp(Nanosecond, None)`, UTC.
     Timestamp,
@@ -34,7 +44,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The Arrow type of a normalized column; `None` for [`ColumnType::Other`], which is never decoded.
+    /// The Arrow type of a normalized column that is no decimal; `None` for [`ColumnType::Other`], which is never decoded.
     pub fn arrow(self) -> Option<DataType> {
         Some(match self {
             Self::Boolean => DataType::Boolean,
@@ -45,45 +55,6 @@ impl ColumnType {
             Self::Timestamp => DataType::Timestamp(TimeUnit::Nanosecond, None),
             Self::Other => return None,
         })
-    }
-
-    /// The type that a column of the file is normalized to.
-    fn of(source: &DataType) -> Self {
-        match source {
-            DataType::Boolean => Self::Boolean,
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Self::Integer,
-            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Self::Unsigned,
-            DataType::Float16
-            | DataType::Float32
-            | DataType::Float64
-            | DataType::Decimal32(..)
-            | DataType::Decimal64(..)
-            | DataType::Decimal128(..)
-            | DataType::Decimal256(..) => Self::Float,
-            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Self::Text,
-            DataType::Dictionary(_, values) => match Self::of(values) {
-                Self::Text => Self::Text,
-                _ => Self::Other,
-            },
-            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Self::Timestamp,
-            DataType::Binary
-            | DataType::LargeBinary
-            | DataType::BinaryView
-            | DataType::FixedSizeBinary(_)
-            | DataType::Time32(_)
-            | DataType::Time64(_)
-            | DataType::Duration(_)
-            | DataType::Interval(_)
-            | DataType::List(_)
-            | DataType::LargeList(_)
-            | DataType::ListView(_)
-            | DataType::LargeListView(_)
-            | DataType::FixedSizeList(..)
-            | DataType::Struct(_)
-            | DataType::Map(..)
-            | DataType::Union(..)
-            | DataType::RunEndEncoded(..) => Self::Other,
-        }
     }
 }
 
@@ -104,6 +75,25 @@ pub struct ColumnSchema {
     pub nullable: bool,
 }
 
+impl ColumnSchema {
+    /// The source type of a column whose values are all null: it can be used as every type.
+    pub const NULL: &str = "Null";
+
+    /// Whether the column has no values.
+    pub fn is_null(&self) -> bool {
+        self.source_type == Self::NULL
+    }
+}
+
+/// A cell of a batch whose bytes are not the UTF-8 that its column promises. In the batch it is null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InvalidText {
+    /// The row in the batch.
+    pub row: usize,
+    /// The column, by its place in the batch.
+    pub column: usize,
+}
+
 /// Rows of one row group, in the order of their numbers, normalized.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -114,129 +104,225 @@ pub struct Batch {
     /// Only the columns that were asked for, in the order in which they were asked for, in the types of
     /// [`ColumnType::arrow`].
     pub columns: RecordBatch,
+    /// Cells that are not text, in ascending order of rows.
+    pub invalid_texts: Vec<InvalidText>,
 }
 
-/// The columns of a file, as converters are told them.
-pub(super) fn describe(schema: &Schema) -> Vec<ColumnSchema> {
-    schema
-        .fields()
-        .iter()
-        .map(|field| ColumnSchema {
-            name: field.name().clone(),
-            column_type: ColumnType::of(field.data_type()),
-            source_type: field.data_type().to_string(),
-            nullable: field.is_nullable(),
+/// A dictionary as text, made once for all batches that have it.
+#[derive(Debug)]
+struct Words {
+    /// What it was made from. Alive, so that the same place in memory means the same values.
+    source: ArrayRef,
+    words: StringArray,
+    /// Which of them are not text; none: all are.
+    invalid: Option<BooleanBuffer>,
+}
+
+/// Makes the columns of one reading normal.
+#[derive(Debug, Default)]
+pub(super) struct Normalizer {
+    /// By place in the batch.
+    words: Vec<Option<Words>>,
+}
+
+impl Normalizer {
+    /// The decoded column at this place of the batch in the type of [`ColumnType::arrow`]. What nanoseconds since 1970 in
+    /// 64 bits cannot hold (years before 1677 and after 2262) becomes null; so does what is not text, which is noted.
+    pub(super) fn normalize(
+        &mut self,
+        place: usize,
+        kind: Kind,
+        column: &ArrayRef,
+        invalid: &mut Vec<InvalidText>,
+    ) -> Result<ArrayRef, ArrowError> {
+        Ok(match kind {
+            Kind::Boolean => Arc::clone(column),
+            Kind::Integer => cast(column, &DataType::Int64)?,
+            Kind::Unsigned => Arc::new(unsigned(column)?),
+            Kind::Float => cast(column, &DataType::Float64)?,
+            Kind::Half => Arc::new(halves(bytes(column)?)),
+            Kind::Decimal { wide: false, scale } => decimal_128(column, DataType::Decimal128(38, scale))?,
+            Kind::Decimal { wide: true, scale } => decimal_256(column, DataType::Decimal256(76, scale))?,
+            Kind::Text | Kind::Uuid => self.text(place, kind, column, invalid)?,
+            Kind::Timestamp(unit) => {
+                let factor = match unit {
+                    TimeUnit::Second => 1_000_000_000,
+                    TimeUnit::Millisecond => 1_000_000,
+                    TimeUnit::Microsecond => 1_000,
+                    TimeUnit::Nanosecond => 1,
+                };
+                nanoseconds(integers(column)?, factor)
+            }
+            Kind::Int96 => int96_times(column)?,
+            Kind::Date => {
+                let days = cast(column, &DataType::Int64)?;
+                nanoseconds(integers(&days)?, DAY)
+            }
+            Kind::Null => new_null_array(&text_type(), column.len()),
+            Kind::Other => {
+                return Err(ArrowError::CastError(format!("columns of type {} cannot be read", column.data_type())));
+            }
         })
-        .collect()
-}
-
-/// The schema to decode with: text becomes a dictionary, so that dictionary pages go straight through; the rest stays.
-pub(super) fn decoded(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Null => Arc::clone(field),
-        data_type if ColumnType::of(data_type) == ColumnType::Text => {
-            Arc::new(Field::new(field.name(), text_type(), field.is_nullable()))
-        }
-        _ => Arc::clone(field),
-    });
-    Schema::new(fields.collect::<Vec<_>>())
-}
-
-/// A decoded column in the type of [`ColumnType::arrow`]. What nanoseconds since 1970 in 64 bits cannot hold (years
-/// before 1677 and after 2262) becomes null.
-pub(super) fn normalize(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    let Some(target) = ColumnType::of(column.data_type()).arrow() else {
-        return Err(ArrowError::CastError(format!("columns of type {} cannot be read", column.data_type())));
-    };
-    match column.data_type() {
-        same if *same == target => Ok(Arc::clone(column)),
-        DataType::Null => Ok(new_null_array(&target, column.len())),
-        DataType::Date32 => {
-            let days = column.as_primitive::<Date32Type>();
-            Ok(Arc::new(days.unary_opt::<_, TimestampNanosecondType>(|days| i64::from(days).checked_mul(DAY))))
-        }
-        DataType::Date64 => {
-            let milliseconds = column.as_primitive::<Date64Type>();
-            Ok(Arc::new(milliseconds.unary_opt::<_, TimestampNanosecondType>(|value| value.checked_mul(MILLISECOND))))
-        }
-        _ => cast_with_options(column, &target, &CastOptions { safe: true, ..CastOptions::default() }),
     }
+
+    fn text(
+        &mut self,
+        place: usize,
+        kind: Kind,
+        column: &ArrayRef,
+        invalid: &mut Vec<InvalidText>,
+    ) -> Result<ArrayRef, ArrowError> {
+        let coded = column.as_dictionary_opt::<Int32Type>().ok_or_else(|| unexpected(column))?;
+        if self.words.len() <= place {
+            self.words.resize_with(place + 1, || None);
+        }
+        let known = self.words[place].take().filter(|words| same(&words.source, coded.values()));
+        let words = match known {
+            Some(words) => words,
+            None => Words::new(coded.values(), kind)?,
+        };
+        let keys = coded.keys();
+        let keys = match &words.invalid {
+            None => keys.clone(),
+            Some(wrong) => {
+                let is_wrong = |row: usize| {
+                    keys.is_valid(row) && usize::try_from(keys.value(row)).is_ok_and(|code| wrong.value(code))
+                };
+                let wrong = BooleanBuffer::collect_bool(keys.len(), is_wrong);
+                invalid.extend(wrong.set_indices().map(|row| InvalidText { row, column: place }));
+                let nulls = NullBuffer::union(keys.nulls(), Some(&NullBuffer::new(!&wrong)));
+                PrimitiveArray::new(keys.values().clone(), nulls)
+            }
+        };
+        let text = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words.words.clone()))?;
+        self.words[place] = Some(words);
+        Ok(Arc::new(text))
+    }
+}
+
+impl Words {
+    fn new(source: &ArrayRef, kind: Kind) -> Result<Self, ArrowError> {
+        let (words, invalid) = if kind == Kind::Uuid {
+            (bytes(source)?.iter().map(|uuid| uuid.map(uuid_text)).collect(), None)
+        } else {
+            let values = source.as_binary_opt::<i32>().ok_or_else(|| unexpected(source))?;
+            let (offsets, data, nulls) = values.clone().into_parts();
+            // Takes the memory as it is, where all of it is text.
+            match StringArray::try_new(offsets, data, nulls) {
+                Ok(words) => (words, None),
+                Err(_) => checked(values),
+            }
+        };
+        Ok(Self { source: Arc::clone(source), words, invalid })
+    }
+}
+
+/// The values that are text, and which are not.
+fn checked(values: &BinaryArray) -> (StringArray, Option<BooleanBuffer>) {
+    let text = |value: &[u8]| std::str::from_utf8(value).map(str::to_owned);
+    let invalid =
+        BooleanBuffer::collect_bool(values.len(), |index| values.is_valid(index) && text(values.value(index)).is_err());
+    let words = values.iter().map(|value| value.map(|value| text(value).unwrap_or_default())).collect();
+    (words, Some(invalid))
+}
+
+fn same(one: &ArrayRef, other: &ArrayRef) -> bool {
+    one.to_data().ptr_eq(&other.to_data())
+}
+
+fn uuid_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+        }
+    }
+    text
+}
+
+fn unexpected(column: &ArrayRef) -> ArrowError {
+    ArrowError::CastError(format!("the decoder returned {}", column.data_type()))
+}
+
+fn integers(column: &ArrayRef) -> Result<&Int64Array, ArrowError> {
+    column.as_primitive_opt::<Int64Type>().ok_or_else(|| unexpected(column))
+}
+
+fn bytes(column: &ArrayRef) -> Result<&FixedSizeBinaryArray, ArrowError> {
+    column.as_fixed_size_binary_opt().ok_or_else(|| unexpected(column))
+}
+
+/// Times of a unit that has so many nanoseconds.
+fn nanoseconds(values: &Int64Array, factor: i64) -> ArrayRef {
+    if factor == 1 {
+        return Arc::new(values.reinterpret_cast::<TimestampNanosecondType>());
+    }
+    Arc::new(values.unary_opt::<_, TimestampNanosecondType>(|value| value.checked_mul(factor)))
+}
+
+fn int96(values: &FixedSizeBinaryArray) -> TimestampNanosecondArray {
+    let time = |bytes: &[u8]| {
+        let (nanoseconds, day) = bytes.split_first_chunk::<8>()?;
+        let day = i64::from(u32::from_le_bytes(day.try_into().ok()?)) - EPOCH;
+        // In 128 bits, since a day before the first one that fits may have enough nanoseconds to come into it.
+        let time = i128::from(day) * i128::from(DAY) + i128::from(i64::from_le_bytes(*nanoseconds));
+        i64::try_from(time).ok()
+    };
+    values.iter().map(|value| value.and_then(time)).collect()
+}
+
+/// A decoded column of INT96 as times.
+pub(super) fn int96_times(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    // As the decoder reads it, for writers that `types::physical` names.
+    if matches!(column.data_type(), DataType::Timestamp(..)) {
+        return Ok(Arc::clone(column));
+    }
+    Ok(Arc::new(int96(bytes(column)?)))
+}
+
+fn halves(values: &FixedSizeBinaryArray) -> PrimitiveArray<Float64Type> {
+    let half = |bytes: &[u8]| Some(<Float16Type as ArrowPrimitiveType>::Native::from_le_bytes(bytes.try_into().ok()?));
+    values.iter().map(|value| value.and_then(half).map(f64::from)).collect()
+}
+
+/// Their bits without a sign.
+fn unsigned(column: &ArrayRef) -> Result<UInt64Array, ArrowError> {
+    if let Some(values) = column.as_primitive_opt::<Int32Type>() {
+        return Ok(values.unary(|value| u64::from(value.cast_unsigned())));
+    }
+    Ok(integers(column)?.unary(i64::cast_unsigned))
+}
+
+fn decimal_128(column: &ArrayRef, data_type: DataType) -> Result<ArrayRef, ArrowError> {
+    let decimals: PrimitiveArray<Decimal128Type> = match column.data_type() {
+        DataType::Int32 => column.as_primitive::<Int32Type>().unary(i128::from),
+        DataType::Int64 => column.as_primitive::<Int64Type>().unary(i128::from),
+        DataType::Binary => {
+            let values = column.as_binary::<i32>().iter();
+            return decimals::from_bytes::<Decimal128Type>(values, data_type, decimals::small);
+        }
+        _ => return decimals::from_bytes::<Decimal128Type>(bytes(column)?.iter(), data_type, decimals::small),
+    };
+    Ok(Arc::new(decimals.with_data_type(data_type)))
+}
+
+fn decimal_256(column: &ArrayRef, data_type: DataType) -> Result<ArrayRef, ArrowError> {
+    let wide = |value: i128| i256::from_i128(value);
+    let decimals: PrimitiveArray<Decimal256Type> = match column.data_type() {
+        DataType::Int32 => column.as_primitive::<Int32Type>().unary(|value| wide(value.into())),
+        DataType::Int64 => column.as_primitive::<Int64Type>().unary(|value| wide(value.into())),
+        DataType::Binary => {
+            let values = column.as_binary::<i32>().iter();
+            return decimals::from_bytes::<Decimal256Type>(values, data_type, decimals::large);
+        }
+        _ => return decimals::from_bytes::<Decimal256Type>(bytes(column)?.iter(), data_type, decimals::large),
+    };
+    Ok(Arc::new(decimals.with_data_type(data_type)))
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-    use arrow::array::{
-        BooleanArray, Date32Array, Date64Array, Decimal128Array, Float32Array, Int8Array, LargeStringArray, NullArray,
-        TimestampMillisecondArray, TimestampSecondArray, UInt16Array,
-    };
-
-    use super::*;
-
-    fn nanoseconds(column: impl Array + 'static) -> Vec<Option<i64>> {
-        let normalized = normalize(&(Arc::new(column) as ArrayRef)).unwrap();
-        normalized.as_primitive::<TimestampNanosecondType>().iter().collect()
-    }
-
-    #[test]
-    fn every_kind_of_column_has_one_of_seven_types() {
-        let list = DataType::new_list(DataType::Int32, true);
-        let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::LargeUtf8));
-        for (source, expected) in [
-            (DataType::Boolean, ColumnType::Boolean),
-            (DataType::Int16, ColumnType::Integer),
-            (DataType::UInt8, ColumnType::Unsigned),
-            (DataType::Decimal128(10, 2), ColumnType::Float),
-            (DataType::Float16, ColumnType::Float),
-            (DataType::Utf8View, ColumnType::Text),
-            (dictionary, ColumnType::Text),
-            (DataType::Null, ColumnType::Text),
-            (DataType::Date32, ColumnType::Timestamp),
-            (DataType::Timestamp(TimeUnit::Second, Some("America/Sao_Paulo".into())), ColumnType::Timestamp),
-            (DataType::Binary, ColumnType::Other),
-            (list, ColumnType::Other),
-        ] {
-            assert_eq!(ColumnType::of(&source), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn timestamps_of_every_unit_become_nanoseconds_and_keep_their_instant() {
-        let zoned = TimestampMillisecondArray::from(vec![1_500]).with_timezone("America/Sao_Paulo");
-        assert_eq!(nanoseconds(zoned), [Some(1_500_000_000)]);
-        assert_eq!(nanoseconds(TimestampSecondArray::from(vec![Some(-2), None])), [Some(-2_000_000_000), None]);
-    }
-
-    #[test]
-    fn dates_become_midnight_utc() {
-        assert_eq!(nanoseconds(Date32Array::from(vec![1, -1])), [Some(DAY), Some(-DAY)]);
-        assert_eq!(nanoseconds(Date64Array::from(vec![86_400_000])), [Some(DAY)]);
-    }
-
-    #[test]
-    fn instants_that_nanoseconds_cannot_hold_become_null() {
-        assert_eq!(nanoseconds(TimestampSecondArray::from(vec![i64::MAX])), [None]);
-        assert_eq!(nanoseconds(Date32Array::from(vec![i32::MAX])), [None]);
-        assert_eq!(nanoseconds(Date64Array::from(vec![i64::MIN])), [None]);
-    }
-
-    #[test]
-    fn numbers_and_text_widen_without_changing_their_value() {
-        let decimal = Decimal128Array::from(vec![12_345]).with_precision_and_scale(10, 2).unwrap();
-        for (column, expected) in [
-            (Arc::new(Int8Array::from(vec![-7])) as ArrayRef, "-7"),
-            (Arc::new(UInt16Array::from(vec![65_535])), "65535"),
-            (Arc::new(Float32Array::from(vec![0.5])), "0.5"),
-            (Arc::new(decimal), "123.45"),
-            (Arc::new(LargeStringArray::from(vec!["São Paulo"])), "São Paulo"),
-            (Arc::new(BooleanArray::from(vec![true])), "true"),
-            (Arc::new(NullArray::new(1)), ""),
-        ] {
-            let normalized = normalize(&column).unwrap();
-            assert_eq!(Some(normalized.data_type().clone()), ColumnType::of(column.data_type()).arrow());
-            let shown = arrow::util::display::array_value_to_string(&normalized, 0).unwrap();
-            assert_eq!(shown, expected);
-        }
-    }
-}
+#[path = "columns_tests.rs"]
+mod tests;

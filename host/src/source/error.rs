@@ -60,6 +60,14 @@ pub enum SourceError {
         /// What was found in its place.
         reason: String,
     },
+    /// The object is a Parquet file whose metadata cannot be read.
+    #[error("cannot read `{object}`: {reason}")]
+    Metadata {
+        /// The object.
+        object: String,
+        /// What the reader says.
+        reason: String,
+    },
     /// Something in the object has no room in the memory that the object may take.
     #[error(
         "`{object}` does not fit in memory: {what} has {bytes} bytes, more than `OBJECT_MEMORY_MIB`={mebibytes} has room for\nhint: raise `OBJECT_MEMORY_MIB`, or write the file with smaller pages"
@@ -83,16 +91,24 @@ pub enum SourceError {
         reason: String,
     },
     /// The object is a Parquet file that is damaged, or that uses what the reader does not know.
-    #[error("cannot decode `{object}` at row {row}")]
+    #[error("cannot decode `{object}` at row {row}, in row group {row_group}{}", named(column.as_deref()))]
     Decode {
         /// The object.
         object: String,
         /// The row, from 0, at which the batch begins that could not be decoded.
         row: u64,
+        /// The row group of that row.
+        row_group: usize,
+        /// The column, where it is known.
+        column: Option<String>,
         /// What the decoder says.
         #[source]
         cause: Cause,
     },
+}
+
+fn named(column: Option<&str>) -> String {
+    column.map(|column| format!(", column `{column}`")).unwrap_or_default()
 }
 
 impl SourceError {
@@ -108,6 +124,7 @@ impl SourceError {
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
             | Self::NotParquet { .. }
+            | Self::Metadata { .. }
             | Self::Selection { .. } => None,
         }
     }

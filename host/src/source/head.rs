@@ -5,13 +5,21 @@ use std::sync::Arc;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use ::parquet::errors::ParquetError;
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::SourceError;
 use super::batches::Columns;
+use super::caught::caught;
+use super::columns;
 use super::error::Cause;
 use super::parquet::ParquetObject;
 use super::pool::Pool;
 use super::selection::{Part, Selection};
+use super::types::{self, Kind};
+
+/// What times of INT96 are copied as, which nobody should write any more.
+const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
 
 impl ParquetObject {
     /// The first `rows` rows, all their columns, as a Parquet file that converters see as they see this one. Blocks.
@@ -20,16 +28,31 @@ impl ParquetObject {
     ///
     /// When a row cannot be read, or a type cannot be written.
     pub fn head(&self, rows: usize) -> Result<Vec<u8>, SourceError> {
-        let failed = |cause: Cause| SourceError::Decode { object: self.name().to_owned(), row: 0, cause };
+        let failed = |cause: Cause| SourceError::Decode {
+            object: self.name().to_owned(),
+            row: 0,
+            row_group: 0,
+            column: None,
+            cause,
+        };
         let parts = self.parts(&Selection::All)?;
-        self.copy_head(rows, parts).map_err(|cause| failed(Arc::new(cause)))
+        let copied = caught(|| self.copy_head(rows, parts)).unwrap_or_else(|reason| Err(ParquetError::General(reason)));
+        copied.map_err(|cause| failed(Arc::new(cause)))
     }
 
     fn copy_head(&self, rows: usize, parts: Vec<Part>) -> Result<Vec<u8>, ParquetError> {
         let columns: Vec<usize> = (0..self.columns().len()).collect();
-        // What is decoded as a dictionary is text in the file: its own types say that, Arrow's would not.
+        // The file's own types, over what was decoded. What Arrow would make of that is not what the file says.
         let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
-        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), self.decoded_schema(), options)?;
+        let options = options.with_parquet_schema(types::writable(self.file_schema())?);
+        let times: Vec<bool> = self.kinds().iter().map(|kind| *kind == Kind::Int96).collect();
+        let decoded = self.decoded_schema();
+        let field = |(field, is_time): (&Arc<Field>, &bool)| match is_time {
+            true => Arc::new(Field::new(field.name(), TIME, field.is_nullable())),
+            false => Arc::clone(field),
+        };
+        let schema = Arc::new(Schema::new(decoded.fields().iter().zip(&times).map(field).collect::<Vec<_>>()));
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
         let names = Columns::new(self, columns.clone())?;
         let (bytes, pool) = (self.bytes(columns.len()), Pool::new(self.memory()));
         let mut left = rows;
@@ -41,7 +64,13 @@ impl ParquetObject {
             for batch in bytes.decoder(self, &part, &names, left, &pool)? {
                 let batch = batch?;
                 let taken = batch.num_rows().min(left);
-                writer.write(&batch.slice(0, taken))?;
+                let column = |(column, is_time): (&ArrayRef, &bool)| match is_time {
+                    true => columns::int96_times(column),
+                    false => Ok(Arc::clone(column)),
+                };
+                let columns = batch.columns().iter().zip(&times).map(column).collect::<Result<Vec<_>, _>>()?;
+                let rows = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+                writer.write(&rows.slice(0, taken))?;
                 left -= taken;
                 if left == 0 {
                     break;

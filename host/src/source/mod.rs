@@ -7,9 +7,12 @@
 //! page index to be streamed, and what cannot fit is refused before it is allocated.
 
 mod batches;
+mod caught;
 mod columns;
+mod decimals;
 mod error;
 mod file;
+mod footer;
 mod head;
 mod pages;
 mod parquet;
@@ -17,10 +20,12 @@ mod pool;
 mod s3;
 mod sample;
 mod selection;
+mod types;
 mod windows;
 
 pub use batches::Batches;
-pub use columns::{Batch, ColumnSchema, ColumnType};
+pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText};
+pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use parquet::ParquetObject;
 pub use pool::Memory;

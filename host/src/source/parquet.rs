@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use ::parquet::file::metadata::{
+    ColumnChunkMetaData, FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
 use ::parquet::file::reader::{ChunkReader, Length};
+use ::parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use arrow::datatypes::Schema;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
@@ -15,12 +18,19 @@ use tokio::runtime::Handle;
 
 use super::SourceError;
 use super::batches::{self, Batches};
-use super::columns::{self, ColumnSchema};
+use super::caught::caught;
+use super::columns::ColumnSchema;
 use super::file::LocalFile;
+use super::footer;
 use super::pool::{Memory, TooLarge};
 use super::s3::{S3Location, S3Object};
 use super::selection::{self, Part, Selection};
+use super::types::{self, Kind};
 use super::windows::Windows;
+
+/// What a Parquet file ends with, and the length of that together with the length of its metadata.
+const MAGIC: &[u8] = b"PAR1";
+const FOOTER_END: usize = 8;
 
 /// Where the bytes come from.
 #[derive(Clone)]
@@ -37,6 +47,9 @@ pub struct ParquetObject {
     storage: Storage,
     metadata: ArrowReaderMetadata,
     columns: Vec<ColumnSchema>,
+    kinds: Arc<[Kind]>,
+    /// With the types of the file; that of `metadata` has only what is decoded.
+    schema: SchemaDescPtr,
     memory: Memory,
 }
 
@@ -83,13 +96,14 @@ impl ParquetObject {
     }
 
     fn new(name: String, storage: Storage, metadata: ParquetMetaData, memory: Memory) -> Result<Self, SourceError> {
-        let metadata = Arc::new(metadata);
-        let undecodable =
-            |cause: ParquetError| SourceError::NotParquet { object: name.clone(), reason: cause.to_string() };
-        let own = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options()).map_err(undecodable)?;
-        let schema = Arc::new(columns::decoded(own.schema()));
-        let decoded = ArrowReaderMetadata::try_new(metadata, options().with_schema(schema)).map_err(undecodable)?;
-        Ok(Self { columns: columns::describe(own.schema()), name, storage, metadata: decoded, memory })
+        let file = metadata.file_metadata();
+        let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
+        let (columns, kinds) = types::columns(&schema, key_values);
+        let made = caught(|| decoder_metadata(metadata, &schema, &kinds));
+        match made.unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
+            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), schema, memory }),
+            Err(cause) => Err(SourceError::Metadata { object: name, reason: cause.to_string() }),
+        }
     }
 
     /// The object's name, as `s3://bucket/key` or as a path.
@@ -195,6 +209,16 @@ impl ParquetObject {
         &self.metadata
     }
 
+    /// What each column holds.
+    pub(super) fn kinds(&self) -> &[Kind] {
+        &self.kinds
+    }
+
+    /// The schema of the file, in Parquet's own types.
+    pub(super) fn file_schema(&self) -> &SchemaDescriptor {
+        &self.schema
+    }
+
     /// The schema in which batches are decoded, before they are normalized.
     pub(super) fn decoded_schema(&self) -> Arc<Schema> {
         Arc::clone(self.metadata.schema())
@@ -213,12 +237,13 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64, memory: Memory) -> Resul
     if size == 0 {
         return Err(not_parquet("it is empty".to_owned()));
     }
-    let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-    match reader.try_parse_sized(tail, size) {
-        Ok(()) => match reader.finish() {
-            Ok(metadata) => Ok(Metadata::Read(Box::new(metadata))),
-            Err(cause) => Err(not_parquet(cause.to_string())),
-        },
+    let parse = || {
+        let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+        reader.try_parse_sized(tail, size)?;
+        reader.finish()
+    };
+    match caught(parse).unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
+        Ok(metadata) => Ok(Metadata::Read(Box::new(metadata))),
         Err(ParquetError::NeedMoreData(needed)) => {
             if needed as u64 > size || needed <= tail.len() {
                 return Err(not_parquet(format!("its metadata claims {needed} bytes, but it is {size} bytes long")));
@@ -229,10 +254,39 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64, memory: Memory) -> Resul
             }
             Ok(Metadata::Needs(needed as u64))
         }
-        Err(cause) => Err(not_parquet(cause.to_string())),
+        // A file that does not end as Parquet files do.
+        Err(cause) if !tail.ends_with(MAGIC) => Err(not_parquet(cause.to_string())),
+        Err(cause) => match mended(tail) {
+            Some(metadata) => Ok(Metadata::Read(Box::new(metadata))),
+            None => Err(SourceError::Metadata { object: object.to_owned(), reason: cause.to_string() }),
+        },
     }
 }
 
-fn options() -> ArrowReaderOptions {
-    ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip)
+/// The metadata at the end of a file whose footer the parser refuses, where that can be mended.
+fn mended(tail: &[u8]) -> Option<ParquetMetaData> {
+    let (rest, end) = tail.split_last_chunk::<FOOTER_END>()?;
+    let (length, _) = end.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let footer = rest.get(rest.len().checked_sub(length)?..)?;
+    let footer = footer::mended(footer)?;
+    caught(|| ParquetMetaDataReader::decode_metadata(&footer)).ok()?.ok()
+}
+
+/// The metadata for the decoder, which is told the physical types alone.
+fn decoder_metadata(
+    metadata: ParquetMetaData,
+    schema: &SchemaDescriptor,
+    kinds: &[Kind],
+) -> Result<ArrowReaderMetadata, ParquetError> {
+    let file = metadata.file_metadata();
+    let physical = Arc::new(types::physical(schema, file.created_by())?);
+    let created_by = file.created_by().map(str::to_owned);
+    let file = FileMetaData::new(file.version(), file.num_rows(), created_by, None, physical, None);
+    let row_groups = metadata.into_builder().take_row_groups();
+    let metadata = Arc::new(ParquetMetaData::new(file, row_groups));
+    let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let own = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options())?;
+    let decoded = Arc::new(types::decoded(own.schema(), kinds));
+    ArrowReaderMetadata::try_new(metadata, options().with_schema(decoded))
 }

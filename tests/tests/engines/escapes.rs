@@ -135,7 +135,8 @@ impl Requests {
         let Ok(mut encoder) = Encoder::new(&point.plan(row), self.dialect) else { return false };
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
-        let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(row as u64), columns };
+        let rows = RowNumbers::starting_at(row as u64);
+        let batch = Batch { row_group: 0, rows, columns, invalid_texts: Vec::new() };
         let encoded = encoder.encode(&batch, &mut Nothing, &mut self.lanes).unwrap();
         assert!(encoded.rejected.iter().all(|row| row.code == "unwritable"), "{:?}", encoded.rejected);
         encoded.rejected.is_empty()

@@ -2,7 +2,7 @@
 
 use super::{Invalid, code, wit};
 use crate::converter::plan::{Constant, Field, FieldType, Input, Key, Missing, Plan, Point, Source, Tag};
-use crate::source::ColumnType;
+use crate::source::{ColumnSchema, ColumnType};
 
 /// How many points a row may give: a wide table becomes some dozens.
 const MAX_POINTS: usize = 64;
@@ -45,7 +45,14 @@ pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input) -> Result<Plan,
         return Err(Invalid::new(format!("computed[{index}]"), "is of type `other`, which cannot be computed"));
     }
 
-    let names = Names { columns: &columns, translations: translations.len(), computed: &computed, masks };
+    let without_values: Vec<bool> = input.columns.iter().map(ColumnSchema::is_null).collect();
+    let names = Names {
+        columns: &columns,
+        without_values: &without_values,
+        translations: translations.len(),
+        computed: &computed,
+        masks,
+    };
     let points = items("points", points, |point| names.point(point))?;
     Ok(Plan { points, translations, reads, computed, masks })
 }
@@ -53,6 +60,8 @@ pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input) -> Result<Plan,
 /// What the items of a plan can name.
 struct Names<'a> {
     columns: &'a [ColumnType],
+    /// Columns that have no values and so can be used as every type.
+    without_values: &'a [bool],
     translations: usize,
     computed: &'a [ColumnType],
     masks: usize,
@@ -69,8 +78,9 @@ impl Names<'_> {
         }
         let (time, time_type) = self.source("time", time)?;
         match time_type {
-            ColumnType::Timestamp | ColumnType::Integer => {}
-            ColumnType::Boolean | ColumnType::Unsigned | ColumnType::Float | ColumnType::Text | ColumnType::Other => {
+            ColumnType::Timestamp | ColumnType::Integer | ColumnType::Unsigned | ColumnType::Float => {}
+            _ if self.is_without_values(&time) => {}
+            ColumnType::Boolean | ColumnType::Text | ColumnType::Other => {
                 let reason = format!("is of type `{}`: a time is a timestamp or an integer", type_name(time_type));
                 return Err(Invalid::new("time", reason));
             }
@@ -96,13 +106,11 @@ impl Names<'_> {
     fn field(&self, field: wit::Field) -> Result<Field, Invalid> {
         let key = self.key(field.key)?;
         let (source, source_type) = self.source("source", field.source)?;
-        Ok(Field {
-            key,
-            source,
-            write_as: write_as(source_type, field.write_as)?,
-            when: self.when(field.when)?,
-            missing: missing(field.missing)?,
-        })
+        let write_as = match field.write_as {
+            Some(asked) if self.is_without_values(&source) => field_type(asked),
+            asked => write_as(source_type, asked)?,
+        };
+        Ok(Field { key, source, write_as, when: self.when(field.when)?, missing: missing(field.missing)? })
     }
 
     fn key(&self, key: wit::Key) -> Result<Key, Invalid> {
@@ -144,6 +152,10 @@ impl Names<'_> {
         })
     }
 
+    fn is_without_values(&self, source: &Source) -> bool {
+        matches!(source, Source::Column(column) if self.without_values.get(*column) == Some(&true))
+    }
+
     fn when(&self, when: Option<u32>) -> Result<Option<usize>, Invalid> {
         when.map(|mask| below("when", "mask", mask, self.masks)).transpose()
     }
@@ -166,16 +178,10 @@ fn write_as(source: ColumnType, asked: Option<wit::FieldType>) -> Result<FieldTy
         ColumnType::Text => FieldType::Text,
         ColumnType::Other => return Err(Invalid::new("source", "is of type `other`, which cannot be used")),
     };
-    let asked = match asked {
-        None => return Ok(own),
-        Some(wit::FieldType::Boolean) => FieldType::Boolean,
-        Some(wit::FieldType::Integer) => FieldType::Integer,
-        Some(wit::FieldType::Unsigned) => FieldType::Unsigned,
-        Some(wit::FieldType::Float) => FieldType::Float,
-        Some(wit::FieldType::Text) => FieldType::Text,
-    };
-    let integer = matches!(source, ColumnType::Integer | ColumnType::Unsigned);
-    if asked == own || asked == FieldType::Text || (asked == FieldType::Float && integer) {
+    let Some(asked) = asked.map(field_type) else { return Ok(own) };
+    let is_number = matches!(source, ColumnType::Integer | ColumnType::Unsigned | ColumnType::Float);
+    let to_number = matches!(asked, FieldType::Integer | FieldType::Unsigned | FieldType::Float);
+    if asked == own || asked == FieldType::Text || (is_number && to_number) {
         return Ok(asked);
     }
     let asked = format!("{asked:?}").to_lowercase();
@@ -183,6 +189,16 @@ fn write_as(source: ColumnType, asked: Option<wit::FieldType>) -> Result<FieldTy
         "write-as",
         format!("is `{asked}`, as which a source of type `{}` cannot be written", type_name(source)),
     ))
+}
+
+fn field_type(field_type: wit::FieldType) -> FieldType {
+    match field_type {
+        wit::FieldType::Boolean => FieldType::Boolean,
+        wit::FieldType::Integer => FieldType::Integer,
+        wit::FieldType::Unsigned => FieldType::Unsigned,
+        wit::FieldType::Float => FieldType::Float,
+        wit::FieldType::Text => FieldType::Text,
+    }
 }
 
 fn column_type(column_type: wit::ColumnType) -> ColumnType {

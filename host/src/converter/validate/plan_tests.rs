@@ -194,7 +194,7 @@ fn a_time_is_a_timestamp_or_an_integer() {
 }
 
 #[test]
-fn integers_are_written_as_floats_everything_as_text_and_nothing_else_as_another_type() {
+fn numbers_are_written_as_numbers_everything_as_text_and_nothing_else_as_another_type() {
     let asked = [
         wit::FieldType::Boolean,
         wit::FieldType::Integer,
@@ -214,14 +214,14 @@ fn integers_are_written_as_floats_everything_as_text_and_nothing_else_as_another
         .collect();
     assert_snapshot!(table, @"
     boolean: Boolean, of [Boolean, Text]
-    integer: Integer, of [Integer, Float, Text]
-    unsigned: Unsigned, of [Unsigned, Float, Text]
-    float: Float, of [Float, Text]
+    integer: Integer, of [Integer, Unsigned, Float, Text]
+    unsigned: Unsigned, of [Integer, Unsigned, Float, Text]
+    float: Float, of [Integer, Unsigned, Float, Text]
     text: Text, of [Text]
     timestamp: Integer, of [Integer, Text]
     ");
-    let write_as = Some(wit::FieldType::Integer);
-    assert_snapshot!(wrong_field(wit::Field { write_as, ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].write-as` is `integer`, as which a source of type `float` cannot be written");
+    let write_as = Some(wit::FieldType::Boolean);
+    assert_snapshot!(wrong_field(wit::Field { write_as, ..field(wit::Source::Column(FLOAT)) }), @"`points[1].fields[0].write-as` is `boolean`, as which a source of type `float` cannot be written");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The columns of a sample → a mapping to begin with.
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
-use arrow::datatypes::Int32Type;
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int32Type, Int64Type};
 
 use crate::cli::converter::project::ProjectError;
 use crate::source::{ColumnSchema, ColumnType};
@@ -12,10 +13,57 @@ const TIME_NAMES: [&str; 6] = ["timestamp", "time", "datetime", "date_time", "da
 /// Keys that InfluxDB keeps for itself.
 const RESERVED: [&str; 3] = ["time", "_field", "_measurement"];
 
+/// A decimal of as many digits fits into an integer, whatever they are.
+const INTEGER_DIGITS: u32 = 18;
+
+/// What an integer time counts since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl Unit {
+    /// By the largest of a sample's times: there is a factor of a thousand between the units, and times of files are of our
+    /// days. Whatever is none of the others is taken as it stands.
+    fn of(times: &Int64Array) -> Self {
+        const OURS: [(Unit, std::ops::Range<u64>); 3] = [
+            (Unit::Seconds, 100_000_000..10_000_000_000),
+            (Unit::Milliseconds, 100_000_000_000..10_000_000_000_000),
+            (Unit::Microseconds, 100_000_000_000_000..10_000_000_000_000_000),
+        ];
+        let largest = times.iter().flatten().map(i64::unsigned_abs).max().unwrap_or_default();
+        OURS.into_iter().find(|(_, ours)| ours.contains(&largest)).map_or(Self::Nanoseconds, |(unit, _)| unit)
+    }
+
+    /// How many nanoseconds it has, as both languages write it.
+    pub(super) fn nanoseconds(self) -> &'static str {
+        match self {
+            Self::Seconds => "1_000_000_000",
+            Self::Milliseconds => "1_000_000",
+            Self::Microseconds => "1_000",
+            Self::Nanoseconds => "1",
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Nanoseconds => "nanoseconds",
+        }
+    }
+}
+
 /// Which column becomes what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Guess {
     pub(super) time: ColumnSchema,
+    /// What the values of an integer time count.
+    pub(super) unit: Unit,
     /// Text.
     pub(super) tags: Vec<ColumnSchema>,
     /// Numbers and booleans.
@@ -28,11 +76,22 @@ impl Guess {
     /// Guesses by the schema, and by the sample's first rows: all its columns, in the types of [`ColumnType::arrow`],
     /// but those that cannot be read, which `rows` has not.
     pub(super) fn new(sample: &str, columns: &[ColumnSchema], rows: &RecordBatch) -> Result<Self, ProjectError> {
+        let columns: Vec<ColumnSchema> = columns.iter().cloned().map(asked_for).collect();
+        let columns = columns.as_slice();
         let names = || columns.iter().map(|column| format!("`{}` {}", column.name, column.source_type));
         let list = || names().collect::<Vec<_>>().join(", ");
         let time =
             time(columns, rows).ok_or_else(|| ProjectError::NoTime { sample: sample.to_owned(), columns: list() })?;
-        let mut guess = Self { time: time.clone(), tags: vec![], fields: vec![], unused: vec![] };
+        let values = rows.column_by_name(&time.name).and_then(|values| cast(values, &DataType::Int64).ok());
+        let unit = match values.as_ref().and_then(|values| values.as_primitive_opt::<Int64Type>()) {
+            Some(values) if matches!(time.column_type, ColumnType::Integer | ColumnType::Unsigned) => Unit::of(values),
+            _ => Unit::Nanoseconds,
+        };
+        let mut time = time.clone();
+        if time.column_type == ColumnType::Unsigned {
+            time.column_type = ColumnType::Integer;
+        }
+        let mut guess = Self { time: time.clone(), unit, tags: vec![], fields: vec![], unused: vec![] };
         for column in columns.iter().filter(|column| column.name != time.name) {
             let is_ambiguous = columns.iter().filter(|other| other.name == column.name).count() > 1;
             let reason = match column.column_type {
@@ -59,6 +118,16 @@ impl Guess {
     }
 }
 
+/// A column in the type that a converter asks for: identities and counts are stored as decimals without a fraction.
+fn asked_for(mut column: ColumnSchema) -> ColumnSchema {
+    let digits = column.source_type.strip_prefix("Decimal128(").and_then(|rest| rest.strip_suffix(", 0)"));
+    let fits = digits.and_then(|digits| digits.parse::<u32>().ok()).is_some_and(|digits| digits <= INTEGER_DIGITS);
+    if column.column_type == ColumnType::Float && fits {
+        column.column_type = ColumnType::Integer;
+    }
+    column
+}
+
 /// The column that is most likely the time: a timestamp, else text that reads as one, else an integer with such a name;
 /// among several, one that is called so, else the first.
 fn time<'a>(columns: &'a [ColumnSchema], rows: &RecordBatch) -> Option<&'a ColumnSchema> {
@@ -68,7 +137,7 @@ fn time<'a>(columns: &'a [ColumnSchema], rows: &RecordBatch) -> Option<&'a Colum
         let kind = match column.column_type {
             ColumnType::Timestamp => 0,
             ColumnType::Text if reads_as_times(column, rows) => 1,
-            ColumnType::Integer if rank.is_some() => 2,
+            ColumnType::Integer | ColumnType::Unsigned if rank.is_some() => 2,
             ColumnType::Boolean
             | ColumnType::Integer
             | ColumnType::Unsigned
@@ -113,6 +182,28 @@ mod tests {
 
     fn column(name: &str, column_type: ColumnType) -> ColumnSchema {
         ColumnSchema { name: name.into(), column_type, source_type: format!("{column_type:?}"), nullable: true }
+    }
+
+    #[test]
+    fn the_unit_of_integer_times_is_that_of_our_days() {
+        let unit = |times: Vec<Option<i64>>| Unit::of(&Int64Array::from(times));
+        assert_eq!(unit(vec![Some(0), Some(1_700_000_000), None]), Unit::Seconds);
+        assert_eq!(unit(vec![Some(1_700_000_000_000)]), Unit::Milliseconds);
+        assert_eq!(unit(vec![Some(946_684_800_000_000)]), Unit::Microseconds);
+        assert_eq!(unit(vec![Some(1_700_000_000_000_000_000)]), Unit::Nanoseconds);
+        assert_eq!(unit(vec![]), Unit::Nanoseconds);
+    }
+
+    #[test]
+    fn decimals_that_are_integers_are_asked_for_as_integers() {
+        let asked = |source_type: &str| {
+            let column = ColumnSchema { source_type: source_type.into(), ..column("meter", ColumnType::Float) };
+            asked_for(column).column_type
+        };
+        assert_eq!(asked("Decimal128(18, 0)"), ColumnType::Integer);
+        assert_eq!(asked("Decimal128(19, 0)"), ColumnType::Float);
+        assert_eq!(asked("Decimal128(18, 10)"), ColumnType::Float);
+        assert_eq!(asked("Float64"), ColumnType::Float);
     }
 
     /// A guess for columns of one null row, but for text.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::guess::Guess;
+use super::guess::{Guess, Unit};
 use super::{Names, fill};
 use crate::source::{ColumnSchema, ColumnType};
 
@@ -16,7 +16,7 @@ pub(super) fn files(names: &Names, guess: &Guess) -> Vec<(&'static str, String)>
         ("name", names.name.as_str()),
         ("measurement", &names.measurement),
         ("imports", if guess.time.column_type == ColumnType::Text { ", timestamp" } else { "" }),
-        ("time", &time(&guess.time)),
+        ("time", &time(guess)),
         ("bindings", &bindings(guess)),
     ];
     vec![
@@ -36,7 +36,8 @@ fn required(column: &ColumnSchema) -> String {
     format!("plan.required({}, ColumnType.{column_type})", quoted(&column.name))
 }
 
-fn time(column: &ColumnSchema) -> String {
+fn time(guess: &Guess) -> String {
+    let column = &guess.time;
     let mut time = format!("        time = {}", required(column));
     if column.column_type == ColumnType::Text {
         time.push_str(
@@ -44,6 +45,16 @@ fn time(column: &ColumnSchema) -> String {
         # Text without an offset is UTC.
         time = plan.compute(ColumnType.TIMESTAMP, [time], lambda rows: [timestamp(text) for text in rows])",
         );
+    }
+    if guess.unit != Unit::Nanoseconds {
+        time.push_str(&format!(
+            "
+        # In the sample these are {}; the time of a point is in nanoseconds.
+        nanoseconds = lambda rows: [None if count is None else count * {} for count in rows]
+        time = plan.compute(ColumnType.TIMESTAMP, [time], nanoseconds)",
+            guess.unit.name(),
+            guess.unit.nanoseconds(),
+        ));
     }
     time
 }

@@ -1,6 +1,6 @@
 //! A project in Rust.
 
-use super::guess::Guess;
+use super::guess::{Guess, Unit};
 use super::{Names, fill};
 use crate::source::{ColumnSchema, ColumnType};
 
@@ -12,7 +12,7 @@ pub(super) fn files(names: &Names, guess: &Guess) -> Vec<(&'static str, String)>
         ("struct", &names.structure),
         ("measurement", &names.measurement),
         ("imports", imports(guess)),
-        ("time", &time(&guess.time)),
+        ("time", &time(guess)),
         ("bindings", &bindings(guess)),
         ("columns", &columns(guess)),
         ("expected", &format!("{:?}", expected(names, guess))),
@@ -30,6 +30,9 @@ fn imports(guess: &Guess) -> &'static str {
         ColumnType::Text => {
             "Column, ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, parse,"
         }
+        _ if guess.unit != Unit::Nanoseconds => {
+            "Column, ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem,"
+        }
         _ => "ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem,",
     }
 }
@@ -44,7 +47,8 @@ fn required(column: &ColumnSchema) -> String {
     format!("plan.required({:?}, &[{}])", column.name, variant(column.column_type))
 }
 
-fn time(column: &ColumnSchema) -> String {
+fn time(guess: &Guess) -> String {
+    let column = &guess.time;
     let mut time = format!("        let time = {};", required(column));
     if column.column_type == ColumnType::Text {
         time.push_str(
@@ -54,6 +58,17 @@ fn time(column: &ColumnSchema) -> String {
             Ok(Column::timestamps(time.texts()?.map_distinct(parse::timestamp)))
         });",
         );
+    }
+    if guess.unit != Unit::Nanoseconds {
+        time.push_str(&format!(
+            "
+        // In the sample these are {}; the time of a point is in nanoseconds.
+        let time = plan.compute(ColumnType::Timestamp, [time], |[time]| {{
+            Ok(Column::timestamps(time.integers()?.map(|time| time?.checked_mul({}))))
+        }});",
+            guess.unit.name(),
+            guess.unit.nanoseconds(),
+        ));
     }
     time
 }
@@ -101,5 +116,6 @@ fn expected(names: &Names, guess: &Guess) -> String {
         format!("{}={value}", column.name)
     };
     let fields: Vec<_> = guess.fields.iter().map(field).collect();
-    format!("{}{tags} {} 2", names.measurement, fields.join(","))
+    let zeros = guess.unit.nanoseconds().replace('_', "").split_off(1);
+    format!("{}{tags} {} 2{zeros}", names.measurement, fields.join(","))
 }
