@@ -270,10 +270,10 @@ impl PointState {
         let end = self.end(before, lanes)?;
         let point = series::point(tags.wrapping_add(self.layout.measurement_hash), time);
         if self.layout.fields_by_key {
-            for field in self.layout.fields.iter().filter(|field| fields & field.bit != 0) {
-                let point = point.wrapping_add(field.key_hash(row));
-                keys.push(PointKey { point, fields: u64::MAX, row: number });
-            }
+            // Rows replace each other that have the same keys.
+            let written = self.layout.fields.iter().filter(|field| fields & field.bit != 0);
+            let point = written.fold(point, |point, field| point.wrapping_add(field.key_hash(row)));
+            keys.push(PointKey { point, fields: u64::MAX, row: number });
         } else {
             keys.push(PointKey { point, fields, row: number });
         }

@@ -8,6 +8,7 @@ use super::error::LayoutError;
 use super::escape;
 use super::fields::FieldSlot;
 use super::line::Pieces;
+use super::recent::FIELD_BITS;
 use super::rules::{Element, Unwritable};
 use super::series;
 use super::tags::TagSlot;
@@ -98,7 +99,7 @@ impl PointLayout {
             let place = field.key.name().and_then(|name| names.binary_search(&name).ok());
             let number = place.filter(|_| !fields_by_key).unwrap_or(index);
             // Fields beyond these have no bit: what they replace is not seen.
-            slot.bit = u32::try_from(number).ok().and_then(|number| 1_u64.checked_shl(number)).unwrap_or_default();
+            slot.bit = u32::try_from(number).ok().filter(|number| *number < FIELD_BITS).map_or(0, |number| 1 << number);
         }
         let tags_may_be_fields = dialect.suits_v3()
             && tags.iter().any(|tag| tag.name().is_none())

@@ -2,16 +2,20 @@
 
 use super::lanes::mixed;
 
-/// Points that are remembered, in sets of a cache line each: 2 MiB.
-const SETS: usize = 1 << 15;
-const WAYS: usize = 4;
+/// Points that are remembered, in sets of a cache line each: 512 KiB, which fit into a processor's own cache.
+const SETS: usize = 1 << 13;
+const WAYS: usize = 8;
+
+/// Bits of an entry that tell fields; the others tell points.
+pub(super) const FIELD_BITS: u32 = 24;
+const FIELDS: u64 = (1 << FIELD_BITS) - 1;
 
 /// A point of a row: what it replaces, and what it is replaced by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PointKey {
     /// A hash of its series and time.
     pub(super) point: u64,
-    /// A bit for each of its fields.
+    /// A bit for each of its fields, among the first 24.
     pub(super) fields: u64,
     /// The number of its row.
     pub(super) row: u64,
@@ -22,19 +26,15 @@ pub struct PointKey {
 /// last 16,000 of an object; what lies further apart may go unseen. What is seen depends on the order of rows alone.
 #[derive(Debug)]
 pub struct Recent {
-    /// The latest of a set comes first.
-    sets: Vec<[Entry; WAYS]>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry {
-    point: u64,
-    fields: u64,
+    /// Each entry has the upper bits of a point's hash, and a bit for each of its fields.
+    sets: Vec<[u64; WAYS]>,
+    /// The place of each set that is the next to be overwritten: that of the oldest entry.
+    oldest: Vec<u8>,
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { sets: vec![[Entry::default(); WAYS]; SETS] }
+        Self { sets: vec![[0; WAYS]; SETS], oldest: vec![0; SETS] }
     }
 }
 
@@ -43,6 +43,11 @@ impl Recent {
     pub fn replaced_by(&mut self, points: &[PointKey]) -> u64 {
         let mut rows = 0;
         for row in points.chunk_by(|one, next| one.row == next.row) {
+            if let [point] = row {
+                rows += u64::from(self.has(point));
+                self.add(point);
+                continue;
+            }
             // Points of one row complete each other.
             let replaces = row.iter().fold(false, |found, point| found | self.has(point));
             rows += u64::from(replaces);
@@ -51,26 +56,46 @@ impl Recent {
         rows
     }
 
+    /// The number of a point's set.
     #[inline]
-    fn set(&mut self, point: u64) -> &mut [Entry; WAYS] {
+    fn set(key: &PointKey) -> usize {
         #[expect(clippy::cast_possible_truncation, reason = "taken modulo the number of sets")]
-        let set = mixed(point) as usize % SETS;
-        &mut self.sets[set]
+        let set = mixed(key.point) as usize % SETS;
+        set
     }
 
     #[inline]
-    fn has(&mut self, key: &PointKey) -> bool {
-        self.set(key.point).iter().any(|entry| entry.point == key.point && entry.fields & key.fields != 0)
+    fn has(&self, key: &PointKey) -> bool {
+        let entry = key.entry();
+        self.sets[Self::set(key)]
+            .iter()
+            .fold(false, |found, other| found | (same_point(*other, entry) & (other & entry & FIELDS != 0)))
     }
 
     #[inline]
     fn add(&mut self, key: &PointKey) {
-        let set = self.set(key.point);
-        let found = set.iter().position(|entry| entry.point == key.point && entry.fields != 0);
-        let fields = key.fields | found.map_or(0, |place| set[place].fields);
-        set[..=found.unwrap_or(WAYS - 1)].rotate_right(1);
-        set[0] = Entry { point: key.point, fields };
+        let (number, entry) = (Self::set(key), key.entry());
+        let set = &mut self.sets[number];
+        if let Some(other) = set.iter_mut().find(|other| same_point(**other, entry) && **other & FIELDS != 0) {
+            *other |= entry;
+            return;
+        }
+        let oldest = &mut self.oldest[number];
+        set[usize::from(*oldest) % WAYS] = entry;
+        *oldest = oldest.wrapping_add(1);
     }
+}
+
+impl PointKey {
+    #[inline]
+    fn entry(&self) -> u64 {
+        (self.point & !FIELDS) | (self.fields & FIELDS)
+    }
+}
+
+#[inline]
+fn same_point(one: u64, other: u64) -> bool {
+    (one ^ other) >> FIELD_BITS == 0
 }
 
 #[cfg(test)]
@@ -106,6 +131,6 @@ mod tests {
             recent = Recent::default();
         }
         assert_eq!(recent.replaced_by(&(0..1_000_000).map(|row| key(row, row, 1)).collect::<Vec<_>>()), 0);
-        assert_eq!(size_of_val(recent.sets.as_slice()), 2 << 20);
+        assert_eq!(size_of_val(recent.sets.as_slice()), 512 << 10);
     }
 }

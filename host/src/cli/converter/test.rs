@@ -152,7 +152,8 @@ fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
         _ => format!("{bad} of {} golden pairs are not as expected\n", tested.len()),
     });
     let replaces = |difference: &Difference| difference.file.extension().is_some_and(|ending| ending == "superseded");
-    if tested.iter().any(|tested| tested.result.as_ref().is_ok_and(|(_, found)| found.iter().any(replaces))) {
+    let replaces = |tested: &Tested| tested.result.as_ref().is_ok_and(|(_, found)| found.iter().any(replaces));
+    if tested.iter().any(|tested| !tested.updated && replaces(tested)) {
         text.push_str(
             "hint: where points replace each other, make what tells them apart a tag; `--update` accepts it\n",
         );
