@@ -307,6 +307,10 @@ impl Loader {
         span.record("converter_digest", &id.digest);
         report.converter = Some(id.clone());
         let object = location.open().await?;
+        report.state = object.state();
+        if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
+            report.version_id = Some(version);
+        }
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
         let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;
