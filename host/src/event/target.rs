@@ -16,6 +16,20 @@ pub enum Target {
     Prefix(Prefix),
 }
 
+impl Target {
+    /// What is read for it: whatever version a notification reports, the newest one.
+    #[must_use]
+    pub fn newest(&self) -> Self {
+        match self {
+            Self::Object(object) if object.notified => {
+                let ObjectReference { bucket, key, .. } = object;
+                Self::Object(ObjectReference { notified: true, ..ObjectReference::new(bucket, key) })
+            }
+            Self::Object(_) | Self::Prefix(_) => self.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -122,6 +122,8 @@ impl Function {
         if targets.is_empty() {
             return Default::default();
         }
+        let targets: Vec<Target> = targets.iter().map(Target::newest).collect();
+        let targets = targets.as_slice();
         // Before anything is read: without a server every object would fail, each after all of its retries.
         if let Err(error) = self.sink.reach(deadline.map(|deadline| deadline.end)).await {
             return (Report::failed(Failure::new(sink_failure_kind(&error), &error)), vec![0..0; targets.len()]);

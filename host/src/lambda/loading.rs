@@ -10,13 +10,14 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::log;
+use super::versions::{self, Asked, End, Newest, Next};
 use crate::aws;
 use crate::config::SourceBuckets;
 use crate::event::{self, ObjectReference, Prefix, Target};
 use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location};
 use crate::report::{Failure, FailureKind, ObjectReport, Remaining};
 use crate::sink::Sink;
-use crate::source::{self, SourceError};
+use crate::source::{self, Current, ObjectState, SourceError};
 
 /// The most objects below prefixes that one invocation loads, so that its report is of a size that can be held and answered.
 /// The caller goes on with what is left.
@@ -81,7 +82,7 @@ pub(super) struct Loading<'a> {
 /// What is loaded one after the other, by places in the list of targets.
 #[derive(Debug, PartialEq, Eq)]
 enum Group {
-    /// The states of one object, the newest last.
+    /// What is asked for of one object, in the order of the event.
     States(Vec<usize>),
     /// What is below a prefix.
     Prefix(usize),
@@ -132,52 +133,72 @@ impl<'a> Loading<'a> {
         .boxed()
     }
 
-    /// Loads the states of one object in the order in which they came to be, and after them its newest version.
+    /// Loads what is asked for of one object, in the order of the event.
     async fn states(&self, targets: &[Target], places: &[usize]) -> Vec<(usize, Outcome)> {
         let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(places.len());
-        let mut last_loaded = None;
         for place in places {
             let Target::Object(object) = &targets[*place] else { continue };
-            if let Err(error) = NotAllowed::check(self.allowed, &object.bucket, &object.key) {
-                let failure = Failure::new(FailureKind::NotAllowed, &error);
-                tracing::error!(%object, error_type = failure.error_type().name(), "{failure}");
-                let failed = ObjectReport { failure: Some(failure), ..ObjectReport::of(object) };
-                outcomes.push((*place, vec![(Remaining::whole(object), failed)]));
-                continue;
-            }
-            let outcome = self.object(object).await;
-            if !outcome.1.has_failed() && outcome.1.remaining.is_none() {
-                last_loaded = Some(object);
-            }
-            outcomes.push((*place, vec![outcome]));
-        }
-        if let (Some(object), Some((_, outcome))) = (last_loaded, outcomes.last_mut()) {
-            outcome.extend(self.newer(object).await);
+            let outcome = match NotAllowed::check(self.allowed, &object.bucket, &object.key) {
+                Ok(()) => self.newest(object).await.into_iter().collect(),
+                Err(error) => {
+                    let failure = Failure::new(FailureKind::NotAllowed, &error);
+                    tracing::error!(%object, error_type = failure.error_type().name(), "{failure}");
+                    let failed = ObjectReport { failure: Some(failure), ..ObjectReport::of(object) };
+                    vec![(Remaining::whole(object), failed)]
+                }
+            };
+            outcomes.push((*place, outcome));
         }
         outcomes
     }
 
-    /// Loads the newest version of an object of which an older one has just been loaded: S3 tells of versions in any order,
-    /// and of the points that both have, those of the newest have to stay.
-    async fn newer(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
-        // Only S3 gives its events a sequencer; whoever asks for a version directly gets that one.
-        let (version, Some(_)) = (object.version_id.as_ref()?, &object.sequencer) else { return None };
-        let client = aws::s3().await;
-        let asked = source::newest_version(&client, &object.bucket, &object.key);
-        let newest = match Deadline::within(self.deadline, asked).await {
-            Some(Ok(newest)) => newest.filter(|newest| newest != version)?,
-            Some(Err(error)) => {
-                tracing::warn!(object = %object, "cannot tell whether there is a newer version: {error}");
-                return None;
+    /// Loads an object until what was read is its newest version, by the rules of [`versions`]. Nothing where it is skipped.
+    async fn newest(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
+        let asked = asked(object);
+        for loads in 1.. {
+            let (whole, report) = self.object(object).await;
+            let end = end(&report);
+            let mut untold = None;
+            let newest = if versions::looks(asked, &end) {
+                let client = aws::s3().await;
+                let current = source::current(&client, &object.bucket, &object.key);
+                match Deadline::within(self.deadline, current).await {
+                    Some(Ok(Current::Is(state))) => Newest::Is(state),
+                    Some(Ok(Current::DeleteMarker)) => Newest::DeleteMarker,
+                    Some(Ok(Current::Gone)) => Newest::Gone,
+                    Some(Err(error)) => {
+                        untold = Some(error);
+                        Newest::Unknown
+                    }
+                    None => Newest::Unknown,
+                }
+            } else {
+                Newest::Unknown
+            };
+            match versions::next(asked, loads, &end, &newest) {
+                Next::Done => return Some((whole, report)),
+                Next::Load => {
+                    tracing::warn!(%object, "the object was replaced meanwhile: its newest version is loaded")
+                }
+                Next::Skip => {
+                    let what = if newest == Newest::Gone { "does not exist any more" } else { "is deleted" };
+                    tracing::warn!(%object, "the object {what}: the notification is skipped");
+                    if matches!(end, End::Loaded(_)) {
+                        return Some((whole, report));
+                    }
+                    self.skipped.fetch_add(1, Ordering::Relaxed);
+                    return None;
+                }
+                Next::Fail if report.failure.is_some() => return Some((whole, report)),
+                Next::Fail => {
+                    let error = NewestError { object: object.to_string(), loads, cause: untold };
+                    let failure = Failure::new(FailureKind::Source, &error);
+                    tracing::error!(%object, error_type = failure.error_type().name(), "{failure}");
+                    return Some((whole, ObjectReport { failure: Some(failure), ..report }));
+                }
             }
-            None => {
-                tracing::warn!(object = %object, "cannot tell whether there is a newer version before the deadline");
-                return None;
-            }
-        };
-        tracing::info!(object = %object, version, newest, "there is a newer version, which is loaded again");
-        let newer = ObjectReference { version_id: Some(newest), etag: None, size: None, ..object.clone() };
-        Some(self.object(&newer).await)
+        }
+        None
     }
 
     /// Loads one object, or leaves it where the time is over.
@@ -262,7 +283,12 @@ impl<'a> Loading<'a> {
 
     fn listed<'b>(&'b self, prefix: &Prefix, key: &str) -> BoxFuture<'b, (Remaining, ObjectReport)> {
         let (object, dataset) = (ObjectReference::new(&prefix.bucket, key), prefix.dataset.clone());
-        async move { self.object(&ObjectReference { dataset, ..object }).await }.boxed()
+        async move {
+            let object = ObjectReference { dataset, ..object };
+            let nothing = || (Remaining::whole(&object), ObjectReport::of(&object));
+            self.newest(&object).await.unwrap_or_else(nothing)
+        }
+        .boxed()
     }
 
     /// How many of so many listed objects may be begun.
@@ -284,9 +310,6 @@ fn failed(prefix: &Prefix, failure: Failure) -> (Remaining, ObjectReport) {
 
 /// Parts targets into what can be loaded at the same time, in their order. A state of an object that comes a second time is
 /// left out: S3 may tell of one twice.
-///
-/// The states of one object are ordered by their sequencers: hexadecimal numbers of which the shorter is padded with zeros
-/// on its right.
 fn groups(targets: &[Target]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
@@ -305,23 +328,49 @@ fn groups(targets: &[Target]) -> Vec<Group> {
             Some(Group::Prefix(_)) | None => groups.push(Group::States(vec![place])),
         }
     }
-    let sequencer = |place: usize| match &targets[place] {
-        Target::Object(object) => object.sequencer.as_deref().unwrap_or_default(),
-        Target::Prefix(_) => "",
-    };
     // Parts of one object in the order of its rows, of which the last of a point has to stay.
-    let first_row_group = |place: usize| match &targets[place] {
+    let first_row_group = |place: &usize| match &targets[*place] {
         Target::Object(object) => object.row_groups.as_ref().map(|row_groups| row_groups.start),
         Target::Prefix(_) => None,
     };
     for group in &mut groups {
         if let Group::States(states) = group {
-            let longest = states.iter().map(|place| sequencer(*place).len()).max().unwrap_or(0);
-            let padded = |place| format!("{:0<longest$}", sequencer(place).to_ascii_lowercase());
-            states.sort_by_cached_key(|place| (padded(*place), first_row_group(*place)));
+            states.sort_by_key(first_row_group);
         }
     }
     groups
+}
+
+/// What an event asks for that names `object`.
+fn asked(object: &ObjectReference) -> Asked {
+    let exactly = object.version_id.is_some() || object.if_match.is_some() || object.row_groups.is_some();
+    match (exactly, object.notified) {
+        (true, false) => Asked::Exactly,
+        (false, false) => Asked::Newest,
+        (_, true) => Asked::Reported,
+    }
+}
+
+/// How the load ended that has this report.
+fn end(report: &ObjectReport) -> End<ObjectState> {
+    match (&report.failure, &report.state) {
+        _ if report.remaining.is_some() => End::Stopped,
+        (Some(failure), _) if failure.kind() == FailureKind::Deadline => End::Stopped,
+        // That InfluxDB refuses every row is said of this version.
+        (Some(_), state) => End::Failed(state.clone()),
+        (None, Some(state)) => End::Loaded(state.clone()),
+        (None, None) => End::Failed(None),
+    }
+}
+
+/// It cannot be told whether what was loaded is the newest version.
+#[derive(Debug, thiserror::Error)]
+#[error("it cannot be told whether the newest version of `{object}` is loaded, after {loads} loads")]
+struct NewestError {
+    object: String,
+    loads: u8,
+    #[source]
+    cause: Option<SourceError>,
 }
 
 /// Tells what the time did not suffice for from what will never be done in time.

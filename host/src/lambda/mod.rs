@@ -4,6 +4,7 @@ mod function;
 mod loading;
 mod log;
 mod summary;
+pub mod versions;
 
 use std::pin::Pin;
 use std::process::ExitCode;

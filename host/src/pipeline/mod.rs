@@ -319,6 +319,10 @@ impl Loader {
         report.converter = Some(id.clone());
         let object =
             Deadline::within(deadline, location.open(self.options.memory)).await.ok_or(LoadError::NoTime)??;
+        report.state = object.state();
+        if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
+            report.version_id = Some(version);
+        }
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
         let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;

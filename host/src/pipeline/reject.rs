@@ -109,7 +109,7 @@ fn source(location: &Location, object: &ParquetObject) -> Result<Source, Rejects
         Location::S3(reference) => Ok(Source::S3 {
             bucket: reference.bucket.clone(),
             key: reference.key.clone(),
-            version_id: reference.version_id.clone(),
+            version_id: object.state().and_then(|state| state.version).or_else(|| reference.version_id.clone()),
             etag: object.etag().map(str::to_owned),
         }),
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::event::{ObjectReference, Prefix};
+use crate::source::ObjectState;
 
 pub use accounts::Accounts;
 pub use answer::{Answer, InvocationError, answer, answer_health, answer_summary};
@@ -108,7 +109,7 @@ pub struct ObjectReport {
     /// The plain key, where it is an object of S3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// Which version, where one was asked for.
+    /// Which version was read, or asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version_id: Option<String>,
     /// Its dataset, as far as it was found out.
@@ -131,6 +132,9 @@ pub struct ObjectReport {
     /// single rows of it were loaded.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "remaining::optional_range")]
     pub row_groups: Option<Range<usize>>,
+    /// Which state of the object was read; none before it was opened, and of a file.
+    #[serde(skip)]
+    pub state: Option<ObjectState>,
     /// What is left, where the load stopped ahead of its deadline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remaining: Option<Remaining>,

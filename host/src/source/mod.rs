@@ -29,6 +29,6 @@ pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use parquet::ParquetObject;
 pub use pool::Memory;
-pub use s3::{Listed, Page, S3Location, exists, list, list_page, newest_version};
+pub use s3::{Current, Listed, ObjectState, Page, S3Location, current, exists, list, list_page};
 pub use sample::{decode_sample, encode_sample};
 pub use selection::{RowNumbers, Selection};

@@ -134,6 +134,14 @@ impl ParquetObject {
         }
     }
 
+    /// What tells it from other states of the object in S3; none for a file.
+    pub fn state(&self) -> Option<super::ObjectState> {
+        match &self.storage {
+            Storage::File(..) => None,
+            Storage::S3(object, _) => object.state(),
+        }
+    }
+
     /// The entity tag, without quotation marks, of an object of S3: the state in which it is read.
     pub fn etag(&self) -> Option<&str> {
         match &self.storage {

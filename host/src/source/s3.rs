@@ -46,6 +46,8 @@ pub(super) struct S3Object {
     location: Arc<S3Location>,
     /// As S3 writes it, in quotation marks.
     etag: Option<String>,
+    /// The version that was opened, in a bucket that keeps versions.
+    version: Option<String>,
     bytes: u64,
     read: Arc<AtomicU64>,
     /// What the first request brought: the object's last bytes.
@@ -57,7 +59,7 @@ impl S3Object {
     pub(super) async fn open(client: Client, location: S3Location) -> Result<(Self, Bytes), SourceError> {
         let etag = location.etag.as_deref().map(quoted);
         let mut object =
-            Self { client, location: Arc::new(location), etag, bytes: 0, read: Arc::default(), tail: Bytes::new() };
+            Self { client, location: Arc::new(location), etag, version: None, bytes: 0, read: Arc::default(), tail: Bytes::new() };
         let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
             Ok(answer) => answer,
             // S3 knows no range of an object without bytes.
@@ -72,6 +74,7 @@ impl S3Object {
             cause: words("the answer does not say how long the object is"),
         })?;
         object.etag = answer.e_tag().map(quoted).or(object.etag);
+        object.version = answer.version_id().map(str::to_owned);
         let expected = object.bytes.min(TAIL_BYTES);
         let tail = match object.body(answer, expected).await {
             Ok(tail) => tail,
@@ -94,6 +97,11 @@ impl S3Object {
     /// The entity tag without quotation marks.
     pub(super) fn etag(&self) -> Option<&str> {
         self.etag.as_deref().map(|etag| etag.trim_matches('"'))
+    }
+
+    /// What tells it from other states of the object; none where S3 does not say.
+    pub(super) fn state(&self) -> Option<ObjectState> {
+        ObjectState::of(self.version.as_deref(), self.etag.as_deref())
     }
 
     /// Its name, for messages.
@@ -254,20 +262,59 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, So
     }
 }
 
-/// The version of an object that is the current one; none where the object is deleted, or its bucket keeps no versions.
+/// What tells one state of an object from another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectState {
+    /// The version, in a bucket that keeps versions.
+    pub version: Option<String>,
+    /// The entity tag without quotation marks.
+    pub etag: String,
+}
+
+impl ObjectState {
+    fn of(version: Option<&str>, etag: Option<&str>) -> Option<Self> {
+        let version = version.filter(|version| *version != "null").map(str::to_owned);
+        Some(Self { version, etag: etag?.trim_matches('"').to_owned() })
+    }
+}
+
+/// What the newest version of an object is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Current {
+    /// This state.
+    Is(ObjectState),
+    /// A delete marker.
+    DeleteMarker,
+    /// There is no object of this key.
+    Gone,
+}
+
+/// The newest version of an object.
 ///
 /// # Errors
 ///
-/// When S3 does not say.
-pub async fn newest_version(client: &Client, bucket: &str, key: &str) -> Result<Option<String>, SourceError> {
-    let object = format!("s3://{bucket}/{key}");
-    match client.head_object().bucket(bucket).key(key).send().await {
-        Ok(head) => Ok(head.version_id.filter(|version| version != "null")),
-        Err(error) => match aws::status(&error) {
-            Some(404 | 405) => Ok(None),
-            Some(401 | 403) => Err(SourceError::Forbidden { object, cause: aws::words(error) }),
-            _ => Err(SourceError::Read { object, cause: aws::words(error) }),
+/// When S3 does not say, or there is no such bucket.
+pub async fn current(client: &Client, bucket: &str, key: &str) -> Result<Current, SourceError> {
+    let object = || format!("s3://{bucket}/{key}");
+    let unread = |cause| SourceError::Read { object: object(), cause };
+    let error = match client.head_object().bucket(bucket).key(key).send().await {
+        Ok(head) => {
+            let state = ObjectState::of(head.version_id(), head.e_tag());
+            return state.map(Current::Is).ok_or_else(|| unread(words("S3 gives it no entity tag")));
+        }
+        Err(error) => error,
+    };
+    let is_marker =
+        |headers: &aws_sdk_s3::config::http::HttpResponse| headers.headers().get("x-amz-delete-marker") == Some("true");
+    match aws::status(&error) {
+        Some(404 | 405) if error.raw_response().is_some_and(is_marker) => Ok(Current::DeleteMarker),
+        // The answer to such a request has no body to say what does not exist.
+        Some(404) => match client.head_bucket().bucket(bucket).send().await {
+            Err(error) if aws::status(&error) == Some(404) => Err(SourceError::NoBucket { object: object() }),
+            Ok(_) | Err(_) => Ok(Current::Gone),
         },
+        Some(401 | 403) => Err(SourceError::Forbidden { object: object(), cause: aws::words(error) }),
+        _ => Err(unread(aws::words(error))),
     }
 }
 
