@@ -99,7 +99,8 @@ fn two_thousand_row_groups_take_few_requests_and_little_time() {
     assert_eq!(report["totals"]["written"], 20_000, "{report}");
     let requests = between.requests.load(Ordering::Relaxed);
     assert!(requests < 60, "{requests} requests");
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // A request for each row group took more than a minute. Three seconds are enough on a machine that does nothing else.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     let bytes = between.bytes.load(Ordering::Relaxed);
     assert!(bytes <= size, "{bytes} bytes are read of {size}");
 }
