@@ -41,7 +41,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             compression: Auto,
             concurrency: 4,
             retries: None,
-            patience: Duration::from_secs(300),
+            patience: 300s,
             request_timeout: 30s,
             connect_timeout: 5s,
         },

@@ -189,7 +189,12 @@ impl<'a> Loading<'a> {
                     self.skipped.fetch_add(1, Ordering::Relaxed);
                     return None;
                 }
-                Next::Fail if report.failure.is_some() => return Some((whole, report)),
+                Next::Fail if report.failure.is_some() => {
+                    if is_missing(object, &report) {
+                        log::object(&log::span(object), &report);
+                    }
+                    return Some((whole, report));
+                }
                 Next::Fail => {
                     let error = NewestError { object: object.to_string(), loads, cause: untold };
                     let failure = Failure::new(FailureKind::Source, &error);
@@ -214,7 +219,10 @@ impl<'a> Loading<'a> {
         // Boxed, because the future of a load is large, and most of the objects of an event wait for their turn.
         let load = Box::pin(self.loader.load(&request, self.sink, self.deadline, &()));
         let report = load.instrument(span.clone()).await;
-        log::object(&span, &report);
+        // Whether that is a failure is known when the newest version has been looked at.
+        if !is_missing(object, &report) {
+            log::object(&span, &report);
+        }
         (whole, report)
     }
 
@@ -349,6 +357,11 @@ fn asked(object: &ObjectReference) -> Asked {
         (false, false) => Asked::Newest,
         (_, true) => Asked::Reported,
     }
+}
+
+/// Whether a notification names what was not found.
+fn is_missing(object: &ObjectReference, report: &ObjectReport) -> bool {
+    object.notified && report.failure.as_ref().is_some_and(|failure| failure.kind() == FailureKind::NotFound)
 }
 
 /// How the load ended that has this report.

@@ -227,6 +227,7 @@ mod tests {
         FailedBatches DatasetType=consumption Function=InfluxDBLoader Count 0
         RowsWritten DatasetType=consumption Function=InfluxDBLoader Count 1
         RowsFiltered DatasetType=consumption Function=InfluxDBLoader Count 0
+        RowsSuperseded DatasetType=consumption Function=InfluxDBLoader Count 0
         Retries DatasetType=consumption Function=InfluxDBLoader Count 0
         BytesRead DatasetType=consumption Function=InfluxDBLoader Bytes 0
         BytesWritten DatasetType=consumption Function=InfluxDBLoader Bytes 0
@@ -243,6 +244,7 @@ mod tests {
         FailedBatches DatasetType=generation Function=InfluxDBLoader Count 0 1
         RowsWritten DatasetType=generation Function=InfluxDBLoader Count 25 180
         RowsFiltered DatasetType=generation Function=InfluxDBLoader Count 0 10
+        RowsSuperseded DatasetType=generation Function=InfluxDBLoader Count 0x2
         Retries DatasetType=generation Function=InfluxDBLoader Count 0x2
         BytesRead DatasetType=generation Function=InfluxDBLoader Bytes 0x2
         BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0x2
@@ -277,6 +279,7 @@ mod tests {
         FailedBatches DatasetType=generation Function=InfluxDBLoader Count 0
         RowsWritten DatasetType=generation Function=InfluxDBLoader Count 0
         RowsFiltered DatasetType=generation Function=InfluxDBLoader Count 0
+        RowsSuperseded DatasetType=generation Function=InfluxDBLoader Count 0
         Retries DatasetType=generation Function=InfluxDBLoader Count 0
         BytesRead DatasetType=generation Function=InfluxDBLoader Bytes 0
         BytesWritten DatasetType=generation Function=InfluxDBLoader Bytes 0

@@ -205,7 +205,7 @@ mod tests {
     async fn a_request_that_fails_keeps_no_other_from_being_sent() {
         let server = ScriptedServer::replying([Reply::status(400)]).await;
         metrics(&server).send(&report(400), 0, None).await;
-        assert_eq!(server.received().len(), 8);
+        assert_eq!(server.received().len(), 9);
     }
 
     #[tokio::test]

@@ -182,9 +182,7 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::NotParquet { .. }
         | SourceError::Metadata { .. }
         | SourceError::TooLarge { .. }
-        | SourceError::Decode { .. } => {
-            FailureKind::Conversion
-        }
+        | SourceError::Decode { .. } => FailureKind::Conversion,
     }
 }
 

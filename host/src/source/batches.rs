@@ -292,7 +292,7 @@ impl Batches {
     /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
     /// it was.
     fn culprit(&self, part: &Part) -> Option<String> {
-        if self.bytes.failure().is_some() || self.pool.refused().is_some() {
+        if self.bytes.failure().is_some() || self.pool.has_refused() {
             return None;
         }
         let fails = |column: &&usize| {

@@ -58,8 +58,15 @@ impl S3Object {
     /// Opens an object with one request, and returns its last bytes with it.
     pub(super) async fn open(client: Client, location: S3Location) -> Result<(Self, Bytes), SourceError> {
         let etag = location.etag.as_deref().map(quoted);
-        let mut object =
-            Self { client, location: Arc::new(location), etag, version: None, bytes: 0, read: Arc::default(), tail: Bytes::new() };
+        let mut object = Self {
+            client,
+            location: Arc::new(location),
+            etag,
+            version: None,
+            bytes: 0,
+            read: Arc::default(),
+            tail: Bytes::new(),
+        };
         let answer = match object.request(format!("bytes=-{TAIL_BYTES}")).await {
             Ok(answer) => answer,
             // S3 knows no range of an object without bytes.
