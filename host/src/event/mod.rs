@@ -164,7 +164,7 @@ pub enum EventError {
         /// The name of the form.
         form: &'static str,
         /// Who asks.
-        caller: Caller,
+        caller: Box<Caller>,
         /// What is wrong with it, and where.
         #[source]
         broken: Broken,
@@ -176,7 +176,7 @@ impl EventError {
     pub fn caller(&self) -> Caller {
         match self {
             Self::TooLarge { .. } | Self::NotJson(_) | Self::Unknown => Caller::Direct,
-            Self::Broken { caller, .. } => caller.clone(),
+            Self::Broken { caller, .. } => caller.as_ref().clone(),
         }
     }
 }
@@ -339,7 +339,7 @@ pub fn read(payload: &Value) -> Result<Event, EventError> {
     let caller = (form.caller)(payload);
     match (form.read)(&Node::new(payload, "")) {
         Ok(asked) => Ok(Event { caller, asked }),
-        Err(broken) => Err(EventError::Broken { form: form.name, caller, broken }),
+        Err(broken) => Err(EventError::Broken { form: form.name, caller: Box::new(caller), broken }),
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
         ChunkLimits { points, bytes }
     }
 
-    fn bodies(full: Vec<Full>) -> Vec<String> {
+    fn bodies(full: &[Full]) -> Vec<String> {
         full.iter().map(|full| String::from_utf8_lossy(full.chunk.body()).replace('\n', " ")).collect()
     }
 
@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(chunk.extract(chunk.lines_by_row()), chunk.body());
             assert_eq!(chunk.lines_by_row().len() as u64, chunk.rows().len());
         }
-        bodies(full)
+        bodies(&full)
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
                 lanes.close();
             }
         }
-        assert_eq!(bodies(lanes.finish()), ["0 ", "1 ", "2 "]);
+        assert_eq!(bodies(&lanes.finish()), ["0 ", "1 ", "2 "]);
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
         assert_eq!(lanes.end_row(1, 0), 0);
         append(&mut lanes, 0, 2, "too\n");
         lanes.end_row(2, 0);
-        assert_eq!(bodies(lanes.finish()), ["kept too "]);
+        assert_eq!(bodies(&lanes.finish()), ["kept too "]);
     }
 
     /// Rows of a hundred series in lanes, encoded in batches by one after the other or beside each other: by lane, the lines.
@@ -354,9 +354,9 @@ mod tests {
         append(&mut lanes, 1, 1, &"y".repeat(70));
         lanes.end_row(1, 0);
         lanes.end_batch(1);
-        assert_eq!(bodies(lanes.take_full()), ["y".repeat(70)], "the largest is sent");
+        assert_eq!(bodies(&lanes.take_full()), ["y".repeat(70)], "the largest is sent");
         lanes.end_batch(8 * 10 * PATIENCE);
-        assert_eq!(bodies(lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
+        assert_eq!(bodies(&lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
     }
 
     #[test]

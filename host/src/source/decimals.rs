@@ -28,17 +28,17 @@ pub fn as_floats(column: &dyn Array) -> Option<Float64Array> {
         DataType::Float64 => column.as_primitive_opt::<Float64Type>().cloned(),
         DataType::Decimal128(_, scale) => {
             let decimals = column.as_primitive_opt::<Decimal128Type>()?;
-            Some(decimals.unary(|value| float(value, Some(value), *scale)))
+            Some(decimals.unary(|value| float(&value, Some(value), *scale)))
         }
         DataType::Decimal256(_, scale) => {
             let decimals = column.as_primitive_opt::<Decimal256Type>()?;
-            Some(decimals.unary(|value| float(value, value.to_i128(), *scale)))
+            Some(decimals.unary(|value| float(&value, value.to_i128(), *scale)))
         }
         _ => None,
     }
 }
 
-fn float<T: ToString>(value: T, small: Option<i128>, scale: i8) -> f64 {
+fn float<T: ToString>(value: &T, small: Option<i128>, scale: i8) -> f64 {
     // Both are floats exactly, so that the division is all that rounds.
     if let Some(small) = small
         && small.unsigned_abs() <= u128::from(EXACT)

@@ -30,7 +30,12 @@ fn rows(count: usize) -> RecordBatch {
     RecordBatch::try_from_iter([
         ("time", Arc::new(TimestampMicrosecondArray::from_iter_values(times)) as ArrayRef),
         ("float", Arc::new(Float64Array::from_iter((0..count).map(|row| present(row, 5).then_some(row as f64 / 7.0))))),
-        ("integer", Arc::new(Int32Array::from_iter((0..count).map(|row| present(row, 4).then_some(row as i32 % 9))))),
+        (
+            "integer",
+            Arc::new(Int32Array::from_iter(
+                (0..count).map(|row| present(row, 4).then_some(i32::try_from(row % 9).unwrap())),
+            )),
+        ),
         ("boolean", Arc::new(BooleanArray::from_iter((0..count).map(|row| present(row, 3).then_some(row % 7 < 3))))),
         ("few", texts(6, |row| format!("text {}", row % 11))),
         ("many", texts(7, |row| format!("text, no {row}"))),

@@ -272,7 +272,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_what_they_were(pieces in proptest::collection::vec((any::<u8>(), 1..300_usize), 0..300)) {
-            let bytes: Vec<u8> = pieces.iter().flat_map(|(byte, count)| (0..*count).map(|at| byte.wrapping_mul((at % 7) as u8))).collect();
+            let bytes: Vec<u8> = pieces.iter().flat_map(|(byte, count)| (0..*count).map(|at| byte.wrapping_mul(u8::try_from(at % 7).unwrap()))).collect();
             for (compression, packed) in packed(&bytes) {
                 prop_assert!(unpacked(compression, &packed).unwrap() == bytes, "{}", compression);
             }

@@ -232,7 +232,7 @@ impl Search {
     pub(super) fn answered(&mut self, portion: Portion, outcome: Outcome, facts: &impl Rows) {
         let Portion { rows, purpose, rest, was_too_large } = portion;
         if let Purpose::Control(_) = purpose {
-            return self.control_answered(outcome);
+            return self.control_answered(&outcome);
         }
         let said = match purpose {
             Purpose::CountedAsRefused(_) => mem::take(&mut self.said_refused),
@@ -330,14 +330,14 @@ impl Search {
     }
 
     /// The server takes what it took before, or does not.
-    fn control_answered(&mut self, outcome: Outcome) {
-        if outcome == Outcome::Written {
+    fn control_answered(&mut self, outcome: &Outcome) {
+        if *outcome == Outcome::Written {
             self.taken += 1;
             self.controls = 0;
             self.round = self.lone.iter().rev().map(|(row, _)| *row).collect();
         } else {
             self.controls += 1;
-            self.ping = outcome == Outcome::Broke;
+            self.ping = *outcome == Outcome::Broke;
             self.failed = self.controls >= CONTROLS;
         }
     }
