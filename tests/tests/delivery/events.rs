@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use influxdb_loader_tests::{Cut, Dialect, Fault, FaultServer, Function, Moto, Runtime, Settings};
 use serde_json::{Value, json};
 
-use super::rows::{Rows, row_of};
+use super::rows::Rows;
 use super::stored;
 
 const BUCKET: &str = "energy";
