@@ -167,14 +167,14 @@ fn a_file_whose_metadata_is_damaged_is_said_to_be_one_that_cannot_be_read() {
 }
 
 /// The rows of the consumption dataset with a column of values.
-fn consumption(value: ArrayRef) -> RecordBatch {
+fn consumption(value: &ArrayRef) -> RecordBatch {
     let texts = |text: &str| Arc::new(StringArray::from(vec![text; value.len()])) as ArrayRef;
     let times =
         TimestampMicrosecondArray::from_iter_values((0..value.len()).map(|row| 1_700_000_000_000_000 + row as i64));
     RecordBatch::try_from_iter([
         ("timestamp", Arc::new(times.with_timezone("UTC")) as ArrayRef),
         ("region", texts(" north ")),
-        ("value", Arc::clone(&value)),
+        ("value", Arc::clone(value)),
         ("unit", texts("MW")),
         ("consumer_type", texts("residential")),
         ("measurement_type", texts("net")),
@@ -196,7 +196,7 @@ fn a_component_that_was_built_before_gives_the_points_that_it_gave() {
         let data_type = value.data_type().clone();
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.parquet");
-        fs::write(&path, parquet(&consumption(value))).unwrap();
+        fs::write(&path, parquet(&consumption(&value))).unwrap();
         let run = Loader::new(["convert", "--dataset", "consumption", "--converter"]).argument(&component);
         let lines = run.argument(&path).run().succeeded().stdout;
         // As it was written then.

@@ -107,6 +107,10 @@ impl InfluxDb {
             let version = health.version.unwrap_or_else(|| "3".to_owned());
             return Err(SinkError::WrongApi { url: http::shown(&self.url), version });
         }
+        // It may be 3, of which nothing but 401 is known.
+        if matches!(self.settings.api, Api::V1 | Api::V2) && health.is_withheld() {
+            return Err(SinkError::UnknownEngine { url: health.url, status: health.status });
+        }
         // What is learnt here the first write need not ask again.
         self.endpoint
             .get_or_try_init(async || match Engine::named_by(self.settings.api) {
@@ -143,6 +147,6 @@ impl InfluxDb {
     }
 
     async fn ping(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
-        engines::ping(&self.courier, &self.url, deadline).await
+        engines::ping(&self.courier, &self.url, self.settings.token.as_ref(), deadline).await
     }
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode, Url};
 
-use crate::config::Api;
+use crate::config::{Api, Token};
 use crate::sink::error::SinkError;
-use crate::sink::influxdb::http::{self, Courier, Exchange, Request, Tolerance};
+use crate::sink::influxdb::http::{self, Courier, Credentials, Exchange, Request, Scheme, Tolerance};
 
 /// The generations of InfluxDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +64,38 @@ pub struct Health {
     pub latency: Duration,
 }
 
-/// Asks `/ping`, which needs no credentials.
+impl Health {
+    /// Whether the server does not tell what it is, for want of credentials: it may be any engine.
+    pub(in crate::sink::influxdb) fn is_withheld(&self) -> bool {
+        self.engine.is_none() && matches!(self.status, 401 | 403)
+    }
+}
+
+/// Asks `/ping`, as nobody: most servers tell everybody. One that does not, as 3.0 to 3.6 with nothing but 401, is asked again
+/// with the token.
 ///
 /// # Errors
 /// What keeps the server from answering.
 pub(in crate::sink::influxdb) async fn ping(
     courier: &Courier,
     base: &Url,
+    token: Option<&Token>,
+    deadline: Option<Instant>,
+) -> Result<Health, SinkError> {
+    let health = ping_as(courier, base, None, deadline).await?;
+    match token {
+        Some(token) if health.is_withheld() => {
+            let credentials = Credentials::token(token.clone(), Scheme::Bearer);
+            ping_as(courier, base, Some(&credentials), deadline).await
+        }
+        Some(_) | None => Ok(health),
+    }
+}
+
+async fn ping_as(
+    courier: &Courier,
+    base: &Url,
+    credentials: Option<&Credentials>,
     deadline: Option<Instant>,
 ) -> Result<Health, SinkError> {
     let request = Request {
@@ -78,7 +103,7 @@ pub(in crate::sink::influxdb) async fn ping(
         url: http::join(base, &["ping"]),
         body: None,
         answer_limit: http::BODY_LIMIT,
-        credentials: None,
+        credentials,
         tolerance: Tolerance::Full,
         target: "`/ping`",
         judge: http::judge_ping,

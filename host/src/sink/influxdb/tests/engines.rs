@@ -99,6 +99,24 @@ async fn a_server_that_is_none_of_them_is_an_error_only_where_it_is_asked() {
 }
 
 #[tokio::test]
+async fn a_server_that_tells_nobody_what_it_is_is_asked_with_the_token() {
+    let server = ScriptedServer::start(|_, request| match request.header("authorization") {
+        Some("Bearer token-of-the-test") => version_3(),
+        _ => Reply::status(401),
+    })
+    .await;
+    assert_eq!(client(&server, Api::Auto).reach(None).await.unwrap().engine, Some(Engine::V3));
+    // What may be 3 is not written to by the API of older versions.
+    for api in [Api::V1, Api::V2] {
+        let error = client(&server, api).reach(None).await.unwrap_err();
+        assert!(matches!(error, SinkError::WrongApi { .. }), "{error:?}");
+        let closed = pinged(Reply::status(401)).await;
+        let error = client(&closed, api).reach(None).await.unwrap_err();
+        assert!(matches!(error, SinkError::UnknownEngine { status: 401, .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_ping_is_tried_again_like_a_write() {
     let server = ScriptedServer::replying([Reply::status(503), version("v2.7.12")]).await;
     assert_eq!(client(&server, Api::Auto).reach(None).await.unwrap().engine, Some(Engine::V2));
