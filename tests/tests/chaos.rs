@@ -181,7 +181,6 @@ fn settings(random: &mut Rng, influxdb: &InfluxServer, proxy: &Toxiproxy) -> Set
         .with("MAX_BATCH_SIZE", choose(&["50", "100", "200"]))
         .with("WRITE_CONCURRENCY", choose(&["1", "2", "4"]))
         .with("COMPRESSION", choose(&["gzip", "none"]))
-        .with("MAX_RETRIES", "10")
         .with("REQUEST_TIMEOUT_SECONDS", "2")
         .with("CONNECT_TIMEOUT_SECONDS", "1")
 }
@@ -213,6 +212,52 @@ fn live_through(seed: u64) -> Story {
     });
     assert_honest(&outcome, &points, &stored(&site.influxdb), &mut story);
     story
+}
+
+/// Loads the file with no setting touched but for requests that are small enough to be caught in the middle; the server is away
+/// for so long.
+fn live_through_an_outage(seed: u64, outage: Duration) {
+    let (mut random, mut story) = (Rng::with_seed(seed), Story::default());
+    let (directory, points) = (tempfile::tempdir().unwrap(), points());
+    let file = write_file(&points, directory.path());
+    let influxdb = InfluxDb2::start(BUCKET);
+    let proxy = Toxiproxy::start(influxdb.port());
+    let settings = influxdb.settings(BUCKET).with("INFLUXDB_URL", proxy.url()).with("MAX_BATCH_SIZE", "100");
+    proxy.add("always", Toxic::Latency { delay: 40, jitter: 10 }, Stream::Downstream, 1.0);
+    let loader = Loader::new(["load", "--json", &file]).settings(settings);
+    let outcome = thread::scope(|scope| {
+        let load = scope.spawn(|| loader.run());
+        let some_arrived = || {
+            thread::sleep(Duration::from_millis(50));
+            !stored(&influxdb).is_empty() || load.is_finished()
+        };
+        assert!((0..600).any(|_| some_arrived()), "nothing arrived within 30 s");
+        thread::sleep(milliseconds(&mut random, 0..400));
+        assert!(!load.is_finished(), "the load was over before the outage");
+        proxy.disable();
+        thread::sleep(outage);
+        proxy.enable();
+        load.join().unwrap()
+    });
+    assert_honest(&outcome, &points, &stored(&influxdb), &mut story);
+    assert!(story.loaded && story.retries > 0, "seed {seed}, away for {outage:?}: {outcome}");
+}
+
+#[test]
+fn an_outage_is_waited_for_with_no_setting_touched() {
+    let mut random = Rng::with_seed(7);
+    let short = (1..=12).map(|seed| (seed, milliseconds(&mut random, 1_000..3_000)));
+    let outages: Vec<(u64, Duration)> = [(0, Duration::from_secs(20))].into_iter().chain(short).collect();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                while let Some((seed, outage)) = outages.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    live_through_an_outage(*seed, *outage);
+                }
+            });
+        }
+    });
 }
 
 /// Whatever the loader reports is true.
