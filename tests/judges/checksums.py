@@ -27,7 +27,7 @@ def main():
         run = subprocess.run(command, capture_output=True)
         said = run.stderr.decode()
         assert run.returncode == 1 and not run.stdout, said
-        assert "in row group 0, column `value`" in said and "CRC checksum mismatch" in said, said
+        assert "in row group 0, column `value`" in said and "the checksum of a page of column `value` in row group 0 does not match" in said, said
     print("a page with a wrong checksum is refused")
 
 

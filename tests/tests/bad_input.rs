@@ -126,7 +126,7 @@ fn a_file_with_damaged_pages() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 4096].fill(0xA5);
     let input = Input::new(bytes);
-    assert_snapshot!(input.error(), @"error: cannot decode `DIRECTORY/dataset=consumption/a.parquet` at row 32768, in row group 2, column `timestamp`: Parquet argument error: External: snappy: corrupt input (expected literal read of length 3; remaining src: 4674; remaining dst: 2)");
+    assert_snapshot!(input.error(), @"error: cannot decode `DIRECTORY/dataset=consumption/a.parquet` at row 32768, in row group 2, column `timestamp`: Parquet argument error: Parquet error: a page of column `timestamp` in row group 2 cannot be read: snappy: corrupt input (expected literal read of length 3; remaining src: 4674; remaining dst: 2)");
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn an_object_and_a_bucket_that_do_not_exist() {
     moto.create_bucket("energy");
     let load = |location| Loader::new(["load", "--to", "-", location]).settings(moto.settings()).run();
     assert_snapshot!(error(&load("s3://energy/dataset=consumption/missing.parquet"), &[]), @"error: `s3://energy/dataset=consumption/missing.parquet` does not exist");
-    assert_snapshot!(error(&load("s3://nothing/dataset=consumption/a.parquet"), &[]), @"error: `s3://nothing/dataset=consumption/a.parquet` does not exist");
+    assert_snapshot!(error(&load("s3://nothing/dataset=consumption/a.parquet"), &[]), @"error: the bucket of `s3://nothing/dataset=consumption/a.parquet` does not exist");
 }
 
 #[test]
@@ -237,7 +237,10 @@ fn a_server_that_is_not_there() {
     drop(server);
     let settings = Settings::default().with("INFLUXDB_API", "v1");
     let error = Input::of(&small_consumption()).error_into(&url, settings);
-    assert_snapshot!(error, @"error: `URL/ping` cannot be reached (1 attempt in N ms): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)");
+    assert_snapshot!(error, @r"
+    error: `URL/ping` cannot be reached (1 attempt in N ms): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    hint: check `INFLUXDB_URL`; in a VPC, whether the function's subnets and security groups let it reach the server
+    ");
 }
 
 #[test]

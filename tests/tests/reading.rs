@@ -69,7 +69,10 @@ impl Between {
             }
             let mut forwarded = received.clone();
             forwarded.headers.retain(|name, _| !["host", "content-length", "connection"].contains(&name.as_str()));
-            let Response { status, body, mut headers } = request(port, &forwarded).unwrap();
+            // moto may be gone when those who were silent wake up.
+            let Ok(Response { status, body, mut headers }) = request(port, &forwarded) else {
+                return Response::new(503, "");
+            };
             counts.1.fetch_add(body.len(), Ordering::Relaxed);
             headers.retain(|name, _| !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()));
             Response { status, headers, body }

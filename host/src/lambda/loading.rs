@@ -162,7 +162,7 @@ impl<'a> Loading<'a> {
             let newest = if versions::looks(asked, &end) {
                 let client = aws::s3().await;
                 let current = source::current(&client, &object.bucket, &object.key);
-                match Deadline::within(self.deadline, current).await {
+                match Deadline::before_the_end(self.deadline, current).await {
                     Some(Ok(Current::Is(state))) => Newest::Is(state),
                     Some(Ok(Current::DeleteMarker)) => Newest::DeleteMarker,
                     Some(Ok(Current::Gone)) => Newest::Gone,
@@ -170,7 +170,8 @@ impl<'a> Loading<'a> {
                         untold = Some(error);
                         Newest::Unknown
                     }
-                    None => Newest::Unknown,
+                    // It is left: whoever goes on with it loads the newest version.
+                    None => return Some((whole.clone(), ObjectReport { remaining: Some(whole), ..report })),
                 }
             } else {
                 Newest::Unknown

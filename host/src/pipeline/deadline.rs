@@ -30,6 +30,11 @@ impl Deadline {
         if caller.stop < self.stop { caller } else { self }
     }
 
+    /// From then on no further write is begun: those under way have the other half of the time until [`Self::end`].
+    pub fn last_start(&self) -> Instant {
+        self.stop + self.end.saturating_duration_since(self.stop) / 2
+    }
+
     /// From then on rejected rows are not waited for either: of the time that is left after [`Self::end`], a quarter remains
     /// for metrics and the answer.
     pub fn rejects_end(&self) -> Instant {
@@ -44,6 +49,14 @@ impl Deadline {
     /// Whether the load has to stop.
     pub fn is_over(&self) -> bool {
         self.stop <= Instant::now()
+    }
+
+    /// What `work` returns, or `None` if it is not done when nothing is waited for any more.
+    pub async fn before_the_end<T>(deadline: Option<Self>, work: impl Future<Output = T>) -> Option<T> {
+        match deadline {
+            None => Some(work.await),
+            Some(deadline) => tokio::time::timeout_at(deadline.end.into(), work).await.ok(),
+        }
     }
 
     /// What `work` returns, or `None` if it is not done when the load has to stop. Without a deadline it takes its time.

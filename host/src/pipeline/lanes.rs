@@ -21,6 +21,9 @@ pub(super) const POOL_BYTES: usize = 32 << 20;
 /// The most bytes of parcels that wait for their lanes, beside as many parcels as are written at a time.
 const WAITING_BYTES: usize = 8 << 20;
 
+/// How many parcels wait for each that may be under way: when a load stops, they are still written.
+const WAITING_A_REQUEST: usize = 4;
+
 /// The lanes of an object of so many rows. One is enough where one parcel is written after the other, and for an object that does
 /// not fill more: each would end with a request of a few points.
 pub(super) fn limits(sink: &Sink, chunk: ChunkLimits, requests: usize, rows: u64) -> LaneLimits {
@@ -105,9 +108,16 @@ impl Waiting {
         }
     }
 
+    /// Whether no parcel waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parcels == 0
+    }
+
     /// Whether further parcels are to be taken. Always so where nothing is under way: what is waited for may be among them.
     pub(super) fn has_room(&self) -> bool {
-        self.under_way == 0 || self.parcels < self.allowed || self.bytes < WAITING_BYTES
+        self.under_way == 0
+            || self.parcels < self.allowed
+            || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < WAITING_BYTES
     }
 }
 

@@ -412,6 +412,7 @@ impl Loader {
         let writing = Writing {
             sink,
             concurrency: self.options.concurrency,
+            last_start: conversion.deadline.map(|deadline| deadline.last_start()),
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,
             split_rows: SplitRows::default(),
@@ -425,8 +426,10 @@ impl Loader {
         let written = writing.run(received).await;
         // The queue's end is dropped by now, so that the threads stop at their next step.
         let converted = converting.await.map_err(LoadError::Stopped)?;
-        // Where writing failed, converting stopped for that reason.
-        written?;
+        // Where writing failed or stopped, converting stopped for that reason.
+        if written? {
+            return Ok(true);
+        }
         let converted = converted?;
         report.timings += converted.timings;
         Ok(converted.stopped)

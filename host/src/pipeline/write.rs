@@ -21,7 +21,8 @@ pub(super) struct Writing<'a> {
     pub(super) sink: &'a Sink,
     /// The most chunks under way.
     pub(super) concurrency: usize,
-    /// When nothing is waited for any more.
+    /// When no further parcel is begun, and when nothing is waited for any more.
+    pub(super) last_start: Option<Instant>,
     pub(super) end: Option<Instant>,
     pub(super) drop_invalid_records: bool,
     /// Rows of which some points are settled.
@@ -34,8 +35,9 @@ pub(super) struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Writes what comes out of the converting threads and counts it. After an error, chunks under way are given up.
-    pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<(), LoadError> {
+    /// Writes what comes out of the converting threads and counts it. After an error, chunks under way are given up. Returns
+    /// whether it stopped before all was written, since time is short: then rows that wait count as not read.
+    pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<bool, LoadError> {
         let (sink, end, keeper) = (self.sink, self.end, self.keeper);
         let keep = |rows: &[RejectedRow]| {
             let kept = keeper.filter(|_| !rows.is_empty()).map(|keeper| (keeper, rows.to_vec()));
@@ -46,7 +48,14 @@ impl Writing<'_> {
         let mut keeping = FuturesUnordered::new();
         let (mut waiting, mut more) = (Waiting::new(self.concurrency), true);
         loop {
+            let late = self.last_start.is_some_and(|last| last <= Instant::now());
+            if late && under_way.is_empty() && keeping.is_empty() && !waiting.is_empty() {
+                let accounts = &mut self.report.accounts;
+                accounts.rows = accounts.written + accounts.rejected_total() + accounts.filtered;
+                return Ok(true);
+            }
             while keeping.is_empty()
+                && !late
                 && let Some((lane, parcel)) = waiting.next()
             {
                 let rows = parcel.chunk().rows().clone();
@@ -74,9 +83,9 @@ impl Writing<'_> {
                 }
                 Some(kept) = keeping.next(), if !keeping.is_empty() => if kept.is_err() {
                     // Whoever ends the keeping learns why.
-                    return Ok(());
+                    return Ok(false);
                 },
-                else => return Ok(()),
+                else => return Ok(false),
             }
         }
     }

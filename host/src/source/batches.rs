@@ -215,7 +215,10 @@ impl Batches {
                     self.decode()?;
                 }
                 Some(Err(cause)) => {
-                    let part = part.clone();
+                    if let Some(known) = self.known_failure() {
+                        return Err(known);
+                    }
+                    let part = self.parts[self.current].clone();
                     return Err(self.undecodable(next, self.culprit(&part), Arc::new(cause)));
                 }
                 None => {
@@ -281,20 +284,21 @@ impl Batches {
 
     /// Why decoding stopped: what has no room, or what the storage failed with, or what the decoder says.
     fn undecodable(&self, row: u64, column: Option<String>, cause: Cause) -> SourceError {
-        let object = self.object.name().to_owned();
-        if let Some(refused) = self.pool.refused() {
-            return refused.error(object, self.pool.memory());
-        }
         let row_group = self.parts.get(self.current).map_or(0, |part| part.group);
-        self.bytes.failure().unwrap_or(SourceError::Decode { object, row, row_group, column, cause })
+        let object = self.object.name().to_owned();
+        self.known_failure().unwrap_or(SourceError::Decode { object, row, row_group, column, cause })
+    }
+
+    /// What has no room, or what the storage failed with; told once.
+    fn known_failure(&self) -> Option<SourceError> {
+        let refused = self.pool.refused();
+        let refused = refused.map(|refused| refused.error(self.object.name().to_owned(), self.pool.memory()));
+        refused.or_else(|| self.bytes.failure())
     }
 
     /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
     /// it was.
     fn culprit(&self, part: &Part) -> Option<String> {
-        if self.bytes.failure().is_some() || self.pool.has_refused() {
-            return None;
-        }
         let fails = |column: &&usize| {
             let Ok(only) = Columns::new(&self.object, vec![**column]) else { return true };
             let open = || self.bytes.decoder(&self.object, part, &only, self.fitting, &self.pool);

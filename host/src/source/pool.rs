@@ -136,11 +136,6 @@ impl Pool {
         error
     }
 
-    /// Whether it was a refusal that made the decoder fail.
-    pub(super) fn has_refused(&self) -> bool {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
     /// Why something was refused, if it was that which made the decoder fail.
     pub(super) fn refused(&self) -> Option<TooLarge> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -95,7 +95,7 @@ fn writes_at_once_that_are_not_let_in_do_not_go_on() {
     let loaded = loaded.failed("InfluxDBConnectionError", &["403"]).has_no_more_than_it_says(&server);
     // What was under way when the first was not let in is written or not, and not waited for.
     assert!((7_000..=10_000).contains(&loaded.count("written")), "{}", loaded.accounts());
-    assert_eq!(server.store().len(), 10_000);
+    assert!((7_000..=10_000).contains(&server.store().len()), "{}", server.store().len());
     let writes = server.requests().writes().len();
     assert!(writes <= 10 + 4, "{writes} writes");
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampSecondArray};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use fastrand::Rng;
 use influxdb_loader_tests::{
     Arrival, Cut, Dialect, Fault, FaultServer, Loader, Mix, Outcome, Response, Settings, Value,
@@ -47,7 +47,7 @@ fn last_values(rows: &[Row]) -> Points {
 
 fn write_file(rows: &[Row], rows_a_group: usize, directory: &Path) -> PathBuf {
     let text = |of: &dyn Fn(&Row) -> String| Arc::new(StringArray::from_iter_values(rows.iter().map(of))) as ArrayRef;
-    let times = TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.second));
+    let times = TimestampMillisecondArray::from_iter_values(rows.iter().map(|row| row.second * 1_000));
     let columns = RecordBatch::try_from_iter([
         ("timestamp", Arc::new(times.with_timezone("UTC")) as ArrayRef),
         ("region", text(&|row| format!("R{}", row.region))),

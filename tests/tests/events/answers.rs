@@ -193,7 +193,7 @@ fn requests_are_answered_with_a_status_and_the_report() {
 fn without_a_server_each_caller_is_told_in_its_own_way() {
     let site = Site::start();
     let good = site.put("good");
-    let function = Function::start(site.settings());
+    let function = Function::start(site.settings().with("MAX_RETRIES", "1"));
     assert!(!function.invoke(&forms::direct(&good)).failed);
     drop(site.influxdb);
     assert_failed(&function.invoke(&forms::direct(&good)), "InfluxDBConnectionError", "");

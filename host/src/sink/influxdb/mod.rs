@@ -24,7 +24,7 @@ pub use probe::Probe;
 use super::{Delivery, Parcel, SinkError};
 use crate::config::{Api, Compression, InfluxDbSettings, WriteSettings};
 use engines::Endpoint;
-use http::{Backoff, Courier};
+use http::{Backoff, Courier, Tolerance};
 use write::{SizeLimit, Writer};
 
 /// An InfluxDB server, for the life of the process: connections, engine, token, and what was learnt of how much it takes,
@@ -102,7 +102,11 @@ impl InfluxDb {
     /// # Errors
     /// What keeps the server from answering, [`SinkError::UnknownEngine`] and [`SinkError::WrongApi`].
     pub async fn reach(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
-        let health = self.ping(deadline).await?;
+        self.reach_with(Tolerance::Full, deadline).await
+    }
+
+    async fn reach_with(&self, tolerance: Tolerance, deadline: Option<Instant>) -> Result<Health, SinkError> {
+        let health = self.ping(tolerance, deadline).await?;
         if let (Api::V1 | Api::V2, Some(Engine::V3)) = (self.settings.api, health.engine) {
             let version = health.version.unwrap_or_else(|| "3".to_owned());
             return Err(SinkError::WrongApi { url: http::shown(&self.url), version });
@@ -130,7 +134,7 @@ impl InfluxDb {
         self.endpoint
             .get_or_try_init(async || match Engine::named_by(self.settings.api) {
                 Some(engine) => Ok(self.endpoint_of(engine)),
-                None => self.recognized_endpoint(&self.ping(deadline).await?),
+                None => self.recognized_endpoint(&self.ping(Tolerance::Full, deadline).await?),
             })
             .await
     }
@@ -146,7 +150,7 @@ impl InfluxDb {
         Endpoint::new(engine, &self.url, &self.settings)
     }
 
-    async fn ping(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
-        engines::ping(&self.courier, &self.url, self.settings.token.as_ref(), deadline).await
+    async fn ping(&self, tolerance: Tolerance, deadline: Option<Instant>) -> Result<Health, SinkError> {
+        engines::ping(&self.courier, &self.url, self.settings.token.as_ref(), tolerance, deadline).await
     }
 }

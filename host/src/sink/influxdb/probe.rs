@@ -33,7 +33,7 @@ impl InfluxDb {
     /// # Errors
     /// As [`Self::reach`], and [`SinkError::Unwell`].
     pub async fn health(&self, deadline: Option<Instant>) -> Result<Health, SinkError> {
-        let health = self.reach(deadline).await?;
+        let health = self.reach_with(Tolerance::Brief, deadline).await?;
         let endpoint = self.endpoint(deadline).await?;
         if endpoint.engine.has_health() {
             let request = Request {
@@ -42,7 +42,7 @@ impl InfluxDb {
                 body: None,
                 answer_limit: http::BODY_LIMIT,
                 credentials: Some(&endpoint.credentials),
-                tolerance: Tolerance::Full,
+                tolerance: Tolerance::Brief,
                 target: "`/health`",
                 judge: http::judge_health,
             };
@@ -76,7 +76,7 @@ impl InfluxDb {
             body: query.body,
             answer_limit: http::BODY_LIMIT,
             credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Full,
+            tolerance: Tolerance::Brief,
             target: &endpoint.target,
             judge: http::judge_query,
         };

@@ -80,13 +80,14 @@ pub(in crate::sink::influxdb) async fn ping(
     courier: &Courier,
     base: &Url,
     token: Option<&Token>,
+    tolerance: Tolerance,
     deadline: Option<Instant>,
 ) -> Result<Health, SinkError> {
-    let health = ping_as(courier, base, None, deadline).await?;
+    let health = ping_as(courier, base, None, tolerance, deadline).await?;
     match token {
         Some(token) if health.is_withheld() => {
             let credentials = Credentials::token(token.clone(), Scheme::Bearer);
-            ping_as(courier, base, Some(&credentials), deadline).await
+            ping_as(courier, base, Some(&credentials), tolerance, deadline).await
         }
         Some(_) | None => Ok(health),
     }
@@ -96,6 +97,7 @@ async fn ping_as(
     courier: &Courier,
     base: &Url,
     credentials: Option<&Credentials>,
+    tolerance: Tolerance,
     deadline: Option<Instant>,
 ) -> Result<Health, SinkError> {
     let request = Request {
@@ -104,7 +106,7 @@ async fn ping_as(
         body: None,
         answer_limit: http::BODY_LIMIT,
         credentials,
-        tolerance: Tolerance::Full,
+        tolerance,
         target: "`/ping`",
         judge: http::judge_ping,
     };

@@ -16,6 +16,9 @@ const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
 /// Retries after failures that a server answered, and that need not be of the whole server, where no setting says how many.
 const RETRIES_OF_ANSWERED: u32 = 5;
 
+/// Retries of who asks whether the server is well, where no setting says how many.
+const BRIEF_RETRIES: u32 = 3;
+
 /// How long a server is waited for that this process has never reached: its name may be mistyped.
 const UNREACHED: Duration = Duration::from_secs(30);
 
@@ -60,6 +63,8 @@ pub(in crate::sink::influxdb) enum Tolerance {
     Full,
     /// Broken connections, after so many retries: the request itself may break them.
     Breaks(u32),
+    /// All of them, after a few retries: who asks whether the server is well wants to know it now.
+    Brief,
     /// All of them: it is sent once.
     Nothing,
 }
@@ -139,6 +144,7 @@ impl Course {
         let (breaks, retries) = match self.tolerance {
             Tolerance::Full => (None, self.patience.retries),
             Tolerance::Breaks(breaks) => (Some(breaks), self.patience.retries),
+            Tolerance::Brief => (None, Some(self.patience.retries.unwrap_or(BRIEF_RETRIES))),
             Tolerance::Nothing => (None, Some(0)),
         };
         let exhausted = retries.is_some_and(|retries| self.retries >= retries)

@@ -60,7 +60,7 @@ impl Writer<'_> {
 
     /// Waits until the server answers anything.
     async fn ping(&self) -> Result<(), SinkError> {
-        engines::ping(self.courier, self.base, None, self.deadline).await.map(drop)
+        engines::ping(self.courier, self.base, None, Tolerance::Full, self.deadline).await.map(drop)
     }
 
     /// What is wrong where the server takes rows and then refuses them.

@@ -166,7 +166,7 @@ impl<'a> Salvage<'a> {
         });
         let fitting = fitting.count().max(1);
         if portion.purpose == Purpose::First && fitting < portion.rows.len() {
-            self.search.put_back(portion.rows.split_off(fitting));
+            self.search.put_back(portion.rows.split_off(fitting), portion.was_too_large);
         }
         portion
     }

@@ -170,7 +170,7 @@ impl Search {
             trusts_counts: true,
             ordered: None,
         };
-        search.put_back((0..rows).collect());
+        search.put_back((0..rows).collect(), false);
         search
     }
 
@@ -224,8 +224,8 @@ impl Search {
     }
 
     /// Rows that are to be written, and were not sent: they come next.
-    pub(super) fn put_back(&mut self, rows: Vec<usize>) {
-        self.queue.push_front(Portion::of(rows, Purpose::First));
+    pub(super) fn put_back(&mut self, rows: Vec<usize>, was_too_large: bool) {
+        self.queue.push_front(Portion { was_too_large, ..Portion::of(rows, Purpose::First) });
     }
 
     /// Takes in what was answered to a portion.
@@ -298,10 +298,10 @@ impl Search {
                     self.strike(&rows);
                     self.suspect(row, Refusal::TooLarge, message);
                 } else {
-                    let halves = facts.halves(&rows);
-                    self.push_all(
-                        halves.map(|rows| Portion { was_too_large: true, ..Portion::of(rows, Purpose::Search) }),
-                    );
+                    // The first one first, until it is known what the server takes.
+                    let [first, second] = facts.halves(&rows);
+                    self.put_back(second, true);
+                    self.put_back(first, true);
                 }
             }
             Outcome::Broke => {
