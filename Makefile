@@ -42,7 +42,6 @@ test: wasm test-tools ## Run all tests, against real servers
 check: wasm check-tools ## Check format, lints, licences, scripts and the template
 	$(call say,"format")
 	@cargo fmt --all --check
-	@cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(call say,"lints")
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
 	$(call say,"licences and sources of the dependencies")
