@@ -11,7 +11,7 @@ use tokio::time::timeout_at;
 use super::breaker::{Admission, Breaker};
 use super::exchange::{self, Exchange, Failure, Request};
 use super::limiter::Limiter;
-use super::retry::{Backoff, Course, Next, Patience};
+use super::retry::{Backoff, Course, Next, Patience, Tolerance};
 use super::url::shown;
 use crate::aws;
 use crate::config::WriteSettings;
@@ -126,6 +126,9 @@ impl Courier {
             if let Admission::Wait(wait) = self.breaker.admit(self.request_timeout) {
                 drop(permit);
                 let left_alone = SinkError::BreakerOpen { url: url.clone() };
+                if matches!(request.tolerance, Tolerance::Brief | Tolerance::Nothing) {
+                    return Err(left_alone);
+                }
                 match course.may_wait(wait) {
                     Next::Retry(wait) => tokio::time::sleep(wait).await,
                     Next::Deadline => return Err(no_time(&course, Some(left_alone))),
