@@ -1,11 +1,13 @@
 //! Which rows of a chunk are at fault: what is sent next, by what was answered before. Pure: knows no server and no time.
 //!
-//!     all rows ──sent──▶ taken                                   written
-//!                        named by the server                     rejected; the others written, or sent again
-//!                        so many dropped, of all                 rejected
-//!                        so many dropped, of more                parted: one part is sent, the count of the other follows
-//!                        refused without saying what             parted, to a lone row that is a suspect
-//!                        too large, or breaks the connection     halved, to a lone row that is a suspect
+//! ```text
+//! all rows ──sent──▶ taken                                   written
+//!                    named by the server                     rejected; the others written, or sent again
+//!                    so many dropped, of all                 rejected
+//!                    so many dropped, of more                parted: one part is sent, the count of the other follows
+//!                    refused without saying what             parted, to a lone row that is a suspect
+//!                    too large, or breaks the connection     halved, to a lone row that is a suspect
+//! ```
 //!
 //! What follows from counts is sent once more at the end, all of it together, since a server may count wrongly: 1.x and 2.x
 //! count one shard of several. A contradiction ends the trust in counts, not the search.
