@@ -143,17 +143,29 @@ pub enum Compression {
     None,
 }
 
+/// In which order the points of an object are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadOrder {
+    /// In that in which the server has the least work.
+    #[default]
+    Server,
+    /// In that of the file.
+    File,
+}
+
 /// How points are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WriteSettings {
-    /// The most points in a request; at least 1.
-    pub batch_points: usize,
-    /// The most bytes of line protocol in a request, before compression.
-    pub batch_bytes: usize,
+    /// The most points in a request, at least 1; none: as the engine takes them best.
+    pub batch_points: Option<usize>,
+    /// The most bytes of line protocol in a request, before compression; none: as the engine takes them best.
+    pub batch_bytes: Option<usize>,
+    /// In which order points are sent.
+    pub order: LoadOrder,
     /// Whether requests, and files, are compressed.
     pub compression: Compression,
-    /// The most requests in flight; at least 1.
-    pub concurrency: usize,
+    /// The most requests in flight, at least 1; none: as many as pay.
+    pub concurrency: Option<usize>,
     /// Attempts beyond the first, of a request that failed for whatever passing reason. None: a server that is away or busy is
     /// waited for as long as there is time.
     pub retries: Option<u32>,
@@ -272,10 +284,11 @@ impl Config {
         let config = Self {
             influxdb: InfluxDb::read(&mut reader),
             write: WriteSettings {
-                batch_points: reader.integer(&settings::MAX_BATCH_SIZE),
-                batch_bytes: reader.integer(&settings::MAX_BATCH_BYTES),
+                batch_points: reader.optional_integer(&settings::MAX_BATCH_SIZE),
+                batch_bytes: reader.optional_integer(&settings::MAX_BATCH_BYTES),
+                order: reader.choice(&settings::LOAD_ORDER, LoadOrder::parse).unwrap_or_default(),
                 compression: reader.choice(&settings::COMPRESSION, Compression::parse).unwrap_or_default(),
-                concurrency: reader.integer(&settings::WRITE_CONCURRENCY),
+                concurrency: reader.optional_integer(&settings::WRITE_CONCURRENCY),
                 retries: reader.optional_integer(&settings::MAX_RETRIES),
                 patience: Duration::from_secs(reader.integer(&settings::RETRY_SECONDS)),
                 request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),
@@ -390,6 +403,16 @@ impl Api {
             "v1" => Self::V1,
             "v2" => Self::V2,
             "v3" => Self::V3,
+            _ => return None,
+        })
+    }
+}
+
+impl LoadOrder {
+    fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "server" => Self::Server,
+            "file" => Self::File,
             _ => return None,
         })
     }

@@ -163,18 +163,25 @@ pub(super) const INFLUXDB_PASSWORD: Setting = Setting {
 /// Points in a request.
 pub(super) const MAX_BATCH_SIZE: Setting = Setting {
     name: "MAX_BATCH_SIZE",
-    default: Some("1000"),
+    default: None,
     kind: Kind::Integer { minimum: 1, maximum: 100_000 },
-    meaning: "The most points in a write request.",
+    meaning: "The most points in a write request. Unset: 10000, and 1000 in files.",
 };
 
 /// Bytes in a request.
 pub(super) const MAX_BATCH_BYTES: Setting = Setting {
     name: "MAX_BATCH_BYTES",
-    // Half of what InfluxDB 3 takes by default, so that its limit is never met.
-    default: Some("5242880"),
+    default: None,
     kind: Kind::Integer { minimum: 1024, maximum: 50 * MIB },
-    meaning: "The most bytes of line protocol in a write request, before compression.",
+    meaning: "The most bytes of line protocol in a write request, before compression. Unset: 5242880, and 1048576 for InfluxDB 3, which is sent more requests at a time.",
+};
+
+/// The order of points.
+pub(super) const LOAD_ORDER: Setting = Setting {
+    name: "LOAD_ORDER",
+    default: Some("server"),
+    kind: Kind::Choice(&["server", "file"]),
+    meaning: "The order in which the points of an object are sent. `server`: rows are gathered in memory, as `OBJECT_MEMORY_MIB` allows, and each request has points of few shards and series, which is the least work for the server. `file`: the order of the file. In both, the last row of a point wins.",
 };
 
 /// Whether lines are compressed.
@@ -188,9 +195,9 @@ pub(super) const COMPRESSION: Setting = Setting {
 /// Requests at a time.
 pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     name: "WRITE_CONCURRENCY",
-    default: Some("4"),
+    default: None,
     kind: Kind::Integer { minimum: 1, maximum: 64 },
-    meaning: "The most write requests in flight at a time.",
+    meaning: "The most write requests in flight at a time. Unset: 4 at first, then as many as the server answers more quickly in all: up to 8, and up to 32 for InfluxDB 3.",
 };
 
 /// Attempts beyond the first.
@@ -432,6 +439,7 @@ pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_PASSWORD,
     &MAX_BATCH_SIZE,
     &MAX_BATCH_BYTES,
+    &LOAD_ORDER,
     &COMPRESSION,
     &WRITE_CONCURRENCY,
     &MAX_RETRIES,

@@ -36,10 +36,11 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             login: None,
         },
         write: WriteSettings {
-            batch_points: 1000,
-            batch_bytes: 5242880,
+            batch_points: None,
+            batch_bytes: None,
+            order: Server,
             compression: Auto,
-            concurrency: 4,
+            concurrency: None,
             retries: None,
             patience: 300s,
             request_timeout: 30s,
@@ -124,7 +125,10 @@ fn settings_become_types() {
         ("LOG_LEVEL", "Debug"),
     ])
     .unwrap();
-    assert_eq!((config.write.batch_points, config.write.batch_bytes, config.write.retries), (5000, 1_048_576, Some(0)));
+    assert_eq!(
+        (config.write.batch_points, config.write.batch_bytes, config.write.retries),
+        (Some(5000), Some(1_048_576), Some(0))
+    );
     assert_eq!(config.write.request_timeout, Duration::from_secs(60));
     assert!(!config.drop_invalid_records);
     assert_eq!(config.memory.instance_bytes, 64 * 1024 * 1024);
@@ -158,7 +162,7 @@ fn metrics_are_turned_off_by_either_of_their_settings() {
 #[test]
 fn an_empty_value_is_as_good_as_none() {
     let config = read(&[("MAX_BATCH_SIZE", ""), ("VALIDATE_SCHEMA", " \t"), ("INFLUXDB_TOKEN", ""), URL]).unwrap();
-    assert_eq!(config.write.batch_points, 1000);
+    assert_eq!(config.write.batch_points, None);
     assert!(config.validate_schema);
     assert!(config.influxdb().is_err());
 }

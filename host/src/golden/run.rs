@@ -147,8 +147,8 @@ impl Runner {
         config.validate_schema = sample.settings.strict;
         config.drop_invalid_records = sample.settings.drop_invalid_records;
         config.rows_per_batch = cut.rows_per_batch;
-        config.write.batch_points = cut.points_per_request;
-        config.write.concurrency = cut.concurrency;
+        config.write.batch_points = Some(cut.points_per_request);
+        config.write.concurrency = Some(cut.concurrency);
         config.threads = Some(cut.concurrency);
         // What is rejected here is rejected as a test.
         config.rejects = None;

@@ -14,7 +14,9 @@ use super::order::{Turns, Watch};
 use super::{LoadError, blocking};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
 use crate::logs::on_a_thread;
-use crate::points::{ChunkRows, Dialect, EncodeError, Encoder, Full, LaneLimits, Lanes, Mapping, Pool, Recent};
+use crate::points::{
+    ChunkRows, Dialect, EncodeError, Encoder, Full, FullChunks, LaneLimits, Lanes, Mapping, Pool, Recent, Turn,
+};
 use crate::report::{RejectedRow, Timings};
 use crate::sink::{Delivery, LineWriter, Packer, Parcel, SinkError};
 use crate::source::{self, Batch, Memory, ParquetObject, Selection, SourceError};
@@ -22,18 +24,21 @@ use crate::source::{self, Batch, Memory, ParquetObject, Selection, SourceError};
 /// Batches that make a further thread worth its while.
 const BATCHES_A_THREAD: u64 = 4;
 
+/// The most parcels of a step.
+const PARCELS_A_STEP: usize = 4;
+
 /// What comes out of a conversion.
 pub(super) struct Step {
     /// A batch that has been encoded; its points are in this step, and in those before and after it.
     pub(super) counted: Option<Counted>,
-    /// As many parcels as are written at a time, at most.
+    /// A few parcels.
     pub(super) parcels: Vec<Packed>,
 }
 
 /// How far a parcel is.
 pub(super) enum Packed {
-    /// To be written when those of its lane with lower numbers are settled.
-    Ready { lane: usize, number: u64, parcel: Parcel },
+    /// To be written in its turn.
+    Ready(Turn, Parcel),
     /// Written in its turn, or not, with the rows that it had.
     Written(ChunkRows, Result<Delivery, SinkError>),
 }
@@ -79,8 +84,8 @@ pub(super) struct Conversion {
     pub(super) compresses: bool,
     /// What parcels are written with on the spot.
     pub(super) lines: Option<LineWriter>,
-    /// The most parcels of a step.
-    pub(super) parcels: usize,
+    /// The most parcels that are written at a time.
+    pub(super) requests: usize,
     /// How many threads convert, each with an instance of its own.
     pub(super) threads: usize,
 }
@@ -268,7 +273,11 @@ impl Worker<'_> {
             let started = Instant::now();
             let encoded = match &mut own_lanes {
                 Some(lanes) => encoder.encode(&batch, &mut instance, lanes),
-                None => encoder.encode(&batch, &mut instance, &mut ordered.state().lanes),
+                None => {
+                    let lanes = &mut ordered.state().lanes;
+                    lanes.begin_batch(batch.row_group);
+                    encoder.encode(&batch, &mut instance, lanes)
+                }
             };
             let encoded = encoded.map_err(|error| match error {
                 EncodeError::Mapping(error) => at(row)(LoadError::Converter(error)),
@@ -287,6 +296,7 @@ impl Worker<'_> {
             let (superseded, full) = {
                 let State { lanes, recent } = &mut *ordered.state();
                 if let Some(own_lanes) = &mut own_lanes {
+                    lanes.begin_batch(batch.row_group);
                     lanes.append(own_lanes);
                 }
                 lanes.end_batch(rows);
@@ -302,11 +312,11 @@ impl Worker<'_> {
     }
 
     /// Hands on what became of a batch, and chunks that are full. Returns whether anybody takes it.
-    fn send(&mut self, mut counted: Option<Counted>, full: Vec<Full>, packer: &mut Packer) -> bool {
-        let mut full = full.into_iter().peekable();
+    fn send(&mut self, mut counted: Option<Counted>, full: FullChunks, packer: &mut Packer) -> bool {
+        let mut full = full.peekable();
         while counted.is_some() || full.peek().is_some() {
             let mut parcels = Vec::new();
-            for chunk in full.by_ref().take(self.conversion.parcels) {
+            for chunk in full.by_ref().take(self.conversion.requests.min(PARCELS_A_STEP)) {
                 let Some(packed) = self.pack(chunk, packer) else { return false };
                 parcels.push(packed);
             }
@@ -322,11 +332,13 @@ impl Worker<'_> {
 
     /// Makes a chunk ready for the sink, and writes it where that can be done on the spot; `None` where its turn never comes.
     fn pack(&mut self, full: Full, packer: &mut Packer) -> Option<Packed> {
-        let Full { lane, number, chunk } = full;
+        let Full { turn, chunk } = full;
         let started = Instant::now();
         let mut parcel = packer.pack(chunk);
         self.timings.compress += started.elapsed();
-        let Some(lines) = &self.conversion.lines else { return Some(Packed::Ready { lane, number, parcel }) };
+        let (Some(lines), Turn::Lane { number, .. }) = (&self.conversion.lines, turn) else {
+            return Some(Packed::Ready(turn, parcel));
+        };
         let waiting = Instant::now();
         if !self.ordered.chunks.wait(number) {
             return None;

@@ -15,6 +15,7 @@ mod order;
 mod reject;
 mod row_groups;
 mod split_rows;
+mod waiting;
 mod write;
 
 use std::num::NonZero;
@@ -30,12 +31,11 @@ pub use deadline::Deadline;
 pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
-use crate::config::{Config, RejectsUri};
+use crate::config::{Config, RejectsUri, WriteSettings};
 use crate::converter::{Catalog, CompileCache, Engine, Input, Limits};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
-use crate::points::ChunkLimits;
 use crate::registry::{Resolution, Resolver};
 use crate::rejects::{Draft, Keeper};
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining};
@@ -150,8 +150,7 @@ const STEPS_BEHIND: usize = 32;
 struct Options {
     memory: Memory,
     rows_per_batch: usize,
-    chunks: ChunkLimits,
-    concurrency: usize,
+    write: WriteSettings,
     threads: usize,
     strict: bool,
     drop_invalid_records: bool,
@@ -163,8 +162,7 @@ impl Options {
         Self {
             memory: Memory::mebibytes(config.memory.object_mib),
             rows_per_batch: config.rows_per_batch,
-            chunks: ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes },
-            concurrency: config.write.concurrency,
+            write: config.write.clone(),
             threads: config.threads.unwrap_or_else(processors),
             strict: config.validate_schema,
             drop_invalid_records: config.drop_invalid_records,
@@ -325,7 +323,7 @@ impl Loader {
         }
         let rows = object.selected_rows(selection)?;
         progress.opened(rows);
-        let dialect = sink.dialect(deadline.map(|deadline| deadline.end)).await?;
+        let flow = sink.flow(&self.options.write, deadline.map(|deadline| deadline.end)).await?;
         let mut row_groups = RowGroups::new(&object, selection);
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let outcome = self.transfer(
@@ -342,12 +340,12 @@ impl Loader {
                 converter,
                 memory: self.options.memory,
                 rows_per_batch: self.options.rows_per_batch,
-                lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows),
-                dialect,
+                lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
+                dialect: flow.dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
                 lines: sink.lines().cloned(),
-                parcels: self.options.concurrency,
+                requests: flow.requests,
                 threads: self.options.threads,
             },
             sink,
@@ -411,7 +409,7 @@ impl Loader {
         let (steps, received) = mpsc::channel(steps);
         let writing = Writing {
             sink,
-            concurrency: self.options.concurrency,
+            concurrency: conversion.requests,
             last_start: conversion.deadline.map(|deadline| deadline.last_start()),
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,

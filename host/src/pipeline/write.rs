@@ -7,9 +7,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::convert::{Counted, Packed, Step};
-use super::lanes::Waiting;
 use super::row_groups::RowGroups;
 use super::split_rows::SplitRows;
+use super::waiting::Waiting;
 use super::{LoadError, Progress};
 use crate::points::ChunkRows;
 use crate::rejects::Keeper;
@@ -56,10 +56,10 @@ impl Writing<'_> {
             }
             while keeping.is_empty()
                 && !late
-                && let Some((lane, parcel)) = waiting.next()
+                && let Some((turn, parcel)) = waiting.next()
             {
                 let rows = parcel.chunk().rows().clone();
-                under_way.push(async move { (lane, rows, sink.write(parcel, end).await) });
+                under_way.push(async move { (turn, rows, sink.write(parcel, end).await) });
             }
             tokio::select! {
                 step = steps.recv(), if more && keeping.is_empty() && waiting.has_room() => match step {
@@ -71,15 +71,15 @@ impl Writing<'_> {
                         }
                         for packed in step.parcels {
                             match packed {
-                                Packed::Ready { lane, number, parcel } => waiting.add(lane, number, parcel),
+                                Packed::Ready(turn, parcel) => waiting.add(turn, parcel),
                                 Packed::Written(rows, outcome) => keeping.extend(keep(&self.settled(&rows, outcome)?)),
                             }
                         }
                     }
                 },
-                Some((lane, rows, outcome)) = under_way.next(), if !under_way.is_empty() => {
+                Some((turn, rows, outcome)) = under_way.next(), if !under_way.is_empty() => {
                     keeping.extend(keep(&self.settled(&rows, outcome)?));
-                    waiting.settled(lane);
+                    waiting.settled(turn);
                 }
                 Some(kept) = keeping.next(), if !keeping.is_empty() => if kept.is_err() {
                     // Whoever ends the keeping learns why.

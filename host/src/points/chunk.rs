@@ -137,12 +137,33 @@ impl Chunk {
         })
     }
 
+    /// Takes out the last row, which has all of its lines here.
+    pub(super) fn split_off_last_row(&mut self) -> Self {
+        let mut last = Self::default();
+        let Some(Line { row, .. }) = self.lines().last().copied() else { return last };
+        let first = self.lines().partition_point(|line| line.row < row);
+        let start = if first == 0 { 0 } else { self.lines()[first - 1].end };
+        last.memory.text.append(&self.body()[start..]);
+        let lines = self.memory.lines.drain(first..);
+        last.memory.lines.extend(lines.map(|line| Line { end: line.end - start, ..line }));
+        let keys = first.min(self.memory.keys.len());
+        last.memory.keys.extend(self.memory.keys.drain(keys..));
+        self.memory.text.truncate(start);
+        last.rows.add(row, self.rows.row_group(row).unwrap_or_default(), 1);
+        if let Some(group) = self.rows.groups.last_mut() {
+            group.whole -= 1;
+        }
+        self.rows.groups.pop_if(|group| group.whole == 0);
+        last
+    }
+
     /// Appends the rows of another chunk, which come after those of this one, and leaves it empty.
     pub(super) fn append(&mut self, other: &mut Self) {
         let start = self.body().len();
         self.memory.text.append(other.body());
         let moved = other.memory.lines.drain(..).map(|line| Line { end: start + line.end, ..line });
         self.memory.lines.extend(moved);
+        self.memory.keys.append(&mut other.memory.keys);
         other.memory.text.truncate(0);
         let ChunkRows { groups, split } = other.take_rows();
         let mut groups = groups.into_iter().peekable();

@@ -104,9 +104,9 @@ impl Encoder {
         &self.columns
     }
 
-    /// The points of the batch that was encoded last, in order.
-    pub fn keys(&self) -> &[PointKey] {
-        &self.keys
+    /// The points of the batch that was encoded last, in order. May be taken, the memory too.
+    pub fn keys(&mut self) -> &mut Vec<PointKey> {
+        &mut self.keys
     }
 
     /// Encodes a batch into `lanes`.
@@ -269,21 +269,23 @@ impl PointState {
         let fields = self.write(row, time, lanes.text())?;
         let end = self.end(before, lanes)?;
         let point = series::point(tags.wrapping_add(self.layout.measurement_hash), time);
+        #[expect(clippy::cast_possible_truncation, reason = "tells rows apart that follow each other")]
+        let row_number = row as u32;
         if self.layout.fields_by_key {
             // Rows replace each other that have the same keys.
             let written = self.layout.fields.iter().filter(|field| fields & field.bit != 0);
             let point = written.fold(point, |point, field| point.wrapping_add(field.key_hash(row)));
-            keys.push(PointKey { point, fields: u64::MAX, row: number });
+            keys.push(PointKey { point, time, fields: u32::MAX, row: row_number });
         } else {
-            keys.push(PointKey { point, fields, row: number });
+            keys.push(PointKey { point, time, fields, row: row_number });
         }
-        lanes.end_line(number, point);
+        lanes.end_line(number, point, time);
         Ok(end)
     }
 
     /// Appends the line of a row. Returns the bits of its fields.
     #[inline]
-    fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u64, RowProblem> {
+    fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u32, RowProblem> {
         let mut line = text.line(self.longest_line);
         line.piece(self.layout.measurement.get(0));
         if self.layout.tags_are_sorted {

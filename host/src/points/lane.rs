@@ -4,6 +4,7 @@ use std::mem;
 
 use super::chunk::{Chunk, ChunkLimits, Line};
 use super::pool::Pool;
+use super::sorted::SortKey;
 use super::text::Text;
 
 /// The rows of a lane, being gathered into chunks.
@@ -46,9 +47,16 @@ impl Lane {
         self.open.memory.lines.push(Line { end, row, point });
     }
 
+    /// Notes what the line that was ended last is sorted by. Either every line has that, or none.
+    #[inline]
+    pub(super) fn add_key(&mut self, key: SortKey) {
+        self.open.memory.keys.push(key);
+    }
+
     /// Takes back every line of the row that is being written.
     pub(super) fn discard_row(&mut self) {
         self.open.memory.lines.truncate(self.complete);
+        self.open.memory.keys.truncate(self.complete);
         let start = self.start_of_line();
         self.open.memory.text.truncate(start);
     }
@@ -57,6 +65,9 @@ impl Lane {
     #[inline]
     pub(super) fn end_row(&mut self, row: u64, row_group: u32, parts: u32) -> usize {
         let points = self.open.points() - self.complete;
+        if points == 0 {
+            return 0;
+        }
         let over = self.open.points() > self.limits.points || self.open.body().len() > self.limits.bytes;
         if over && self.complete > 0 {
             let rest = self.split_off();
@@ -96,6 +107,9 @@ impl Lane {
         rest.memory.text.append(&self.open.body()[start..]);
         let lines = self.open.memory.lines.drain(self.complete..);
         rest.memory.lines.extend(lines.map(|line| Line { end: line.end - start, ..line }));
+        if !self.open.memory.keys.is_empty() {
+            rest.memory.keys.extend(self.open.memory.keys.drain(self.complete..));
+        }
         self.open.memory.text.truncate(start);
         rest
     }
@@ -130,6 +144,11 @@ impl Lane {
             self.seal();
         }
         self.seal_if_full();
+    }
+
+    /// How many points the open chunk has.
+    pub(super) fn open_points(&self) -> usize {
+        self.complete
     }
 
     /// Bytes of lines in the open chunk.

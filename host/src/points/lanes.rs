@@ -11,10 +11,15 @@
 //! A chunk is full at so many points or bytes. It is sent before that when all open chunks together hold more than
 //! [`LaneLimits::open_bytes`], or when rows that would fill every lane several times have passed it by: else the rows of a rare
 //! series would keep their row group from being done until the object ends.
+//!
+//! Where lines are sorted for the server there is one lane, whose open chunk is what is sorted; see [`super::sorted`].
+
+use std::collections::VecDeque;
 
 use super::chunk::{Chunk, ChunkLimits};
 use super::lane::Lane;
 use super::pool::Pool;
+use super::sorted::{self, SortKey, Sorted};
 use super::text::Text;
 
 /// An open chunk is sent when it is not full after rows that would fill all lanes so many times.
@@ -32,17 +37,47 @@ pub struct LaneLimits {
     pub chunk: ChunkLimits,
     /// How many bytes of lines all open chunks hold together after a batch.
     pub open_bytes: usize,
+    /// How lines are sorted for the server; none: they stay in file order.
+    pub sorting: Option<Sorting>,
+}
+
+/// How lines are sorted for the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sorting {
+    /// How long a shard is, in nanoseconds; at least 1.
+    pub shard: i64,
+    /// How many bytes are gathered before they are sorted, what sorting takes included.
+    pub bytes: usize,
+    /// Whether what fills a request is sent before another row group begins, so that row groups are done one by one.
+    pub by_row_group: bool,
 }
 
 /// A chunk that is ready to be sent.
 #[derive(Debug)]
 pub struct Full {
-    /// The number of its lane.
-    pub lane: usize,
-    /// Its number in the lane, from 0: it is sent when the one before it is settled.
-    pub number: u64,
+    /// When it is sent.
+    pub turn: Turn,
     /// Its points.
     pub chunk: Chunk,
+}
+
+/// When a chunk is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// After the one of its lane with the number before.
+    Lane {
+        /// The number of its lane.
+        lane: usize,
+        /// Its number in the lane, from 0.
+        number: u64,
+    },
+    /// After all chunks of the round before.
+    Round {
+        /// The number of its round, from 0.
+        round: u64,
+        /// How many chunks the round has.
+        of: usize,
+    },
 }
 
 /// Gathers rows into chunks, by lane.
@@ -52,32 +87,42 @@ pub struct Lanes {
     lanes: Vec<Lane>,
     /// The number of the next chunk of each lane.
     numbers: Vec<u64>,
-    /// The lanes of the row that is being written; the last of them has the line.
+    /// The lanes of the row that is being written, where there are several; the last of them has the line.
     row: Vec<usize>,
     current: usize,
+    /// The series of the line that is being written, where lines are sorted.
+    series: u64,
     /// Rows that were encoded so far.
     rows: u64,
+    /// The row group of the batch that began last.
+    row_group: u32,
     pool: Pool,
 }
 
 impl Lanes {
     /// Lanes without rows, whose chunks take their memory from a pool and leave it there.
     pub fn new(limits: LaneLimits, pool: &Pool) -> Self {
-        let lanes = limits.lanes.max(1);
+        let lanes = match limits.sorting {
+            None => (0..limits.lanes.max(1)).map(|_| Lane::new(limits.chunk, pool.clone())).collect(),
+            // What is sorted is much larger than chunks are, and not to be kept in their place.
+            Some(_) => vec![Lane::new(ChunkLimits { points: usize::MAX, bytes: usize::MAX }, Pool::default())],
+        };
         Self {
             limits,
-            lanes: (0..lanes).map(|_| Lane::new(limits.chunk, pool.clone())).collect(),
-            numbers: vec![0; lanes],
+            numbers: vec![0; lanes.len()],
+            lanes,
             row: Vec::new(),
             current: 0,
+            series: 0,
             rows: 0,
+            row_group: 0,
             pool: pool.clone(),
         }
     }
 
     /// A single lane, with a pool of its own.
     pub fn single(chunk: ChunkLimits) -> Self {
-        Self::new(LaneLimits { lanes: 1, chunk, open_bytes: usize::MAX }, &Pool::new(SINGLE_POOL))
+        Self::new(LaneLimits { lanes: 1, chunk, open_bytes: usize::MAX, sorting: None }, &Pool::new(SINGLE_POOL))
     }
 
     /// The same lanes, without rows.
@@ -89,6 +134,10 @@ impl Lanes {
     /// Begins a line of a point of this series.
     #[inline]
     pub(super) fn begin_line(&mut self, series: u64) {
+        if let [_] = &*self.lanes {
+            self.series = series;
+            return;
+        }
         // The upper half of a product spreads over all lanes, however many there are.
         let (hash, lanes) = (u128::from(mixed(series)), self.lanes.len() as u128);
         #[expect(clippy::cast_possible_truncation, reason = "less than the number of lanes")]
@@ -111,12 +160,19 @@ impl Lanes {
     }
 
     #[inline]
-    pub(super) fn end_line(&mut self, row: u64, point: u64) {
-        self.lanes[self.current].end_line(row, point);
+    pub(super) fn end_line(&mut self, row: u64, point: u64, time: i64) {
+        let lane = &mut self.lanes[self.current];
+        lane.end_line(row, point);
+        if self.limits.sorting.is_some() {
+            lane.add_key(SortKey { series: self.series, time });
+        }
     }
 
     /// Takes back every line of the row that is being written.
     pub(super) fn discard_row(&mut self) {
+        if let [lane] = &mut *self.lanes {
+            lane.discard_row();
+        }
         for lane in self.row.drain(..) {
             self.lanes[lane].discard_row();
         }
@@ -125,6 +181,9 @@ impl Lanes {
     /// Ends the row. Returns how many points it gave.
     #[inline]
     pub(super) fn end_row(&mut self, row: u64, row_group: u32) -> usize {
+        if let [lane] = &mut *self.lanes {
+            return lane.end_row(row, row_group, 1);
+        }
         let parts = u32::try_from(self.row.len()).unwrap_or(u32::MAX);
         let lanes = &mut self.lanes;
         self.row.drain(..).map(|lane| lanes[lane].end_row(row, row_group, parts)).sum()
@@ -140,10 +199,26 @@ impl Lanes {
         self.lanes.iter_mut().zip(&mut other.lanes).for_each(|(lane, other)| lane.append(other));
     }
 
+    /// Begins a batch, of a row group.
+    pub fn begin_batch(&mut self, row_group: u32) {
+        let begins = std::mem::replace(&mut self.row_group, row_group) != row_group;
+        if let (Some(Sorting { by_row_group: true, .. }), [lane]) = (self.limits.sorting, &mut *self.lanes)
+            && begins
+            && (lane.open_points() >= self.limits.chunk.points || lane.open_bytes() >= self.limits.chunk.bytes)
+        {
+            lane.seal();
+        }
+    }
+
     /// Ends a batch of so many rows: takes chunks for full that are to wait no longer.
     pub fn end_batch(&mut self, rows: u64) {
         self.rows += rows;
-        if self.lanes.len() == 1 {
+        if let [lane] = &mut *self.lanes {
+            if let Some(Sorting { bytes, .. }) = self.limits.sorting
+                && lane.open_bytes() + lane.open_points() * sorted::BYTES_A_LINE >= bytes
+            {
+                lane.seal();
+            }
             return;
         }
         let patience = PATIENCE * (self.lanes.len() as u64).saturating_mul(self.limits.chunk.points as u64);
@@ -162,22 +237,68 @@ impl Lanes {
     }
 
     /// The chunks that are full, with those that are left where there will be no more rows.
-    pub fn finish(mut self) -> Vec<Full> {
+    pub fn finish(mut self) -> FullChunks {
         self.lanes.iter_mut().for_each(Lane::seal);
         self.take_full()
     }
 
     /// The chunks that are full.
-    pub fn take_full(&mut self) -> Vec<Full> {
-        let mut full = Vec::new();
-        for (lane, (rows, next)) in self.lanes.iter_mut().zip(&mut self.numbers).enumerate() {
-            full.extend(rows.take_full().map(|chunk| {
-                let number = *next;
-                *next += 1;
-                Full { lane, number, chunk }
-            }));
+    pub fn take_full(&mut self) -> FullChunks {
+        let Some(sorting) = self.limits.sorting else {
+            let mut full = Vec::new();
+            for (lane, (rows, next)) in self.lanes.iter_mut().zip(&mut self.numbers).enumerate() {
+                full.extend(rows.take_full().map(|chunk| {
+                    let number = *next;
+                    *next += 1;
+                    Full { turn: Turn::Lane { lane, number }, chunk }
+                }));
+            }
+            return FullChunks::InLanes(full.into_iter());
+        };
+        let mut rounds = VecDeque::new();
+        for (lane, next) in self.lanes.iter_mut().zip(&mut self.numbers) {
+            for buffer in lane.take_full() {
+                for lines in Sorted::rounds(buffer, sorting.shard, self.limits.chunk, &self.pool) {
+                    rounds.push_back(Round { number: *next, of: lines.len(), lines });
+                    *next += 1;
+                }
+            }
         }
-        full
+        FullChunks::InRounds(rounds)
+    }
+}
+
+/// Chunks that are full. In rounds, they are made when they are asked for.
+#[derive(Debug)]
+pub enum FullChunks {
+    /// Of lanes.
+    InLanes(std::vec::IntoIter<Full>),
+    /// Of lines that are sorted.
+    InRounds(VecDeque<Round>),
+}
+
+/// The chunks of a round that are yet to be made.
+#[derive(Debug)]
+pub struct Round {
+    number: u64,
+    of: usize,
+    lines: Sorted,
+}
+
+impl Iterator for FullChunks {
+    type Item = Full;
+
+    fn next(&mut self) -> Option<Full> {
+        match self {
+            Self::InLanes(full) => full.next(),
+            Self::InRounds(rounds) => loop {
+                let Round { number, of, lines } = rounds.front_mut()?;
+                if let Some(chunk) = lines.next() {
+                    return Some(Full { turn: Turn::Round { round: *number, of: *of }, chunk });
+                }
+                rounds.pop_front();
+            },
+        }
     }
 }
 
@@ -198,15 +319,19 @@ mod tests {
         let mut line = lanes.text().line(text.len());
         line.piece(Pieces::from(text.as_bytes()).get(0));
         line.end();
-        lanes.end_line(row, 0);
+        lanes.end_line(row, 0, 0);
     }
 
     fn limits(points: usize, bytes: usize) -> ChunkLimits {
         ChunkLimits { points, bytes }
     }
 
-    fn bodies(full: &[Full]) -> Vec<String> {
-        full.iter().map(|full| String::from_utf8_lossy(full.chunk.body()).replace('\n', " ")).collect()
+    fn bodies(full: FullChunks) -> Vec<String> {
+        full.map(|full| body(&full.chunk)).collect()
+    }
+
+    fn body(chunk: &Chunk) -> String {
+        String::from_utf8_lossy(chunk.body()).replace('\n', " ")
     }
 
     /// Writes rows of so many lines each; every line is its row's number.
@@ -218,14 +343,14 @@ mod tests {
             }
             assert_eq!(lanes.end_row(row, 0), *points);
         }
-        let full = lanes.finish();
+        let full: Vec<Full> = lanes.finish().collect();
         for Full { chunk, .. } in &full {
             assert_eq!(chunk.lines().last().map(|line| line.end), Some(chunk.body().len()));
             assert_eq!(chunk.text(0..1), format!("{}\n", chunk.lines()[0].row).as_bytes());
             assert_eq!(chunk.extract(chunk.lines_by_row()), chunk.body());
             assert_eq!(chunk.lines_by_row().len() as u64, chunk.rows().len());
         }
-        bodies(&full)
+        full.iter().map(|full| body(&full.chunk)).collect()
     }
 
     #[test]
@@ -260,12 +385,12 @@ mod tests {
                 lanes.close();
             }
         }
-        assert_eq!(bodies(&lanes.finish()), ["0 ", "1 ", "2 "]);
+        assert_eq!(bodies(lanes.finish()), ["0 ", "1 ", "2 "]);
     }
 
     #[test]
     fn a_discarded_row_takes_its_lines_with_it_from_every_lane() {
-        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100), open_bytes: 1_000 };
+        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100), open_bytes: 1_000, sorting: None };
         let mut lanes = Lanes::new(limits, &Pool::default());
         append(&mut lanes, 0, 0, "kept\n");
         lanes.end_row(0, 0);
@@ -276,12 +401,12 @@ mod tests {
         assert_eq!(lanes.end_row(1, 0), 0);
         append(&mut lanes, 0, 2, "too\n");
         lanes.end_row(2, 0);
-        assert_eq!(bodies(&lanes.finish()), ["kept too "]);
+        assert_eq!(bodies(lanes.finish()), ["kept too "]);
     }
 
     /// Rows of a hundred series in lanes, encoded in batches by one after the other or beside each other: by lane, the lines.
     fn by_lane(count: usize, beside: bool) -> Vec<String> {
-        let limits = LaneLimits { lanes: count, chunk: limits(7, 1_000), open_bytes: usize::MAX };
+        let limits = LaneLimits { lanes: count, chunk: limits(7, 1_000), open_bytes: usize::MAX, sorting: None };
         let mut lanes = Lanes::new(limits, &Pool::new(10_000));
         let mut other = lanes.like();
         for batch in 0..20 {
@@ -301,7 +426,8 @@ mod tests {
         }
         let mut found = vec![String::new(); count];
         let mut next = vec![0; count];
-        for Full { lane, number, chunk } in lanes.finish() {
+        for Full { turn, chunk } in lanes.finish() {
+            let Turn::Lane { lane, number } = turn else { panic!("lines are sorted") };
             assert_eq!((number, chunk.rows().len()), (next[lane], chunk.points() as u64));
             assert!(chunk.points() <= 7);
             next[lane] += 1;
@@ -332,11 +458,11 @@ mod tests {
 
     #[test]
     fn rows_in_several_lanes_are_told_by_every_part() {
-        let limits = LaneLimits { lanes: 4, chunk: limits(10, 1_000), open_bytes: usize::MAX };
+        let limits = LaneLimits { lanes: 4, chunk: limits(10, 1_000), open_bytes: usize::MAX, sorting: None };
         let mut lanes = Lanes::new(limits, &Pool::default());
         (0..100).for_each(|series| append(&mut lanes, series, 5, "x\n"));
         lanes.end_row(5, 2);
-        let full = lanes.finish();
+        let full: Vec<Full> = lanes.finish().collect();
         let split =
             |full: &Full| full.chunk.rows().split.iter().map(|row| (row.row, row.row_group, row.parts)).collect();
         assert_eq!(full.iter().map(split).collect::<Vec<Vec<_>>>(), vec![vec![(5, 2, 4)]; 4]);
@@ -345,24 +471,24 @@ mod tests {
 
     #[test]
     fn open_chunks_are_bounded_together_and_none_waits_for_ever() {
-        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100_000), open_bytes: 100 };
+        let limits = LaneLimits { lanes: 8, chunk: limits(10, 100_000), open_bytes: 100, sorting: None };
         let mut lanes = Lanes::new(limits, &Pool::default());
         append(&mut lanes, 0, 0, &"x".repeat(60));
         lanes.end_row(0, 0);
         lanes.end_batch(1);
-        assert!(lanes.take_full().is_empty());
+        assert!(lanes.take_full().next().is_none());
         append(&mut lanes, 1, 1, &"y".repeat(70));
         lanes.end_row(1, 0);
         lanes.end_batch(1);
-        assert_eq!(bodies(&lanes.take_full()), ["y".repeat(70)], "the largest is sent");
+        assert_eq!(bodies(lanes.take_full()), ["y".repeat(70)], "the largest is sent");
         lanes.end_batch(8 * 10 * PATIENCE);
-        assert_eq!(bodies(&lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
+        assert_eq!(bodies(lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
     }
 
     #[test]
     fn memory_of_chunks_is_used_again_and_none_is_lost_where_rows_are_split_off() {
         let pool = Pool::new(1_000);
-        let limits = LaneLimits { lanes: 1, chunk: limits(2, 10_000), open_bytes: usize::MAX };
+        let limits = LaneLimits { lanes: 1, chunk: limits(2, 10_000), open_bytes: usize::MAX, sorting: None };
         let mut lanes = Lanes::new(limits, &pool);
         for row in 0..10_000 {
             for _ in 0..3 {
@@ -373,5 +499,69 @@ mod tests {
             assert!(pool.bytes() <= 1_000);
         }
         assert!(pool.bytes() > 0);
+    }
+    fn sorting(bytes: usize, by_row_group: bool) -> Lanes {
+        let sorting = Some(Sorting { shard: 10, bytes, by_row_group });
+        let limits = LaneLimits { lanes: 8, chunk: limits(2, 1_000), open_bytes: 1_000, sorting };
+        Lanes::new(limits, &Pool::new(10_000))
+    }
+
+    /// Appends a batch of rows, each of one series and time, beside others or not. Returns the chunks that are full by then.
+    fn add_batch(lanes: &mut Lanes, beside: bool, row_group: u32, rows: &[(u64, u64, i64)]) -> Vec<(Turn, String)> {
+        lanes.begin_batch(row_group);
+        let mut own = lanes.like();
+        let target = if beside { &mut own } else { &mut *lanes };
+        for (row, series, time) in rows {
+            target.begin_line(*series);
+            target.text().append(format!("{row}\n").as_bytes());
+            target.end_line(*row, 0, *time);
+            target.end_row(*row, row_group);
+        }
+        if beside {
+            lanes.append(&mut own);
+        }
+        lanes.end_batch(rows.len() as u64);
+        lanes.take_full().map(|full| (full.turn, body(&full.chunk))).collect()
+    }
+
+    #[test]
+    fn lines_are_sorted_when_enough_of_them_are_gathered_in_round_after_round() {
+        for beside in [false, true] {
+            let mut lanes = sorting(3 * (sorted::BYTES_A_LINE + 2), false);
+            assert_eq!(add_batch(&mut lanes, beside, 0, &[(0, 1, 5), (1, 2, 15)]), []);
+            let round = |round, of, text: &str| (Turn::Round { round, of }, text.to_owned());
+            let first = add_batch(&mut lanes, beside, 1, &[(2, 2, 5), (3, 2, 16)]);
+            assert_eq!(first, [round(0, 2, "0 2 "), round(0, 2, "1 3 ")]);
+            assert_eq!(add_batch(&mut lanes, beside, 1, &[(4, 1, 5)]), []);
+            let rest: Vec<_> = lanes.finish().map(|full| (full.turn, body(&full.chunk))).collect();
+            assert_eq!(rest, [round(1, 1, "4 ")]);
+        }
+    }
+
+    #[test]
+    fn what_fills_a_request_is_sent_before_another_row_group_begins_where_row_groups_matter() {
+        for (by_row_group, chunks) in [(false, 0), (true, 1)] {
+            let mut lanes = sorting(1_000_000, by_row_group);
+            assert_eq!(add_batch(&mut lanes, false, 0, &[(0, 1, 5)]), []);
+            assert_eq!(add_batch(&mut lanes, false, 1, &[(1, 1, 5)]), [], "too few for a request");
+            assert_eq!(add_batch(&mut lanes, false, 2, &[(2, 1, 5)]).len(), chunks);
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_beside_a_line_that_lets_nothing_follow_it() {
+        let mut lanes = sorting(1_000_000, false);
+        for (row, time) in [(0, 15), (1, 5), (2, 15)] {
+            lanes.begin_line(row);
+            lanes.text().append(format!("{row}\n").as_bytes());
+            lanes.end_line(row, 0, time);
+            lanes.end_row(row, 0);
+            if row == 1 {
+                lanes.close();
+            }
+        }
+        let chunks: Vec<_> = lanes.finish().map(|full| (full.turn, body(&full.chunk))).collect();
+        let round = |round, text: &str| (Turn::Round { round, of: 1 }, text.to_owned());
+        assert_eq!(chunks, [round(0, "0 "), round(1, "1 "), round(2, "2 ")]);
     }
 }

@@ -3,10 +3,10 @@
 //! The kernel has to find memory that is new, and to clear it. A pool belongs to one object and is shared by its threads. What it
 //! keeps is bounded in bytes: memory that would exceed the bound is freed.
 
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::chunk::Line;
+use super::sorted::SortKey;
 use super::text::Text;
 
 /// Where chunks take their memory from and leave it.
@@ -30,11 +30,13 @@ struct Kept {
 pub(super) struct Memory {
     pub(super) text: Text,
     pub(super) lines: Vec<Line>,
+    /// What the lines are sorted by, where they are.
+    pub(super) keys: Vec<SortKey>,
 }
 
 impl Memory {
     fn bytes(&self) -> usize {
-        self.text.capacity() + self.lines.capacity() * mem::size_of::<Line>()
+        self.text.capacity() + self.lines.capacity() * size_of::<Line>() + self.keys.capacity() * size_of::<SortKey>()
     }
 }
 
@@ -66,6 +68,7 @@ impl Pool {
     pub(super) fn give(&self, mut memory: Memory) {
         memory.text.truncate(0);
         memory.lines.clear();
+        memory.keys.clear();
         let bytes = memory.bytes();
         if bytes == 0 {
             return;
@@ -90,7 +93,7 @@ mod tests {
     fn memory(bytes: usize) -> Memory {
         let mut text = Text::default();
         text.append(&vec![b'x'; bytes]);
-        Memory { text, lines: Vec::new() }
+        Memory { text, ..Memory::default() }
     }
 
     #[test]

@@ -221,7 +221,7 @@ fn encode(names: &Names, rows: &[Row], dialect: Dialect) -> Result<Written, Layo
     let is_rejected = |row: usize| encoded.rejected.iter().any(|rejected| rejected.row == row as u64);
     let kept = rows.iter().enumerate().filter(|(row, _)| !is_rejected(*row));
     let meant = kept.map(|(_, row)| meant(names, row, dialect)).collect();
-    let bodies = chunks.finish().iter().map(|full| String::from_utf8(full.chunk.body().to_vec()).unwrap()).collect();
+    let bodies = chunks.finish().map(|full| String::from_utf8(full.chunk.body().to_vec()).unwrap()).collect();
     Ok((meant, bodies, encoded.rejected))
 }
 

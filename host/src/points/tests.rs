@@ -96,7 +96,7 @@ pub(super) fn encode_in<M: Mapping<Error = Infallible>>(
     let mut chunks = Lanes::single(ChunkLimits { points: 1_000, bytes: 1_000_000 });
     let encoded = encoder.encode(batch, mapping, &mut chunks).unwrap();
     let mut shown =
-        chunks.finish().first().map_or(String::new(), |full| String::from_utf8(full.chunk.body().to_vec()).unwrap());
+        chunks.finish().next().map_or(String::new(), |full| String::from_utf8(full.chunk.body().to_vec()).unwrap());
     for RejectedRow { row, code, message, .. } in encoded.rejected {
         shown += &format!("row {row} rejected as {code}: {message}\n");
     }

@@ -12,7 +12,7 @@ use super::influxdb::InfluxDb;
 use super::lines::LineWriter;
 use super::scripted_server::{Reply, ScriptedServer};
 use super::{Sink, SinkError, SinkErrorKind};
-use crate::config::{Api, Compression, InfluxDbSettings, Secret, Token, WriteSettings};
+use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, Secret, Token, WriteSettings};
 use crate::points::Chunk;
 
 /// A sink, and a way to see what has arrived behind it: all chunks, in any order.
@@ -95,10 +95,11 @@ async fn influxdb_keeps_the_contract() {
 }
 
 const WRITE: WriteSettings = WriteSettings {
-    batch_points: 1000,
-    batch_bytes: 1_000_000,
+    batch_points: Some(1000),
+    batch_bytes: Some(1_000_000),
+    order: LoadOrder::File,
     compression: Compression::Auto,
-    concurrency: 4,
+    concurrency: Some(4),
     retries: Some(0),
     patience: Duration::from_secs(300),
     request_timeout: Duration::from_secs(10),

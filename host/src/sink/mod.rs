@@ -7,6 +7,7 @@
 mod delivery;
 mod health;
 mod error;
+mod flow;
 mod gzip;
 mod influxdb;
 mod lines;
@@ -22,13 +23,20 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries};
+pub use flow::{Flow, Order};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 
-use crate::points::Dialect;
+use crate::config::WriteSettings;
+use crate::points::{ChunkLimits, Dialect};
+
+/// How large chunks of a file are, and how many of them are made at a time, where the settings do not say.
+const FILE_POINTS: usize = 1_000;
+const FILE_BYTES: usize = 5 << 20;
+const FILE_WRITERS: usize = 4;
 
 /// Where points go.
 #[derive(Debug)]
@@ -106,18 +114,22 @@ impl Sink {
         }
     }
 
-    /// Whom the points are for: they keep to the rules of the engine, or of every engine where there is no server.
+    /// How it takes points.
     ///
     /// # Errors
     /// See [`InfluxDb::engine`].
-    pub async fn dialect(&self, deadline: Option<Instant>) -> Result<Dialect, SinkError> {
+    pub(crate) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
         match self {
-            Self::InfluxDb(influxdb) => Ok(match influxdb.engine(deadline).await? {
-                Engine::V1 => Dialect::V1,
-                Engine::V2 => Dialect::V2,
-                Engine::V3 => Dialect::V3,
+            Self::InfluxDb(influxdb) => influxdb.flow(settings, deadline).await,
+            Self::Lines(_) => Ok(Flow {
+                dialect: Dialect::Any,
+                chunks: ChunkLimits {
+                    points: settings.batch_points.unwrap_or(FILE_POINTS),
+                    bytes: settings.batch_bytes.unwrap_or(FILE_BYTES),
+                },
+                requests: settings.concurrency.unwrap_or(FILE_WRITERS),
+                order: Order::File,
             }),
-            Self::Lines(_) => Ok(Dialect::Any),
         }
     }
 

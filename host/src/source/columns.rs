@@ -181,20 +181,21 @@ impl Normalizer {
             Some(words) => words,
             None => Words::new(coded.values(), kind)?,
         };
-        let keys = coded.keys();
-        let keys = match &words.invalid {
-            None => keys.clone(),
+        let text = match &words.invalid {
+            // Has as many entries as before, so that no code need be looked at.
+            None => coded.with_values(Arc::new(words.words.clone())),
             Some(wrong) => {
+                let keys = coded.keys();
                 let is_wrong = |row: usize| {
                     keys.is_valid(row) && usize::try_from(keys.value(row)).is_ok_and(|code| wrong.value(code))
                 };
                 let wrong = BooleanBuffer::collect_bool(keys.len(), is_wrong);
                 invalid.extend(wrong.set_indices().map(|row| InvalidText { row, column: place }));
                 let nulls = NullBuffer::union(keys.nulls(), Some(&NullBuffer::new(!&wrong)));
-                PrimitiveArray::new(keys.values().clone(), nulls)
+                let keys = PrimitiveArray::new(keys.values().clone(), nulls);
+                DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words.words.clone()))?
             }
         };
-        let text = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(words.words.clone()))?;
         self.words[place] = Some(words);
         Ok(Arc::new(text))
     }

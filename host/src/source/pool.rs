@@ -3,6 +3,7 @@
 //! ```text
 //! OBJECT_MEMORY_MIB   3/4   pages and dictionaries of the columns, compressed and not; slices take a quarter at most
 //!                     3/8   bytes fetched from S3 and not decoded
+//!                     1/4   lines that are sorted for the server
 //!                     1/16  batches between decoder and converters
 //!                     1/32  a batch
 //! ```
@@ -54,6 +55,11 @@ impl Memory {
     /// What a single text may have.
     pub(super) fn text(self) -> usize {
         self.0 / 16
+    }
+
+    /// What is gathered of lines before they are sorted for the server, sorting included. As much again may be on its way.
+    pub fn sorting(self) -> usize {
+        self.0 / 4
     }
 
     /// What one batch may hold.

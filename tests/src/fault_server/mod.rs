@@ -83,13 +83,15 @@ impl FaultServer {
         self.server.url()
     }
 
-    /// The settings with which the loader writes to it, compressed as to a server elsewhere. It finds out by itself which engine it is, except for 1.x, which a
-    /// loader without a token has to be told.
+    /// The settings with which the loader writes to it: compressed, as to a server elsewhere, and a thousand points a request, so
+    /// that small loads have several. It finds out by itself which engine it is, except for 1.x, which a loader without a token
+    /// has to be told.
     pub fn settings(&self) -> Settings {
         let rules = self.shared.engine.state().rules.clone();
         let settings = Settings::default()
             .with("INFLUXDB_URL", self.url())
             .with("COMPRESSION", "gzip")
+            .with("MAX_BATCH_SIZE", "1000")
             .with("INFLUXDB_ORG", rules.organization)
             .with("INFLUXDB_BUCKET", rules.bucket);
         match rules.token {

@@ -17,8 +17,11 @@ use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
 use crate::dataset::{self, DatasetName};
 use crate::pipeline::{LoadError, Loader};
-use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, Full, Lanes, Mapping};
+use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, FullChunks, Lanes, Mapping};
 use crate::source::{Memory, ParquetObject, Selection};
+
+/// Chunks as those of a file.
+const CHUNKS: ChunkLimits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
 
 /// How often it is compiled, where that takes no longer than the passes may.
 const COMPILATIONS: usize = 5;
@@ -221,8 +224,8 @@ fn pass(
     let mut instance = instance.map_err(LoadError::Converter)?;
     let (plan, prepare) = timed(|| instance.prepare(input));
     let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?, Dialect::Any).map_err(LoadError::from)?;
-    let mut lanes = Lanes::single(ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes });
-    let points_of = |full: Vec<Full>| full.iter().map(|full| full.chunk.points() as u64).sum::<u64>();
+    let mut lanes = Lanes::single(CHUNKS);
+    let points_of = |full: FullChunks| full.map(|full| full.chunk.points() as u64).sum::<u64>();
     let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
     let (mut points, mut rejected) = (0, 0);
     let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);

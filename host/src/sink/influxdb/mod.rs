@@ -21,11 +21,15 @@ use tokio::sync::OnceCell;
 pub use engines::{Engine, Health};
 pub use probe::Probe;
 
-use super::{Delivery, Parcel, SinkError};
-use crate::config::{Api, Compression, InfluxDbSettings, WriteSettings};
-use engines::Endpoint;
+use super::{Delivery, Flow, Order, Parcel, SinkError};
+use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, WriteSettings};
+use crate::points::{ChunkLimits, Dialect};
+use engines::{Endpoint, Profile};
 use http::{Backoff, Courier, Tolerance};
 use write::{SizeLimit, Writer};
+
+/// What a shard is taken for, in nanoseconds: a day. Where shards are longer, requests that are of few days are of few shards.
+const SHARD: i64 = 24 * 3600 * 1_000_000_000;
 
 /// An InfluxDB server, for the life of the process: connections, engine, token, and what was learnt of how much it takes,
 /// are kept between loads.
@@ -34,6 +38,8 @@ pub struct InfluxDb {
     settings: InfluxDbSettings,
     url: Url,
     compresses: bool,
+    /// Whether no setting says how many requests are in flight.
+    finds_concurrency: bool,
     courier: Courier,
     endpoint: OnceCell<Endpoint>,
     size_limit: SizeLimit,
@@ -58,6 +64,7 @@ impl InfluxDb {
                 Compression::Auto => !http::is_this_machine(&url),
             },
             url,
+            finds_concurrency: write.concurrency.is_none(),
             courier: Courier::new(write, backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
@@ -95,6 +102,32 @@ impl InfluxDb {
     /// As [`Self::reach`].
     pub async fn engine(&self, deadline: Option<Instant>) -> Result<Engine, SinkError> {
         Ok(self.endpoint(deadline).await?.engine)
+    }
+
+    /// How the server is to be written to. Asks it, once, unless the settings name its engine.
+    ///
+    /// # Errors
+    /// As [`Self::reach`].
+    pub(super) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
+        let engine = self.engine(deadline).await?;
+        let Profile { points, bytes, requests, shards } = engine.profile();
+        Ok(Flow {
+            dialect: match engine {
+                Engine::V1 => Dialect::V1,
+                Engine::V2 => Dialect::V2,
+                Engine::V3 => Dialect::V3,
+            },
+            chunks: ChunkLimits {
+                points: settings.batch_points.unwrap_or(points),
+                bytes: settings.batch_bytes.unwrap_or(bytes),
+            },
+            requests: settings.concurrency.unwrap_or(requests),
+            order: match (settings.order, shards) {
+                (LoadOrder::File, _) => Order::File,
+                (LoadOrder::Server, true) => Order::Shards(SHARD),
+                (LoadOrder::Server, false) => Order::Series,
+            },
+        })
     }
 
     /// Asks `/ping`: is the server there, and can it be written to as the settings say?
@@ -147,6 +180,9 @@ impl InfluxDb {
     }
 
     fn endpoint_of(&self, engine: Engine) -> Endpoint {
+        if self.finds_concurrency {
+            self.courier.climb(engine.profile().requests);
+        }
         Endpoint::new(engine, &self.url, &self.settings)
     }
 

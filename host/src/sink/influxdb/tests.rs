@@ -36,10 +36,11 @@ fn settings(server: &ScriptedServer, api: Api) -> InfluxDbSettings {
 
 fn write_settings() -> WriteSettings {
     WriteSettings {
-        batch_points: 1000,
-        batch_bytes: 1_000_000,
+        batch_points: Some(1000),
+        batch_bytes: Some(1_000_000),
+        order: LoadOrder::File,
         compression: Compression::Gzip,
-        concurrency: 4,
+        concurrency: Some(4),
         retries: Some(3),
         patience: Duration::from_secs(300),
         request_timeout: Duration::from_secs(10),

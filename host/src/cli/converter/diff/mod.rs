@@ -108,7 +108,7 @@ impl Found {
 pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let mut config = config.clone();
     // One request after the other, so that points come in the order of rows and the last of two is the last.
-    config.write.concurrency = 1;
+    config.write.concurrency = Some(1);
     // What is rejected here is compared, and not to be loaded again.
     config.rejects = None;
     let loader = Loader::new(&config)?;

@@ -20,6 +20,19 @@ use super::http::{Body, Credentials, Exchange, Failure};
 use crate::config::InfluxDbSettings;
 use crate::sink::error::SinkError;
 
+/// How an engine is written to where the settings leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// Points in a request.
+    pub(super) points: usize,
+    /// Bytes of line protocol in a request.
+    pub(super) bytes: usize,
+    /// The most requests in flight that are tried.
+    pub(super) requests: usize,
+    /// Whether it keeps points by shard: then requests are to have points of few of them.
+    pub(super) shards: bool,
+}
+
 /// Where points are written, and by which right.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -85,6 +98,15 @@ impl Engine {
             SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),
             SinkError::NotFound { target, answer } if self == Self::V2 => Ok(SinkError::Unreadable { target, answer }),
             other => Err(other),
+        }
+    }
+
+    /// How it is written to.
+    pub(super) fn profile(self) -> Profile {
+        match self {
+            Self::V1 => v1::PROFILE,
+            Self::V2 => v2::PROFILE,
+            Self::V3 => v3::PROFILE,
         }
     }
 

@@ -7,7 +7,7 @@
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::{Endpoint, Engine, Query, is_damaged};
+use super::{Endpoint, Engine, Profile, Query, is_damaged};
 use crate::config::{InfluxDbSettings, Token};
 use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
 
@@ -16,6 +16,10 @@ const DAMAGED: [&str; 1] = ["error decoding gzip stream"];
 
 /// What it says of a request that is too large. Up to 3.9 it does so with 500.
 const TOO_LARGE: &str = "max request size";
+
+/// It acknowledges requests at the next tick of a second, whatever their size: what counts is how much is in flight. Half of
+/// what it takes in a request by default is 5 MiB; of 32 requests that would be too much to hold.
+pub(super) const PROFILE: Profile = Profile { points: 10_000, bytes: 1 << 20, requests: 32, shards: false };
 
 /// Where points go: the bucket of the settings is the database.
 pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {

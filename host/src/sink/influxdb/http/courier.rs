@@ -21,6 +21,10 @@ use crate::sink::error::{Answer, SinkError, Tries};
 /// or what stands before it, has let go of the connection; long enough for the pauses within a load.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
+/// How many requests are in flight at first, where no setting says so, and how many connections are kept at most.
+const FIRST_REQUESTS: usize = 4;
+const MOST_CONNECTIONS: usize = 64;
+
 /// What brings requests to a server.
 #[derive(Debug)]
 pub(in crate::sink::influxdb) struct Courier {
@@ -76,16 +80,21 @@ impl Courier {
                 .map_err(SinkError::Client)
         };
         Ok(Self {
-            client: client(settings.concurrency)?,
+            client: client(settings.concurrency.unwrap_or(MOST_CONNECTIONS))?,
             unpooled: client(0)?,
             request_timeout: settings.request_timeout,
             patience: Patience { retries: settings.retries, longest: settings.patience },
             backoff,
-            limiter: Limiter::new(settings.concurrency),
+            limiter: Limiter::new(settings.concurrency.unwrap_or(FIRST_REQUESTS)),
             breaker: Breaker::default(),
             reached: AtomicBool::new(false),
             answered: AtomicBool::new(false),
         })
+    }
+
+    /// Looks for how many requests in flight pay, up to so many.
+    pub(in crate::sink::influxdb) fn climb(&self, most: usize) {
+        self.limiter.climb(most);
     }
 
     /// How often the server was left alone because it kept failing, in the life of the process.
@@ -148,7 +157,7 @@ impl Courier {
                 let failure = match answered.and_then(request.judge) {
                     Ok(exchange) => {
                         self.breaker.succeeded();
-                        self.limiter.kept_up();
+                        self.limiter.kept_up(exchange.latency);
                         self.answered.store(true, Ordering::Relaxed);
                         let (tries, retries) = (course.tries(), course.retries());
                         return Ok(Sent { exchange, requests: tries.attempts, retries, tries });

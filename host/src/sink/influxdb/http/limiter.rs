@@ -1,13 +1,16 @@
-//! How many requests are in flight at a time: fewer when the server says that it is busy, more again while it keeps up.
+//! How many requests are in flight at a time: fewer when the server says that it is busy, more again while it keeps up, at most
+//! as many as pay; see [`super::climb`].
 //!
 //! Additive increase, multiplicative decrease, as TCP does it: every few rounds of answers allow one more request, and a
 //! busy server halves the number at once. Of the requests that were in flight together only the first one that meets a busy
 //! server counts, since all of them were sent by the same decision.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+use super::climb::Climb;
 
 /// Rounds of answers that allow one more request. A server that takes fewer than are allowed refuses one request whenever
 /// it is tried with more: seldom enough that retries are not used up.
@@ -16,7 +19,6 @@ const ROUNDS: f64 = 8.0;
 /// The limit on requests in flight to a server.
 #[derive(Debug)]
 pub(in crate::sink::influxdb) struct Limiter {
-    most: f64,
     state: Mutex<State>,
     freed: Notify,
 }
@@ -25,6 +27,10 @@ pub(in crate::sink::influxdb) struct Limiter {
 struct State {
     /// From 1 to the most; its whole part is what is allowed.
     limit: f64,
+    /// The most, as long as the server is not busy.
+    most: f64,
+    /// What looks for the most, where it is not set.
+    climb: Option<Climb>,
     in_flight: usize,
     lowered: Option<Instant>,
 }
@@ -39,7 +45,16 @@ impl Limiter {
     /// At most `most` requests at a time, and so many at first; at least 1.
     pub(in crate::sink::influxdb) fn new(most: usize) -> Self {
         let most = most.clamp(1, 1024) as f64;
-        Self { most, state: Mutex::new(State { limit: most, in_flight: 0, lowered: None }), freed: Notify::new() }
+        let state = State { limit: most, most, climb: None, in_flight: 0, lowered: None };
+        Self { state: Mutex::new(state), freed: Notify::new() }
+    }
+
+    /// Looks for the number that pays, up to so many.
+    pub(in crate::sink::influxdb) fn climb(&self, most: usize) {
+        let mut state = self.state();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1024")]
+        let first = state.most as usize;
+        state.climb = Some(Climb::new(first, most));
     }
 
     /// Waits for the right to have a request in flight.
@@ -60,11 +75,21 @@ impl Limiter {
         free
     }
 
-    /// A request was answered as it should be.
-    pub(in crate::sink::influxdb) fn kept_up(&self) {
+    /// A request was answered as it should be, after so long.
+    pub(in crate::sink::influxdb) fn kept_up(&self, latency: Duration) {
         {
             let mut state = self.state();
-            state.limit = (state.limit + 1.0 / (ROUNDS * state.limit)).min(self.most);
+            let State { limit, most, in_flight, .. } = *state;
+            if let Some(climb) = &mut state.climb {
+                climb.answered(Instant::now(), latency, limit >= most && in_flight as f64 >= limit);
+                let allowed = climb.allowed() as f64;
+                // What a busy server has lowered rises step by step.
+                if limit >= most {
+                    state.limit = allowed;
+                }
+                state.most = allowed;
+            }
+            state.limit = (state.limit + 1.0 / (ROUNDS * state.limit)).min(state.most);
         }
         self.freed.notify_one();
     }
@@ -93,8 +118,6 @@ impl Drop for Permit<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use futures_util::FutureExt;
 
     use super::*;
@@ -111,15 +134,15 @@ mod tests {
         limiter.busy(Instant::now());
         assert_eq!(allowed(&limiter), 4);
         for _ in 0..30 {
-            limiter.kept_up();
+            limiter.kept_up(Duration::ZERO);
         }
         assert_eq!(allowed(&limiter), 4);
         for _ in 0..10 {
-            limiter.kept_up();
+            limiter.kept_up(Duration::ZERO);
         }
         assert_eq!(allowed(&limiter), 5);
         for _ in 0..1000 {
-            limiter.kept_up();
+            limiter.kept_up(Duration::ZERO);
         }
         assert_eq!(allowed(&limiter), 8);
     }

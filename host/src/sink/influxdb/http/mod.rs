@@ -5,6 +5,7 @@ mod breaker;
 mod courier;
 mod credentials;
 mod exchange;
+mod climb;
 mod limiter;
 mod retry;
 mod url;
