@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
 use crate::logs;
-use crate::pipeline::LoadError;
+use crate::pipeline::{LimitBelowMargin, LoadError};
 use crate::registry::RegistryError;
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
@@ -225,6 +225,8 @@ enum CliError {
     Source(#[from] SourceError),
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
+    #[error(transparent)]
+    Limit(#[from] LimitBelowMargin),
     #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(

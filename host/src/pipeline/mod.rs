@@ -26,7 +26,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span};
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, LimitBelowMargin};
 pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;

@@ -132,6 +132,21 @@ fn many_objects_are_loaded_in_as_many_invocations_as_it_takes() {
 }
 
 #[test]
+fn a_time_limit_below_the_margin_is_an_error_at_the_start_that_names_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("event.json");
+    fs::write(&path, json!({ "bucket": BUCKET, "key": "dataset=consumption/a.parquet" }).to_string()).unwrap();
+    // Nothing is asked of anybody: there is no server at all.
+    let settings = Settings::default().with("INFLUXDB_URL", "http://127.0.0.1:1").with("DEADLINE_MARGIN_SECONDS", "10");
+    let invoke = Loader::new(["invoke", "--timeout", "5"]).argument(&path).settings(settings).run();
+    assert_eq!((invoke.code, invoke.stdout.as_str()), (Some(1), ""), "{invoke}");
+    assert!(
+        invoke.stderr.contains("the time limit, 5 s, is not longer than `DEADLINE_MARGIN_SECONDS`, 10 s"),
+        "{invoke}"
+    );
+}
+
+#[test]
 fn messages_that_the_time_did_not_suffice_for_come_again() {
     let site = Site::start();
     let server = slow(&site.influxdb);

@@ -340,6 +340,85 @@ fn an_answer_is_no_larger_than_step_functions_takes() {
     assert!(bytes(&answered) < 1_000_000, "{} bytes", bytes(&answered));
 }
 
+/// What Step Functions takes, less what its Lambda integration adds.
+const LIMIT: usize = 240 * 1024;
+
+/// An object whose failure has a long cause, with a hint.
+fn badly(key: &str) -> ObjectReport {
+    let message = format!("{}\nhint: {}", "the reason is \"long\"; ".repeat(200), "do this ".repeat(500));
+    let failure = Some(failure(FailureKind::Conversion, &message));
+    ObjectReport { failure, ..ObjectReport::of(&object(key)) }
+}
+
+fn many(count: usize, object: &dyn Fn(usize, &str) -> ObjectReport) -> Report {
+    let key = |number| format!("dataset=generation/year=2024/month=01/part-{number:0>200}.parquet");
+    items((0..count).map(|number| object(number, &key(number))).collect(), 0)
+}
+
+#[test]
+fn an_answer_of_any_shape_to_any_number_of_items_keeps_its_size_and_their_places() {
+    let mixed = |number: usize, key: &str| match number % 4 {
+        0 => badly(key),
+        1 => refused(key),
+        _ => good(key),
+    };
+    for report in [many(1201, &mixed), many(1201, &|_, key| good(key)), many(2000, &mixed)] {
+        for caller in &CALLERS {
+            let bytes = match answer(caller, &report) {
+                Ok(answer) => answer.to_string().len(),
+                Err(error) => error.error_message.len(),
+            };
+            assert!(bytes <= LIMIT, "{caller:?}: {bytes} bytes for {} items", report.items.len());
+        }
+        let answered = answer(&Caller::Map, &report).unwrap();
+        let items = answered["items"].as_array().unwrap();
+        assert_eq!(items.len(), report.items.len());
+        for (item, expected) in items.iter().zip(&report.items) {
+            assert_eq!((&item["item"], &item["status"]), (&json!(expected.id), &json!(report.status_of(expected))));
+            let failure = report.failure_of(expected);
+            assert_eq!(item["failure"]["error_type"].as_str(), failure.map(|failure| failure.error_type().name()));
+            let written = report.objects[expected.objects[0]].accounts.written;
+            assert_eq!(item.get("written").map_or(0, |written| written.as_u64().unwrap()), written);
+        }
+        assert_eq!(answered["totals"]["rows"], json!(report.totals().rows));
+    }
+}
+
+#[test]
+fn causes_are_as_long_as_there_is_room_for_them() {
+    let few = answer(&Caller::Map, &many(40, &|number, key| if number == 0 { good(key) } else { badly(key) })).unwrap();
+    let cause = few["items"][1]["failure"]["message"].as_str().unwrap().len();
+    assert!(few.to_string().len() <= LIMIT && cause > 500, "{cause} bytes");
+}
+
+#[test]
+fn what_items_have_left_is_in_the_answer_or_has_failed() {
+    let report = many(1201, &|_, key| stopped(key));
+    let answered = answer(&Caller::Map, &report).unwrap();
+    assert!(answered.to_string().len() <= LIMIT);
+    let items = answered["items"].as_array().unwrap();
+    let (left, failed): (Vec<&Value>, Vec<&Value>) = items.iter().partition(|item| item.get("remaining").is_some());
+    assert_eq!((items.len(), &answered["status"]), (1201, &json!("failed")));
+    assert!(left.len() > 100 && left.iter().all(|item| item["status"] == "partial"));
+    assert!(!failed.is_empty());
+    for item in failed {
+        assert_eq!((&item["status"], &item["failure"]["kind"]), (&json!("failed"), &json!("deadline")));
+    }
+}
+
+#[test]
+fn what_has_no_room_in_any_answer_is_a_failure() {
+    let objects = || (0..3000).map(|number| stopped(&format!("{number:0>200}"))).collect();
+    let error = answer(&Caller::Direct, &report(objects())).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    the answer is larger than the 240 KiB that callers take
+    hint: name fewer objects in an event
+    ");
+    let response = answer(&Caller::FunctionUrl, &report(objects())).unwrap();
+    assert_eq!(response["statusCode"], 503);
+    assert!(response["body"].as_str().unwrap().contains("name fewer objects"), "{response}");
+}
+
 #[test]
 fn answers_to_services_are_what_these_take() {
     let report = items(vec![good("a"), bad("b")], 0);
