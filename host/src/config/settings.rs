@@ -20,6 +20,8 @@ pub struct Setting {
 pub enum Kind {
     /// A URL of an InfluxDB server.
     Url,
+    /// A URL of a proxy, which may hold a user and a password.
+    Proxy,
     /// Text without control characters.
     Text,
     /// Text that is never shown, and visible ASCII, because it is sent as an HTTP header.
@@ -57,6 +59,7 @@ impl Kind {
                 "a URL that starts with `http://` or `https://`, without user name, password, query and fragment"
                     .to_owned()
             }
+            Self::Proxy => "`http://host:port` or `https://host:port`, also with `user:password@`".to_owned(),
             Self::Text | Self::Password => "text without control characters".to_owned(),
             Self::Token => "visible ASCII characters without spaces".to_owned(),
             Self::Boolean => "`true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`)".to_owned(),
@@ -158,6 +161,38 @@ pub(super) const INFLUXDB_PASSWORD: Setting = Setting {
     default: None,
     kind: Kind::Password,
     meaning: "The password for basic authentication (v1 only).",
+};
+
+/// Whom to trust.
+pub(super) const INFLUXDB_CA_FILE: Setting = Setting {
+    name: "INFLUXDB_CA_FILE",
+    default: None,
+    kind: Kind::Text,
+    meaning: "A file in PEM with the certificates that InfluxDB is trusted by, in place of this machine's: of authorities, or of the server itself, which is then trusted as it is, also if it is self-signed.",
+};
+
+/// The proxy of requests by TLS.
+pub(super) const HTTPS_PROXY: Setting = Setting {
+    name: "HTTPS_PROXY",
+    default: None,
+    kind: Kind::Proxy,
+    meaning: "The proxy, such as `http://proxy:3128`, by which `https` URLs are reached, of AWS and of InfluxDB alike; `HTTP_PROXY` is that of `http` URLs.",
+};
+
+/// The same of requests without TLS.
+pub(super) const HTTP_PROXY: Setting = Setting {
+    name: "HTTP_PROXY",
+    default: None,
+    kind: Kind::Proxy,
+    meaning: "The proxy by which `http` URLs are reached, as with `HTTPS_PROXY`.",
+};
+
+/// What is reached without a proxy.
+pub(super) const NO_PROXY: Setting = Setting {
+    name: "NO_PROXY",
+    default: None,
+    kind: Kind::Text,
+    meaning: "What is reached without a proxy, joined by `,`: hosts, domains with all below them, addresses, ranges such as `10.0.0.0/8`, or `*`. Where credentials come from the metadata of a machine or a container, add `169.254.169.254,169.254.170.2`.",
 };
 
 /// Points in a request.
@@ -430,6 +465,10 @@ pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_READ_TOKEN_SECRET_NAME,
     &INFLUXDB_USERNAME,
     &INFLUXDB_PASSWORD,
+    &INFLUXDB_CA_FILE,
+    &HTTPS_PROXY,
+    &HTTP_PROXY,
+    &NO_PROXY,
     &MAX_BATCH_SIZE,
     &MAX_BATCH_BYTES,
     &COMPRESSION,

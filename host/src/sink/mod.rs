@@ -21,7 +21,7 @@ pub(crate) mod scripted_server;
 use std::time::Instant;
 
 pub use delivery::Delivery;
-pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries};
+pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Health, InfluxDb, Probe};

@@ -43,13 +43,14 @@ impl InfluxDb {
     /// A client of the server that `settings` name. Sends nothing yet.
     ///
     /// # Errors
-    /// [`SinkError::InvalidUrl`] and [`SinkError::Client`].
+    /// [`SinkError::InvalidUrl`], [`SinkError::Trust`] and [`SinkError::Client`].
     pub fn new(settings: InfluxDbSettings, write: &WriteSettings) -> Result<Self, SinkError> {
         Self::with_backoff(settings, write, Backoff::default())
     }
 
     fn with_backoff(settings: InfluxDbSettings, write: &WriteSettings, backoff: Backoff) -> Result<Self, SinkError> {
         let url = http::parse(&settings.url)?;
+        let ca_file = settings.ca_file.clone();
         Ok(Self {
             settings,
             compresses: match write.compression {
@@ -58,7 +59,7 @@ impl InfluxDb {
                 Compression::Auto => !http::is_this_machine(&url),
             },
             url,
-            courier: Courier::new(write, backoff)?,
+            courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
         })

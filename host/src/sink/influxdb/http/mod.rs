@@ -7,6 +7,7 @@ mod credentials;
 mod exchange;
 mod limiter;
 mod retry;
+mod trust;
 mod url;
 
 pub(super) use courier::{Courier, Sent};
