@@ -339,6 +339,63 @@ fn an_outage_of_the_registry_is_bridged() {
     assert_eq!(fresh.load(KEY), version("1.0.1"));
 }
 
+/// An object of six rows in three row groups.
+fn in_three_row_groups() -> Vec<u8> {
+    let rows = small_consumption().slice(0, 2);
+    let properties =
+        ::parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+    let mut bytes = Vec::new();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).unwrap();
+    (0..3).for_each(|_| writer.write(&rows).unwrap());
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() {
+    let site = Site::start();
+    let key = "dataset=consumption/three.parquet";
+    site.s3.put_object(DATA, key, in_three_row_groups());
+    site.publish_and_promote("1.0.1");
+    let digest = site.pointer()["sha256"].clone();
+    site.publish_and_promote("1.0.2");
+    let service = Service::start(site.settings());
+    let load = |function: &Function, digest: Option<&Value>| -> (String, Value, Value) {
+        let mut event = json!({ "bucket": DATA, "key": key, "row_groups": [1, 3] });
+        if let Some(digest) = digest {
+            event["converter_digest"] = digest.clone();
+        }
+        let invocation = function.invoke(&event);
+        assert!(!invocation.failed, "{}\n{}", invocation.answer, function.log());
+        let object = &invocation.answer["objects"][0];
+        let version = object["converter"]["version"].as_str().unwrap().to_owned();
+        (version, object["row_groups"].clone(), object["accounts"]["rows"].clone())
+    };
+    // Whatever is in service, and what was before.
+    assert_eq!(load(&service.function, None), ("1.0.2".to_owned(), json!([1, 3]), json!(4)));
+    assert_eq!(load(&service.function, Some(&digest)), ("1.0.1".to_owned(), json!([1, 3]), json!(4)));
+    // That is still in service for all others.
+    assert_eq!(service.load(KEY), version("1.0.2"));
+    // The built-in one is no version of the registry.
+    let built_in = Loader::new(["load", "--json", "--to", "-"])
+        .argument(site.file("dataset=consumption.parquet", &parquet(&small_consumption())));
+    let built_in = built_in.argument("--dataset").argument("consumption").run().succeeded();
+    let report: Value = serde_json::from_str(&built_in.stderr).unwrap();
+    let built_in = report["objects"][0]["converter"]["digest"].clone();
+    assert_eq!(load(&service.function, Some(&built_in)), ("1.0.0".to_owned(), json!([1, 3]), json!(4)));
+
+    // Gone: nothing of the object stays half one's and half the other's.
+    site.s3.delete_object(CONVERTERS, "converters/consumption/1.0.1/manifest.json");
+    let fresh = Service::start(site.settings());
+    assert_eq!(load(&fresh.function, Some(&digest)), ("1.0.2".to_owned(), json!([0, 3]), json!(6)));
+    assert!(fresh.function.log().contains("starts over"));
+    let refused = fresh.function.invoke(&json!({ "bucket": DATA, "key": key, "converter_digest": "1.0.1" }));
+    assert!(
+        refused.answer["errorMessage"].as_str().unwrap().contains("`converter_digest` is no digest"),
+        "{refused:?}"
+    );
+}
+
 /// Those that go from one connection to the next; with the host, which is signed.
 fn headers(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let hops = ["connection", "content-length", "transfer-encoding", "keep-alive"];

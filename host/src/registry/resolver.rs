@@ -125,6 +125,38 @@ impl Resolver {
         }
     }
 
+    /// The converter of a dataset that has this digest, whichever is in service: for an object that was begun with it. None
+    /// where it is gone.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being found and may pass.
+    pub async fn of_digest(&self, dataset: &DatasetName, digest: &str) -> Result<Option<Converter>, RegistryError> {
+        let is_it = |converter: &Converter| converter.digest() == digest;
+        if let Some(converter) = self.catalog.inserted(dataset.as_str()).filter(is_it) {
+            return Ok(Some(converter));
+        }
+        if let Some(converter) = built_in(&self.catalog, dataset).await?.ok().filter(is_it) {
+            return Ok(Some(converter));
+        }
+        let Some(remote) = &self.remote else { return Ok(None) };
+        let slot = remote.slot(dataset);
+        let mut state = slot.state.lock().await;
+        let recent = state.recent.iter().find(|(release, _)| release.sha256 == digest);
+        if let Some((_, converter)) = recent {
+            return Ok(Some(converter.clone()));
+        }
+        let Some(release) = remote.registry.release_of(dataset, digest).await? else { return Ok(None) };
+        match remote.load(dataset, &release, &mut state).await {
+            Ok(converter) => Ok(Some(converter)),
+            Err(error) if error.is_permanent() || matches!(error, RegistryError::NotFound { .. }) => {
+                log(&error, "the converter that an object was begun with cannot be used");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The datasets that have a converter: those of the catalog, and those of the registry if it may be listed. In
     /// alphabetical order.
     pub async fn known(&self) -> Vec<String> {

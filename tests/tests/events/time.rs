@@ -88,6 +88,9 @@ fn a_large_object_is_loaded_in_as_many_invocations_as_it_takes() {
     assert_eq!(last, "succeeded");
     assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
     assert_balanced(&answers);
+    // What goes on does so with the same converter.
+    let (converter, rest) = (&answers[0]["objects"][0]["converter"], &answers[0]["remaining"]["objects"][0]);
+    assert_eq!((&rest["converter_digest"], rest["etag"].is_string()), (&converter["digest"], true), "{rest}");
     // What each has done follows on what the one before it has done, and all of it together is the object.
     let mut end = 0;
     for answer in &answers {

@@ -24,6 +24,9 @@ const CALLERS: [Caller; 9] = [
     Caller::LoadBalancer { multi_value_headers: true },
 ];
 
+/// That of a converter.
+const DIGEST: &str = "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b";
+
 fn object(key: &str) -> ObjectReference {
     ObjectReference::new("energy", key)
 }
@@ -50,7 +53,7 @@ fn refused(key: &str) -> ObjectReport {
 
 /// An object of which row groups 3 to 7 are left.
 fn stopped(key: &str) -> ObjectReport {
-    let remaining = Some(Remaining::of(&object(key), Some("d41d8cd9"), 3..7));
+    let remaining = Some(Remaining::of(&object(key), Some("d41d8cd9"), DIGEST, 3..7));
     ObjectReport { remaining, row_groups: Some(0..3), ..good(key) }
 }
 
@@ -215,9 +218,9 @@ fn what_could_not_be_begun_is_answered() {
 #[test]
 fn what_was_stopped_ahead_of_the_deadline_is_answered() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), stopped("b")], 0)), @r#"
-    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Asynchronous fails: UnexpectedError: `s3://energy/b`: the time was over; row groups [3, 7] are left
-    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"}]}
     BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"TemporaryFailure","resultString":"the deadline passed before all of the object was loaded","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
@@ -305,11 +308,12 @@ fn what_is_left_is_an_event() {
     let rest = Remaining::rest(&prefix, Some("generation/b.parquet".to_owned()));
     let rest = ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(&prefix) };
     let answer = answer(&Caller::Direct, &report(vec![good("a"), stopped("b"), rest])).unwrap();
-    insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
+    insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
     let Asked::Load(load) = event::read(&answer["remaining"]).unwrap().asked else { panic!("no load") };
     let expected = [
         Target::Object(ObjectReference {
             if_match: Some("d41d8cd9".to_owned()),
+            converter_digest: Some(DIGEST.to_owned()),
             row_groups: Some(3..7),
             ..object("b")
         }),
