@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -394,6 +394,81 @@ fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() 
         refused.answer["errorMessage"].as_str().unwrap().contains("`converter_digest` is no digest"),
         "{refused:?}"
     );
+}
+
+/// The site's S3 behind something that is told of each request for the registry's pointer.
+fn watched(site: &Site, watch: impl Fn() -> Option<Response> + Send + Sync + 'static) -> Responder {
+    let port: u16 = site.s3.url().rsplit(':').next().unwrap().parse().unwrap();
+    Responder::start(move |asked| {
+        if asked.target.contains("/channels/")
+            && let Some(answer) = watch()
+        {
+            return answer;
+        }
+        let mut answer = request(port, &Request { headers: headers(&asked.headers), ..asked.clone() }).unwrap();
+        answer.headers = headers(&answer.headers);
+        answer
+    })
+}
+
+#[test]
+fn objects_do_not_wait_while_the_registry_is_asked_again() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    let slow = Arc::new(AtomicBool::new(false));
+    let proxy = watched(&site, {
+        let slow = Arc::clone(&slow);
+        move || {
+            if slow.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_secs(4));
+            }
+            None
+        }
+    });
+    let settings = site.settings().with("AWS_ENDPOINT_URL_S3", proxy.url()).with("CONVERTER_REFRESH_SECONDS", "1");
+    let service = Service::start(settings);
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    site.publish_and_promote("1.0.2");
+    slow.store(true, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(1100));
+    let started = Instant::now();
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // What the answer says holds for the objects after it.
+    let until = Instant::now() + Duration::from_secs(30);
+    while service.load(KEY) != version("1.0.2") {
+        assert!(Instant::now() < until, "{}", service.function.log());
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_registry_that_fails_is_asked_once_for_all_who_wait() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    let (asked, off) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+    let proxy = watched(&site, {
+        let (asked, off) = (Arc::clone(&asked), Arc::clone(&off));
+        move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            off.load(Ordering::SeqCst).then(|| Response::new(503, ""))
+        }
+    });
+    let settings = site.settings().with("AWS_ENDPOINT_URL_S3", proxy.url()).with("CONVERTER_REFRESH_SECONDS", "60");
+    let service = Service::start(settings.with("OBJECT_CONCURRENCY", "4"));
+    let names: Vec<String> = (0..12).map(|number| format!("dataset=consumption/{number}.parquet")).collect();
+    names.iter().for_each(|key| site.s3.put_object(DATA, key, parquet(&small_consumption())));
+    let objects: Vec<Value> = names.iter().map(|key| json!({ "bucket": DATA, "key": key })).collect();
+    let event = json!({ "objects": objects });
+    let failed = service.function.invoke(&event);
+    assert!(failed.failed, "{}", failed.answer);
+    // The SDK makes three attempts.
+    assert!(asked.load(Ordering::SeqCst) <= 3, "{asked:?} requests");
+    // Some seconds later it is asked again.
+    off.store(false, Ordering::SeqCst);
+    thread::sleep(Duration::from_secs(6));
+    let loaded = service.function.invoke(&event);
+    assert!(!loaded.failed, "{}", loaded.answer);
 }
 
 /// Those that go from one connection to the next; with the host, which is signed.

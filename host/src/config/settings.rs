@@ -434,7 +434,7 @@ pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
     name: "CONVERTER_REFRESH_SECONDS",
     default: Some("30"),
     kind: Kind::Integer { minimum: 0, maximum: 86_400 },
-    meaning: "How long a converter is used before the registry is asked whether there is another. `0`: it is asked for every object.",
+    meaning: "How long a converter is used before the registry is asked whether there is another; meanwhile, objects use the one in service. `0`: it is asked for every object, which waits for the answer.",
 };
 
 /// Whom to trust.

@@ -106,7 +106,8 @@ impl Credentials {
         &self,
         deadline: Option<Instant>,
     ) -> Result<Option<Authorization>, SinkError> {
-        let mut current = self.current.lock().await;
+        // Whoever has the lock may be reading the secret, with more time.
+        let mut current = before(deadline, || "the token".to_owned(), self.current.lock()).await?;
         if current.is_none() {
             *current = self.read(0, deadline).await?;
         }
@@ -120,7 +121,8 @@ impl Credentials {
         deadline: Option<Instant>,
     ) -> Result<Option<Authorization>, SinkError> {
         let (Origin::SecretsManager { .. }, Some(refused)) = (&self.origin, refused) else { return Ok(None) };
-        let mut current = self.current.lock().await;
+        // Whoever has the lock may be reading the secret, with more time.
+        let mut current = before(deadline, || "the token".to_owned(), self.current.lock()).await?;
         // Another request may have read the secret while this one was under way.
         if current.as_ref().is_none_or(|current| current.generation <= refused.generation) {
             *current = self.read(refused.generation + 1, deadline).await?;
@@ -138,14 +140,10 @@ impl Credentials {
             Origin::Token(token) => header(self.scheme.name(), token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
             Origin::SecretsManager { name, client } => {
                 let origin = || format!("the secret `{name}`");
-                let started = Instant::now();
-                let client = client.get_or_init(aws::secrets_manager).await;
-                let secret = match deadline {
-                    None => read_secret(client, name).await?,
-                    Some(deadline) => tokio::time::timeout_at(deadline.into(), read_secret(client, name))
-                        .await
-                        .map_err(|_| no_time(origin(), started))??,
-                };
+                // Boxed: a future as deep as the configuration of AWS is too much within that of every request.
+                let secret =
+                    Box::pin(async { read_secret(client.get_or_init(aws::secrets_manager).await, name).await });
+                let secret = before(deadline, origin, secret).await??;
                 header(self.scheme.name(), token_in(name, &secret)?.expose(), origin)?
             }
         };
@@ -153,8 +151,18 @@ impl Credentials {
     }
 }
 
-fn no_time(destination: String, started: Instant) -> SinkError {
-    SinkError::DeadlineReached { destination, tries: Tries { attempts: 1, elapsed: started.elapsed() }, source: None }
+/// What `work` returns before the deadline.
+async fn before<T>(
+    deadline: Option<Instant>,
+    what: impl FnOnce() -> String,
+    work: impl Future<Output = T>,
+) -> Result<T, SinkError> {
+    let Some(deadline) = deadline else { return Ok(work.await) };
+    let started = Instant::now();
+    tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| {
+        let tries = Tries { attempts: 1, elapsed: started.elapsed() };
+        SinkError::DeadlineReached { destination: what(), tries, source: None }
+    })
 }
 
 /// A header that is not printed. A token is one word: anything else was pasted wrongly.
