@@ -15,7 +15,7 @@ mod unknown;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -317,6 +317,16 @@ impl Config {
         };
         let bad = reader.finish();
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
+    }
+
+    /// Where InfluxDB is, whoever writes, and the certificates that are trusted.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`].
+    pub fn server(&self) -> Result<(&str, Option<&Path>), ConfigError> {
+        let InfluxDb { url, api, ca_file, .. } = &self.influxdb;
+        let missing = || ConfigError::Missing { url: true, token: false, api: *api };
+        Ok((url.as_deref().ok_or_else(missing)?, ca_file.as_deref()))
     }
 
     /// Where InfluxDB is and who writes.

@@ -128,7 +128,7 @@ pub(super) const INFLUXDB_TOKEN_SECRET_NAME: Setting = Setting {
     name: "INFLUXDB_TOKEN_SECRET_NAME",
     default: None,
     kind: Kind::Text,
-    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`.",
+    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`, as Timestream for InfluxDB 3 makes it. For 1.x also JSON with `username` and `password`.",
 };
 
 /// The token of whoever reads.

@@ -251,7 +251,7 @@ pub enum TokenError {
     },
     /// The secret is JSON and has no token.
     #[error(
-        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`"
+        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: from the secret that Timestream for InfluxDB 2 makes, which holds a user and a password, `influxdb-loader token {name}` makes a token; for 1.x, `username` and `password` are read"
     )]
     NoToken {
         /// The secret.

@@ -24,7 +24,7 @@ pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
-pub use influxdb::{Engine, Health, InfluxDb, Probe};
+pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 

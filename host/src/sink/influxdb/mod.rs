@@ -9,6 +9,7 @@
 mod http;
 mod engines;
 mod write;
+mod grant;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 pub use engines::{Engine, Health};
+pub use grant::{Grant, GrantError};
 pub use probe::Probe;
 
 use super::{Delivery, Parcel, SinkError};
