@@ -2,7 +2,8 @@
 //!
 //! Region, credentials, profile, retries (standard, three attempts) and `AWS_ENDPOINT_URL` come from where every tool of
 //! AWS takes them: environment, profile files, and the metadata of the place where the process runs. What is set here is
-//! what must not be left to chance: the TLS implementation, and how long a silent peer is waited for.
+//! what must not be left to chance: the TLS implementation, proxies (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`), and how long a
+//! silent peer is waited for.
 //!
 //! Within Lambda every request carries the trace of its invocation (`X-Amzn-Trace-Id`), by which AWS also detects functions
 //! that set themselves off without end: Lambda's runtime keeps it in `_X_AMZN_TRACE_ID`, where the SDK finds it.
@@ -13,6 +14,8 @@ use std::time::Duration;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use tokio::sync::OnceCell;
@@ -48,7 +51,15 @@ pub async fn config() -> &'static SdkConfig {
 
 async fn load() -> SdkConfig {
     install_tls_provider();
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+    // Proxies as for InfluxDB: the SDK's own client looks at no environment variable.
+    let http = aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    });
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -82,8 +93,11 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
+/// What AWS answered, or what kept it from answering.
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
 /// An error in words: the SDK's own `Display` says no more than `service error`.
-pub(crate) fn words<E>(error: SdkError<E>) -> Arc<dyn std::error::Error + Send + Sync>
+pub(crate) fn words<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {

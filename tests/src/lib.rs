@@ -22,6 +22,7 @@ mod programs;
 mod runtime;
 mod s3;
 mod stack;
+mod tls;
 mod toxiproxy;
 mod versitygw;
 
@@ -42,5 +43,6 @@ pub use process::Outcome;
 pub use runtime::Runtime;
 pub use s3::S3;
 pub use stack::Stack;
+pub use tls::{Certificates, Proxy, Tls};
 pub use toxiproxy::{Stream, Toxic, Toxiproxy};
 pub use versitygw::Versitygw;

@@ -49,6 +49,11 @@ impl Moto {
         Self { _process: process, port, s3: S3::at(port) }
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The settings with which the AWS clients reach it.
     pub fn settings(&self) -> Settings {
         settings_of("AWS_ENDPOINT_URL", &self.url(), ACCESS_KEY, SECRET_KEY)

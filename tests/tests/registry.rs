@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -337,6 +337,138 @@ fn an_outage_of_the_registry_is_bridged() {
     off.store(false, Ordering::SeqCst);
     assert_eq!(service.load(KEY), version("1.0.1"));
     assert_eq!(fresh.load(KEY), version("1.0.1"));
+}
+
+/// An object of six rows in three row groups.
+fn in_three_row_groups() -> Vec<u8> {
+    let rows = small_consumption().slice(0, 2);
+    let properties =
+        ::parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+    let mut bytes = Vec::new();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).unwrap();
+    (0..3).for_each(|_| writer.write(&rows).unwrap());
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() {
+    let site = Site::start();
+    let key = "dataset=consumption/three.parquet";
+    site.s3.put_object(DATA, key, in_three_row_groups());
+    site.publish_and_promote("1.0.1");
+    let digest = site.pointer()["sha256"].clone();
+    site.publish_and_promote("1.0.2");
+    let service = Service::start(site.settings());
+    let load = |function: &Function, digest: Option<&Value>| -> (String, Value, Value) {
+        let mut event = json!({ "bucket": DATA, "key": key, "row_groups": [1, 3] });
+        if let Some(digest) = digest {
+            event["converter_digest"] = digest.clone();
+        }
+        let invocation = function.invoke(&event);
+        assert!(!invocation.failed, "{}\n{}", invocation.answer, function.log());
+        let object = &invocation.answer["objects"][0];
+        let version = object["converter"]["version"].as_str().unwrap().to_owned();
+        (version, object["row_groups"].clone(), object["accounts"]["rows"].clone())
+    };
+    // Whatever is in service, and what was before.
+    assert_eq!(load(&service.function, None), ("1.0.2".to_owned(), json!([1, 3]), json!(4)));
+    assert_eq!(load(&service.function, Some(&digest)), ("1.0.1".to_owned(), json!([1, 3]), json!(4)));
+    // That is still in service for all others.
+    assert_eq!(service.load(KEY), version("1.0.2"));
+    // The built-in one is no version of the registry.
+    let built_in = Loader::new(["load", "--json", "--to", "-"])
+        .argument(site.file("dataset=consumption.parquet", &parquet(&small_consumption())));
+    let built_in = built_in.argument("--dataset").argument("consumption").run().succeeded();
+    let report: Value = serde_json::from_str(&built_in.stderr).unwrap();
+    let built_in = report["objects"][0]["converter"]["digest"].clone();
+    assert_eq!(load(&service.function, Some(&built_in)), ("1.0.0".to_owned(), json!([1, 3]), json!(4)));
+
+    // Gone: nothing of the object stays half one's and half the other's.
+    site.s3.delete_object(CONVERTERS, "converters/consumption/1.0.1/manifest.json");
+    let fresh = Service::start(site.settings());
+    assert_eq!(load(&fresh.function, Some(&digest)), ("1.0.2".to_owned(), json!([0, 3]), json!(6)));
+    assert!(fresh.function.log().contains("starts over"));
+    let refused = fresh.function.invoke(&json!({ "bucket": DATA, "key": key, "converter_digest": "1.0.1" }));
+    assert!(
+        refused.answer["errorMessage"].as_str().unwrap().contains("`converter_digest` is no digest"),
+        "{refused:?}"
+    );
+}
+
+/// The site's S3 behind something that is told of each request for the registry's pointer.
+fn watched(site: &Site, watch: impl Fn() -> Option<Response> + Send + Sync + 'static) -> Responder {
+    let port: u16 = site.s3.url().rsplit(':').next().unwrap().parse().unwrap();
+    Responder::start(move |asked| {
+        if asked.target.contains("/channels/")
+            && let Some(answer) = watch()
+        {
+            return answer;
+        }
+        let mut answer = request(port, &Request { headers: headers(&asked.headers), ..asked.clone() }).unwrap();
+        answer.headers = headers(&answer.headers);
+        answer
+    })
+}
+
+#[test]
+fn objects_do_not_wait_while_the_registry_is_asked_again() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    let slow = Arc::new(AtomicBool::new(false));
+    let proxy = watched(&site, {
+        let slow = Arc::clone(&slow);
+        move || {
+            if slow.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_secs(4));
+            }
+            None
+        }
+    });
+    let settings = site.settings().with("AWS_ENDPOINT_URL_S3", proxy.url()).with("CONVERTER_REFRESH_SECONDS", "1");
+    let service = Service::start(settings);
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    site.publish_and_promote("1.0.2");
+    slow.store(true, Ordering::SeqCst);
+    thread::sleep(Duration::from_millis(1100));
+    let started = Instant::now();
+    assert_eq!(service.load(KEY), version("1.0.1"));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    // What the answer says holds for the objects after it.
+    let until = Instant::now() + Duration::from_secs(30);
+    while service.load(KEY) != version("1.0.2") {
+        assert!(Instant::now() < until, "{}", service.function.log());
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_registry_that_fails_is_asked_once_for_all_who_wait() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    let (asked, off) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+    let proxy = watched(&site, {
+        let (asked, off) = (Arc::clone(&asked), Arc::clone(&off));
+        move || {
+            asked.fetch_add(1, Ordering::SeqCst);
+            off.load(Ordering::SeqCst).then(|| Response::new(503, ""))
+        }
+    });
+    let settings = site.settings().with("AWS_ENDPOINT_URL_S3", proxy.url()).with("CONVERTER_REFRESH_SECONDS", "60");
+    let service = Service::start(settings.with("OBJECT_CONCURRENCY", "4"));
+    let names: Vec<String> = (0..12).map(|number| format!("dataset=consumption/{number}.parquet")).collect();
+    names.iter().for_each(|key| site.s3.put_object(DATA, key, parquet(&small_consumption())));
+    let objects: Vec<Value> = names.iter().map(|key| json!({ "bucket": DATA, "key": key })).collect();
+    let event = json!({ "objects": objects });
+    let failed = service.function.invoke(&event);
+    assert!(failed.failed, "{}", failed.answer);
+    // The SDK makes three attempts.
+    assert!(asked.load(Ordering::SeqCst) <= 3, "{asked:?} requests");
+    // Some seconds later it is asked again.
+    off.store(false, Ordering::SeqCst);
+    thread::sleep(Duration::from_secs(6));
+    let loaded = service.function.invoke(&event);
+    assert!(!loaded.failed, "{}", loaded.answer);
 }
 
 /// Those that go from one connection to the next; with the host, which is signed.

@@ -431,6 +431,11 @@ fn parts_of_an_object_keep_their_own_and_read_no_more_than_they_need() {
     let shown = site.run(&["rejects", "show", URI, "--json", "--limit", "100001"]).succeeded();
     let rows: Vec<u64> = lines(&shown.stdout).iter().map(|line| line["row"].as_u64().unwrap()).collect();
     assert_eq!((rows[0], rows[99_999], rows[100_000]), (0, 99_999, 100_000));
+
+    // The whole object takes their place.
+    fs::write(event.path(), json!({ "bucket": DATA, "key": "dataset=consumption/a.parquet" }).to_string()).unwrap();
+    Loader::new(["invoke"]).argument(event.path()).settings(site.settings()).run().succeeded();
+    assert_eq!(site.kept(), ["kept/energy/dataset=consumption/a.parquet.jsonl"]);
 }
 
 #[test]

@@ -9,16 +9,18 @@ use serde_json::{Value, json};
 use super::{CliError, InvokeArguments, print};
 use crate::config::Config;
 use crate::lambda::Function;
-use crate::pipeline::Deadline;
+use crate::metrics::Lines;
+use crate::pipeline::{Deadline, LimitBelowMargin};
 
 /// Prints the answer, or the error as Lambda tells it. Returns whether the invocation succeeded.
 pub(super) async fn invoke(config: &Config, arguments: &InvokeArguments) -> Result<bool, CliError> {
     let InvokeArguments { event, timeout } = arguments;
+    let limit = timeout.map(|seconds| Duration::from_secs(seconds.into()));
+    limit.map_or(Ok(()), |limit| LimitBelowMargin::check(limit, config.deadline_margin))?;
     let event: Value = serde_json::from_slice(&read(event)?).map_err(CliError::EventNotJson)?;
-    let function = Function::new(config)?;
-    let deadline = timeout.map(|seconds| {
-        Deadline::ahead_of(Instant::now() + Duration::from_secs(seconds.into()), config.deadline_margin)
-    });
+    // Standard output is for the answer.
+    let function = Function::with_metrics_to(Lines::Error, config)?;
+    let deadline = limit.map(|limit| Deadline::ahead_of(Instant::now() + limit, config.deadline_margin));
     let (answer, succeeded) = match function.handle(&event, deadline).await {
         Ok(answer) => (answer, true),
         Err(error) => (json!({ "errorType": error.error_type.name(), "errorMessage": error.error_message }), false),

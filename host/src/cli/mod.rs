@@ -12,6 +12,7 @@ mod progress;
 mod rejects;
 mod summary;
 mod timings;
+mod token;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
 use crate::logs;
-use crate::pipeline::LoadError;
+use crate::pipeline::{LimitBelowMargin, LoadError};
 use crate::registry::RegistryError;
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
@@ -104,6 +105,16 @@ little memory costs least.")]
     /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
     #[command(subcommand)]
     Rejects(rejects::Command),
+    /// Make a token that may write to one bucket of InfluxDB 2 and nothing else.
+    ///
+    /// Timestream for InfluxDB makes a secret by itself, with organization, bucket, user and password. The user may do
+    /// everything; the function needs to write. Prints the token, or stores it as INFLUXDB_TOKEN_SECRET_NAME reads it.
+    #[command(after_help = "Examples:
+  influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij --store energy/influxdb-token
+  INFLUXDB_TOKEN=$(influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij) influxdb-loader health
+
+The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its name.")]
+    Token(TokenArguments),
     /// Ask InfluxDB whether it is there and well, and which engine it is.
     ///
     /// Exits with 0 only when it is.
@@ -154,6 +165,22 @@ struct InvokeArguments {
     /// status `partial`, and its `remaining` is an event that loads what is left. Without it there is no end.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     timeout: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+struct TokenArguments {
+    /// The name or the ARN of the secret with user and password.
+    #[arg(value_name = "SECRET")]
+    secret: String,
+    /// The secret to store the token in, as JSON with `token`; it is made where there is none.
+    #[arg(long, value_name = "SECRET")]
+    store: Option<String>,
+    /// The organization, instead of that of the secret.
+    #[arg(long, value_name = "NAME")]
+    organization: Option<String>,
+    /// The bucket, instead of that of the secret.
+    #[arg(long, value_name = "NAME")]
+    bucket: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -226,6 +253,10 @@ enum CliError {
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
     #[error(transparent)]
+    Limit(#[from] LimitBelowMargin),
+    #[error(transparent)]
+    Token(#[from] token::TokenCommandError),
+    #[error(transparent)]
     Golden(#[from] GoldenError),
     #[error(
         "no component in `{0}`\nhint: make it with `influxdb-loader converter build`, or name it with `--component`"
@@ -283,6 +314,7 @@ pub async fn run() -> ExitCode {
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,
+            Command::Token(arguments) => token::token(&config, &arguments).await,
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,

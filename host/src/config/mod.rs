@@ -15,7 +15,7 @@ mod unknown;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -78,6 +78,7 @@ struct InfluxDb {
     token: Option<Token>,
     read_token: Option<Token>,
     login: Option<Login>,
+    ca_file: Option<PathBuf>,
 }
 
 /// Where InfluxDB is and who writes.
@@ -97,6 +98,8 @@ pub struct InfluxDbSettings {
     pub read_token: Option<Token>,
     /// For v1 alone.
     pub login: Option<Login>,
+    /// A file with the certificates that are trusted; none: those that this machine trusts.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Which API InfluxDB speaks.
@@ -281,6 +284,10 @@ impl Config {
     /// [`ConfigError::Bad`], which names every bad setting at once.
     pub fn read(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(lookup);
+        // HTTP clients take them from the environment.
+        reader.check_proxy(&settings::HTTPS_PROXY);
+        reader.check_proxy(&settings::HTTP_PROXY);
+        reader.text(&settings::NO_PROXY);
         let config = Self {
             influxdb: InfluxDb::read(&mut reader),
             write: WriteSettings {
@@ -325,12 +332,22 @@ impl Config {
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
     }
 
+    /// Where InfluxDB is, whoever writes, and the certificates that are trusted.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`].
+    pub fn server(&self) -> Result<(&str, Option<&Path>), ConfigError> {
+        let InfluxDb { url, api, ca_file, .. } = &self.influxdb;
+        let missing = || ConfigError::Missing { url: true, token: false, api: *api };
+        Ok((url.as_deref().ok_or_else(missing)?, ca_file.as_deref()))
+    }
+
     /// Where InfluxDB is and who writes.
     ///
     /// # Errors
     /// [`ConfigError::Missing`], which names every setting without which InfluxDB cannot be written to.
     pub fn influxdb(&self) -> Result<InfluxDbSettings, ConfigError> {
-        let InfluxDb { url, api, organization, bucket, token, read_token, login } = self.influxdb.clone();
+        let InfluxDb { url, api, organization, bucket, token, read_token, login, ca_file } = self.influxdb.clone();
         let authorized = match api {
             Api::Auto => token.is_some() || login.is_some(),
             Api::V1 => true,
@@ -338,7 +355,7 @@ impl Config {
         };
         match url {
             Some(url) if authorized => {
-                Ok(InfluxDbSettings { url, api, organization, bucket, token, read_token, login })
+                Ok(InfluxDbSettings { url, api, organization, bucket, token, read_token, login, ca_file })
             }
             url => Err(ConfigError::Missing { url: url.is_none(), token: !authorized, api }),
         }
@@ -364,6 +381,7 @@ impl InfluxDb {
             token: token.map(Token::Value).or_else(|| secret_name.map(Token::SecretName)),
             read_token: read_token.map(Token::Value).or_else(|| read_secret_name.map(Token::SecretName)),
             login,
+            ca_file: reader.text(&settings::INFLUXDB_CA_FILE).map(PathBuf::from),
         }
     }
 }

@@ -112,6 +112,15 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         })
     }
 
+    /// Holds the URL of a proxy against what HTTP clients take, which ignore any other.
+    pub(super) fn check_proxy(&mut self, setting: &Setting) {
+        self.parsed(setting, |value| {
+            let whole = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+            let url = Url::parse(&whole).ok()?;
+            (matches!(url.scheme(), "http" | "https") && url.has_host()).then_some(())
+        });
+    }
+
     pub(super) fn boolean(&mut self, setting: &Setting) -> bool {
         self.parsed(setting, |value| match value.to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "on" => Some(true),
@@ -181,7 +190,7 @@ fn shown(kind: &Kind, value: &str) -> String {
     const LIMIT: usize = 100;
     let text = match kind {
         Kind::Token | Kind::Password => return REDACTED.to_owned(),
-        Kind::Url => {
+        Kind::Url | Kind::Proxy => {
             let (address, query) = value.split_once(['?', '#']).map_or((value, ""), |(address, _)| (address, "?"));
             let address = match address.rsplit_once('@') {
                 Some((_, host)) => format!("{REDACTED}@{host}"),

@@ -20,6 +20,8 @@ pub struct Setting {
 pub enum Kind {
     /// A URL of an InfluxDB server.
     Url,
+    /// A URL of a proxy, which may hold a user and a password.
+    Proxy,
     /// Text without control characters.
     Text,
     /// Text that is never shown, and visible ASCII, because it is sent as an HTTP header.
@@ -57,6 +59,7 @@ impl Kind {
                 "a URL that starts with `http://` or `https://`, without user name, password, query and fragment"
                     .to_owned()
             }
+            Self::Proxy => "`http://host:port` or `https://host:port`, also with `user:password@`".to_owned(),
             Self::Text | Self::Password => "text without control characters".to_owned(),
             Self::Token => "visible ASCII characters without spaces".to_owned(),
             Self::Boolean => "`true` or `false` (also `1`, `0`, `yes`, `no`, `on`, `off`)".to_owned(),
@@ -125,7 +128,7 @@ pub(super) const INFLUXDB_TOKEN_SECRET_NAME: Setting = Setting {
     name: "INFLUXDB_TOKEN_SECRET_NAME",
     default: None,
     kind: Kind::Text,
-    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`.",
+    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`, as Timestream for InfluxDB 3 makes it. For 1.x also JSON with `username` and `password`.",
 };
 
 /// The token of whoever reads.
@@ -158,6 +161,38 @@ pub(super) const INFLUXDB_PASSWORD: Setting = Setting {
     default: None,
     kind: Kind::Password,
     meaning: "The password for basic authentication (v1 only).",
+};
+
+/// Whom to trust.
+pub(super) const INFLUXDB_CA_FILE: Setting = Setting {
+    name: "INFLUXDB_CA_FILE",
+    default: None,
+    kind: Kind::Text,
+    meaning: "A file in PEM with the certificates that InfluxDB is trusted by, in place of this machine's: of authorities, or of the server itself, which is then trusted as it is, also if it is self-signed.",
+};
+
+/// The proxy of requests by TLS.
+pub(super) const HTTPS_PROXY: Setting = Setting {
+    name: "HTTPS_PROXY",
+    default: None,
+    kind: Kind::Proxy,
+    meaning: "The proxy, such as `http://proxy:3128`, by which `https` URLs are reached, of AWS and of InfluxDB alike; `HTTP_PROXY` is that of `http` URLs.",
+};
+
+/// The same of requests without TLS.
+pub(super) const HTTP_PROXY: Setting = Setting {
+    name: "HTTP_PROXY",
+    default: None,
+    kind: Kind::Proxy,
+    meaning: "The proxy by which `http` URLs are reached, as with `HTTPS_PROXY`.",
+};
+
+/// What is reached without a proxy.
+pub(super) const NO_PROXY: Setting = Setting {
+    name: "NO_PROXY",
+    default: None,
+    kind: Kind::Text,
+    meaning: "What is reached without a proxy, joined by `,`: hosts, domains with all below them, addresses, ranges such as `10.0.0.0/8`, or `*`. Where credentials come from the metadata of a machine or a container, add `169.254.169.254,169.254.170.2`.",
 };
 
 /// Points in a request.
@@ -406,7 +441,7 @@ pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
     name: "CONVERTER_REFRESH_SECONDS",
     default: Some("30"),
     kind: Kind::Integer { minimum: 0, maximum: 86_400 },
-    meaning: "How long a converter is used before the registry is asked whether there is another. `0`: it is asked for every object.",
+    meaning: "How long a converter is used before the registry is asked whether there is another; meanwhile, objects use the one in service. `0`: it is asked for every object, which waits for the answer.",
 };
 
 /// Whom to trust.
@@ -437,6 +472,10 @@ pub const SETTINGS: &[&Setting] = &[
     &INFLUXDB_READ_TOKEN_SECRET_NAME,
     &INFLUXDB_USERNAME,
     &INFLUXDB_PASSWORD,
+    &INFLUXDB_CA_FILE,
+    &HTTPS_PROXY,
+    &HTTP_PROXY,
+    &NO_PROXY,
     &MAX_BATCH_SIZE,
     &MAX_BATCH_BYTES,
     &LOAD_ORDER,

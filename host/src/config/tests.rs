@@ -34,6 +34,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             token: None,
             read_token: None,
             login: None,
+            ca_file: None,
         },
         write: WriteSettings {
             batch_points: None,
@@ -354,6 +355,19 @@ proptest! {
         let found = unknown([name]);
         prop_assert!(found[0].meant.is_some());
     }
+}
+
+#[test]
+fn a_proxy_that_http_clients_would_ignore_is_refused_and_its_password_is_not_shown() {
+    for proxy in ["http://proxy:3128", "https://user:secret@proxy", "proxy:3128", "10.0.0.1:3128"] {
+        read(&[("HTTPS_PROXY", proxy), ("HTTP_PROXY", proxy), ("NO_PROXY", "10.0.0.0/8,.internal")]).unwrap();
+    }
+    for proxy in ["socks5://proxy:1080", "http://", "user:secret@"] {
+        assert!(refusal(&[("HTTPS_PROXY", proxy)]).contains("HTTPS_PROXY"), "{proxy}");
+    }
+    assert!(!refusal(&[("HTTP_PROXY", "ftp://user:secret@proxy")]).contains("secret"));
+    let known = ["https_proxy", "no_proxy", "ALL_PROXY"].map(str::to_owned);
+    assert!(unknown(known).is_empty());
 }
 
 #[test]

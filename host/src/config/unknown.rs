@@ -7,6 +7,9 @@ use super::settings::SETTINGS;
 /// Names that begin so are ours.
 const PREFIXES: [&str; 2] = ["INFLUXDB_", "CONVERTER_"];
 
+/// What HTTP clients know beside our settings, in lower case as well.
+const PROXIES: [&str; 5] = ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "ALL_PROXY", "FTP_PROXY"];
+
 /// As many letters may be wrong, missing or too many in a name that is taken for a setting's.
 const SLIPS: usize = 3;
 
@@ -34,7 +37,8 @@ pub fn unknown(names: impl IntoIterator<Item = String>) -> Vec<UnknownSetting> {
 }
 
 fn check(name: String) -> Option<UnknownSetting> {
-    if SETTINGS.iter().any(|setting| setting.name == name) {
+    let is_proxy = PROXIES.iter().any(|proxy| proxy.eq_ignore_ascii_case(&name));
+    if is_proxy || SETTINGS.iter().any(|setting| setting.name == name) {
         return None;
     }
     let meant = SETTINGS

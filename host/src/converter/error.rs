@@ -256,6 +256,23 @@ impl ConverterError {
         }
     }
 
+    /// Whether the cause may pass while the component stays as it is: the machine was busy, or had no room.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::RanOutOfTime { .. } | Self::RanOutOfMemory { .. } | Self::Engine { .. } => true,
+            Self::Rejected { .. }
+            | Self::Trapped { .. }
+            | Self::InvalidResult { .. }
+            | Self::Spent { .. }
+            | Self::NotAComponent { .. }
+            | Self::NotAConverter { .. }
+            | Self::UnsupportedImports { .. }
+            | Self::ContractVersion { .. }
+            | Self::Compile { .. }
+            | Self::UnknownDataset { .. } => false,
+        }
+    }
+
     /// Whether the component cannot be taken as a converter at all.
     pub fn is_unusable_component(&self) -> bool {
         match self {
@@ -331,4 +348,20 @@ fn list(items: &[impl fmt::Display], separator: &'static str) -> impl fmt::Displ
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_memory_and_room_are_causes_that_may_pass() {
+        let (subject, call, detail) = (|| Subject::unnamed("0a1b"), Call::Describe, Vec::new);
+        let time = ConverterError::RanOutOfTime { subject: subject(), call, limit: Duration::ZERO, detail: detail() };
+        let memory = ConverterError::RanOutOfMemory { subject: subject(), call, asked: 2, limit: 1, detail: detail() };
+        let room = ConverterError::Engine { reason: "cannot start".to_owned() };
+        assert!([time, memory, room].iter().all(ConverterError::is_passing));
+        let message = "unreachable".to_owned();
+        assert!(!ConverterError::Trapped { subject: subject(), call, message, detail: detail() }.is_passing());
+    }
 }

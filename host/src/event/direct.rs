@@ -78,6 +78,7 @@ pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Bro
     Ok(Target::Object(ObjectReference {
         version_id: object::token(&node.member("version_id"))?,
         if_match: object::entity_tag(&node.member("etag"))?,
+        converter_digest: object::digest(&node.member("converter_digest"))?,
         row_groups: object::row_groups(&node.member("row_groups"))?,
         dataset,
         ..ObjectReference::new(bucket, object::key(&key, key.text()?)?)

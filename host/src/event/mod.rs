@@ -234,6 +234,9 @@ pub enum Problem {
     /// It holds something other than visible ASCII.
     #[error("holds characters other than visible ASCII")]
     Token,
+    /// It is no digest.
+    #[error("is no digest; expected the 64 lower-case hexadecimal digits of a SHA-256")]
+    Digest,
     /// The record comes from another service than the first one.
     #[error("is another service than that of the first record; expected `{expected}`")]
     Source {

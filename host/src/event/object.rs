@@ -15,6 +15,9 @@ const BUCKET_NAME_BYTES: std::ops::RangeInclusive<usize> = 3..=255;
 /// The longest version, tag or sequencer that is taken. S3 says that a version has at most 1,024 bytes.
 const MAXIMUM_TOKEN_BYTES: usize = 1024;
 
+/// The digits of a SHA-256.
+const DIGEST_DIGITS: usize = 64;
+
 /// An object that is to be loaded. Prints as `s3://bucket/key`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectReference {
@@ -30,6 +33,8 @@ pub struct ObjectReference {
     pub size: Option<u64>,
     /// The entity tag without quotation marks that the object must have. Visible ASCII.
     pub if_match: Option<String>,
+    /// The digest of the converter that the rows before these were loaded with; none: whichever is in service.
+    pub converter_digest: Option<String>,
     /// Which of its row groups, from the first to the one after the last; none: all of them.
     pub row_groups: Option<Range<usize>>,
     /// What orders the events of one key. Visible ASCII.
@@ -50,6 +55,7 @@ impl ObjectReference {
             etag: None,
             size: None,
             if_match: None,
+            converter_digest: None,
             row_groups: None,
             sequencer: None,
             dataset: None,
@@ -110,6 +116,14 @@ pub(super) fn token(node: &Node<'_>) -> Result<Option<String>, Broken> {
         return Err(node.broken(Problem::Token));
     }
     Ok(Some(token.to_owned()))
+}
+
+/// The lower-case hexadecimal SHA-256 of a converter.
+pub(super) fn digest(node: &Node<'_>) -> Result<Option<String>, Broken> {
+    let Some(digest) = node.optional_text()? else { return Ok(None) };
+    let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let valid = digest.len() == DIGEST_DIGITS && digest.bytes().all(digit);
+    if valid { Ok(Some(digest.to_owned())) } else { Err(node.broken(Problem::Digest)) }
 }
 
 /// `[from, to]`: row groups from the first to the one after the last, at least one.

@@ -75,6 +75,7 @@ impl Serialize for Target {
                     ("key", Some(&object.key)),
                     ("version_id", object.version_id.as_ref()),
                     ("etag", object.if_match.as_ref()),
+                    ("converter_digest", object.converter_digest.as_ref()),
                     ("dataset", object.dataset.as_ref()),
                 ])?;
                 if let Some(row_groups) = &object.row_groups {

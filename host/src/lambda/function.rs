@@ -10,8 +10,8 @@ use super::loading::{Loading, NotAllowed};
 use super::{log, summary};
 use crate::config::{Config, ConfigError, SourceBuckets};
 use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target};
-use crate::metrics::Metrics;
-use crate::pipeline::{Deadline, LoadError, Loader, sink_failure_kind};
+use crate::metrics::{Known, Lines, Metrics};
+use crate::pipeline::{Deadline, LimitBelowMargin, LoadError, Loader, sink_failure_kind};
 use crate::report::{
     Answer, Failure, FailureKind, ItemReport, ObjectReport, Report, answer, answer_health, answer_summary,
 };
@@ -51,11 +51,22 @@ impl Function {
     ///
     /// When a setting is missing or wrong, or when this machine lacks what the loader needs.
     pub fn new(config: &Config) -> Result<Self, StartError> {
+        Self::with_metrics_to(Lines::Output, config)
+    }
+
+    /// As [`Function::new`], with metrics that are lines where they are wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Function::new`].
+    pub fn with_metrics_to(lines: Lines, config: &Config) -> Result<Self, StartError> {
         let sink = InfluxDb::new(config.influxdb()?, &config.write)?.into();
+        let loader = Loader::new(config)?;
+        let known = Known::datasets(loader.catalog().known());
         Ok(Self {
-            loader: Loader::new(config)?,
+            loader,
             sink,
-            metrics: Metrics::new(config.metrics, config.metrics_stack.clone()),
+            metrics: Metrics::new(config.metrics, config.metrics_stack.clone(), known, lines),
             allowed: config.source_buckets.clone(),
             margin: config.deadline_margin,
             concurrency: config.memory.objects,
@@ -69,12 +80,21 @@ impl Function {
     /// When something failed and the caller is to learn of it by a failed invocation.
     pub async fn handle(&self, payload: &Value, deadline: Option<Deadline>) -> Answer {
         let event = event::read(payload);
+        let enough = deadline.map_or(Ok(()), |deadline| {
+            LimitBelowMargin::check(
+                (deadline.stop + self.margin).saturating_duration_since(Instant::now()),
+                self.margin,
+            )
+        });
         let deadline = match &event {
             Ok(Event { caller: Caller::ApiGateway, .. }) => Some(self.before_the_gateway_gives_up(payload, deadline)),
             Ok(_) | Err(_) => deadline,
         };
         let (caller, report) = match event {
             Ok(Event { caller, asked: Asked::Health { deep } }) => return self.health(&caller, deep, deadline).await,
+            Ok(Event { caller, .. }) if let Err(error) = enough => {
+                (caller, Report::failed(Failure::new(FailureKind::Unexpected, &error)))
+            }
             Ok(Event { caller, asked: Asked::Summarize(asked) }) => {
                 return self.summarized(&caller, &asked, deadline).await;
             }

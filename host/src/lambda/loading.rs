@@ -160,8 +160,7 @@ impl<'a> Loading<'a> {
             let end = end(&report);
             let mut untold = None;
             let newest = if versions::looks(asked, &end) {
-                let client = aws::s3().await;
-                let current = source::current(&client, &object.bucket, &object.key);
+                let current = async { source::current(&aws::s3().await, &object.bucket, &object.key).await };
                 match Deadline::before_the_end(self.deadline, current).await {
                     Some(Ok(Current::Is(state))) => Newest::Is(state),
                     Some(Ok(Current::DeleteMarker)) => Newest::DeleteMarker,
@@ -229,7 +228,6 @@ impl<'a> Loading<'a> {
 
     /// Loads what is below a prefix, page by page, until the time is over or enough is loaded.
     async fn prefix(&self, prefix: &Prefix) -> Outcome {
-        let client = aws::s3().await;
         let (mut outcome, mut after) = (Outcome::new(), prefix.start_after.clone());
         if let Err(error) = NotAllowed::check(self.allowed, &prefix.bucket, &prefix.prefix) {
             return vec![failed(prefix, Failure::new(FailureKind::NotAllowed, &error))];
@@ -238,7 +236,8 @@ impl<'a> Loading<'a> {
             if self.is_over() {
                 break Ok(Some(after));
             }
-            let listed = source::list_page(&client, &prefix.bucket, &prefix.prefix, after.as_deref());
+            let start = after.as_deref();
+            let listed = async { source::list_page(&aws::s3().await, &prefix.bucket, &prefix.prefix, start).await };
             let page = match Deadline::within(self.deadline, listed).await {
                 Some(Ok(page)) => page,
                 Some(Err(error)) => break Err(PrefixError::from(error)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{FUNCTION, Metric};
+use super::{FUNCTION, Known, Metric};
 use crate::report::{Accounts, Failure, ObjectReport, Report};
 
 /// The value of a dimension that was not found out, such as the dataset of an object.
@@ -84,15 +84,15 @@ impl Collection {
 }
 
 /// The metrics of an invocation. Nothing where nothing was asked to be loaded.
-pub fn data(report: &Report, process: Process) -> Vec<Datum> {
+pub fn data(report: &Report, process: Process, known: &mut Known) -> Vec<Datum> {
     let mut collection = Collection::default();
     for object in report.objects.iter().filter(|object| object.is_begun()) {
-        let dataset = object.dataset.as_deref().unwrap_or_default();
+        let dataset = known.dataset(object);
         for (metric, value) in measures(object) {
             collection.add(metric, dataset, "", value, 1);
         }
         for (code, rows) in &object.accounts.rejected {
-            collection.add(Metric::RowsRejected, dataset, code, count(*rows), 1);
+            collection.add(Metric::RowsRejected, dataset, known.code(dataset, code), count(*rows), 1);
         }
         for (milliseconds, times) in object.latencies.values() {
             collection.add(Metric::WriteLatency, dataset, "", milliseconds, times);
@@ -188,7 +188,8 @@ mod tests {
     use crate::report::{FailureKind, ItemReport, Remaining, Timings};
 
     fn shown(report: &Report) -> String {
-        data(report, Process::default()).iter().map(|datum| format!("{datum}\n")).collect()
+        let mut known = Known::datasets(["consumption", "generation"]);
+        data(report, Process::default(), &mut known).iter().map(|datum| format!("{datum}\n")).collect()
     }
 
     fn failure(kind: FailureKind) -> Failure {

@@ -94,7 +94,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::{Metric, Process};
+    use crate::metrics::{Known, Metric, Process};
     use crate::report::{Accounts, ConverterId, ObjectReport, Report};
 
     fn lines(data: &[Datum]) -> Vec<Value> {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn metrics_with_the_same_dimensions_share_a_line() {
         let process = Process { breaker_openings: 1, cold_start: true };
-        let lines = lines(&crate::metrics::data(&report(), process));
+        let lines = lines(&crate::metrics::data(&report(), process, &mut Known::default()));
         let shown: String = lines[1..].iter().map(|line| format!("{line}\n")).collect();
         insta::assert_snapshot!(shown, @r#"
         {"BatchSuccessRate":[100.0],"BatchesProcessed":[1.0],"BytesRead":[0.0],"BytesWritten":[0.0],"ConversionRate":[77.77777777777777],"ConvertTime":[0.0],"ConverterFallbacks":[0.0],"DatasetType":"generation","FailedBatches":[0.0],"Function":"InfluxDBLoader","ObjectsRejected":[0.0],"PointsWritten":[7.0],"ProcessingTime":[0.0],"Retries":[0.0],"RowsFiltered":[1.0],"RowsSuperseded":[0.0],"RowsWritten":[7.0],"SourceRecords":[9.0],"_aws":{"CloudWatchMetrics":[{"Dimensions":[["DatasetType","Function"]],"Metrics":[{"Name":"PointsWritten","Unit":"Count"},{"Name":"BatchesProcessed","Unit":"Count"},{"Name":"ProcessingTime","Unit":"Seconds"},{"Name":"SourceRecords","Unit":"Count"},{"Name":"ConversionRate","Unit":"Percent"},{"Name":"BatchSuccessRate","Unit":"Percent"},{"Name":"FailedBatches","Unit":"Count"},{"Name":"RowsWritten","Unit":"Count"},{"Name":"RowsFiltered","Unit":"Count"},{"Name":"RowsSuperseded","Unit":"Count"},{"Name":"Retries","Unit":"Count"},{"Name":"BytesRead","Unit":"Bytes"},{"Name":"BytesWritten","Unit":"Bytes"},{"Name":"ConvertTime","Unit":"Seconds"},{"Name":"ConverterFallbacks","Unit":"Count"},{"Name":"ObjectsRejected","Unit":"Count"}],"Namespace":"ONS/InfluxDB"}],"Timestamp":1700000000000}}

@@ -7,16 +7,20 @@
 mod cloudwatch;
 mod data;
 mod emf;
+mod known;
 mod metric;
 mod stack;
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_cloudwatch::Client;
 use tokio::sync::OnceCell;
 
 pub use data::{Datum, Dimensions, Process, Values, data};
+pub use known::Known;
 pub use metric::{Metric, Unit};
 pub use stack::{STACK, STACK_TOTALS, of_stack};
 
@@ -42,25 +46,37 @@ pub struct Metrics {
     openings: AtomicU64,
     /// Whether nothing has been sent yet.
     cold: AtomicBool,
+    /// What dimensions may be.
+    known: Mutex<Known>,
+}
+
+/// Where lines of the Embedded Metric Format go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// To standard output, as Lambda has them.
+    Output,
+    /// To standard error, where standard output is for an answer.
+    Error,
 }
 
 #[derive(Debug)]
 enum Backend {
     /// Its client is made at first use.
     CloudWatch(OnceCell<Client>),
-    Emf,
+    Emf(Lines),
     None,
 }
 
 impl Metrics {
     /// A sender of metrics; without any request.
-    pub fn new(backend: MetricsBackend, stack: Option<String>) -> Self {
+    pub fn new(backend: MetricsBackend, stack: Option<String>, known: Known, lines: Lines) -> Self {
         let backend = match backend {
             MetricsBackend::CloudWatch => Backend::CloudWatch(OnceCell::new()),
-            MetricsBackend::Emf => Backend::Emf,
+            MetricsBackend::Emf => Backend::Emf(lines),
             MetricsBackend::None => Backend::None,
         };
-        Self { backend, stack, openings: AtomicU64::new(0), cold: AtomicBool::new(true) }
+        let (openings, cold) = (AtomicU64::new(0), AtomicBool::new(true));
+        Self { backend, stack, openings, cold, known: Mutex::new(known) }
     }
 
     /// Sends the metrics of an invocation, and how often the breaker has opened in the life of the process, until a moment
@@ -77,8 +93,13 @@ impl Metrics {
                     tracing::warn!("not all metrics are sent: CloudWatch takes longer than there is time");
                 }
             }
-            Backend::Emf => {
-                if let Err(error) = emf::write(&data, SystemTime::now(), std::io::stdout().lock()) {
+            Backend::Emf(lines) => {
+                let time = SystemTime::now();
+                let written = match lines {
+                    Lines::Output => emf::write(&data, time, io::stdout().lock()),
+                    Lines::Error => emf::write(&data, time, io::stderr().lock()),
+                };
+                if let Err(error) = written {
                     tracing::warn!("not all metrics are written: {error}");
                 }
             }
@@ -88,7 +109,7 @@ impl Metrics {
 
     /// What is sent: the values, and where the stack has a name, the same with it.
     fn values(&self, report: &Report, process: Process) -> Vec<Datum> {
-        let mut data = data(report, process);
+        let mut data = data(report, process, &mut self.known.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(stack) = &self.stack {
             data.extend(of_stack(&data, stack));
         }
@@ -117,6 +138,14 @@ mod tests {
     use crate::report::{Accounts, Failure, FailureKind, ObjectReport};
     use crate::sink::scripted_server::{Reply, ScriptedServer};
 
+    fn known() -> Known {
+        Known::datasets((0..400).map(|number| format!("dataset-{number}")))
+    }
+
+    fn sending(backend: MetricsBackend, stack: Option<&str>) -> Metrics {
+        Metrics::new(backend, stack.map(str::to_owned), known(), Lines::Output)
+    }
+
     fn metrics(server: &ScriptedServer) -> Metrics {
         let config = aws_sdk_cloudwatch::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -127,7 +156,7 @@ mod tests {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .build();
         let client = OnceCell::new_with(Some(Client::from_conf(config)));
-        Metrics { backend: Backend::CloudWatch(client), ..Metrics::new(MetricsBackend::None, None) }
+        Metrics { backend: Backend::CloudWatch(client), ..sending(MetricsBackend::None, None) }
     }
 
     fn report(datasets: usize) -> Report {
@@ -150,7 +179,7 @@ mod tests {
         for word in [NAMESPACE, "DatasetType", "dataset-0", "Function", FUNCTION] {
             assert!(body.contains(word), "{word} is not in {body}");
         }
-        for datum in data(&report(1), Process { breaker_openings: 0, cold_start: true }) {
+        for datum in data(&report(1), Process { breaker_openings: 0, cold_start: true }, &mut known()) {
             assert!(body.contains(datum.metric.name()), "{datum} is not in {body}");
         }
     }
@@ -171,7 +200,7 @@ mod tests {
     fn the_old_metrics_are_sent_unchanged_beside_those_of_the_stack() {
         let mut failing = report(1);
         failing.objects[0].failure = Some(Failure::new(FailureKind::Write, &std::io::Error::other("it failed")));
-        let sender = Metrics::new(MetricsBackend::Emf, Some("staging".to_owned()));
+        let sender = sending(MetricsBackend::Emf, Some("staging"));
         let sent = sender.values(&failing, Process::default());
         for (metric, dimensions, shown) in OLD {
             let of = |stack: bool| {
@@ -189,7 +218,7 @@ mod tests {
             );
             assert!(of(true).any(|datum| datum.values == old[0].values), "{shown} of the stack");
         }
-        let alone = Metrics::new(MetricsBackend::Emf, None).values(&failing, Process::default());
+        let alone = sending(MetricsBackend::Emf, None).values(&failing, Process::default());
         assert_eq!(alone, sent[..alone.len()]);
     }
 
@@ -197,7 +226,7 @@ mod tests {
     async fn metrics_that_are_turned_off_or_of_nothing_are_not_sent() {
         let server = ScriptedServer::replying([Reply::status(200)]).await;
         metrics(&server).send(&Report::default(), 0, None).await;
-        Metrics::new(MetricsBackend::None, None).send(&report(1), 0, None).await;
+        sending(MetricsBackend::None, None).send(&report(1), 0, None).await;
         assert_eq!(server.received().len(), 0);
     }
 
@@ -219,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_process_is_told_of_once() {
-        let metrics = Metrics::new(MetricsBackend::Emf, None);
+        let metrics = sending(MetricsBackend::Emf, None);
         assert_eq!(metrics.process(3), Process { breaker_openings: 3, cold_start: true });
         assert_eq!(metrics.process(3), Process { breaker_openings: 0, cold_start: false });
         assert_eq!(metrics.process(5), Process { breaker_openings: 2, cold_start: false });

@@ -43,7 +43,7 @@ pub fn of_stack(data: &[Datum], stack: &str) -> Vec<Datum> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Process, data};
+    use crate::metrics::{Known, Process, data};
     use crate::report::{Accounts, ObjectReport, Report};
 
     fn object(dataset: &str, rows: u64, rejected: u64) -> ObjectReport {
@@ -55,7 +55,8 @@ mod tests {
     }
 
     fn shown(objects: Vec<ObjectReport>, wanted: &[Metric]) -> String {
-        let data = data(&Report { objects, ..Report::default() }, Process::default());
+        let mut known = Known::datasets(["consumption", "generation"]);
+        let data = data(&Report { objects, ..Report::default() }, Process::default(), &mut known);
         let of_stack = of_stack(&data, "staging");
         assert!(of_stack.len() > data.len());
         of_stack.iter().filter(|datum| wanted.contains(&datum.metric)).map(|datum| format!("{datum}\n")).collect()

@@ -6,6 +6,33 @@ use std::time::{Duration, Instant};
 /// rest is for keeping the rejected rows, sending metrics, and answering.
 const FOR_WRITES: (u32, u32) = (6, 10);
 
+/// The time limit leaves no time to load anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the time limit, {limit} s, is not longer than `DEADLINE_MARGIN_SECONDS`, {margin} s\nhint: raise the time limit, or lower \
+     `DEADLINE_MARGIN_SECONDS`"
+)]
+pub struct LimitBelowMargin {
+    limit: u64,
+    margin: u64,
+}
+
+impl LimitBelowMargin {
+    /// Holds the time that is left at the start against the margin.
+    ///
+    /// # Errors
+    ///
+    /// When a load would have to stop before it begins.
+    pub fn check(limit: Duration, margin: Duration) -> Result<(), Self> {
+        if limit > margin || margin.is_zero() {
+            return Ok(());
+        }
+        // The start itself has used up some of it.
+        let limit = limit.as_secs() + u64::from(limit.subsec_nanos() > 0);
+        Err(Self { limit, margin: margin.as_secs() })
+    }
+}
+
 /// Until when a load goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
@@ -70,6 +97,8 @@ impl Deadline {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
     use super::*;
 
     #[test]
@@ -82,5 +111,17 @@ mod tests {
         assert_eq!(deadline.metrics_end(), now + Duration::from_millis(59_500));
         assert!(!deadline.is_over());
         assert!(Deadline::ahead_of(now + Duration::from_secs(5), margin).is_over());
+    }
+
+    #[test]
+    fn a_time_limit_that_is_not_longer_than_the_margin_is_an_error_that_names_both() {
+        let (second, margin) = (Duration::from_secs(1), Duration::from_secs(10));
+        assert_eq!(LimitBelowMargin::check(11 * second, margin), Ok(()));
+        assert_eq!(LimitBelowMargin::check(Duration::ZERO, Duration::ZERO), Ok(()));
+        assert!(LimitBelowMargin::check(margin, margin).is_err());
+        insta::assert_snapshot!(LimitBelowMargin::check(Duration::from_millis(2990), margin).unwrap_err(), @"
+        the time limit, 3 s, is not longer than `DEADLINE_MARGIN_SECONDS`, 10 s
+        hint: raise the time limit, or lower `DEADLINE_MARGIN_SECONDS`
+        ");
     }
 }

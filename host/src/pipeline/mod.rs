@@ -27,7 +27,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span};
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, LimitBelowMargin};
 pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
@@ -303,8 +303,9 @@ impl Loader {
         // For all that is logged from here on, by the converter too.
         let span = Span::current();
         span.record("dataset", dataset.as_str());
-        let resolved = Deadline::within(deadline, self.resolver.converter(&dataset)).await;
-        let Resolution { converter, fallback } = resolved.ok_or(LoadError::NoTime)??;
+        let resolved = Deadline::within(deadline, self.converter(&dataset, location)).await;
+        let (Resolution { converter, fallback }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        let selection = if from_the_start { &Selection::All } else { selection };
         report.converter_fallback = fallback;
         let description = converter.description();
         let id = ConverterId {
@@ -325,6 +326,7 @@ impl Loader {
         progress.opened(rows);
         let flow = sink.flow(&self.options.write, deadline.map(|deadline| deadline.end)).await?;
         let mut row_groups = RowGroups::new(&object, selection);
+        let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let outcome = self.transfer(
             Conversion {
@@ -366,7 +368,7 @@ impl Loader {
                 }
                 true if !remaining.is_empty() => {
                     report.remaining = match location {
-                        Location::S3(reference) => Some(Remaining::of(reference, object.etag(), remaining)),
+                        Location::S3(reference) => Some(Remaining::of(reference, object.etag(), &digest, remaining)),
                         // Whoever loads files has no deadline.
                         Location::File(_) => None,
                     };
@@ -393,6 +395,24 @@ impl Loader {
                 Err(error.into())
             }
         }
+    }
+
+    /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
+    /// gone.
+    async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
+        let resolution = self.resolver.converter(dataset).await?;
+        let begun_with = match location {
+            Location::S3(object) => object.converter_digest.as_deref(),
+            Location::File(_) => None,
+        };
+        let Some(digest) = begun_with.filter(|digest| *digest != resolution.converter.digest()) else {
+            return Ok((resolution, false));
+        };
+        if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {
+            return Ok((Resolution { converter, fallback: false }, false));
+        }
+        tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
+        Ok((resolution, true))
     }
 
     /// Converts and writes. Returns whether it stopped ahead of the deadline.

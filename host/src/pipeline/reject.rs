@@ -71,7 +71,7 @@ impl Rejects<'_> {
 
     /// Writes them where they are kept, and that into the report; where others publish them, the draft is returned.
     ///
-    /// What is kept of an earlier load of the same rows is replaced. A load that rejected nothing removes it, but for one
+    /// What is kept of an earlier load of the same rows is replaced, also of parts of an object that is loaded as a whole. A load that rejected nothing removes it, but for one
     /// that failed: it may not have come to the rows that would be rejected.
     async fn finish(
         self,
@@ -91,7 +91,16 @@ impl Rejects<'_> {
             return Ok(None);
         }
         match draft.publish_at(place.clone(), None).await {
-            Ok(()) => report.rejects = Some(place.to_string()).filter(|_| !is_empty),
+            Ok(()) => {
+                report.rejects = Some(place.to_string()).filter(|_| !is_empty);
+                if part.is_none()
+                    && loaded
+                    && let Err(error) = place.remove_parts().await
+                {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(%place, error, "the rejected rows of parts of the object cannot be removed");
+                }
+            }
             // Nothing is lost: that rows were rejected in an earlier load is told for longer than it is true.
             Err(error) if is_empty => {
                 let error: &dyn std::error::Error = &error;

@@ -209,10 +209,9 @@ impl RegistryError {
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
             | Self::NoPrevious { .. }
-            | Self::Converter { .. }
-            | Self::Component(_)
             | Self::OtherDataset { .. }
             | Self::SigningKey { .. } => true,
+            Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),
             Self::NotConfigured
             | Self::NoConverter { .. }
             | Self::NotFound { .. }
@@ -222,5 +221,22 @@ impl RegistryError {
             | Self::Conflict { .. }
             | Self::Stopped(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use super::*;
+
+    #[test]
+    fn a_cause_that_may_pass_does_not_condemn_a_version() {
+        let condemns = |cause: ConverterError| {
+            let (dataset, version) = ("weather".parse().unwrap(), "1.0.0".parse().unwrap());
+            RegistryError::Converter { dataset, version, cause: Arc::new(cause) }.is_permanent()
+        };
+        assert!(!condemns(ConverterError::Engine { reason: "no room".to_owned() }));
+        assert!(condemns(ConverterError::UnknownDataset { dataset: "weather".to_owned(), known: Vec::new() }));
     }
 }

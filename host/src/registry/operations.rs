@@ -292,6 +292,35 @@ impl Registry {
         Ok(entries)
     }
 
+    /// The version whose component has this digest; none where there is none, or the registry may not be listed.
+    ///
+    /// # Errors
+    ///
+    /// What S3 does, as far as it may pass.
+    pub(super) async fn release_of(
+        &self,
+        dataset: &DatasetName,
+        digest: &str,
+    ) -> Result<Option<Release>, RegistryError> {
+        let names = match self.store.names(&format!("{dataset}/")).await {
+            Err(RegistryError::Forbidden { .. } | RegistryError::NotFound { .. }) => return Ok(None),
+            names => names?,
+        };
+        let mut versions: Vec<Version> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        versions.sort_by(|left, right| right.cmp(left));
+        for version in versions {
+            match self.manifest(dataset, &version).await {
+                Ok(Manifest { version, sha256, .. }) if sha256 == digest => {
+                    return Ok(Some(Release { version, sha256 }));
+                }
+                Ok(_) | Err(RegistryError::NotFound { .. }) => {}
+                Err(error) if error.is_permanent() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
     /// Looks at a version as the function does: manifest, signature, digest, and whether it compiles and says that it is
     /// what it should be. Returns the id of the trusted key that has signed it, where there are such keys.
     ///

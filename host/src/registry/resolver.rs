@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tracing::Instrument;
 
 use super::document::{Pointer, Release};
 use super::error::RegistryError;
@@ -15,6 +16,13 @@ use crate::dataset::DatasetName;
 
 /// How many converters of a dataset are kept compiled: for going back and forth.
 const MAX_RECENT: usize = 4;
+
+/// How long a failure is remembered where there is nothing to serve, so that many objects do not wait for it one after the
+/// other.
+const FAILED: Duration = Duration::from_secs(5);
+
+/// How long a version is not tried again that could not be used for a cause that may pass: time, memory, room.
+const REFUSED: Duration = Duration::from_secs(30);
 
 /// How many datasets are remembered beyond those that the registry serves. Keys of objects name them, so that there may
 /// be any number.
@@ -31,15 +39,15 @@ pub struct Resolution {
 
 /// Finds the converter of each dataset: in the registry, if there is one, and among those that are built in.
 ///
-/// The registry's pointer is asked for at most every `CONVERTER_REFRESH_SECONDS`, by the first object that comes then,
-/// while others get the converter in service. When the registry does not answer, or names a version that cannot be used,
+/// The registry's pointer is asked for at most every `CONVERTER_REFRESH_SECONDS`, when an object comes. Nobody waits for the
+/// answer while there is a converter in service, unless that is 0: then every object asks. When the registry does not answer, or names a version that cannot be used,
 /// the one before stays in service: what this process served, else what the pointer says was there before, else, where
 /// it says that there was none, the built-in one. A process that has served nothing yet and gets no answer fails: to guess
 /// might write other data than the registry's converter would.
 #[derive(Debug)]
 pub struct Resolver {
     catalog: Arc<Catalog>,
-    remote: Option<Remote>,
+    remote: Option<Arc<Remote>>,
 }
 
 #[derive(Debug)]
@@ -56,7 +64,7 @@ struct Remote {
 struct Slot {
     served: Mutex<Option<Resolution>>,
     /// Locked while the registry is asked, so that it is asked once however many objects come.
-    state: AsyncMutex<State>,
+    state: Arc<AsyncMutex<State>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,8 +73,11 @@ struct State {
     asked: Option<Instant>,
     /// The entity tag of the pointer that was followed, or is known to lead nowhere.
     etag: Option<String>,
-    /// Why the version that the pointer names is not in service. It is not read again until the pointer changes.
-    refused: Option<RegistryError>,
+    /// Why the version that the pointer names is not in service. It is not read again until the pointer changes, or until a
+    /// moment where the cause may pass.
+    refused: Option<(RegistryError, Option<Instant>)>,
+    /// When the registry was asked last in vain, with nothing to serve, and why.
+    failed: Option<(Instant, RegistryError)>,
     /// What has been loaded, the latest first.
     recent: VecDeque<(Release, Converter)>,
 }
@@ -74,6 +85,11 @@ struct State {
 impl Slot {
     fn served(&self) -> Option<Resolution> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Nothing is to be served any more.
+    fn withdraw(&self) {
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn serve(&self, converter: Converter, fallback: bool) -> Resolution {
@@ -91,7 +107,7 @@ impl Resolver {
     ///
     /// As [`Registry::new`].
     pub fn new(catalog: Arc<Catalog>, settings: Option<&RegistrySettings>) -> Result<Self, RegistryError> {
-        let remote = settings.map(|settings| Remote::new(&catalog, settings)).transpose()?;
+        let remote = settings.map(|settings| Remote::new(&catalog, settings).map(Arc::new)).transpose()?;
         Ok(Self { catalog, remote })
     }
 
@@ -110,18 +126,65 @@ impl Resolver {
             return Ok(Resolution { converter: converter.map_err(component)?, fallback: false });
         };
         let slot = remote.slot(dataset);
-        let mut state = match (slot.state.try_lock(), slot.served()) {
-            (Ok(state), _) => state,
-            (Err(_), Some(served)) => return Ok(served),
-            (Err(_), None) => slot.state.lock().await,
-        };
+        if let (Some(served), false) = (slot.served(), remote.refresh.is_zero()) {
+            // Whoever has the lock asks already.
+            if let Ok(state) = Arc::clone(&slot.state).try_lock_owned()
+                && state.asked.is_none_or(|asked| asked.elapsed() >= remote.refresh)
+            {
+                remote.refresh_behind(&self.catalog, dataset, slot, state);
+            }
+            return Ok(served);
+        }
+        let arrived = Instant::now();
+        let mut state = slot.state.lock().await;
+        if let Some((failed, error)) = &state.failed
+            && (*failed >= arrived || failed.elapsed() < FAILED.min(remote.refresh))
+        {
+            return Err(error.clone());
+        }
         match (state.asked, slot.served()) {
             (Some(asked), Some(served)) if asked.elapsed() < remote.refresh => Ok(served),
             _ => {
-                let resolution = remote.refresh(&self.catalog, dataset, &slot, &mut state).await?;
-                state.asked = Some(Instant::now());
-                Ok(resolution)
+                let asked = remote.refresh(&self.catalog, dataset, &slot, &mut state).await;
+                let now = Instant::now();
+                match &asked {
+                    Ok(_) => (state.asked, state.failed) = (Some(now), None),
+                    Err(error) => state.failed = Some((now, error.clone())),
+                }
+                asked
             }
+        }
+    }
+
+    /// The converter of a dataset that has this digest, whichever is in service: for an object that was begun with it. None
+    /// where it is gone.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from being found and may pass.
+    pub async fn of_digest(&self, dataset: &DatasetName, digest: &str) -> Result<Option<Converter>, RegistryError> {
+        let is_it = |converter: &Converter| converter.digest() == digest;
+        if let Some(converter) = self.catalog.inserted(dataset.as_str()).filter(is_it) {
+            return Ok(Some(converter));
+        }
+        if let Some(converter) = built_in(&self.catalog, dataset).await?.ok().filter(is_it) {
+            return Ok(Some(converter));
+        }
+        let Some(remote) = &self.remote else { return Ok(None) };
+        let slot = remote.slot(dataset);
+        let mut state = slot.state.lock().await;
+        let recent = state.recent.iter().find(|(release, _)| release.sha256 == digest);
+        if let Some((_, converter)) = recent {
+            return Ok(Some(converter.clone()));
+        }
+        let Some(release) = remote.registry.release_of(dataset, digest).await? else { return Ok(None) };
+        match remote.load(dataset, &release, &mut state).await {
+            Ok(converter) => Ok(Some(converter)),
+            Err(error) if error.is_permanent() || matches!(error, RegistryError::NotFound { .. }) => {
+                log(&error, "the converter that an object was begun with cannot be used");
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -180,6 +243,25 @@ impl Remote {
         names
     }
 
+    /// Asks the registry what is to be served from the next object on.
+    fn refresh_behind(
+        self: &Arc<Self>,
+        catalog: &Arc<Catalog>,
+        dataset: &DatasetName,
+        slot: Arc<Slot>,
+        mut state: OwnedMutexGuard<State>,
+    ) {
+        let (remote, catalog, dataset) = (Arc::clone(self), Arc::clone(catalog), dataset.clone());
+        let refresh = async move {
+            // There is nothing to serve any more: the next object asks, and fails if that is still so.
+            if remote.refresh(&catalog, &dataset, &slot, &mut state).await.is_err() {
+                slot.withdraw();
+            }
+            state.asked = Some(Instant::now());
+        };
+        drop(tokio::spawn(refresh.in_current_span()));
+    }
+
     /// Asks the registry what is to be served.
     async fn refresh(
         &self,
@@ -188,12 +270,17 @@ impl Remote {
         slot: &Slot,
         state: &mut State,
     ) -> Result<Resolution, RegistryError> {
+        if let Some((_, Some(until))) = &state.refused
+            && *until <= Instant::now()
+        {
+            (state.etag, state.refused) = (None, None);
+        }
         let (pointer, etag, error) =
             match self.registry.pointer(dataset, self.registry.channel(), state.etag.as_deref()).await {
                 Ok(Pointed::NotModified) => {
                     return match (slot.served(), state.refused.clone()) {
                         (Some(served), refused) => Ok(slot.serve(served.converter, refused.is_some())),
-                        (None, Some(error)) => Err(error),
+                        (None, Some((error, _))) => Err(error),
                         // The entity tag is kept with one of the two.
                         (None, None) => Err(self.no_converter(dataset)),
                     };
@@ -219,7 +306,9 @@ impl Remote {
                 Err(error) => (None, state.etag.clone(), error),
             };
         if error.is_permanent() {
-            (state.etag, state.refused) = (etag, Some(error.clone()));
+            (state.etag, state.refused) = (etag, Some((error.clone(), None)));
+        } else if let RegistryError::Converter { .. } = &error {
+            (state.etag, state.refused) = (etag, Some((error.clone(), Some(Instant::now() + REFUSED))));
         } else if pointer.is_some() {
             state.etag = None;
         }

@@ -40,7 +40,7 @@ pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
     .await
 }
 
-fn unlisted(uri: &str, error: SourceError) -> RejectsError {
+pub(super) fn unlisted(uri: &str, error: SourceError) -> RejectsError {
     let place = uri.to_owned();
     match error {
         SourceError::NotFound { .. } => RejectsError::NotFound { place },

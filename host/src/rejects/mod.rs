@@ -13,6 +13,7 @@ mod keeper;
 mod line;
 mod name;
 mod origin;
+mod parts;
 mod pending;
 mod place;
 mod retry;

@@ -14,6 +14,9 @@ use super::Source;
 /// The ending of objects with rejected rows.
 pub(super) const EXTENSION: &str = ".jsonl";
 
+/// What stands before the numbers of row groups, in the name of a part.
+pub(super) const PART: &str = ".row-groups-";
+
 /// Names between slashes have at most so many bytes, so that with the longest ending they are not longer than the 255
 /// that file systems take.
 const SEGMENT_BYTES: usize = 180;
@@ -43,7 +46,7 @@ pub(super) fn name(source: &Source, row_groups: Option<&Range<usize>>) -> String
         Source::S3 { bucket, key, .. } => (bucket.clone(), key.as_str()),
         Source::File { file: path } => (FILES.to_owned(), path.strip_prefix('/').unwrap_or(path)),
     };
-    let ending = row_groups.map_or_else(String::new, |Range { start, end }| format!(".row-groups-{start}-{end}"));
+    let ending = row_groups.map_or_else(String::new, |Range { start, end }| format!("{PART}{start}-{end}"));
     let segments: Vec<&str> = path.split('/').collect();
     let last = segments.len() - 1;
     let encoded: Vec<String> =
@@ -85,9 +88,12 @@ fn percent(character: char, encoded: &mut String) {
 
 /// Whether it ends as the name of a part of an object does, before the extension.
 fn is_part(segment: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbers = segment.rsplit_once(".row-groups-").and_then(|(_, numbers)| numbers.split_once('-'));
+    let numbers = segment.rsplit_once(PART).and_then(|(_, numbers)| numbers.split_once('-'));
     numbers.is_some_and(|(start, end)| is_number(start) && is_number(end))
+}
+
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn shorten(encoded: String, segment: &str) -> String {

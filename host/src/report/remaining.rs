@@ -12,11 +12,12 @@ use crate::event::{ObjectReference, Prefix, Target};
 pub struct Remaining(Target);
 
 impl Remaining {
-    /// These row groups of `object`, in the state in which it was read with this entity tag: an object that was replaced is
-    /// not gone on with.
-    pub fn of(object: &ObjectReference, etag: Option<&str>, row_groups: Range<usize>) -> Self {
-        let if_match = etag.map(str::to_owned);
-        Self(Target::Object(ObjectReference { if_match, row_groups: Some(row_groups), ..object.clone() }))
+    /// These row groups of `object`, in the state in which it was read with this entity tag, for the converter with this digest:
+    /// no object is half one state and half another, nor half one converter's and half another's.
+    pub fn of(object: &ObjectReference, etag: Option<&str>, converter_digest: &str, row_groups: Range<usize>) -> Self {
+        let (if_match, converter_digest) = (etag.map(str::to_owned), Some(converter_digest.to_owned()));
+        let row_groups = Some(row_groups);
+        Self(Target::Object(ObjectReference { if_match, converter_digest, row_groups, ..object.clone() }))
     }
 
     /// All that `object` stands for: nothing of it is done.

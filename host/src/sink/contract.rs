@@ -87,6 +87,7 @@ async fn influxdb_keeps_the_contract() {
             token: Some(Token::Value(Secret::new("t"))),
             read_token: None,
             login: None,
+            ca_file: None,
         };
         let sink = InfluxDb::new(settings, &WRITE).unwrap().into();
         Subject { sink, arrived: async move || server.received().iter().map(|request| request.text()).collect() }

@@ -21,6 +21,19 @@ pub enum SinkError {
     /// The HTTP client cannot be set up: no certificates on this machine, for instance.
     #[error("the HTTP client for InfluxDB cannot be set up")]
     Client(#[source] reqwest::Error),
+    /// The certificates that are to be trusted cannot be had.
+    #[error("`INFLUXDB_CA_FILE` cannot be used")]
+    Trust(#[from] TrustError),
+    /// The server shows a certificate that is not trusted. No attempt changes that.
+    #[error(
+        "the certificate of `{url}` is not trusted\nhint: set `INFLUXDB_CA_FILE` to a file in PEM with the certificate that has signed it, or with its own if it is self-signed"
+    )]
+    Untrusted {
+        /// Where the request went.
+        url: String,
+        /// What is wrong with the certificate.
+        source: reqwest::Error,
+    },
     /// No connection.
     #[error("`{url}` cannot be reached ({tries}){}", hint_where_never_reached(*.reached))]
     Unreachable {
@@ -193,8 +206,30 @@ fn hint_where_never_reached(reached: bool) -> &'static str {
     if reached {
         ""
     } else {
-        "\nhint: check `INFLUXDB_URL`; in a VPC, whether the function's subnets and security groups let it reach the server"
+        "\nhint: check `INFLUXDB_URL`, and `HTTPS_PROXY` and `NO_PROXY` where there is a proxy; in a VPC, whether the function's subnets and security groups let it reach the server"
     }
+}
+
+/// Why there are no certificates to trust.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// The file cannot be read, or is none in PEM.
+    #[error("`{}` is no readable file of certificates in PEM", path.display())]
+    NotRead {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The file has no certificate.
+    #[error("`{}` has no certificate that can be used\nhint: a certificate begins with `-----BEGIN CERTIFICATE-----`", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up")]
+    Unusable(#[source] rustls::Error),
 }
 
 /// Why there is no token. Names the secret, never what is in it.
@@ -216,7 +251,7 @@ pub enum TokenError {
     },
     /// The secret is JSON and has no token.
     #[error(
-        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`"
+        "the secret `{name}` is JSON without the key `token`, a text that is not empty; its keys: {keys}\nhint: from the secret that Timestream for InfluxDB 2 makes, which holds a user and a password, `influxdb-loader token {name}` makes a token; for 1.x, `username` and `password` are read"
     )]
     NoToken {
         /// The secret.
@@ -269,6 +304,8 @@ impl SinkError {
             | Self::BreakerOpen { .. } => SinkErrorKind::Connection,
             Self::InvalidUrl { .. }
             | Self::Client(_)
+            | Self::Trust(_)
+            | Self::Untrusted { .. }
             | Self::Unauthorized(_)
             | Self::Forbidden { .. }
             | Self::NotFound { .. }

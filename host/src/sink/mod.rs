@@ -22,11 +22,11 @@ pub(crate) mod scripted_server;
 use std::time::Instant;
 
 pub use delivery::Delivery;
-pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries};
+pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
 pub use flow::{Flow, Order};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
-pub use influxdb::{Engine, Health, InfluxDb, Probe};
+pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 

@@ -58,6 +58,19 @@ fn every_line_of_the_log_tells_of_what_it_is() {
 }
 
 #[test]
+fn invoke_prints_the_answer_alone_wherever_metrics_go() {
+    let site = Site::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("event.json");
+    fs::write(&path, json!({ "bucket": BUCKET, "key": site.put("alone") }).to_string()).unwrap();
+    let settings = site.settings().with("ENABLE_METRICS", "true").with("METRICS_BACKEND", "emf");
+    let invoke = Loader::new(["invoke", "-vv"]).argument(&path).settings(settings).run().succeeded();
+    let answer: Value = serde_json::from_str(&invoke.stdout).unwrap_or_else(|error| panic!("{error}: {invoke}"));
+    assert_eq!(answer["status"], "succeeded");
+    assert!(invoke.stderr.contains("CloudWatchMetrics"), "{invoke}");
+}
+
+#[test]
 fn what_a_converter_logs_tells_of_what_it_is() {
     let site = Site::start();
     let registry = "energy-converters";

@@ -88,6 +88,9 @@ fn a_large_object_is_loaded_in_as_many_invocations_as_it_takes() {
     assert_eq!(last, "succeeded");
     assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
     assert_balanced(&answers);
+    // What goes on does so with the same converter.
+    let (converter, rest) = (&answers[0]["objects"][0]["converter"], &answers[0]["remaining"]["objects"][0]);
+    assert_eq!((&rest["converter_digest"], rest["etag"].is_string()), (&converter["digest"], true), "{rest}");
     // What each has done follows on what the one before it has done, and all of it together is the object.
     let mut end = 0;
     for answer in &answers {
@@ -129,6 +132,21 @@ fn many_objects_are_loaded_in_as_many_invocations_as_it_takes() {
     assert_balanced(&answers);
     let objects = answers[0]["objects"].as_array().unwrap();
     assert_eq!(objects.iter().map(|object| object["key"].as_str().unwrap()).collect::<Vec<_>>(), keys);
+}
+
+#[test]
+fn a_time_limit_below_the_margin_is_an_error_at_the_start_that_names_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("event.json");
+    fs::write(&path, json!({ "bucket": BUCKET, "key": "dataset=consumption/a.parquet" }).to_string()).unwrap();
+    // Nothing is asked of anybody: there is no server at all.
+    let settings = Settings::default().with("INFLUXDB_URL", "http://127.0.0.1:1").with("DEADLINE_MARGIN_SECONDS", "10");
+    let invoke = Loader::new(["invoke", "--timeout", "5"]).argument(&path).settings(settings).run();
+    assert_eq!((invoke.code, invoke.stdout.as_str()), (Some(1), ""), "{invoke}");
+    assert!(
+        invoke.stderr.contains("the time limit, 5 s, is not longer than `DEADLINE_MARGIN_SECONDS`, 10 s"),
+        "{invoke}"
+    );
 }
 
 #[test]

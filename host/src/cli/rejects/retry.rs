@@ -194,18 +194,9 @@ async fn part(group: Group, location: &Location) -> Result<(Group, Option<Group>
 fn location(source: &Source) -> Location {
     match source.clone() {
         Source::File { file } => Location::File(file.into()),
-        Source::S3 { bucket, key, version_id, etag } => Location::S3(ObjectReference {
-            bucket,
-            key,
-            version_id,
-            etag: None,
-            size: None,
-            if_match: etag,
-            row_groups: None,
-            notified: false,
-            sequencer: None,
-            dataset: None,
-        }),
+        Source::S3 { bucket, key, version_id, etag } => {
+            Location::S3(ObjectReference { version_id, if_match: etag, ..ObjectReference::new(bucket, key) })
+        }
     }
 }
 

@@ -130,11 +130,13 @@ fn replace(payload: &mut Value, place: prop::sample::Index, value: Value) {
 /// Anything that may be asked for in our own words.
 fn target() -> impl Strategy<Value = Target> {
     let text = || prop::option::of("[!-~]{1,20}");
-    let object = ("[a-z0-9.-]{3,63}", "\\PC{1,64}", text(), text(), text(), prop::option::of((0..9_usize, 1..9_usize)));
-    let object = object.prop_map(|(bucket, key, version_id, tag, dataset, groups)| {
+    let (digest, groups) = (prop::option::of("[0-9a-f]{64}"), prop::option::of((0..9_usize, 1..9_usize)));
+    let object = ("[a-z0-9.-]{3,63}", "\\PC{1,64}", text(), text(), text(), digest, groups);
+    let object = object.prop_map(|(bucket, key, version_id, tag, dataset, converter_digest, groups)| {
         Target::Object(ObjectReference {
             version_id,
             if_match: tag.map(|tag| tag.replace('"', "-")),
+            converter_digest,
             dataset,
             row_groups: groups.map(|(from, count)| from..from + count),
             ..ObjectReference::new(bucket, key)

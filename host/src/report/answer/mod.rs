@@ -6,7 +6,9 @@ mod tasks;
 
 use serde_json::{Value, json};
 
-use super::{ErrorType, Failure, FailureKind, Remaining, Report, Status};
+use size::Shape;
+
+use super::{ErrorType, Failure, FailureKind, Remaining, Report, Status, shorten};
 use crate::event::Caller;
 
 /// The longest message of a failed invocation, in bytes; the objects beyond it are counted. Step Functions takes 32 KiB.
@@ -33,7 +35,8 @@ pub struct InvocationError {
 ///   Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
 ///   InfluxDB is away needs the type of the error. Items that are rejected are told as such.
 /// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted,
-///   also those of which every row is refused: they would be refused again.
+///   also those of which every row is refused: they would be refused again. Lambda takes 6 MB of these, more than the 10,000
+///   messages of the largest batch need, and a message that is not named is deleted: so this answer is never shortened.
 /// - [`Caller::BatchOperations`]: a result for each task. What is worth another try, or is left in part, is a temporary failure,
 ///   which S3 tries again; what would fail in the same way is a permanent one.
 /// - [`Caller::ApiGateway`], [`Caller::FunctionUrl`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
@@ -67,7 +70,13 @@ pub fn answer(caller: &Caller, report: &Report) -> Answer {
         }
         Caller::BatchOperations { .. } => succeed_unless(failed, report),
         Caller::ApiGateway | Caller::FunctionUrl | Caller::LoadBalancer { .. } => {
-            Ok(http::response(caller, failed.map_or(200, FailureKind::status), &size::bounded(report)))
+            Ok(match size::bounded(report, Shape::Body) {
+                Ok(body) => http::response(caller, failed.map_or(200, FailureKind::status), &body),
+                Err(error) => {
+                    let instead = size::instead(report, &error);
+                    http::response(caller, FailureKind::Deadline.status(), &json!(instead))
+                }
+            })
         }
     }
 }
@@ -112,7 +121,10 @@ fn is_http(caller: &Caller) -> bool {
 
 fn succeed_unless(failed: Option<FailureKind>, report: &Report) -> Answer {
     match failed {
-        None => Ok(size::bounded(report)),
+        None => size::bounded(report, Shape::Plain).map_err(|error| {
+            let failure = Failure::new(FailureKind::Deadline, &error);
+            InvocationError { error_type: failure.error_type(), error_message: failure.to_string() }
+        }),
         Some(kind) => Err(InvocationError { error_type: kind.error_type(), error_message: message(report) }),
     }
 }
@@ -128,6 +140,8 @@ fn message(report: &Report) -> String {
         let left = object.remaining.as_ref().map(Remaining::story)?;
         Some(format!("`{}`: the time was over; {left}", object.object))
     }));
+    // Callers choose the names of items.
+    lines.iter_mut().for_each(|line| shorten(line, MAXIMUM_MESSAGE_BYTES));
     let mut message = String::new();
     for (told, line) in lines.iter().enumerate() {
         if message.len() + line.len() > MAXIMUM_MESSAGE_BYTES && told > 0 {

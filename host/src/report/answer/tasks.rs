@@ -2,16 +2,24 @@
 
 use serde_json::{Value, json};
 
+use super::size::MAXIMUM_BYTES;
 use crate::report::{FailureKind, ItemReport, Report, Status, shorten};
 
-/// The longest words about a task, in bytes; with them the results of the 1,000 tasks that a job sends at most stay small.
-const RESULT_BYTES: usize = 100;
+/// The longest words about a task, in bytes; shorter ones where the results of all tasks would be too large.
+const RESULT_BYTES: [usize; 4] = [100, 50, 25, 0];
 
-/// A result for each task.
+/// A result for each task. A job sends 1,000 tasks at most.
 pub(super) fn answer(schema: &str, invocation: &str, report: &Report) -> Value {
+    let mut answers = RESULT_BYTES.iter().map(|longest| answer_with(schema, invocation, report, *longest));
+    answers
+        .find(|answer| answer.to_string().len() <= MAXIMUM_BYTES)
+        .unwrap_or_else(|| answer_with(schema, invocation, report, 0))
+}
+
+fn answer_with(schema: &str, invocation: &str, report: &Report, longest: usize) -> Value {
     let result = |item: &ItemReport| {
         let (code, mut words) = result(report, item);
-        shorten(&mut words, RESULT_BYTES);
+        shorten(&mut words, longest);
         json!({ "taskId": item.id, "resultCode": code, "resultString": words })
     };
     json!({

@@ -24,6 +24,9 @@ const CALLERS: [Caller; 9] = [
     Caller::LoadBalancer { multi_value_headers: true },
 ];
 
+/// That of a converter.
+const DIGEST: &str = "0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b";
+
 fn object(key: &str) -> ObjectReference {
     ObjectReference::new("energy", key)
 }
@@ -50,7 +53,7 @@ fn refused(key: &str) -> ObjectReport {
 
 /// An object of which row groups 3 to 7 are left.
 fn stopped(key: &str) -> ObjectReport {
-    let remaining = Some(Remaining::of(&object(key), Some("d41d8cd9"), 3..7));
+    let remaining = Some(Remaining::of(&object(key), Some("d41d8cd9"), DIGEST, 3..7));
     ObjectReport { remaining, row_groups: Some(0..3), ..good(key) }
 }
 
@@ -215,9 +218,9 @@ fn what_could_not_be_begun_is_answered() {
 #[test]
 fn what_was_stopped_ahead_of_the_deadline_is_answered() {
     insta::assert_snapshot!(answers(&items(vec![good("a"), stopped("b")], 0)), @r#"
-    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Direct: {"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Asynchronous fails: UnexpectedError: `s3://energy/b`: the time was over; row groups [3, 7] are left
-    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
+    Map: {"items":[{"filtered":0,"item":"item-0","name":"s3://energy/a","objects":1,"points":2,"rejected":0,"rows":2,"status":"succeeded","written":2},{"filtered":0,"item":"item-1","name":"s3://energy/b","objects":0,"points":2,"rejected":0,"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"rows":2,"status":"partial","written":2}],"objects":[{"failure":null,"object":"s3://energy/a","row_groups":[0,1]},{"failure":null,"object":"s3://energy/b","remaining":{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},"row_groups":[0,3]}],"remaining":{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]}]},"skipped":0,"status":"partial"}
     Queue: {"batchItemFailures":[{"itemIdentifier":"item-1"}]}
     BatchOperations { schema: "", invocation: "" }: {"invocationId":"","invocationSchemaVersion":"","results":[{"resultCode":"Succeeded","resultString":"succeeded","taskId":"item-0"},{"resultCode":"TemporaryFailure","resultString":"the deadline passed before all of the object was loaded","taskId":"item-1"}],"treatMissingKeysAs":"TemporaryFailure"}
     ApiGateway: {"body":"the report","headers":{"content-type":"application/json"},"isBase64Encoded":false,"statusCode":200}
@@ -305,11 +308,12 @@ fn what_is_left_is_an_event() {
     let rest = Remaining::rest(&prefix, Some("generation/b.parquet".to_owned()));
     let rest = ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(&prefix) };
     let answer = answer(&Caller::Direct, &report(vec![good("a"), stopped("b"), rest])).unwrap();
-    insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
+    insta::assert_snapshot!(answer["remaining"], @r#"{"objects":[{"bucket":"energy","converter_digest":"0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b","etag":"d41d8cd9","key":"b","row_groups":[3,7]},{"bucket":"energy","dataset":"generation","prefix":"generation/","start_after":"generation/b.parquet"}]}"#);
     let Asked::Load(load) = event::read(&answer["remaining"]).unwrap().asked else { panic!("no load") };
     let expected = [
         Target::Object(ObjectReference {
             if_match: Some("d41d8cd9".to_owned()),
+            converter_digest: Some(DIGEST.to_owned()),
             row_groups: Some(3..7),
             ..object("b")
         }),
@@ -338,6 +342,85 @@ fn an_answer_is_no_larger_than_step_functions_takes() {
     assert_eq!(answered["objects"][0]["object"], "s3://energy/left");
     let answered = answer(&Caller::ApiGateway, &many(2000, &|key| bad(&key))).unwrap();
     assert!(bytes(&answered) < 1_000_000, "{} bytes", bytes(&answered));
+}
+
+/// What Step Functions takes, less what its Lambda integration adds.
+const LIMIT: usize = 240 * 1024;
+
+/// An object whose failure has a long cause, with a hint.
+fn badly(key: &str) -> ObjectReport {
+    let message = format!("{}\nhint: {}", "the reason is \"long\"; ".repeat(200), "do this ".repeat(500));
+    let failure = Some(failure(FailureKind::Conversion, &message));
+    ObjectReport { failure, ..ObjectReport::of(&object(key)) }
+}
+
+fn many(count: usize, object: &dyn Fn(usize, &str) -> ObjectReport) -> Report {
+    let key = |number| format!("dataset=generation/year=2024/month=01/part-{number:0>200}.parquet");
+    items((0..count).map(|number| object(number, &key(number))).collect(), 0)
+}
+
+#[test]
+fn an_answer_of_any_shape_to_any_number_of_items_keeps_its_size_and_their_places() {
+    let mixed = |number: usize, key: &str| match number % 4 {
+        0 => badly(key),
+        1 => refused(key),
+        _ => good(key),
+    };
+    for report in [many(1201, &mixed), many(1201, &|_, key| good(key)), many(2000, &mixed)] {
+        for caller in &CALLERS {
+            let bytes = match answer(caller, &report) {
+                Ok(answer) => answer.to_string().len(),
+                Err(error) => error.error_message.len(),
+            };
+            assert!(bytes <= LIMIT, "{caller:?}: {bytes} bytes for {} items", report.items.len());
+        }
+        let answered = answer(&Caller::Map, &report).unwrap();
+        let items = answered["items"].as_array().unwrap();
+        assert_eq!(items.len(), report.items.len());
+        for (item, expected) in items.iter().zip(&report.items) {
+            assert_eq!((&item["item"], &item["status"]), (&json!(expected.id), &json!(report.status_of(expected))));
+            let failure = report.failure_of(expected);
+            assert_eq!(item["failure"]["error_type"].as_str(), failure.map(|failure| failure.error_type().name()));
+            let written = report.objects[expected.objects[0]].accounts.written;
+            assert_eq!(item.get("written").map_or(0, |written| written.as_u64().unwrap()), written);
+        }
+        assert_eq!(answered["totals"]["rows"], json!(report.totals().rows));
+    }
+}
+
+#[test]
+fn causes_are_as_long_as_there_is_room_for_them() {
+    let few = answer(&Caller::Map, &many(40, &|number, key| if number == 0 { good(key) } else { badly(key) })).unwrap();
+    let cause = few["items"][1]["failure"]["message"].as_str().unwrap().len();
+    assert!(few.to_string().len() <= LIMIT && cause > 500, "{cause} bytes");
+}
+
+#[test]
+fn what_items_have_left_is_in_the_answer_or_has_failed() {
+    let report = many(1201, &|_, key| stopped(key));
+    let answered = answer(&Caller::Map, &report).unwrap();
+    assert!(answered.to_string().len() <= LIMIT);
+    let items = answered["items"].as_array().unwrap();
+    let (left, failed): (Vec<&Value>, Vec<&Value>) = items.iter().partition(|item| item.get("remaining").is_some());
+    assert_eq!((items.len(), &answered["status"]), (1201, &json!("failed")));
+    assert!(left.len() > 100 && left.iter().all(|item| item["status"] == "partial"));
+    assert!(!failed.is_empty());
+    for item in failed {
+        assert_eq!((&item["status"], &item["failure"]["kind"]), (&json!("failed"), &json!("deadline")));
+    }
+}
+
+#[test]
+fn what_has_no_room_in_any_answer_is_a_failure() {
+    let objects = || (0..3000).map(|number| stopped(&format!("{number:0>200}"))).collect();
+    let error = answer(&Caller::Direct, &report(objects())).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    the answer is larger than the 240 KiB that callers take
+    hint: name fewer objects in an event
+    ");
+    let response = answer(&Caller::FunctionUrl, &report(objects())).unwrap();
+    assert_eq!(response["statusCode"], 503);
+    assert!(response["body"].as_str().unwrap().contains("name fewer objects"), "{response}");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod http;
 mod engines;
 mod write;
+mod grant;
 mod probe;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use reqwest::Url;
 use tokio::sync::OnceCell;
 
 pub use engines::{Engine, Health};
+pub use grant::{Grant, GrantError};
 pub use probe::Probe;
 
 use super::{Delivery, Flow, Order, Parcel, SinkError};
@@ -49,13 +51,14 @@ impl InfluxDb {
     /// A client of the server that `settings` name. Sends nothing yet.
     ///
     /// # Errors
-    /// [`SinkError::InvalidUrl`] and [`SinkError::Client`].
+    /// [`SinkError::InvalidUrl`], [`SinkError::Trust`] and [`SinkError::Client`].
     pub fn new(settings: InfluxDbSettings, write: &WriteSettings) -> Result<Self, SinkError> {
         Self::with_backoff(settings, write, Backoff::default())
     }
 
     fn with_backoff(settings: InfluxDbSettings, write: &WriteSettings, backoff: Backoff) -> Result<Self, SinkError> {
         let url = http::parse(&settings.url)?;
+        let ca_file = settings.ca_file.clone();
         Ok(Self {
             settings,
             compresses: match write.compression {
@@ -65,7 +68,7 @@ impl InfluxDb {
             },
             url,
             finds_concurrency: write.concurrency.is_none(),
-            courier: Courier::new(write, backoff)?,
+            courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
         })

@@ -31,6 +31,7 @@ fn settings(server: &ScriptedServer, api: Api) -> InfluxDbSettings {
         token: Some(Token::Value(Secret::new(TOKEN))),
         read_token: None,
         login: None,
+        ca_file: None,
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
     if let Some(policy) = policy {
         url.query_pairs_mut().append_pair("rp", policy);
     }
-    let token = |token: &Token| Credentials::token(token.clone(), Scheme::Token);
+    let token = |token: &Token| Credentials::token(token.clone(), Scheme::TokenOrLogin);
     Endpoint {
         engine: Engine::V1,
         url,

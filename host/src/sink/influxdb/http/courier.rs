@@ -3,6 +3,7 @@
 //! What is learnt of the server lives here, for the life of the process: connections, how many requests it takes at a time,
 //! whether it is left alone, and whether it was ever there.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use super::breaker::{Admission, Breaker};
 use super::exchange::{self, Exchange, Failure, Request};
 use super::limiter::Limiter;
 use super::retry::{Backoff, Course, Next, Patience, Tolerance};
+use super::trust;
 use super::url::shown;
 use crate::aws;
 use crate::config::WriteSettings;
@@ -61,27 +63,44 @@ impl Sent {
     }
 }
 
+/// A client that keeps so many connections.
+///
+/// # Errors
+/// [`SinkError::Client`] and [`SinkError::Trust`].
+pub(in crate::sink::influxdb) fn client(
+    settings: &WriteSettings,
+    ca_file: Option<&Path>,
+    connections: usize,
+) -> Result<reqwest::Client, SinkError> {
+    aws::install_tls_provider();
+    let builder = match ca_file.map(trust::configuration).transpose()? {
+        Some(tls) => reqwest::Client::builder().tls_backend_preconfigured(tls),
+        None => reqwest::Client::builder(),
+    };
+    builder
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(connections)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .map_err(SinkError::Client)
+}
+
 impl Courier {
     /// Sends nothing yet.
     ///
     /// # Errors
-    /// [`SinkError::Client`].
-    pub(in crate::sink::influxdb) fn new(settings: &WriteSettings, backoff: Backoff) -> Result<Self, SinkError> {
-        aws::install_tls_provider();
-        let client = |connections: usize| {
-            reqwest::Client::builder()
-                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(settings.connect_timeout)
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .pool_max_idle_per_host(connections)
-                .redirect(reqwest::redirect::Policy::none())
-                .retry(reqwest::retry::never())
-                .build()
-                .map_err(SinkError::Client)
-        };
+    /// [`SinkError::Client`] and [`SinkError::Trust`].
+    pub(in crate::sink::influxdb) fn new(
+        settings: &WriteSettings,
+        ca_file: Option<&Path>,
+        backoff: Backoff,
+    ) -> Result<Self, SinkError> {
         Ok(Self {
-            client: client(settings.concurrency.unwrap_or(MOST_CONNECTIONS))?,
-            unpooled: client(0)?,
+            client: client(settings, ca_file, settings.concurrency.unwrap_or(MOST_CONNECTIONS))?,
+            unpooled: client(settings, ca_file, 0)?,
             request_timeout: settings.request_timeout,
             patience: Patience { retries: settings.retries, longest: settings.patience },
             backoff,
@@ -151,7 +170,7 @@ impl Courier {
                 // What breaks on a connection that was kept is tried at once on a new one.
                 let client = if reconnected { &self.unpooled } else { &self.client };
                 let answered = exchange::exchange(client, request, authorization.as_ref(), time).await;
-                if !matches!(answered, Err(Failure::Unreachable(_))) {
+                if !matches!(answered, Err(Failure::Unreachable(_) | Failure::Untrusted(_))) {
                     self.reached.store(true, Ordering::Relaxed);
                 }
                 let failure = match answered.and_then(request.judge) {

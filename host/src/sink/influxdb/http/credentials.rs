@@ -39,8 +39,10 @@ impl Authorization {
 /// How a token is presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sink::influxdb) enum Scheme {
-    /// To 1.x and 2.x.
+    /// To 2.x.
     Token,
+    /// To 1.x, to which a secret may also hold user and password.
+    TokenOrLogin,
     /// To 3.
     Bearer,
 }
@@ -48,7 +50,7 @@ pub(in crate::sink::influxdb) enum Scheme {
 impl Scheme {
     fn name(self) -> &'static str {
         match self {
-            Self::Token => "Token",
+            Self::Token | Self::TokenOrLogin => "Token",
             Self::Bearer => "Bearer",
         }
     }
@@ -106,7 +108,8 @@ impl Credentials {
         &self,
         deadline: Option<Instant>,
     ) -> Result<Option<Authorization>, SinkError> {
-        let mut current = self.current.lock().await;
+        // Whoever has the lock may be reading the secret, with more time.
+        let mut current = before(deadline, || "the token".to_owned(), self.current.lock()).await?;
         if current.is_none() {
             *current = self.read(0, deadline).await?;
         }
@@ -120,7 +123,8 @@ impl Credentials {
         deadline: Option<Instant>,
     ) -> Result<Option<Authorization>, SinkError> {
         let (Origin::SecretsManager { .. }, Some(refused)) = (&self.origin, refused) else { return Ok(None) };
-        let mut current = self.current.lock().await;
+        // Whoever has the lock may be reading the secret, with more time.
+        let mut current = before(deadline, || "the token".to_owned(), self.current.lock()).await?;
         // Another request may have read the secret while this one was under way.
         if current.as_ref().is_none_or(|current| current.generation <= refused.generation) {
             *current = self.read(refused.generation + 1, deadline).await?;
@@ -131,30 +135,41 @@ impl Credentials {
     async fn read(&self, generation: u64, deadline: Option<Instant>) -> Result<Option<Authorization>, SinkError> {
         let header = match &self.origin {
             Origin::Nobody => return Ok(None),
-            Origin::Login(Login { username, password }) => {
-                let pair = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
-                header("Basic", &pair, || "`INFLUXDB_PASSWORD`".to_owned())?
-            }
+            Origin::Login(login) => basic(login, || "`INFLUXDB_PASSWORD`".to_owned())?,
             Origin::Token(token) => header(self.scheme.name(), token.expose(), || "`INFLUXDB_TOKEN`".to_owned())?,
             Origin::SecretsManager { name, client } => {
                 let origin = || format!("the secret `{name}`");
-                let started = Instant::now();
-                let client = client.get_or_init(aws::secrets_manager).await;
-                let secret = match deadline {
-                    None => read_secret(client, name).await?,
-                    Some(deadline) => tokio::time::timeout_at(deadline.into(), read_secret(client, name))
-                        .await
-                        .map_err(|_| no_time(origin(), started))??,
-                };
-                header(self.scheme.name(), token_in(name, &secret)?.expose(), origin)?
+                // Boxed: a future as deep as the configuration of AWS is too much within that of every request.
+                let secret =
+                    Box::pin(async { read_secret(client.get_or_init(aws::secrets_manager).await, name).await });
+                let secret = before(deadline, origin, secret).await??;
+                match login_in(&secret).filter(|_| self.scheme == Scheme::TokenOrLogin) {
+                    Some(login) => basic(&login, origin)?,
+                    None => header(self.scheme.name(), token_in(name, &secret)?.expose(), origin)?,
+                }
             }
         };
         Ok(Some(Authorization { header, generation }))
     }
 }
 
-fn no_time(destination: String, started: Instant) -> SinkError {
-    SinkError::DeadlineReached { destination, tries: Tries { attempts: 1, elapsed: started.elapsed() }, source: None }
+/// What `work` returns before the deadline.
+async fn before<T>(
+    deadline: Option<Instant>,
+    what: impl FnOnce() -> String,
+    work: impl Future<Output = T>,
+) -> Result<T, SinkError> {
+    let Some(deadline) = deadline else { return Ok(work.await) };
+    let started = Instant::now();
+    tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| {
+        let tries = Tries { attempts: 1, elapsed: started.elapsed() };
+        SinkError::DeadlineReached { destination: what(), tries, source: None }
+    })
+}
+
+fn basic(login: &Login, origin: impl FnOnce() -> String) -> Result<HeaderValue, TokenError> {
+    let pair = BASE64_STANDARD.encode(format!("{}:{}", login.username, login.password.expose()));
+    header("Basic", &pair, origin)
 }
 
 /// A header that is not printed. A token is one word: anything else was pasted wrongly.
@@ -183,6 +198,14 @@ fn reason(error: SdkError<GetSecretValueError>) -> Box<dyn Error + Send + Sync> 
         Some(code) => format!("{code}, {}", error.message().unwrap_or("without a message")).into(),
         None => Box::new(error),
     }
+}
+
+/// The user and the password in the text of a secret without a token.
+fn login_in(secret: &Secret) -> Option<Login> {
+    let json: serde_json::Map<String, serde_json::Value> = serde_json::from_str(secret.expose()).ok()?;
+    let text = |name: &str| json.get(name)?.as_str().filter(|text| !text.is_empty());
+    let (None, username, password) = (text("token"), text("username")?, text("password")?) else { return None };
+    Some(Login { username: username.to_owned(), password: Secret::new(password) })
 }
 
 /// The token in the text of a secret: the text itself, or the value of `token` where the text is JSON.

@@ -9,6 +9,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::credentials::{Authorization, Credentials};
 use super::retry::{self, Passing, Tolerance};
+use super::trust;
 use crate::sink::error::{Answer, SinkError, Tries, clean};
 
 /// The most that is read of an answer's body, beside what it may repeat of the request. Error messages are short.
@@ -73,6 +74,8 @@ pub(in crate::sink::influxdb) struct Exchange {
 pub(in crate::sink::influxdb) enum Failure {
     /// There was no connection.
     Unreachable(reqwest::Error),
+    /// There was no connection: the server's certificate is not trusted.
+    Untrusted(reqwest::Error),
     /// There was a connection, and it broke before the answer.
     ConnectionLost(reqwest::Error),
     /// The server has read other bytes than were sent: the connection broke, behind a proxy for instance.
@@ -128,6 +131,8 @@ pub(in crate::sink::influxdb) async fn exchange(
         let error = error.without_url();
         if error.is_builder() {
             Failure::Unsendable(error)
+        } else if trust::is_untrusted(&error) {
+            Failure::Untrusted(error)
         } else if error.is_connect() {
             Failure::Unreachable(error)
         } else if error.is_timeout() {
@@ -282,6 +287,7 @@ impl Failure {
             Self::Busy { message, .. } if matches!(message.status.as_u16(), 429 | 502..=504) => Some(Passing::Away),
             Self::Busy { .. } => Some(Passing::Answered),
             Self::Unsendable(_)
+            | Self::Untrusted(_)
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
@@ -300,6 +306,7 @@ impl Failure {
             | Self::ConnectionLost(_)
             | Self::Damaged(_)
             | Self::Unsendable(_)
+            | Self::Untrusted(_)
             | Self::Unauthorized(_)
             | Self::Forbidden(_)
             | Self::NotFound(_)
@@ -337,6 +344,7 @@ impl Failure {
         let answer = |url, Message { status, text }| Answer { url, status: status.as_u16(), message: text, tries };
         match self {
             Self::Unreachable(source) => SinkError::Unreachable { url, tries, reached, source },
+            Self::Untrusted(source) => SinkError::Untrusted { url, source },
             Self::ConnectionLost(source) => SinkError::ConnectionLost { url, tries, source },
             Self::Damaged(message) => SinkError::Damaged(answer(url, message)),
             Self::TimedOut(source) => SinkError::TimedOut { url, tries, source },

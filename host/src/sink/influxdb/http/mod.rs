@@ -8,9 +8,10 @@ mod exchange;
 mod climb;
 mod limiter;
 mod retry;
+mod trust;
 mod url;
 
-pub(super) use courier::{Courier, Sent};
+pub(super) use courier::{Courier, Sent, client};
 pub(super) use credentials::{Credentials, Scheme};
 #[cfg(test)]
 pub(super) use exchange::BODY_PATIENCE;
@@ -18,4 +19,5 @@ pub(super) use exchange::{
     BODY_LIMIT, Body, Exchange, Failure, Request, SMALL, judge_health, judge_ping, judge_query, judge_write,
 };
 pub(super) use retry::{Backoff, Tolerance};
+pub(super) use trust::is_untrusted;
 pub(super) use url::{is_this_machine, join, parse, shown};

@@ -90,11 +90,11 @@ async fn error_of(secret: &str) -> String {
 async fn a_secret_without_a_token_is_named_and_not_shown() {
     insta::assert_snapshot!(error_of(r#"{"username":"admin","password":"hunter2"}"#).await, @r"
     InfluxDB's token cannot be had: the secret `the/secret` is JSON without the key `token`, a text that is not empty; its keys: password, username
-    hint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`
+    hint: from the secret that Timestream for InfluxDB 2 makes, which holds a user and a password, `influxdb-loader token the/secret` makes a token; for 1.x, `username` and `password` are read
     ");
     insta::assert_snapshot!(error_of(r#"{"token":{"value":"hunter2"}}"#).await, @r"
     InfluxDB's token cannot be had: the secret `the/secret` is JSON without the key `token`, a text that is not empty; its keys: token
-    hint: the secret that Timestream for InfluxDB makes holds a user and a password; make a token and store it as `token`
+    hint: from the secret that Timestream for InfluxDB 2 makes, which holds a user and a password, `influxdb-loader token the/secret` makes a token; for 1.x, `username` and `password` are read
     ");
     insta::assert_snapshot!(error_of(r#"{"token":"hunter2""#).await, @"InfluxDB's token cannot be had: the secret `the/secret` starts like JSON, and is none");
     insta::assert_snapshot!(error_of("hunter2 and more").await, @"InfluxDB's token cannot be had: the token from the secret `the/secret` is empty, or has characters that no token has");
