@@ -134,6 +134,16 @@ impl Process {
             .unwrap_or_else(|| panic!("{} still runs after {limit:?}\n{}", self.name, self.log_tail()))
     }
 
+    /// The number by which the system knows it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// The processes that it has started.
     pub(crate) fn children(&self) -> Vec<u32> {
         // Each thread has those that it has started itself.

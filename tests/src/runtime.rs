@@ -52,8 +52,7 @@ impl Runtime {
     ///
     /// Where no answer comes, with the function's log.
     pub fn invoke(&self, event: &Value, time: Duration) -> Invocation {
-        let end = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
-        self.exchange.lock().unwrap().event = Some((event.clone(), end));
+        self.hand(event, time);
         let deadline = Instant::now() + time + PATIENCE;
         while Instant::now() < deadline {
             if let Some(answer) = self.exchange.lock().unwrap().answer.take() {
@@ -62,6 +61,30 @@ impl Runtime {
             thread::sleep(POLL_INTERVAL);
         }
         panic!("no answer\n{}", self.log());
+    }
+
+    /// As [`Self::invoke`], for a function that may be killed or frozen: nothing where it ends, or where the time is over. Lambda
+    /// ends such a function, as dropping this value does.
+    pub fn try_invoke(&mut self, event: &Value, time: Duration) -> Option<Invocation> {
+        self.hand(event, time);
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline && !self.function.has_ended() {
+            if let Some(answer) = self.exchange.lock().unwrap().answer.take() {
+                return Some(answer);
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        None
+    }
+
+    fn hand(&self, event: &Value, time: Duration) {
+        let end = (SystemTime::now() + time).duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+        self.exchange.lock().unwrap().event = Some((event.clone(), end));
+    }
+
+    /// The number by which the system knows the function, until this value is dropped.
+    pub fn process_id(&self) -> u32 {
+        self.function.id()
     }
 
     /// All that the function has logged.

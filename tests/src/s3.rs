@@ -59,6 +59,11 @@ impl S3 {
         self.put(bucket, key, body).headers["x-amz-version-id"].clone()
     }
 
+    /// Stores an object in a bucket that may keep versions, and returns which version it is, if it is one.
+    pub fn put_object_of(&self, bucket: &str, key: &str, body: Vec<u8>) -> Option<String> {
+        self.put(bucket, key, body).headers.get("x-amz-version-id").cloned()
+    }
+
     fn put(&self, bucket: &str, key: &str, body: Vec<u8>) -> Response {
         self.send(Request::new("PUT", &format!("/{bucket}/{key}")).body(body)).succeeded()
     }

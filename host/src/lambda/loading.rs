@@ -1,6 +1,7 @@
 //! What an event names, loaded: objects at the same time, as far as there is memory, and the states of one object one after
 //! the other.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -154,9 +155,10 @@ impl<'a> Loading<'a> {
 
     /// Loads an object until what was read is its newest version, by the rules of [`versions`]. Nothing where it is skipped.
     async fn newest(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
-        let asked = asked(object);
+        let mut object = Cow::Borrowed(object);
         for loads in 1.. {
-            let (whole, report) = self.object(object).await;
+            let asked = asked(&object);
+            let (whole, report) = self.object(&object).await;
             let end = end(&report);
             let mut untold = None;
             let newest = if versions::looks(asked, &end) {
@@ -178,7 +180,11 @@ impl<'a> Loading<'a> {
             match versions::next(asked, loads, &end, &newest) {
                 Next::Done => return Some((whole, report)),
                 Next::Load => {
-                    tracing::warn!(%object, "the object was replaced meanwhile: its newest version is loaded")
+                    tracing::warn!(%object, "the object was replaced meanwhile: its newest version is loaded");
+                    if asked == Asked::Part {
+                        object =
+                            Cow::Owned(ObjectReference { if_match: None, row_groups: None, ..object.into_owned() });
+                    }
                 }
                 Next::Skip => {
                     let what = if newest == Newest::Gone { "does not exist any more" } else { "is deleted" };
@@ -190,8 +196,8 @@ impl<'a> Loading<'a> {
                     return None;
                 }
                 Next::Fail if report.failure.is_some() => {
-                    if is_missing(object, &report) {
-                        log::object(&log::span(object), &report);
+                    if is_missing(&object, &report) {
+                        log::object(&log::span(&object), &report);
                     }
                     return Some((whole, report));
                 }
@@ -351,11 +357,11 @@ fn groups(targets: &[Target]) -> Vec<Group> {
 
 /// What an event asks for that names `object`.
 fn asked(object: &ObjectReference) -> Asked {
-    let exactly = object.version_id.is_some() || object.if_match.is_some() || object.row_groups.is_some();
-    match (exactly, object.notified) {
-        (true, false) => Asked::Exactly,
-        (false, false) => Asked::Newest,
-        (_, true) => Asked::Reported,
+    match object {
+        ObjectReference { notified: true, .. } => Asked::Reported,
+        ObjectReference { version_id: Some(_), .. } => Asked::Exactly,
+        ObjectReference { if_match: None, row_groups: None, .. } => Asked::Newest,
+        ObjectReference { .. } => Asked::Part,
     }
 }
 

@@ -17,18 +17,21 @@
 pub const MAXIMUM_LOADS: u8 = 10;
 
 /// What an event asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Asked {
     /// The object, as a notification reports it: the newest version, and nothing where there is none.
     Reported,
     /// The object, as a caller names it: the newest version, and an error where there is none.
     Newest,
-    /// This version, or this part: as asked.
+    /// A part of the newest version, or the newest on condition that it is a certain one, as what is left of a load is asked
+    /// for. Where it is replaced, all of the newest is loaded in its place, and asked for as [`Asked::Newest`] from then on.
+    Part,
+    /// This version: as asked.
     Exactly,
 }
 
 /// How a load ended. `S` tells states of an object apart: a version, an entity tag, or a number in a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End<S> {
     /// All of this state is loaded.
     Loaded(S),
@@ -70,7 +73,7 @@ pub fn looks<S>(asked: Asked, end: &End<S>) -> bool {
         (Asked::Exactly, _) | (_, End::Stopped) => false,
         // Nothing was read: only a notification may be about what is gone.
         (Asked::Newest, End::Failed(None)) => false,
-        (Asked::Reported | Asked::Newest, End::Loaded(_) | End::Failed(_)) => true,
+        (Asked::Reported | Asked::Newest | Asked::Part, End::Loaded(_) | End::Failed(_)) => true,
     }
 }
 
@@ -90,7 +93,8 @@ pub fn next<S: PartialEq>(asked: Asked, loads: u8, end: &End<S>, newest: &Newest
             End::Failed(_) | End::Stopped => Next::Fail,
         },
         // A load that read nothing and failed fails again, unless the object has come to be meanwhile: redelivery will tell.
-        Newest::Is(_) if read.is_none() => Next::Fail,
+        // A part is not found in an object that was replaced.
+        Newest::Is(_) if read.is_none() && asked != Asked::Part => Next::Fail,
         Newest::Is(_) if loads < MAXIMUM_LOADS => Next::Load,
         Newest::Is(_) | Newest::Unknown => Next::Fail,
         Newest::DeleteMarker | Newest::Gone => match (asked, end) {
@@ -145,6 +149,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_replaced_since_a_part_of_it_was_loaded_is_loaded_as_a_whole() {
+        for end in [End::Loaded(OLD), End::Failed(Some(OLD)), End::Failed(None)] {
+            assert_eq!(next(Asked::Part, 1, &end, &Newest::Is(NEW)), Next::Load);
+        }
+        assert_eq!(next(Asked::Part, 1, &End::Loaded(NEW), &Newest::Is(NEW)), Next::Done);
+        assert_eq!(next(Asked::Part, 1, &End::Failed(Some(NEW)), &Newest::Is(NEW)), Next::Fail);
+        assert_eq!(next(Asked::Part, 1, &End::<u8>::Failed(None), &Newest::Gone), Next::Fail);
+    }
+
+    #[test]
     fn what_is_asked_for_exactly_is_loaded_as_asked() {
         assert!(!looks(Asked::Exactly, &End::Loaded(OLD)));
         assert_eq!(next(Asked::Exactly, 1, &End::Loaded(OLD), &Newest::Is(NEW)), Next::Done);
@@ -164,3 +178,7 @@ mod tests {
         assert_eq!(next(Asked::Reported, MAXIMUM_LOADS, &End::Loaded(OLD), &Newest::Is(NEW)), Next::Fail);
     }
 }
+
+#[cfg(test)]
+#[path = "versions_model_tests.rs"]
+mod model_tests;

@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "some forms are enough here")]
 mod forms;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -150,6 +151,44 @@ fn fields_of_another_type_are_a_code_of_their_own_and_may_reject_the_object() {
         let reason = object["rejections"][0]["message"].as_str().unwrap();
         assert!(reason.contains("input field \"power_mw\" on measurement \"consumption_data\""), "{reason}");
     });
+}
+
+#[test]
+fn a_week_of_thirty_six_with_another_type_is_found_by_fewer_than_a_hundred_requests() {
+    const ROWS: u32 = 6_000;
+    const WEEKS: u32 = 36;
+    let influxdb = InfluxDb2::start(super::BUCKET);
+    let directory = tempfile::tempdir().unwrap();
+    // In no order.
+    let mut ages: Vec<Duration> = (1..=ROWS).map(|row| 7 * DAY * WEEKS * row / ROWS).collect();
+    fastrand::Rng::with_seed(36).shuffle(&mut ages);
+    let batch = rows(&ages);
+    let file = write(directory.path(), &batch);
+    let times = batch["timestamp"].as_any().downcast_ref::<TimestampMillisecondArray>().unwrap();
+    let mut times: Vec<i64> = times.values().iter().map(|time| time * 1_000_000).collect();
+    times.sort_unstable();
+    let seed = times[times.len() / 2];
+    influxdb.write(super::BUCKET, &format!("consumption_data,region=seed power_mw=\"much\" {seed}")).succeeded();
+
+    let kept_below = directory.path().join("kept");
+    let settings = influxdb
+        .settings(super::BUCKET)
+        .with("REJECTS_URI", kept_below.to_str().unwrap())
+        .with("MAX_BATCH_SIZE", ROWS.to_string());
+    let report = Loader::new(["load", "--json"]).argument(&file).settings(settings).run().succeeded().json();
+    let requests = report["totals"]["requests"].as_u64().unwrap();
+    assert!(requests < 100, "{requests} requests");
+
+    // What is not stored is rejected, and is a week: nothing lies in between.
+    let series = influxdb.query(super::BUCKET, "SELECT power_mw FROM consumption_data WHERE region = 'north'");
+    let stored: BTreeSet<i64> =
+        series[0]["values"].as_array().unwrap().iter().map(|row| row[0].as_i64().unwrap()).collect();
+    let missing: Vec<i64> = times.iter().copied().filter(|time| !stored.contains(time)).collect();
+    assert_eq!(kept(&kept_below), (vec!["type-conflict".to_owned()], missing.len()));
+    assert!((100..=200).contains(&missing.len()), "{} rows", missing.len());
+    let (first, last) = (missing[0], missing[missing.len() - 1]);
+    assert!((first..=last).contains(&seed), "{seed} is not from {first} to {last}");
+    assert_eq!(stored.range(first..=last).count(), 0);
 }
 
 #[test]

@@ -12,8 +12,9 @@
 //! What follows from counts is sent once more at the end, all of it together, since a server may count wrongly: 1.x and 2.x
 //! count one shard of several. A contradiction ends the trust in counts, not the search.
 //!
-//! A suspect is rejected when it was refused again and again *between* requests of the same chunk that were taken. Where no
-//! row of the chunk was taken, nothing says that it is the rows: then the chunk fails.
+//! A suspect is rejected when it was refused twice *with requests of the same chunk in between* that were taken: alone both
+//! times, or once together with a single row that is written now. What a row was refused together with may have been at fault,
+//! so that nothing else counts. Where no row of the chunk was taken, nothing says that it is the rows: then the chunk fails.
 //!
 //! Where points of a chunk replace each other, what is sent again must be followed by what replaces it: such a chunk is
 //! searched from the first row to the last, and nothing is inferred.
@@ -26,7 +27,7 @@ use crate::points::Refusal;
 use crate::sink::influxdb::engines::{Reason, Suspects};
 
 /// How often a suspect is refused, or breaks the connection, before it is to blame.
-const PROOF: u8 = 3;
+const PROOF: u8 = 2;
 
 /// After so many lone rows that are refused without a word about points, and with no row written, it is no row's fault.
 const BLANK_REFUSALS: u32 = 8;
@@ -117,11 +118,15 @@ pub(super) enum Fate {
     Rejected(Reason),
 }
 
+/// The refusals of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Strikes {
+    /// Of it alone, with requests in between that were taken.
     count: u8,
     /// How many requests were taken before the last one that counts.
     taken: u32,
+    /// With which other row alone it was refused last, and how many requests were taken before that.
+    with: Option<(usize, u32)>,
 }
 
 /// The search of a chunk.
@@ -209,8 +214,10 @@ impl Search {
             let rows = self.said_refused.iter().map(|(row, _)| *row).collect();
             return Step::Send(Portion::of(rows, Purpose::CountedAsRefused(mem::take(&mut self.said_points))));
         }
-        for (row, reason) in self.lone.extract_if(.., |(row, reason)| self.strikes[*row].count >= proof(reason)) {
-            self.fates[row] = Fate::Rejected(reason);
+        let (proved, lone) = mem::take(&mut self.lone).into_iter().partition(|(row, _)| self.is_proved(*row));
+        self.lone = lone;
+        for (row, reason) in proved {
+            self.reject(row, reason);
         }
         if self.lone.is_empty() {
             return Step::Done;
@@ -397,13 +404,27 @@ impl Search {
         self.push(Portion { rest, ..Portion::of(first, Purpose::Search) });
     }
 
+    /// Counts a refusal of a row alone, and remembers that of two.
     fn strike(&mut self, rows: &[usize]) {
-        for row in rows {
-            let strikes = &mut self.strikes[*row];
-            if strikes.count == 0 || strikes.taken < self.taken {
-                *strikes = Strikes { count: strikes.count.saturating_add(1), taken: self.taken };
+        match *rows {
+            [row] => {
+                let strikes = &mut self.strikes[row];
+                if strikes.count == 0 || strikes.taken < self.taken {
+                    (strikes.count, strikes.taken) = (strikes.count.saturating_add(1), self.taken);
+                }
             }
+            [first, second] => {
+                self.strikes[first].with = Some((second, self.taken));
+                self.strikes[second].with = Some((first, self.taken));
+            }
+            _ => {}
         }
+    }
+
+    fn is_proved(&self, row: usize) -> bool {
+        let Strikes { count, taken, with } = self.strikes[row];
+        let is_other_written = |(other, before)| before < taken && self.fates[other] == Fate::Written;
+        count + u8::from(count > 0 && with.is_some_and(is_other_written)) >= PROOF
     }
 
     fn reject(&mut self, row: usize, reason: Reason) {
@@ -453,11 +474,6 @@ fn points_of(rows: &[usize], facts: &impl Rows) -> usize {
     rows.iter().map(|row| facts.points(*row)).sum()
 }
 
-/// How often a suspect is refused between requests that were taken, before it is to blame. A size is what it is.
-fn proof(reason: &Reason) -> u8 {
-    if reason.refusal == Refusal::TooLarge { 2 } else { PROOF }
-}
-
 impl Portion {
     fn of(rows: Vec<usize>, purpose: Purpose) -> Self {
         Self { rows, purpose, rest: None, was_too_large: false }
@@ -467,3 +483,7 @@ impl Portion {
 #[cfg(test)]
 #[path = "search_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "search_model_tests.rs"]
+mod model_tests;
