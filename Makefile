@@ -87,7 +87,7 @@ test-tools:
 
 .PHONY: bench-tools
 bench-tools:
-	@scripts/install.sh benches influxd-1 influxd-2 telegraf
+	@scripts/install.sh benches python influxd-1 influxd-2 telegraf
 
 .PHONY: lambda-tools
 lambda-tools:

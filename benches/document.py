@@ -9,7 +9,8 @@ METHOD = """
 - On one core: the process may use the last core alone, and `CONVERTER_THREADS=1`. On all cores: neither.
 - The others are `benches/peers.py`, on the same core. Each run is a process of its own, which has read and converted a few rows
   before it is timed.
-- Files are made by `benches/generate.py`, the same each time, and are in the system's cache. Text is drawn at random from a few
+- Files are made by `benches/generate.py`, and those that are hard to read by `benches/hard_files.py`, the same each time, and are in
+  the system's cache. Text is drawn at random from a few
   values to a few hundred, numbers from distributions; nothing is in order but the time.
 """
 

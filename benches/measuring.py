@@ -26,8 +26,8 @@ class Run:
     peak_mib: float
 
 
-def run(command, environment, core=None, limit=600):
-    """Runs a program to its end, on one core where it is given.
+def run(command, environment, core=None, limit=600, status=0):
+    """Runs a program to its end, on one core where it is given. Another exit status than the one given is a failure.
 
     What the kernel calls a process's peak memory begins with that of the process that started it: whatever takes more than
     the programs that are measured must not be imported where this is called.
@@ -42,13 +42,13 @@ def run(command, environment, core=None, limit=600):
         clock = threading.Timer(limit, process.kill)
         clock.start()
         try:
-            _, status, usage = os.wait4(process.pid, 0)
+            _, ended, usage = os.wait4(process.pid, 0)
         finally:
             clock.cancel()
         seconds = time.perf_counter() - start
         # Popen would wait for it again.
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
+        process.returncode = os.waitstatus_to_exitcode(ended)
+        if process.returncode != status:
             raise Failed(f"`{' '.join(command)}` ended with {process.returncode}: {text(errors)[-2000:].strip()}")
         return Run(text(output), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
