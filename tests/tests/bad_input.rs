@@ -239,7 +239,7 @@ fn a_server_that_is_not_there() {
     let error = Input::of(&small_consumption()).error_into(&url, settings);
     assert_snapshot!(error, @r"
     error: `URL/ping` cannot be reached (1 attempt in N ms): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-    hint: check `INFLUXDB_URL`; in a VPC, whether the function's subnets and security groups let it reach the server
+    hint: check `INFLUXDB_URL`, and `HTTPS_PROXY` and `NO_PROXY` where there is a proxy; in a VPC, whether the function's subnets and security groups let it reach the server
     ");
 }
 

@@ -337,10 +337,9 @@ impl Names {
         let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(0), columns, invalid_texts: Vec::new() };
         let mut lanes = Lanes::single(ChunkLimits { points: 10, bytes: usize::MAX });
         let encoded = encoder.encode(&batch, &mut Nothing, &mut lanes).unwrap();
-        let mut full = lanes.take_full();
-        let is_last = !full.is_empty();
-        full.extend(lanes.finish());
-        match full.first() {
+        let closed = lanes.take_full().next();
+        let is_last = closed.is_some();
+        match closed.or_else(|| lanes.finish().next()) {
             Some(full) => Some((String::from_utf8(full.chunk.body().to_vec()).unwrap(), is_last)),
             None => {
                 assert_eq!(encoded.rejected[0].code, "unwritable", "{}", encoded.rejected[0].message);

@@ -143,12 +143,12 @@ impl<B: Iterator<Item = Batch>, M: Mapping<Error: Debug>> Load<B, M> {
         let Some(batch) = self.batches.next() else { return false };
         let encoded = self.encoder.encode(&batch, &mut self.mapping, &mut self.lanes).unwrap();
         assert!(encoded.rejected.is_empty() && encoded.filtered == 0);
-        self.lanes.take_full().into_iter().map(|full| full.chunk).for_each(take);
+        self.lanes.take_full().map(|full| full.chunk).for_each(take);
         true
     }
 
     fn end(self, take: impl FnMut(Chunk)) {
-        self.lanes.finish().into_iter().map(|full| full.chunk).for_each(take);
+        self.lanes.finish().map(|full| full.chunk).for_each(take);
     }
 
     /// From the first batch to the last.

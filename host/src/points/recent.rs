@@ -284,7 +284,7 @@ mod tests {
             ("by time, hundreds of one time", |row| i64::from(row / 300)),
             ("by time, thousands of one time", |row| i64::from(row / 5_000)),
             ("by series", |row| i64::from(row % 1_000)),
-            ("backwards", |row| -i64::from(row / 2)),
+            ("backwards", |row| -i64::from(row / 300)),
             ("in any order", |row| (mixed(row.into()) % 2_000).cast_signed()),
         ];
         for (order, time) in times {

@@ -144,7 +144,7 @@ impl Requests {
 
     /// Sends them all. Returns how many requests that took.
     fn send(self, server: &Server, bucket: &str) -> usize {
-        let full = self.lanes.finish();
+        let full: Vec<_> = self.lanes.finish().collect();
         for request in &full {
             let body = std::str::from_utf8(request.chunk.body()).unwrap();
             let answer = server.write(bucket, body);

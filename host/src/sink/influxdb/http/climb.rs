@@ -23,7 +23,9 @@ const REST: Duration = Duration::from_secs(60);
 pub(super) struct Climb {
     most: usize,
     tried: usize,
-    /// Answers that belong to the number before.
+    /// When that number was begun with: requests that were sent before belong to another.
+    since: Option<Instant>,
+    /// Answers that are skipped: at first not all requests are in flight together.
     skipped: usize,
     answers: usize,
     latencies: Duration,
@@ -48,7 +50,8 @@ impl Climb {
     pub(super) fn new(first: usize, most: usize) -> Self {
         let most = most.max(1);
         let tried = first.clamp(1, most);
-        Self { most, tried, skipped: 0, answers: 0, latencies: Duration::ZERO, phase: Phase::First }
+        let latencies = Duration::ZERO;
+        Self { most, tried, since: None, skipped: tried, answers: 0, latencies, phase: Phase::First }
     }
 
     /// How many requests may be in flight.
@@ -58,8 +61,11 @@ impl Climb {
 
     /// A request was answered at a time, while all that are allowed were in flight, or not.
     pub(super) fn answered(&mut self, now: Instant, latency: Duration, all_in_flight: bool) {
-        if !all_in_flight || self.skipped > 0 {
-            self.skipped = self.skipped.saturating_sub(1);
+        if !all_in_flight || self.since.is_some_and(|since| now < since + latency) {
+            return;
+        }
+        if self.skipped > 0 {
+            self.skipped -= 1;
             return;
         }
         self.answers += 1;
@@ -77,10 +83,12 @@ impl Climb {
             Phase::First | Phase::Rest(_) => self.try_more(now, rate, false),
             Phase::More(_, before, _) if rate >= before * GAIN && tried < most => self.try_more(now, rate, true),
             Phase::More(_, before, _) if rate >= before * GAIN => self.rest(now, tried),
-            Phase::More(fewer, before, false) if fewer > 1 => self.try_number(fewer / 2, Phase::Fewer(fewer, before)),
+            Phase::More(fewer, before, false) if fewer > 1 => {
+                self.try_number(now, fewer / 2, Phase::Fewer(fewer, before));
+            }
             Phase::More(fewer, ..) => self.rest(now, fewer),
             Phase::Fewer(_, before) if rate >= before * AS_WELL && tried > 1 => {
-                self.try_number(tried / 2, Phase::Fewer(tried, rate));
+                self.try_number(now, tried / 2, Phase::Fewer(tried, rate));
             }
             Phase::Fewer(_, before) if rate >= before * AS_WELL => self.rest(now, tried),
             Phase::Fewer(more, _) => self.rest(now, more),
@@ -90,20 +98,21 @@ impl Climb {
     fn try_more(&mut self, now: Instant, rate: f64, paid: bool) {
         match self.tried {
             tried if tried < self.most => {
-                self.try_number((tried * 2).min(self.most), Phase::More(tried, rate, paid));
+                self.try_number(now, (tried * 2).min(self.most), Phase::More(tried, rate, paid));
             }
-            tried if tried > 1 && !paid => self.try_number(tried / 2, Phase::Fewer(tried, rate)),
+            tried if tried > 1 && !paid => self.try_number(now, tried / 2, Phase::Fewer(tried, rate)),
             tried => self.rest(now, tried),
         }
     }
 
     fn rest(&mut self, now: Instant, number: usize) {
-        self.try_number(number, Phase::Rest(now + REST));
+        self.try_number(now, number, Phase::Rest(now + REST));
     }
 
-    /// Those that are in flight belong to the number before.
-    fn try_number(&mut self, number: usize, phase: Phase) {
-        self.skipped = if number == self.tried { 0 } else { self.tried };
+    fn try_number(&mut self, now: Instant, number: usize, phase: Phase) {
+        if number != self.tried {
+            self.since = Some(now);
+        }
         (self.tried, self.phase) = (number, phase);
     }
 }
