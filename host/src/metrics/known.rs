@@ -27,8 +27,8 @@ impl Known {
     /// The dataset of an object, or nothing where it has no converter, as far as is known.
     pub(super) fn dataset<'a>(&mut self, object: &'a ObjectReport) -> &'a str {
         let Some(name) = object.dataset.as_deref() else { return "" };
-        if object.converter.is_some() && !self.0.contains_key(name) {
-            self.0.insert(name.to_owned(), BTreeSet::new());
+        if object.converter.is_some() {
+            self.0.entry(name.to_owned()).or_default();
         }
         if self.0.contains_key(name) { name } else { "" }
     }

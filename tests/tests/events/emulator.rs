@@ -152,15 +152,15 @@ fn a_converter_that_panics_fails_its_object_and_the_function_runs_on() {
 #[test]
 fn an_answer_that_would_be_too_large_arrives_without_what_matters_least() {
     let site = Site::start();
-    // Time for all of them, since what is left is always told in whole.
+    // Time for all of them, also before the gateway gives up on a busy machine: what is left is always told in whole.
     let emulator = LambdaEmulator::start(site.settings(), Duration::from_secs(120));
     // Objects that do not exist, under the longest keys: each failure names its key more than once.
-    let keys: Vec<String> = (0..1_500).map(|number| key(&format!("{number}-{}", "x".repeat(900)))).collect();
+    let keys: Vec<String> = (0..600).map(|number| key(&format!("{number}-{}", "x".repeat(900)))).collect();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let (status, body) = Way::HttpApi.response(&emulator.invoke(&Way::HttpApi.post(&forms::list(&keys))));
     assert_eq!((status, &body["remaining"]), (404, &serde_json::Value::Null), "{}", body["failure"]);
     assert!(body.to_string().len() < 250_000, "{} bytes", body.to_string().len());
-    assert!(body["omitted"].as_u64().unwrap() > 1_000, "{}", body["omitted"]);
+    assert!(body["omitted"].as_u64().unwrap() > 400, "{}", body["omitted"]);
     let failed = emulator.invoke(&forms::list(&keys));
     assert!(failed.failed && failed.answer.to_string().len() < 20_000, "{} bytes", failed.answer.to_string().len());
     assert_eq!(starts(&emulator), 1);

@@ -3,7 +3,7 @@
 //! A report that is too large is shortened step by step, and what matters least goes first. What a caller needs to go on is
 //! never left out silently: items keep their places, and what is left is in the answer, or has failed.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::report::{Failure, FailureKind, Report, shorten};
 
@@ -133,12 +133,8 @@ fn items(json: &mut Value) -> &mut [Value] {
     json.get_mut("items").and_then(Value::as_array_mut).map_or(&mut [], Vec::as_mut_slice)
 }
 
-fn members(json: &mut Value) -> Option<&mut Map<String, Value>> {
-    json.as_object_mut()
-}
-
 fn remove(json: &mut Value, name: &str) {
-    if let Some(members) = members(json) {
+    if let Some(members) = json.as_object_mut() {
         members.remove(name);
     }
 }
@@ -152,7 +148,7 @@ fn shorten_cause(item: &mut Value, longest: usize) {
 }
 
 fn shorten_item(item: &mut Value) {
-    if let Some(members) = members(item) {
+    if let Some(members) = item.as_object_mut() {
         members.remove("name");
         members.retain(|_, value| *value != json!(0));
     }
