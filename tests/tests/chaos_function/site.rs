@@ -247,7 +247,7 @@ impl<'a> World<'a> {
 
     /// Hands messages to a process of the function, and deletes those that it has done, as Lambda does.
     fn work(&self, process: usize) {
-        let mut random = Rng::with_seed(self.seed ^ (process as u64 + 1) << 32);
+        let mut random = Rng::with_seed(self.seed ^ ((process as u64 + 1) << 32));
         let mut function: Option<Runtime> = None;
         while !self.ended.load(Ordering::SeqCst) {
             self.working[process].store(true, Ordering::SeqCst);
