@@ -11,8 +11,11 @@ use crate::process::{Process, free_port};
 use crate::programs::{Program, program};
 use crate::{Request, request};
 
-/// How long an order may take. Where toxics are removed from open connections, Toxiproxy may wait for itself forever.
-const ORDER_LIMIT: Duration = Duration::from_secs(2);
+/// How long an order may take.
+const ORDER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a toxic may take to be removed: where connections are open, Toxiproxy may wait for itself forever.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(2);
 
 /// A proxy in front of a server.
 #[derive(Debug)]
@@ -117,7 +120,7 @@ impl Toxiproxy {
     /// [`Self::start_anew`] helps.
     #[must_use]
     pub fn remove(&self, name: &str) -> bool {
-        self.try_order("DELETE", &format!("/proxies/server/toxics/{name}"), &Value::Null)
+        self.try_order(REMOVAL_LIMIT, "DELETE", &format!("/proxies/server/toxics/{name}"), &Value::Null)
     }
 
     /// Closes all connections and refuses others.
@@ -131,14 +134,18 @@ impl Toxiproxy {
     }
 
     fn order(&self, method: &str, target: &str, body: &Value) {
-        assert!(self.try_order(method, target, body), "{method} {target} takes too long\n{}", self.process.log_tail());
+        assert!(
+            self.try_order(ORDER_LIMIT, method, target, body),
+            "{method} {target} takes too long\n{}",
+            self.process.log_tail()
+        );
     }
 
     /// Gives an order. Returns whether it was followed in time.
-    fn try_order(&self, method: &str, target: &str, body: &Value) -> bool {
+    fn try_order(&self, limit: Duration, method: &str, target: &str, body: &Value) -> bool {
         let call = Request::new(method, target);
         let call = if body.is_null() { call } else { call.body(body.to_string()) };
-        match request_within(ORDER_LIMIT, self.api_port, &call) {
+        match request_within(limit, self.api_port, &call) {
             Ok(answer) => {
                 answer.succeeded();
                 true

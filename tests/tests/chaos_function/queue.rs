@@ -7,9 +7,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// For how long a message is hidden that was handed out. Longer than the function's time limit, as AWS asks for.
-const VISIBILITY: Duration = Duration::from_secs(6);
-
 /// How often a message is handed out before it is a dead letter.
 const MAXIMUM_RECEIVES: u32 = 4;
 
@@ -29,20 +26,22 @@ pub(crate) struct Message {
     id: usize,
     receives: u32,
     visible: Instant,
+    /// Of which object it is, for who looks on.
+    pub(crate) object: usize,
     body: Value,
 }
 
 impl Queue {
-    /// Sends a message that arrives so much later.
-    pub(crate) fn send(&self, body: Value, delay: Duration) {
+    /// Sends a message about an object, which arrives so much later.
+    pub(crate) fn send(&self, object: usize, body: Value, delay: Duration) {
         let mut messages = self.0.lock().unwrap();
         let id = messages.sent;
         messages.sent += 1;
-        messages.waiting.push(Message { id, receives: 0, visible: Instant::now() + delay, body });
+        messages.waiting.push(Message { id, receives: 0, visible: Instant::now() + delay, object, body });
     }
 
-    /// At most so many messages that are visible.
-    pub(crate) fn receive(&self, most: usize) -> Vec<Message> {
+    /// At most so many messages that are visible, which are hidden for so long from now on.
+    pub(crate) fn receive(&self, most: usize, hidden: Duration) -> Vec<Message> {
         let mut messages = self.0.lock().unwrap();
         let now = Instant::now();
         let worn_out = |message: &mut Message| message.visible <= now && message.receives >= MAXIMUM_RECEIVES;
@@ -50,7 +49,7 @@ impl Queue {
         messages.dead.extend(dead);
         let visible = messages.waiting.iter_mut().filter(|message| message.visible <= now);
         let received = visible.take(most).map(|message| {
-            (message.receives, message.visible) = (message.receives + 1, now + VISIBILITY);
+            (message.receives, message.visible) = (message.receives + 1, now + hidden);
             message.clone()
         });
         received.collect()
@@ -79,13 +78,13 @@ impl Queue {
     /// Sends all dead letters again. Returns how many there were.
     pub(crate) fn redrive(&self) -> usize {
         let dead = mem::take(&mut self.0.lock().unwrap().dead);
-        dead.iter().for_each(|message| self.send(message.body.clone(), Duration::ZERO));
+        dead.iter().for_each(|message| self.send(message.object, message.body.clone(), Duration::ZERO));
         dead.len()
     }
 
-    /// The bodies of the dead letters.
-    pub(crate) fn dead(&self) -> Vec<Value> {
-        self.0.lock().unwrap().dead.iter().map(|message| message.body.clone()).collect()
+    /// The objects of the dead letters.
+    pub(crate) fn dead(&self) -> Vec<usize> {
+        self.0.lock().unwrap().dead.iter().map(|message| message.object).collect()
     }
 
     /// What waits, for a failure's message.

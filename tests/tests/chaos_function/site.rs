@@ -25,23 +25,27 @@ const CONVERTER_VERSIONS: [&str; 2] = ["1.0.0", "1.0.1"];
 
 /// How many processes of the function there are, and how many objects.
 const PROCESSES: usize = 3;
-const OBJECTS: usize = 4;
+const OBJECTS: usize = 3;
 
 /// How many things happen.
-const EVENTS: usize = 30;
+const EVENTS: usize = 20;
 
-/// How long an invocation may take.
+/// How long an invocation may take, and how long it may when nothing happens any more, however busy the machine is.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
+const CALM_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// For how much longer a message is hidden from others, as AWS asks for.
+const MORE_HIDDEN: Duration = Duration::from_secs(1);
 
 /// How long it may take until nothing waits any more.
-const REST_LIMIT: Duration = Duration::from_secs(90);
+const REST_LIMIT: Duration = Duration::from_secs(180);
 
 /// Servers that several seeds use one after the other, each with buckets of its own.
 pub(crate) struct Site {
     s3: Versitygw,
     moto: Moto,
     influxdb: InfluxDb2,
-    proxy: Toxiproxy,
+    proxy: Mutex<Toxiproxy>,
     cache: TempDir,
 }
 
@@ -93,7 +97,7 @@ impl Site {
         let (s3, moto, influxdb) = (Versitygw::start(), Moto::start(), InfluxDb2::start("unused"));
         let proxy = Toxiproxy::start(influxdb.port());
         s3.create_bucket(CONVERTERS);
-        let site = Self { s3, moto, influxdb, proxy, cache: tempfile::tempdir().unwrap() };
+        let site = Self { s3, moto, influxdb, proxy: Mutex::new(proxy), cache: tempfile::tempdir().unwrap() };
         for version in CONVERTER_VERSIONS {
             let path = site.cache.path().join("component.wasm");
             fs::write(&path, component(version)).unwrap();
@@ -160,6 +164,10 @@ struct World<'a> {
     /// The process of each worker, while there is one.
     processes: [Mutex<Option<u32>>; PROCESSES],
     working: [AtomicBool; PROCESSES],
+    /// Of which object each of them has a message.
+    has: [AtomicUsize; PROCESSES],
+    /// Whether nothing happens any more.
+    calm: AtomicBool,
     ended: AtomicBool,
     /// The authorization whose token is in the secret.
     authorization: Mutex<String>,
@@ -170,7 +178,7 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn new(site: &'a mut Site, seed: u64) -> Self {
-        site.proxy.start_anew();
+        site.proxy.get_mut().unwrap().start_anew();
         let site: &Site = site;
         let mut random = Rng::with_seed(seed);
         let database = database(seed);
@@ -189,12 +197,12 @@ impl<'a> World<'a> {
         let object = |number: usize| Object {
             key: format!("dataset=consumption/{number}.parquet"),
             region: format!("region {number}"),
-            rows: random.usize(20..300),
+            rows: random.usize(100..500),
             versions: Vec::new(),
             deleted: false,
         };
         let objects = (0..OBJECTS).map(object).collect();
-        site.proxy.add("always", Toxic::Latency { delay: 30, jitter: 10 }, Stream::Downstream, 1.0);
+        slow_down(&site.proxy.lock().unwrap());
         Self {
             site,
             seed,
@@ -203,6 +211,8 @@ impl<'a> World<'a> {
             objects: Mutex::new(objects),
             processes: Default::default(),
             working: Default::default(),
+            has: Default::default(),
+            calm: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             authorization: Mutex::new(authorization),
             toxics: Mutex::default(),
@@ -223,9 +233,9 @@ impl<'a> World<'a> {
             .and(site.influxdb.settings(&database(self.seed)))
             .without("INFLUXDB_TOKEN")
             .with("INFLUXDB_TOKEN_SECRET_NAME", secret(self.seed))
-            .with("INFLUXDB_URL", site.proxy.url())
+            .with("INFLUXDB_URL", site.proxy.lock().unwrap().url())
             .with("REJECTS_URI", self.rejects_uri())
-            .with("MAX_BATCH_SIZE", "40")
+            .with("MAX_BATCH_SIZE", "20")
             .with("DEADLINE_MARGIN_SECONDS", "2")
             .with("REQUEST_TIMEOUT_SECONDS", "2")
             .with("CONNECT_TIMEOUT_SECONDS", "1")
@@ -237,11 +247,12 @@ impl<'a> World<'a> {
 
     /// Hands messages to a process of the function, and deletes those that it has done, as Lambda does.
     fn work(&self, process: usize) {
-        let mut random = Rng::with_seed(self.seed ^ (process as u64 + 1) << 32);
+        let mut random = Rng::with_seed(self.seed ^ ((process as u64 + 1) << 32));
         let mut function: Option<Runtime> = None;
         while !self.ended.load(Ordering::SeqCst) {
             self.working[process].store(true, Ordering::SeqCst);
-            let messages = self.queue.receive(random.usize(1..4));
+            let limit = if self.calm.load(Ordering::SeqCst) { CALM_TIME_LIMIT } else { TIME_LIMIT };
+            let messages = self.queue.receive(random.usize(1..4), limit + MORE_HIDDEN);
             if messages.is_empty() {
                 self.working[process].store(false, Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(20));
@@ -250,9 +261,10 @@ impl<'a> World<'a> {
             let running = function.get_or_insert_with(|| Runtime::start(self.settings()));
             *self.processes[process].lock().unwrap() = Some(running.process_id());
             self.story.invocations.fetch_add(1, Ordering::SeqCst);
+            self.has[process].store(messages[0].object, Ordering::SeqCst);
             let names: Vec<String> = messages.iter().map(queue::Message::name).collect();
             self.story.tell(format_args!("process {process} gets {names:?}"));
-            let answer = running.try_invoke(&queue::event(&messages), TIME_LIMIT);
+            let answer = running.try_invoke(&queue::event(&messages), limit);
             match answer {
                 Some(answer) if !answer.failed => {
                     let failures = answer.answer["batchItemFailures"].as_array().unwrap();
@@ -308,13 +320,19 @@ impl<'a> World<'a> {
                 _ => self.promote(),
             }
         }
+        for object in 0..OBJECTS {
+            self.put(object);
+            let pause = milliseconds(&mut self.random(), 300..1_000);
+            thread::sleep(pause);
+            self.freeze();
+        }
     }
 
     /// Puts a version of an object, which the queue learns of later, in some cases twice.
     fn put(&self, object: usize) {
         let mut random = self.random.lock().unwrap();
         let mut objects = self.objects.lock().unwrap();
-        let object = &mut objects[object];
+        let (place, object) = (object, &mut objects[object]);
         let number = u32::try_from(object.versions.len()).unwrap() + 1;
         let mut version = Version::random(&mut random, number, object.rows);
         let put = self.site.s3.put_object_of(&data(self.seed), &object.key, version.bytes(&object.region));
@@ -325,7 +343,7 @@ impl<'a> World<'a> {
         object.deleted = false;
         self.story.versions.fetch_add(1, Ordering::SeqCst);
         for _ in 0..1 + usize::from(random.u32(..5) == 0) {
-            self.queue.send(body.clone(), milliseconds(&mut random, 0..900));
+            self.queue.send(place, body.clone(), milliseconds(&mut random, 0..900));
         }
     }
 
@@ -345,6 +363,10 @@ impl<'a> World<'a> {
     fn freeze(&self) {
         let process = self.random().usize(..PROCESSES);
         let frozen = self.signal("-STOP", process, |_| true);
+        // Others load another version meanwhile.
+        if frozen.is_some() && self.random().u32(..4) > 0 {
+            self.put(self.has[process].load(Ordering::SeqCst));
+        }
         let pause = milliseconds(&mut self.random(), 100..2_500);
         thread::sleep(pause);
         // Another one may be in its place by now.
@@ -364,9 +386,10 @@ impl<'a> World<'a> {
     fn outage(&self) {
         let pause = milliseconds(&mut self.random(), 50..1_500);
         self.story.tell(format_args!("outage of {pause:?}"));
-        self.site.proxy.disable();
+        let proxy = self.site.proxy.lock().unwrap();
+        proxy.disable();
         thread::sleep(pause);
-        self.site.proxy.enable();
+        proxy.enable();
     }
 
     fn add_toxic(&self) {
@@ -382,18 +405,17 @@ impl<'a> World<'a> {
         let stream = if random.bool() { Stream::Upstream } else { Stream::Downstream };
         self.story.tell(format_args!("{toxic:?} {stream:?}"));
         let name = format!("toxic-{}", toxics.len());
-        self.site.proxy.add(&name, toxic, stream, [0.3, 0.6][random.usize(..2)]);
+        self.site.proxy.lock().unwrap().add(&name, toxic, stream, [0.3, 0.6][random.usize(..2)]);
         toxics.push(name);
     }
 
-    /// Takes all of them out, by way of an outage: where connections are open, the proxy may wait for itself.
+    /// Takes all of them out, by way of an outage.
     fn remove_toxics(&self) {
         self.story.tell("no toxics");
-        self.site.proxy.disable();
-        for name in self.toxics.lock().unwrap().drain(..) {
-            assert!(self.site.proxy.remove(&name), "`{name}` cannot be removed");
-        }
-        self.site.proxy.enable();
+        self.toxics.lock().unwrap().clear();
+        let mut proxy = self.site.proxy.lock().unwrap();
+        proxy.start_anew();
+        slow_down(&proxy);
     }
 
     /// Another token: the old one is refused before or after the secret has the new one.
@@ -423,6 +445,7 @@ impl<'a> World<'a> {
     /// Nothing happens any more: waits until nothing waits. Dead letters are sent again once, as who looks after them does.
     fn come_to_rest(&self) {
         self.remove_toxics();
+        self.calm.store(true, Ordering::SeqCst);
         self.wait_until_nothing_waits();
         let dead = self.queue.redrive();
         self.story.dead.store(dead, Ordering::SeqCst);
@@ -446,11 +469,9 @@ impl<'a> World<'a> {
     fn check(&self) {
         let rejected = self.rejected();
         let objects = self.objects.lock().unwrap();
-        for body in self.queue.dead() {
-            let key = body["Records"][0]["s3"]["object"]["key"].as_str().unwrap();
-            let object = objects.iter().find(|object| object.key.replace('=', "%3D") == key).unwrap();
+        for object in self.queue.dead().into_iter().map(|object| &objects[object]) {
             if object.deleted || !object.newest().broken {
-                self.fail(&format!("{body} is a dead letter though its object is sound"));
+                self.fail(&format!("{} has a dead letter though it is sound", object.key));
             }
         }
         for object in objects.iter().filter(|object| !object.deleted && !object.newest().broken) {
@@ -517,6 +538,11 @@ impl Object {
     fn newest(&self) -> &Version {
         self.versions.last().unwrap()
     }
+}
+
+/// So that a load is not over before anything happens.
+fn slow_down(proxy: &Toxiproxy) {
+    proxy.add("always", Toxic::Latency { delay: 30, jitter: 10 }, Stream::Downstream, 1.0);
 }
 
 fn database(seed: u64) -> String {

@@ -104,7 +104,7 @@ fn replace(s3: &Versitygw, key: &str, name: &str) -> String {
     s3.put_version(BUCKET, key, rows(name, BATCHES, 2.0).parquet(1))
 }
 
-fn told<'a>(key: &'a str, version: &'a str, sequencer: &'a str) -> Value {
+fn told(key: &str, version: &str, sequencer: &str) -> Value {
     forms::s3(&[Told { key, version: Some(version), sequencer }])
 }
 

@@ -158,7 +158,7 @@ struct World {
     /// Which rows were ever kept.
     kept: BTreeSet<usize>,
     requests: usize,
-    /// Whether it is disturbed now, how many times more it may be, and whether it ever was.
+    /// Whether it is disturbed now, and how many times more it may be.
     disturbed: bool,
     windows: u8,
     end: Option<End>,
@@ -197,13 +197,12 @@ struct Salvages {
 }
 
 impl Salvages {
-    /// What comes of a portion, by the planted fault; otherwise it is sent.
+    /// Whether a portion is taken for written without being sent, by the planted fault.
     fn unsent(&self, portion: &Portion) -> bool {
-        match (self.planted, portion.purpose) {
-            (Planted::NoControl, Purpose::Control(_)) => true,
-            (Planted::CountsAreBelieved, Purpose::CountedAsWritten) => true,
-            _ => false,
-        }
+        matches!(
+            (self.planted, portion.purpose),
+            (Planted::NoControl, Purpose::Control(_)) | (Planted::CountsAreBelieved, Purpose::CountedAsWritten)
+        )
     }
 }
 
