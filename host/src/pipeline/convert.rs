@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 
 use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
-use super::lanes::POOL_BYTES;
 use super::order::{Turns, Watch};
 use super::{LoadError, blocking};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
@@ -103,8 +102,8 @@ struct State {
 }
 
 impl Ordered {
-    fn new(limits: LaneLimits) -> Self {
-        let lanes = Lanes::new(limits, &Pool::new(POOL_BYTES));
+    fn new(limits: LaneLimits, memory: Memory) -> Self {
+        let lanes = Lanes::new(limits, &Pool::new(memory.kept_chunks()));
         let state = Mutex::new(State { lanes, recent: Recent::default() });
         Self { batches: Turns::default(), chunks: Turns::default(), state }
     }
@@ -157,7 +156,7 @@ impl Conversion {
         // One thread alone finds its batch in the memory next to its processor.
         let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let ordered = Arc::new(Ordered::new(self.lanes));
+        let ordered = Arc::new(Ordered::new(self.lanes, self.memory));
         let plan = first.plan.clone();
         let mut first = Some(first);
         let workers: Vec<_> = (0..threads)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::points::{ChunkLimits, LaneLimits};
 use crate::sink::{Parcel, Sink};
+use crate::source::Memory;
 
 /// Lanes for each request at a time: series are not spread evenly, and while the fullest lane waits for its answer others are
 /// to have something to send.
@@ -12,28 +13,19 @@ const LANES_A_REQUEST: usize = 4;
 /// The most lanes of an object.
 const MOST_LANES: usize = 64;
 
-/// The most bytes of lines that wait in open chunks after a batch.
-const OPEN_BYTES: usize = 16 << 20;
-
-/// The most bytes of chunks that are gone, of which the memory is kept.
-pub(super) const POOL_BYTES: usize = 32 << 20;
-
-/// The most bytes of parcels that wait for their lanes, beside as many parcels as are written at a time.
-const WAITING_BYTES: usize = 8 << 20;
-
 /// How many parcels wait for each that may be under way: when a load stops, they are still written.
 const WAITING_A_REQUEST: usize = 4;
 
 /// The lanes of an object of so many rows. One is enough where one parcel is written after the other, and for an object that does
 /// not fill more: each would end with a request of a few points.
-pub(super) fn limits(sink: &Sink, chunk: ChunkLimits, requests: usize, rows: u64) -> LaneLimits {
+pub(super) fn limits(sink: &Sink, chunk: ChunkLimits, requests: usize, rows: u64, memory: Memory) -> LaneLimits {
     let filled = usize::try_from(rows / chunk.points.max(1) as u64).unwrap_or(usize::MAX);
     let lanes = match sink {
         Sink::Lines(_) => 1,
         Sink::InfluxDb(_) if requests == 1 => 1,
         Sink::InfluxDb(_) => (LANES_A_REQUEST * requests).min(MOST_LANES).min(filled).max(1),
     };
-    LaneLimits { lanes, chunk, open_bytes: OPEN_BYTES }
+    LaneLimits { lanes, chunk, open_bytes: memory.open_chunks() }
 }
 
 /// The parcels of each lane that wait to be written, one after the other.
@@ -41,6 +33,8 @@ pub(super) fn limits(sink: &Sink, chunk: ChunkLimits, requests: usize, rows: u64
 pub(super) struct Waiting {
     /// The most parcels under way. What tunes that while an object is loaded changes this number.
     allowed: usize,
+    /// The most bytes of parcels that wait, beside as many parcels as are written at a time.
+    most_bytes: usize,
     under_way: usize,
     lanes: Vec<Lane>,
     /// Lanes of which the next parcel may be sent, in the order in which they came to that.
@@ -65,9 +59,9 @@ impl Lane {
 }
 
 impl Waiting {
-    /// Nothing yet, of which so many parcels are written at a time.
-    pub(super) fn new(allowed: usize) -> Self {
-        Self { allowed, under_way: 0, lanes: Vec::new(), ready: VecDeque::new(), parcels: 0, bytes: 0 }
+    /// Nothing yet, of which so many parcels are written at a time, while so many bytes may wait.
+    pub(super) fn new(allowed: usize, most_bytes: usize) -> Self {
+        Self { allowed, most_bytes, under_way: 0, lanes: Vec::new(), ready: VecDeque::new(), parcels: 0, bytes: 0 }
     }
 
     /// Adds a parcel: that of its lane with this number.
@@ -117,7 +111,7 @@ impl Waiting {
     pub(super) fn has_room(&self) -> bool {
         self.under_way == 0
             || self.parcels < self.allowed
-            || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < WAITING_BYTES
+            || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < self.most_bytes
     }
 }
 
@@ -138,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_lane_sends_one_parcel_after_the_other_and_lanes_send_side_by_side() {
-        let mut waiting = Waiting::new(2);
+        let mut waiting = Waiting::new(2, 1000);
         waiting.add(0, 1, parcel("second"));
         assert_eq!(next(&mut waiting), None, "the first is not there yet");
         waiting.add(0, 0, parcel("first"));
@@ -156,8 +150,8 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_unless_what_is_waited_for_is_yet_to_come() {
-        let mut waiting = Waiting::new(2);
-        let large = "x".repeat(WAITING_BYTES / 2);
+        let mut waiting = Waiting::new(2, 1000);
+        let large = "x".repeat(500);
         waiting.add(0, 0, parcel("a"));
         assert_eq!(next(&mut waiting).as_deref(), Some("a"));
         (1..4).for_each(|number| waiting.add(0, number, parcel(&large)));

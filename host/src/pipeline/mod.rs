@@ -342,7 +342,7 @@ impl Loader {
                 converter,
                 memory: self.options.memory,
                 rows_per_batch: self.options.rows_per_batch,
-                lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows),
+                lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows, self.options.memory),
                 dialect,
                 drop_invalid_records: self.options.drop_invalid_records,
                 compresses: sink.compresses(),
@@ -412,6 +412,7 @@ impl Loader {
         let writing = Writing {
             sink,
             concurrency: self.options.concurrency,
+            waiting_bytes: self.options.memory.waiting_chunks(),
             last_start: conversion.deadline.map(|deadline| deadline.last_start()),
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,
