@@ -11,7 +11,7 @@ use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
 use super::order::{Turns, Watch};
 use super::{LoadError, blocking};
-use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
+use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan, Warnings};
 use crate::logs::on_a_thread;
 use crate::points::{ChunkRows, Dialect, EncodeError, Encoder, Full, LaneLimits, Lanes, Mapping, Pool, Recent};
 use crate::report::{RejectedRow, Timings};
@@ -70,6 +70,8 @@ pub(super) struct Conversion {
     pub(super) input: Input,
     /// What the object may take.
     pub(super) memory: Memory,
+    /// What the converter's instances have warned of.
+    pub(super) warnings: Warnings,
     pub(super) rows_per_batch: usize,
     pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
@@ -211,7 +213,7 @@ impl Conversion {
     }
 
     fn plan(&self) -> Result<Planned, LoadError> {
-        let mut instance = self.converter.instantiate()?;
+        let mut instance = self.converter.instantiate_beside(&self.warnings)?;
         let plan = instance.prepare(&self.input)?;
         Ok(Planned { instance, plan })
     }

@@ -31,7 +31,7 @@ pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
 use crate::config::{Config, RejectsUri};
-use crate::converter::{Catalog, CompileCache, Engine, Input, Limits};
+use crate::converter::{Catalog, CompileCache, Engine, Input, Limits, Warnings};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
@@ -341,6 +341,7 @@ impl Loader {
                 deadline,
                 converter,
                 memory: self.options.memory,
+                warnings: Warnings::default(),
                 rows_per_batch: self.options.rows_per_batch,
                 lanes: lanes::limits(sink, self.options.chunks, self.options.concurrency, rows, self.options.memory),
                 dialect,
