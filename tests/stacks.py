@@ -161,8 +161,8 @@ VALUES = {
         {},
         {
             "MaxBatchSize": "5000", "MaxBatchBytes": "1048576", "WriteConcurrency": "8", "MaxRetries": "5",
-            "Compression": "none", "RowsPerBatch": "1024", "DeadlineMarginSeconds": "20", "ConverterMemoryMiB": "512",
-            "ConverterTimeSeconds": "30", "ConverterResultMiB": "128",
+            "Compression": "none", "RowsPerBatch": "1024", "DeadlineMarginSeconds": "20", "ObjectMemoryMiB": "256",
+            "ConverterMemoryMiB": "512", "ConverterTimeSeconds": "30", "ConverterResultMiB": "128",
         },
     ],
 }  # fmt: skip

@@ -167,6 +167,16 @@ class PlanBuilder:
             return Source_Column(0)
         return column
 
+    def partition(self, name: str) -> str:
+        """The value of the last segment `name=value` of the object's key. That there is none is a problem,
+        `missing-partition`. Hive's name for null is an empty text: a tag goes without it."""
+        values = [value for known, value in self.input.partitions if known == name]
+        if not values:
+            required = f"the dataset `{self.input.dataset}` requires the partition `{name}`"
+            self.problem("missing-partition", f"{required}: the object's key has no segment `{name}=VALUE/`")
+            return ""
+        return "" if values[-1] == "__HIVE_DEFAULT_PARTITION__" else values[-1]
+
     def translate(self, column: Source_Column,
                   function: Callable[[Optional[str]], Optional[str]]) -> Source_Translated:
         """Translates each distinct value of a column, and its null. What the function gives depends on the value alone;

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 const MAXIMUM_NAME_LENGTH: usize = 64;
 
 /// The partition that names the dataset.
-const PARTITION: &str = "dataset";
+pub(crate) const PARTITION: &str = "dataset";
 
 /// The name of a dataset: 1 to 64 lower-case ASCII letters, digits, `-` and `_`, so that it can stand in keys of the
 /// registry, in file names and in metrics as it is. Upper-case letters are lowered when a name is read.

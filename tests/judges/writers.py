@@ -164,17 +164,23 @@ def write_fastparquet(path):
     frame["codes"] = pandas.Categorical([10, 20, 10, 10])
     encodings = {name: "infer" for name in frame} | {"json": "json", "raw": "bytes", "text": "utf8"}
     fastparquet.write(path, pandas.DataFrame(frame), object_encoding={name: encodings[name] for name in ("json", "raw", "text")}, times="int64")
-    first = write_int96(path + "96", frame)
+    others = [(path + "96", write_int96(path + "96", frame)), (path + "0", write_nothing(path + "0"))]
     return [
         *with_times(simple()), ("json", "text", ['{"a":1}', "[]", None, '"x"']), ("raw", "text", ["bytes", "", None, "é"]),
         ("codes", "integer", [10, 20, 10, 10]),
-    ], first
+    ], others
 
 
 def write_int96(path, frame):
     times = pandas.Series(pandas.to_datetime([1_700_000_000_123_456_789, -1, 10, 0]))
     fastparquet.write(path, pandas.DataFrame({"row": frame["row"], "at": times}), times="int96")
     return [("at", "nanoseconds", [1_700_000_000_123_456_789, -1, 10, 0])]
+
+
+def write_nothing(path):
+    """A table without rows."""
+    fastparquet.write(path, pandas.DataFrame({"row": pandas.Series([], dtype="int64"), "x": pandas.Series([], dtype="float64")}))
+    return [("x", "float", [])]
 
 
 WRITERS = {
@@ -189,8 +195,8 @@ def main():
         for name, write in WRITERS.items():
             path = os.path.join(directory, f"{name}.parquet")
             columns = write(path)
-            columns, int96 = columns if isinstance(columns, tuple) else (columns, None)
-            for path, columns in [(path, columns)] + ([(path + "96", int96)] if int96 else []):
+            columns, others = columns if isinstance(columns, tuple) else (columns, [])
+            for path, columns in [(path, columns), *others]:
                 found, said = lines.convert(loader, component, path)
                 difference = lines.difference(found, lines.expected(columns))
                 if difference:

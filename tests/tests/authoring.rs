@@ -128,16 +128,45 @@ fn a_new_project_in_rust_builds_passes_its_test_and_converts_its_sample() {
 fn a_new_project_in_python_builds_and_converts_its_sample() {
     let directory = tempfile::tempdir().unwrap();
     let project = directory.path().join("load");
-    let (project, sample) = (project.to_str().unwrap(), raw_file());
+    let (project, sample) = (project.to_str().unwrap(), partitioned(&raw_file(), directory.path()));
     build(&["new", "load", "--language", "python", "--from", sample.to_str().unwrap(), "--directory", project]);
     build(&["build", project]);
-    let (lines, _) =
-        load(&Path::new(project).join("golden/sample.parquet"), Some(&Path::new(project).join("converter.wasm")));
+    let project = Path::new(project);
+    let (lines, _) = load(&project.join("golden/grid=north/sample.parquet"), Some(&project.join("converter.wasm")));
     assert_eq!(lines.len(), 20);
     assert_eq!(
         lines[0],
-        "load,nom_seriehistorica=SP-CPFL\\ PAULISTA val_itemserieoriginal=2569.709961 1514764800000000000"
+        "load,grid=north,nom_seriehistorica=SP-CPFL\\ PAULISTA val_itemserieoriginal=2569.709961 1514764800000000000"
     );
+}
+
+/// A copy of a file under a key with a partition that says what no column does, and one that says when.
+fn partitioned(file: &Path, directory: &Path) -> PathBuf {
+    let directory = directory.join("grid=north/year=2018");
+    fs::create_dir_all(&directory).unwrap();
+    let copy = directory.join("sample.parquet");
+    fs::copy(file, &copy).unwrap();
+    copy
+}
+
+#[test]
+fn a_partition_of_the_samples_key_becomes_a_tag_and_a_key_without_it_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (project, file) = (directory.path().join("hive"), raw_file());
+    let sample = partitioned(&file, directory.path());
+    let (project, sample) = (project.to_str().unwrap(), sample.to_str().unwrap());
+    let said = build(&["new", "hive", "--from", sample, "--directory", project]);
+    assert!(said.contains("\ntags    grid (of the key), nom_seriehistorica\n"), "{said}");
+    build(&["build", project]);
+    build(&["test", project, "--update"]);
+    let lines = fs::read_to_string(Path::new(project).join("golden/grid=north/sample.lp")).unwrap();
+    assert!(lines.starts_with("hive,grid=north,nom_seriehistorica=SP-CPFL\\ PAULISTA "), "{lines}");
+    build(&["test", project]);
+
+    let component = Path::new(project).join("converter.wasm");
+    let outcome = Loader::new(["load"]).argument(&file).argument("--converter").argument(&component).run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("the dataset `hive` requires the partition `grid`"), "{outcome}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::{
-    Batch, Column, ColumnSchema, ColumnType, ColumnView, Converted, FieldType, Input, Mask, Plan, Point, Problem,
-    Rejection, Source, Strings,
+    Batch, Column, ColumnSchema, ColumnType, ColumnView, Constant, Converted, FieldType, Input, Mask, Plan, Point,
+    Problem, Rejection, Source, Strings,
 };
 
 /// A column of the object.
@@ -142,6 +142,25 @@ impl<'a> PlanBuilder<'a> {
     /// As [`Self::required`] where the host checks the schema ([`Input::strict`]), and else as [`Self::optional`].
     pub fn required_if_strict(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         if self.input.strict { Some(self.required(name, accepted)) } else { self.optional(name, accepted) }
+    }
+
+    /// The value of the partition of this name in the object's key: of the last `name=value` segment that has it. That
+    /// there is none is a problem, `missing-partition`, since points without it would be of other series. Hive's name for
+    /// null is an empty text: a tag goes without it.
+    pub fn partition(&mut self, name: &str) -> Constant {
+        const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+        match self.input.partitions.iter().rev().find(|(known, _)| known == name) {
+            Some((_, value)) if value == NULL => Constant::Text(String::new()),
+            Some((_, value)) => Constant::Text(value.clone()),
+            None => {
+                let message = format!(
+                    "the dataset `{}` requires the partition `{name}`: the object's key has no segment `{name}=VALUE/`",
+                    self.input.dataset
+                );
+                self.problem(Problem::new("missing-partition", message));
+                Constant::Text(String::new())
+            }
+        }
     }
 
     /// Adds a problem: [`Self::finish`] fails.
@@ -407,6 +426,19 @@ mod tests {
         plan.required("station", &[ColumnType::Text, ColumnType::Float]);
         let message = "several columns have the name `station`".to_owned();
         assert_eq!(problems(plan), [("ambiguous-column".to_owned(), message)]);
+    }
+
+    #[test]
+    fn a_partition_is_the_last_of_its_name_in_the_key_and_a_key_without_it_is_a_problem() {
+        let key = [("host", "a"), ("host", "b"), ("rack", "__HIVE_DEFAULT_PARTITION__")];
+        let table = key.iter().fold(table(), |table, (name, value)| table.partition(name, value));
+        let mut plan = PlanBuilder::new(table.input());
+        assert_eq!(plan.partition("host"), Constant::Text("b".into()));
+        assert_eq!(plan.partition("rack"), Constant::Text(String::new()));
+        plan.partition("room");
+        let message =
+            "the dataset `weather` requires the partition `room`: the object's key has no segment `room=VALUE/`";
+        assert_eq!(problems(plan), [("missing-partition".to_owned(), message.to_owned())]);
     }
 
     #[test]

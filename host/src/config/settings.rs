@@ -304,7 +304,7 @@ pub(super) const OBJECT_MEMORY_MIB: Setting = Setting {
     name: "OBJECT_MEMORY_MIB",
     default: None,
     kind: Kind::Integer { minimum: 16, maximum: 10_240 },
-    meaning: "The memory in MiB that the loader may hold for one object: pages, bytes fetched ahead, batches. An object with a page or a value that does not fit fails with a message that names it. Unset: 128, or less in a function that has less.",
+    meaning: "The memory in MiB that the loader may hold for one object: pages, bytes fetched ahead, batches, lines that wait. An object with a page or a value that does not fit fails with a message that names it. Unset: 128, or less in a function that has less.",
 };
 
 /// Whether required columns are required.

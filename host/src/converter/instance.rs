@@ -14,7 +14,7 @@ use super::bindings::{ConverterWorld, ConverterWorldIndices};
 use super::columns::{Column, Strings};
 use super::engine::Engine;
 use super::error::{Call, ConverterError, Subject};
-use super::log::Log;
+use super::log::{Log, Warnings};
 use super::plan::{Converted, Description, Input, Mask, Plan};
 use super::state::State;
 use super::text::one_line;
@@ -49,7 +49,7 @@ impl Converter {
         digest: String,
     ) -> Result<Self, ConverterError> {
         let subject = Subject::unnamed(&digest);
-        let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes);
+        let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes, Warnings::default());
         let mut instance = Instance::start(&engine, &pre, &exports, subject, log)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
@@ -72,8 +72,17 @@ impl Converter {
     ///
     /// What the component did wrong while it started, and limits that it ran into.
     pub fn instantiate(&self) -> Result<Instance, ConverterError> {
+        self.instantiate_beside(&Warnings::default())
+    }
+
+    /// As [`Self::instantiate`], for an object on which other instances work: their warnings are not repeated.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::instantiate`].
+    pub fn instantiate_beside(&self, others: &Warnings) -> Result<Instance, ConverterError> {
         let Compiled { engine, pre, exports, description, subject, .. } = &*self.0;
-        let log = Log::new(&description.name, &description.version, engine.limits().log_bytes);
+        let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
         Instance::start(engine, pre, exports, subject.clone(), log)
     }
 }

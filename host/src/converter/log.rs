@@ -1,6 +1,7 @@
 //! What guests log, bounded.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::bindings::influxdb_loader::converter::host::Level;
 use super::text::one_line;
@@ -18,6 +19,19 @@ pub(super) enum Stream {
     Error,
 }
 
+/// The warnings of all instances that work on one object: what one has said, the others do not repeat. What it holds is
+/// bounded as the logs of the instances are.
+#[derive(Clone, Debug, Default)]
+pub struct Warnings(Arc<Mutex<BTreeSet<String>>>);
+
+impl Warnings {
+    /// Whether nobody has said it.
+    fn add(&self, message: &str) -> bool {
+        // Nothing panics while it has the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned())
+    }
+}
+
 /// The log of one instance.
 pub(super) struct Log {
     name: String,
@@ -25,6 +39,9 @@ pub(super) struct Log {
     /// What may still be logged, in bytes.
     left: usize,
     dropped: u64,
+    /// What all instances on the object have warned of, and what this one has.
+    warnings: Warnings,
+    own_warnings: BTreeSet<String>,
     /// The last message of level error since the call began: the sdk's panic hook sends one.
     last_error: Option<String>,
     /// The last lines on standard error since the call began.
@@ -34,12 +51,14 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(name: &str, version: &str, bytes: usize) -> Self {
+    pub(super) fn new(name: &str, version: &str, bytes: usize, warnings: Warnings) -> Self {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),
             left: bytes,
             dropped: 0,
+            warnings,
+            own_warnings: BTreeSet::new(),
             last_error: None,
             errors: VecDeque::new(),
             unended: [Vec::new(), Vec::new()],
@@ -82,6 +101,12 @@ impl Log {
             return;
         };
         self.left = left;
+        if level == Level::Warn && !self.own_warnings.contains(&message) {
+            if !self.warnings.add(&message) {
+                return;
+            }
+            self.own_warnings.insert(message.clone());
+        }
         let (converter, converter_version) = (&*self.name, &*self.version);
         match level {
             Level::Debug => tracing::debug!(target: "converter", converter, converter_version, "{message}"),
@@ -145,7 +170,7 @@ mod tests {
     use super::*;
 
     fn log(bytes: usize) -> Log {
-        Log::new("generation", "1.0.0", bytes)
+        Log::new("generation", "1.0.0", bytes, Warnings::default())
     }
 
     #[derive(Clone, Default)]
@@ -192,6 +217,24 @@ mod tests {
         {"level":"WARN","fields":{"message":"odd","converter":"generation","converter_version":"1.0.0"},"target":"converter"}
         {"level":"WARN","fields":{"message":"messages dropped, the log of an instance is bounded","converter":"generation","converter_version":"1.0.0","dropped":2},"target":"converter"}
         "#);
+    }
+
+    #[test]
+    fn a_warning_of_one_instance_is_not_repeated_by_others_on_the_same_object() {
+        let object = Warnings::default();
+        let instance = |object: &Warnings| Log::new("generation", "1.0.0", 1000, object.clone());
+        let said = events(|| {
+            let (mut first, mut second) = (instance(&object), instance(&object));
+            first.message(Level::Warn, "odd");
+            second.message(Level::Warn, "odd");
+            second.message(Level::Warn, "odder");
+            first.message(Level::Warn, "odd");
+            first.message(Level::Info, "fine");
+            second.message(Level::Info, "fine");
+            instance(&Warnings::default()).message(Level::Warn, "odd");
+        });
+        let count = |message: &str| said.matches(&format!(r#""message":"{message}""#)).count();
+        assert_eq!([count("odd"), count("odder"), count("fine")], [3, 1, 2], "{said}");
     }
 
     #[test]

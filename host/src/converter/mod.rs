@@ -27,6 +27,7 @@ pub use engine::Engine;
 pub use error::{Call, ConverterError, Problem, Subject};
 pub use instance::{Converter, Instance};
 pub use limits::Limits;
+pub use log::Warnings;
 pub use plan::{
     Constant, Converted, Description, Field, FieldType, Input, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
 };

@@ -7,7 +7,7 @@ use std::{fs, io};
 use arrow::error::ArrowError;
 use similar::TextDiff;
 
-use super::table::TableError;
+use super::table::{TableError, is_partition};
 use crate::sink::SinkError;
 
 /// The endings of samples.
@@ -106,29 +106,41 @@ pub struct Difference {
 pub struct Pair {
     name: String,
     sample: PathBuf,
+    partitions: Vec<String>,
 }
 
-/// The golden pairs of a directory, in the order of their names.
+/// The golden pairs of a directory, and of directories below it that are partitions, in the order of their names.
 ///
 /// # Errors
 ///
-/// When there are none, when two have the same name, when a sample is missing, or when the directory cannot be read.
+/// When there are none, when two have the same name, when a sample is missing, or when a directory cannot be read.
 pub fn find(directory: &Path) -> Result<Vec<Pair>, GoldenError> {
-    let unreadable = |cause| GoldenError::Read { path: directory.to_owned(), cause };
-    let entries = fs::read_dir(directory).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
     let mut samples = BTreeMap::new();
     let mut expected = Vec::new();
-    for path in entries.into_iter().map(|entry| entry.path()) {
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        match path.extension().and_then(|ending| ending.to_str()) {
-            Some(TABLE | PARQUET) => {
-                let other = samples.insert(name.clone(), path);
-                if other.is_some() {
-                    return Err(GoldenError::Ambiguous(name));
-                }
+    let mut directories = vec![(directory.to_owned(), Vec::<String>::new())];
+    while let Some((directory, partitions)) = directories.pop() {
+        let unreadable = |cause| GoldenError::Read { path: directory.clone(), cause };
+        let entries = fs::read_dir(&directory).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
+        for path in entries.into_iter().map(|entry| entry.path()) {
+            let segment = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && is_partition(&segment) {
+                let partitions = partitions.iter().cloned().chain([segment]).collect();
+                directories.push((path, partitions));
+                continue;
             }
-            Some(LINES | REJECTS | FAILURE | SUPERSEDED) => expected.push((name, path)),
-            _ => {}
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let name = partitions.iter().cloned().chain([stem]).collect::<Vec<_>>().join("/");
+            match path.extension().and_then(|ending| ending.to_str()) {
+                Some(TABLE | PARQUET) => {
+                    let partitions = partitions.clone();
+                    let other = samples.insert(name.clone(), Pair { name: name.clone(), sample: path, partitions });
+                    if other.is_some() {
+                        return Err(GoldenError::Ambiguous(name));
+                    }
+                }
+                Some(LINES | REJECTS | FAILURE | SUPERSEDED) => expected.push((name, path)),
+                _ => {}
+            }
         }
     }
     expected.sort();
@@ -138,13 +150,18 @@ pub fn find(directory: &Path) -> Result<Vec<Pair>, GoldenError> {
     if samples.is_empty() {
         return Err(GoldenError::NothingFound(directory.to_owned()));
     }
-    Ok(samples.into_iter().map(|(name, sample)| Pair { name, sample }).collect())
+    Ok(samples.into_values().collect())
 }
 
 impl Pair {
-    /// The name, without any ending.
+    /// The name, without any ending, after the partitions.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The partitions of the sample's key: the directories between that of the pairs and the sample.
+    pub(super) fn partitions(&self) -> &[String] {
+        &self.partitions
     }
 
     /// The file of the sample.

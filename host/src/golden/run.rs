@@ -110,7 +110,7 @@ impl Runner {
     fn sample(&self, pair: &Pair) -> Result<Sample, GoldenError> {
         let path = pair.sample();
         let bytes = fs::read(path).map_err(|cause| GoldenError::Read { path: path.to_owned(), cause })?;
-        let (settings, bytes) = if pair.is_table() {
+        let (mut settings, bytes) = if pair.is_table() {
             let not_text = |cause| std::io::Error::new(std::io::ErrorKind::InvalidData, cause);
             let text = String::from_utf8(bytes)
                 .map_err(|cause| GoldenError::Read { path: path.to_owned(), cause: not_text(cause) })?;
@@ -119,6 +119,7 @@ impl Runner {
         } else {
             (Settings::default(), bytes)
         };
+        settings.partitions.splice(0..0, pair.partitions().iter().cloned());
         self.write(settings, &bytes)
     }
 

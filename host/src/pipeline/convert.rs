@@ -9,10 +9,9 @@ use tokio::sync::mpsc;
 
 use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
-use super::lanes::POOL_BYTES;
 use super::order::{Turns, Watch};
 use super::{LoadError, blocking};
-use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan};
+use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan, Warnings};
 use crate::logs::on_a_thread;
 use crate::points::{
     ChunkRows, Dialect, EncodeError, Encoder, Full, FullChunks, LaneLimits, Lanes, Mapping, Pool, Recent, Turn,
@@ -76,6 +75,8 @@ pub(super) struct Conversion {
     pub(super) input: Input,
     /// What the object may take.
     pub(super) memory: Memory,
+    /// What the converter's instances have warned of.
+    pub(super) warnings: Warnings,
     pub(super) rows_per_batch: usize,
     pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
@@ -108,8 +109,8 @@ struct State {
 }
 
 impl Ordered {
-    fn new(limits: LaneLimits) -> Self {
-        let lanes = Lanes::new(limits, &Pool::new(POOL_BYTES));
+    fn new(limits: LaneLimits, memory: Memory) -> Self {
+        let lanes = Lanes::new(limits, &Pool::new(memory.kept_chunks()));
         let state = Mutex::new(State { lanes, recent: Recent::default() });
         Self { batches: Turns::default(), chunks: Turns::default(), state }
     }
@@ -162,7 +163,7 @@ impl Conversion {
         // One thread alone finds its batch in the memory next to its processor.
         let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let ordered = Arc::new(Ordered::new(self.lanes));
+        let ordered = Arc::new(Ordered::new(self.lanes, self.memory));
         let plan = first.plan.clone();
         let mut first = Some(first);
         let workers: Vec<_> = (0..threads)
@@ -217,7 +218,7 @@ impl Conversion {
     }
 
     fn plan(&self) -> Result<Planned, LoadError> {
-        let mut instance = self.converter.instantiate()?;
+        let mut instance = self.converter.instantiate_beside(&self.warnings)?;
         let plan = instance.prepare(&self.input)?;
         Ok(Planned { instance, plan })
     }

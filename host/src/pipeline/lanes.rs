@@ -11,12 +11,6 @@ const LANES_A_REQUEST: usize = 4;
 /// The most lanes of an object.
 const MOST_LANES: usize = 64;
 
-/// The most bytes of lines that wait in open chunks after a batch.
-const OPEN_BYTES: usize = 16 << 20;
-
-/// The most bytes of chunks that are gone, of which the memory is kept.
-pub(super) const POOL_BYTES: usize = 32 << 20;
-
 /// The lanes of an object of so many rows. One is enough where one parcel is written after the other, and for an object that does
 /// not fill more: each would end with a request of a few points.
 pub(super) fn limits(sink: &Sink, flow: &Flow, rows: u64, memory: Memory, by_row_group: bool) -> LaneLimits {
@@ -33,5 +27,5 @@ pub(super) fn limits(sink: &Sink, flow: &Flow, rows: u64, memory: Memory, by_row
         Order::Shards(shard) => Some(sorted(shard.max(1))),
         Order::Series => Some(sorted(i64::MAX)),
     };
-    LaneLimits { lanes, chunk, open_bytes: OPEN_BYTES, sorting }
+    LaneLimits { lanes, chunk, open_bytes: memory.open_chunks(), sorting }
 }

@@ -32,7 +32,7 @@ pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
 use crate::config::{Config, RejectsUri, WriteSettings};
-use crate::converter::{Catalog, CompileCache, Engine, Input, Limits};
+use crate::converter::{Catalog, CompileCache, Engine, Input, Limits, Warnings};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
@@ -341,6 +341,7 @@ impl Loader {
                 deadline,
                 converter,
                 memory: self.options.memory,
+                warnings: Warnings::default(),
                 rows_per_batch: self.options.rows_per_batch,
                 lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
                 dialect: flow.dialect,
@@ -430,6 +431,7 @@ impl Loader {
         let writing = Writing {
             sink,
             concurrency: conversion.requests,
+            waiting_bytes: self.options.memory.waiting_chunks(),
             last_start: conversion.deadline.map(|deadline| deadline.last_start()),
             end: conversion.deadline.map(|deadline| deadline.end),
             drop_invalid_records: self.options.drop_invalid_records,

@@ -5,9 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::points::Turn;
 use crate::sink::Parcel;
 
-/// The most bytes of parcels that wait for their turn, beside as many parcels as are written at a time.
-const WAITING_BYTES: usize = 8 << 20;
-
 /// How many parcels wait for each that may be under way: when a load stops, they are still written.
 const WAITING_A_REQUEST: usize = 4;
 
@@ -16,6 +13,8 @@ const WAITING_A_REQUEST: usize = 4;
 pub(super) struct Waiting {
     /// The most parcels under way. What tunes that while an object is loaded changes this number.
     allowed: usize,
+    /// The most bytes of parcels that wait.
+    most_bytes: usize,
     under_way: usize,
     lanes: Vec<Lane>,
     rounds: Rounds,
@@ -47,10 +46,10 @@ struct Rounds {
 }
 
 impl Waiting {
-    /// Nothing yet, of which so many parcels are written at a time.
-    pub(super) fn new(allowed: usize) -> Self {
+    /// Nothing yet, of which so many parcels are written at a time, while so many bytes may wait.
+    pub(super) fn new(allowed: usize, most_bytes: usize) -> Self {
         let (lanes, rounds, ready) = (Vec::new(), Rounds::default(), VecDeque::new());
-        Self { allowed, under_way: 0, lanes, rounds, ready, parcels: 0, bytes: 0 }
+        Self { allowed, most_bytes, under_way: 0, lanes, rounds, ready, parcels: 0, bytes: 0 }
     }
 
     /// Adds a parcel.
@@ -103,7 +102,7 @@ impl Waiting {
     pub(super) fn has_room(&self) -> bool {
         self.under_way == 0
             || self.parcels < self.allowed.min(WAITING_A_REQUEST)
-            || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < WAITING_BYTES
+            || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < self.most_bytes
     }
 }
 
@@ -135,6 +134,8 @@ mod tests {
     use crate::points::Chunk;
     use crate::sink::Packer;
 
+    const WAITING_BYTES: usize = 8 << 20;
+
     fn parcel(text: &str) -> Parcel {
         Packer::new(false).pack(Chunk::of_lines(&format!("{text} x=1 1\n")))
     }
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_lane_sends_one_parcel_after_the_other_and_lanes_send_side_by_side() {
-        let mut waiting = Waiting::new(2);
+        let mut waiting = Waiting::new(2, WAITING_BYTES);
         waiting.add(lane(0, 1), parcel("second"));
         assert_eq!(next(&mut waiting), None, "the first is not there yet");
         waiting.add(lane(0, 0), parcel("first"));
@@ -168,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded_unless_what_is_waited_for_is_yet_to_come() {
-        let mut waiting = Waiting::new(2);
+        let mut waiting = Waiting::new(2, WAITING_BYTES);
         let large = "x".repeat(WAITING_BYTES / 2);
         waiting.add(lane(0, 0), parcel("a"));
         assert_eq!(next(&mut waiting).as_deref(), Some("a"));
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn parcels_of_a_round_are_sent_side_by_side_and_those_of_the_next_when_all_are_settled() {
-        let mut waiting = Waiting::new(2);
+        let mut waiting = Waiting::new(2, WAITING_BYTES);
         let (first, second) = (Turn::Round { round: 0, of: 3 }, Turn::Round { round: 1, of: 1 });
         waiting.add(second, parcel("second"));
         assert_eq!(next(&mut waiting), None, "a round is not there yet");

@@ -21,6 +21,8 @@ pub(super) struct Writing<'a> {
     pub(super) sink: &'a Sink,
     /// The most chunks under way.
     pub(super) concurrency: usize,
+    /// The most bytes of chunks that wait meanwhile.
+    pub(super) waiting_bytes: usize,
     /// When no further parcel is begun, and when nothing is waited for any more.
     pub(super) last_start: Option<Instant>,
     pub(super) end: Option<Instant>,
@@ -46,7 +48,7 @@ impl Writing<'_> {
         let mut under_way = FuturesUnordered::new();
         // Rejected rows that wait to be kept. No step is taken meanwhile, but parcels under way go on.
         let mut keeping = FuturesUnordered::new();
-        let (mut waiting, mut more) = (Waiting::new(self.concurrency), true);
+        let (mut waiting, mut more) = (Waiting::new(self.concurrency, self.waiting_bytes), true);
         loop {
             let late = self.last_start.is_some_and(|last| last <= Instant::now());
             if late && under_way.is_empty() && keeping.is_empty() && !waiting.is_empty() {

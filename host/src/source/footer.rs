@@ -1,9 +1,10 @@
 //! Footers that the format allows and the parquet crate does not read, made such as it reads.
 //!
-//! A footer is a struct of Thrift's compact protocol. Only the elements of its schema are looked into:
+//! A footer is a struct of Thrift's compact protocol. Only its own fields and the elements of its schema are looked into:
 //!
 //! - a DECIMAL without a scale has the scale 0, as the format says;
-//! - a converted type that nobody knows is none, as the format says of annotations that a reader does not know.
+//! - a converted type that nobody knows is none, as the format says of annotations that a reader does not know;
+//! - an empty list may leave open what it would be of: fastparquet writes the row groups of a table without rows so.
 
 /// The field of the file's metadata that has the schema: a list of structs.
 const SCHEMA: i64 = 2;
@@ -55,8 +56,32 @@ pub(super) fn mended(footer: &[u8]) -> Option<Vec<u8>> {
             None => mended.extend_from_slice(&footer[start..reader.at]),
         }
     }
+    changed |= copy_fields(&mut reader, last, &mut mended);
     mended.extend_from_slice(&footer[reader.at..]);
     changed.then_some(mended)
+}
+
+/// Copies the fields after the schema as far as they can be read. Those that are lists are lists of structs, empty ones too.
+/// Returns whether there was something to mend.
+fn copy_fields(reader: &mut Reader<'_>, mut last: i64, mended: &mut Vec<u8>) -> bool {
+    let mut changed = false;
+    loop {
+        let start = reader.at;
+        let field = reader.field(&mut last).filter(|field| field.kind != STOP);
+        let value = reader.at;
+        let Some(kind) = field.and_then(|field| reader.skip(field.kind, DEPTH).map(|()| field.kind)) else {
+            reader.at = start;
+            return changed;
+        };
+        mended.extend_from_slice(&reader.bytes[start..value]);
+        match reader.bytes[value..reader.at] {
+            [0] if kind == LIST => {
+                mended.push(STRUCT);
+                changed = true;
+            }
+            ref bytes => mended.extend_from_slice(bytes),
+        }
+    }
 }
 
 /// A field of a struct, before its value.
@@ -282,6 +307,18 @@ mod tests {
     fn a_converted_type_that_nobody_knows_is_none() {
         let unknown = footer(&[&[NAME, (6, I32, &[44]), (9, I32, &[2])], &[NAME]]);
         assert_eq!(mended(&unknown), Some(footer(&[&[NAME, (9, I32, &[2])], &[NAME]])));
+    }
+
+    #[test]
+    fn an_empty_list_that_leaves_open_what_it_is_of_is_one_of_structs() {
+        let footer = |row_groups: u8| {
+            let mut footer = footer(&[&[NAME]]);
+            footer.pop();
+            footer.extend([0x19, row_groups, 0x18, 1, b'x', STOP]);
+            footer
+        };
+        assert_eq!(mended(&footer(0)), Some(footer(STRUCT)));
+        assert_eq!(mended(&footer(STRUCT)), None);
     }
 
     #[test]

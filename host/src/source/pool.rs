@@ -1,4 +1,4 @@
-//! What pages and batches may take of an object's memory.
+//! What pages, batches and lines may take of an object's memory.
 //!
 //! ```text
 //! OBJECT_MEMORY_MIB   3/4   pages and dictionaries of the columns, compressed and not; slices take a quarter at most
@@ -6,6 +6,9 @@
 //!                     1/4   lines that are sorted for the server
 //!                     1/16  batches between decoder and converters
 //!                     1/32  a batch
+//!                     1/8   lines in open chunks, 16 MiB at most
+//!                     1/4   memory of chunks that are gone, kept for those to come, 32 MiB at most
+//!                     1/16  chunks that wait to be written, 8 MiB at most
 //! ```
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -70,6 +73,21 @@ impl Memory {
     /// The batches that wait for threads that convert, beside one that is larger.
     pub fn ahead(self) -> usize {
         self.0 / 16
+    }
+
+    /// The lines that wait in open chunks after a batch. More would not make chunks larger.
+    pub fn open_chunks(self) -> usize {
+        (self.0 / 8).min(16 * MIB)
+    }
+
+    /// The chunks that are gone of which the memory is kept.
+    pub fn kept_chunks(self) -> usize {
+        (self.0 / 4).min(32 * MIB)
+    }
+
+    /// The chunks that wait to be written, beside those under way.
+    pub fn waiting_chunks(self) -> usize {
+        (self.0 / 16).min(8 * MIB)
     }
 }
 
@@ -214,6 +232,14 @@ mod tests {
         drop((first, second));
         assert!(pool.hold(3 * MIB, || "four".to_owned()).is_ok());
         assert_eq!(pool.refused(), None);
+    }
+
+    #[test]
+    fn lines_take_less_where_the_object_has_less_and_no_more_where_it_has_more() {
+        let shares = |memory: Memory| [memory.open_chunks(), memory.kept_chunks(), memory.waiting_chunks()];
+        assert_eq!(shares(Memory::mebibytes(16)), [2 * MIB, 4 * MIB, MIB]);
+        assert_eq!(shares(Memory::default()), [16 * MIB, 32 * MIB, 8 * MIB]);
+        assert_eq!(shares(Memory::mebibytes(10_240)), shares(Memory::default()));
     }
 
     #[test]

@@ -38,7 +38,8 @@ fn every_bad_line_of_every_batch_is_found() {
     for dialect in DIALECTS {
         let server = server_that_refuses(dialect);
         let rows = Rows::new(ROWS).with_region(&bad, "bad");
-        Load::of(rows).one_by_one().into(&server).succeeded().has_all_but(&server, CODE, &bad);
+        let load = Load::of(rows).one_by_one().with("LOAD_ORDER", "file");
+        load.into(&server).succeeded().has_all_but(&server, CODE, &bad);
         let requests = server.requests();
         // Of five batches, four have bad lines.
         assert_eq!(requests.writes().len(), if dialect == Dialect::V2 { 9 } else { 5 }, "{dialect:?}");

@@ -252,10 +252,14 @@ fn boolean(name: &'static str, value: &str) -> Result<bool, TableProblem> {
 
 /// Partitions become directories, so that none may lead elsewhere.
 fn partitions(value: &str) -> Result<Vec<String>, TableProblem> {
-    let is_partition = |segment: &str| segment.split_once('=').is_some_and(|(name, _)| !name.is_empty());
     if value.split('/').all(is_partition) && !value.contains(['\\', '\0']) {
         return Ok(value.split('/').map(str::to_owned).collect());
     }
     let (name, allowed) = ("partitions", "`name=value` segments with `/` in between");
     Err(TableProblem::SettingValue { name, allowed, found: value.to_owned() })
+}
+
+/// Whether a directory of a key is a partition.
+pub(super) fn is_partition(segment: &str) -> bool {
+    segment.split_once('=').is_some_and(|(name, _)| !name.is_empty())
 }

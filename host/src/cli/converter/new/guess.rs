@@ -5,6 +5,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 
 use crate::cli::converter::project::ProjectError;
+use crate::dataset;
 use crate::source::{ColumnSchema, ColumnType};
 
 /// What times are called, the most likely first.
@@ -12,6 +13,10 @@ const TIME_NAMES: [&str; 6] = ["timestamp", "time", "datetime", "date_time", "da
 
 /// Keys that InfluxDB keeps for itself.
 const RESERVED: [&str; 3] = ["time", "_field", "_measurement"];
+
+/// Partitions that say when the rows of an object are, which their times say better; as tags they would begin new series
+/// with every day or year.
+const TIME_PARTITIONS: [&str; 8] = ["year", "month", "week", "day", "hour", "minute", "dt", "ds"];
 
 /// A decimal of as many digits fits into an integer, whatever they are.
 const INTEGER_DIGITS: u32 = 18;
@@ -64,6 +69,8 @@ pub(super) struct Guess {
     pub(super) time: ColumnSchema,
     /// What the values of an integer time count.
     pub(super) unit: Unit,
+    /// Partitions of the sample's key that no column repeats, by name.
+    pub(super) partitions: Vec<String>,
     /// Text.
     pub(super) tags: Vec<ColumnSchema>,
     /// Numbers and booleans.
@@ -73,8 +80,8 @@ pub(super) struct Guess {
 }
 
 impl Guess {
-    /// Guesses by the schema, and by the sample's first rows: all its columns, in the types of [`ColumnType::arrow`],
-    /// but those that cannot be read, which `rows` has not.
+    /// Guesses by the sample's path and schema, and by its first rows: all its columns, in the types of
+    /// [`ColumnType::arrow`], but those that cannot be read, which `rows` has not.
     pub(super) fn new(sample: &str, columns: &[ColumnSchema], rows: &RecordBatch) -> Result<Self, ProjectError> {
         let columns: Vec<ColumnSchema> = columns.iter().cloned().map(asked_for).collect();
         let columns = columns.as_slice();
@@ -91,7 +98,9 @@ impl Guess {
         if time.column_type == ColumnType::Unsigned {
             time.column_type = ColumnType::Integer;
         }
-        let mut guess = Self { time: time.clone(), unit, tags: vec![], fields: vec![], unused: vec![] };
+        let mut guess =
+            Self { time: time.clone(), unit, partitions: vec![], tags: vec![], fields: vec![], unused: vec![] };
+        guess.add_partitions(sample, columns);
         for column in columns.iter().filter(|column| column.name != time.name) {
             let is_ambiguous = columns.iter().filter(|other| other.name == column.name).count() > 1;
             let reason = match column.column_type {
@@ -115,6 +124,27 @@ impl Guess {
             return Err(ProjectError::NoField { sample: sample.to_owned(), columns: list() });
         }
         Ok(guess)
+    }
+
+    /// What stands only in the key is part of a row as its columns are. A column of the same name says it for each row.
+    fn add_partitions(&mut self, sample: &str, columns: &[ColumnSchema]) {
+        let is_column = |name: &str| columns.iter().any(|column| column.name == name);
+        for (name, _) in dataset::partitions(sample) {
+            let lower = name.to_ascii_lowercase();
+            let reason = if name == dataset::PARTITION || is_column(&name) || self.partitions.contains(&name) {
+                continue;
+            } else if RESERVED.contains(&&*name) {
+                "InfluxDB keeps this name for itself"
+            } else if TIME_NAMES.iter().chain(&TIME_PARTITIONS).any(|known| *known == lower) {
+                "a partition of the key that says when the rows are, as their times do"
+            } else {
+                self.partitions.push(name);
+                continue;
+            };
+            let column_type = ColumnType::Text;
+            self.unused
+                .push((ColumnSchema { name, column_type, source_type: "partition".into(), nullable: false }, reason));
+        }
     }
 }
 
@@ -208,6 +238,10 @@ mod tests {
 
     /// A guess for columns of one null row, but for text.
     fn guess(columns: &[(&str, ColumnType, &str)]) -> Result<Guess, ProjectError> {
+        guess_of("sample.parquet", columns)
+    }
+
+    fn guess_of(sample: &str, columns: &[(&str, ColumnType, &str)]) -> Result<Guess, ProjectError> {
         let readable = columns.iter().filter_map(|(name, column_type, text)| {
             let array: ArrayRef = match column_type {
                 ColumnType::Text => Arc::new([*text].into_iter().collect::<DictionaryArray<Int32Type>>()),
@@ -217,7 +251,7 @@ mod tests {
         });
         let rows = RecordBatch::try_from_iter_with_nullable(readable).unwrap();
         let columns: Vec<_> = columns.iter().map(|(name, column_type, _)| column(name, *column_type)).collect();
-        Guess::new("sample.parquet", &columns, &rows)
+        Guess::new(sample, &columns, &rows)
     }
 
     fn names(columns: &[ColumnSchema]) -> Vec<&str> {
@@ -274,5 +308,16 @@ mod tests {
             ("value", ColumnType::Float, ""),
         ]);
         assert_eq!(guess.unwrap().unused[0].1, "InfluxDB keeps this name for itself");
+    }
+
+    #[test]
+    fn partitions_that_no_column_repeats_become_tags_but_for_those_that_say_when() {
+        let key = "dataset=ts/region=SE/measure_name=cpu/Year=2024/time=noon/measure_name=cpu/sample.parquet";
+        let columns =
+            [("at", ColumnType::Timestamp, ""), ("region", ColumnType::Text, "SE"), ("value", ColumnType::Float, "")];
+        let guess = guess_of(key, &columns).unwrap();
+        assert_eq!((guess.partitions, names(&guess.tags)), (vec!["measure_name".to_owned()], vec!["region"]));
+        let unused: Vec<_> = guess.unused.iter().map(|(column, _)| &*column.name).collect();
+        assert_eq!(unused, ["Year", "time"]);
     }
 }

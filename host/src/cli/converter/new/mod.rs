@@ -7,12 +7,13 @@ mod sdk;
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use guess::Guess;
 
 use super::project::{Language, ProjectError};
 use crate::cli::{CliError, print};
+use crate::dataset;
 use crate::source::{ColumnType, Memory, ParquetObject, Selection};
 
 /// The rows of the sample that the project keeps: enough to see what a row becomes, few enough to review.
@@ -63,7 +64,9 @@ pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Opti
         }
         Language::Python => (python::files(&names, &guess), &sdk::PYTHON[..], "src/converter.py", ""),
     };
-    let readme = [("name", name), ("source", source), ("test", test)];
+    let golden = Path::new("golden").join(partitions(sample, &guess)).join("sample.parquet");
+    let in_readme = golden.with_extension("").display().to_string();
+    let readme = [("name", name), ("source", source), ("test", test), ("sample", &in_readme)];
     let readme = fill(include_str!("templates/README.md.txt"), &readme);
     for (path, text) in sdk::CONTRACT.iter().chain(sdk) {
         write(&directory.join(path), text.as_bytes())?;
@@ -72,15 +75,16 @@ pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Opti
         write(&directory.join(path), text.as_bytes())?;
     }
     write(&directory.join("README.md"), readme.as_bytes())?;
-    write(&directory.join("golden/sample.parquet"), &object.head(SAMPLE_ROWS)?)?;
-    let columns = |columns: &[_]| columns.iter().map(column_name).collect::<Vec<_>>().join(", ");
+    write(&directory.join(golden), &object.head(SAMPLE_ROWS)?)?;
+    let columns = |columns: &[_]| columns.iter().map(column_name).collect::<Vec<_>>();
+    let tags = guess.partitions.iter().map(|name| format!("{name} (of the key)")).chain(columns(&guess.tags));
     print(&format!(
         "{directory}: a converter for the dataset `{name}`, guessed from `{sample}`\n\
          time    {}\ntags    {}\nfields  {}\n\
          next    review `{directory}/{source}`, then `influxdb-loader converter build {directory}`\n",
         guess.time.name,
-        columns(&guess.tags),
-        columns(&guess.fields),
+        tags.collect::<Vec<_>>().join(", "),
+        columns(&guess.fields).join(", "),
         directory = directory.display(),
         sample = sample.display(),
     ))?;
@@ -89,6 +93,16 @@ pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Opti
 
 fn column_name(column: &crate::source::ColumnSchema) -> String {
     column.name.clone()
+}
+
+/// The directories of the sample that are partitions which the converter uses: its golden sample lies below the same.
+fn partitions(sample: &Path, guess: &Guess) -> PathBuf {
+    let directories = sample.parent().into_iter().flat_map(Path::components);
+    let is_used = |directory: &Component<'_>| {
+        let segment = directory.as_os_str().to_string_lossy();
+        dataset::partitions(&format!("{segment}/")).iter().any(|(name, _)| guess.partitions.contains(name))
+    };
+    directories.filter(is_used).collect()
 }
 
 fn guess(sample: &Path, object: &ParquetObject) -> Result<Guess, CliError> {

@@ -62,7 +62,9 @@ fn time(guess: &Guess) -> String {
 fn bindings(guess: &Guess) -> String {
     let bind =
         |kind, column: &ColumnSchema| format!("        point.{kind}({}, {})", quoted(&column.name), required(column));
-    let tags = guess.tags.iter().map(|column| bind("tag", column));
+    let partition = |name| format!("        point.tag({name}, plan.partition({name}))");
+    let partitions = guess.partitions.iter().map(|name| partition(quoted(name)));
+    let tags = partitions.chain(guess.tags.iter().map(|column| bind("tag", column)));
     let fields = guess.fields.iter().map(|column| bind("field", column));
     let unused =
         guess.unused.iter().map(|(column, reason)| format!("        # Not used: {}: {reason}.", quoted(&column.name)));

@@ -75,7 +75,9 @@ fn time(guess: &Guess) -> String {
 
 fn bindings(guess: &Guess) -> String {
     let bind = |kind, column: &ColumnSchema| format!("        point.{kind}({:?}, {});", column.name, required(column));
-    let tags = guess.tags.iter().map(|column| bind("tag", column));
+    let partitions =
+        guess.partitions.iter().map(|name| format!("        point.tag({name:?}, plan.partition({name:?}));"));
+    let tags = partitions.chain(guess.tags.iter().map(|column| bind("tag", column)));
     let fields = guess.fields.iter().map(|column| bind("field", column));
     let unused =
         guess.unused.iter().map(|(column, reason)| format!("        // Not used: {:?}: {reason}.", column.name));
@@ -84,6 +86,7 @@ fn bindings(guess: &Guess) -> String {
 
 /// One row, and what a test says of it.
 fn columns(guess: &Guess) -> String {
+    let partitions = guess.partitions.iter().map(|name| format!("            .partition({name:?}, \"a\")"));
     let columns = [&guess.time].into_iter().chain(&guess.tags).chain(&guess.fields);
     let column = |column: &ColumnSchema| {
         let is_time = *column == guess.time;
@@ -100,12 +103,13 @@ fn columns(guess: &Guess) -> String {
         };
         format!("            .{method}({:?}, [{value}])", column.name)
     };
-    columns.map(column).collect::<Vec<_>>().join("\n")
+    partitions.chain(columns.map(column)).collect::<Vec<_>>().join("\n")
 }
 
 /// The point of that row, as the SDK's tests write it.
 fn expected(names: &Names, guess: &Guess) -> String {
-    let tags: String = guess.tags.iter().map(|column| format!(",{}=a", column.name)).collect();
+    let keys = guess.partitions.iter().chain(guess.tags.iter().map(|column| &column.name));
+    let tags: String = keys.map(|name| format!(",{name}=a")).collect();
     let field = |column: &ColumnSchema| {
         let value = match column.column_type {
             ColumnType::Boolean => "true",
