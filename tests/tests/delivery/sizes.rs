@@ -27,7 +27,8 @@ fn batches_are_halved_until_they_fit_and_the_size_is_remembered() {
 #[test]
 fn writes_at_once_learn_the_size_together() {
     let server = FaultServer::with(Rules { bytes: 100_000, ..Rules::of(Dialect::V2) });
-    let load = Load::of(Rows::new(40_000)).with("MAX_BATCH_SIZE", 5000).with("WRITE_CONCURRENCY", 4);
+    // Too few for the limit to rise again.
+    let load = Load::of(Rows::new(30_000)).with("MAX_BATCH_SIZE", 5000).with("WRITE_CONCURRENCY", 4);
     load.into(&server).succeeded().has_everything(&server);
     // Each of the four may meet each of the three sizes once.
     assert!(too_large(&server) <= 12, "{}", too_large(&server));

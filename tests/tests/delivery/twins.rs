@@ -39,6 +39,7 @@ fn a_row_is_written_when_both_of_its_points_are() {
         let server = FaultServer::with(Rules { banned: Some("twin,region=bad".to_owned()), ..Rules::of(dialect) });
         let rows = Rows::new(ROWS).with_region(&bad, "bad");
         let loaded = Load::of(rows).argument("--converter").argument(&converter).with("MAX_BATCH_SIZE", 501);
+        let loaded = loaded.with("LOAD_ORDER", "file");
         let loaded = loaded.into(&server).succeeded();
         assert_eq!(loaded.rejected(), [("refused".to_owned(), bad.len())].into(), "{dialect:?}");
         assert_eq!(loaded.count("written"), ROWS - bad.len(), "{dialect:?}");
