@@ -81,6 +81,13 @@ impl Recent {
         let mut batch = Kept { points: mem::take(points), known: 0 };
         let (mut rows, mut start) = (0, 0);
         while let Some(first) = batch.points.get(start) {
+            let is_alone = batch.points.get(start + 1).is_none_or(|next| next.row != first.row);
+            if is_alone && self.is_in_order(first) {
+                rows += u64::from(self.near.add(first));
+                self.note_time(first);
+                start += 1;
+                continue;
+            }
             let end = start + batch.points[start..].iter().take_while(|point| point.row == first.row).count();
             let replaces = if batch.points[start..end].iter().all(|point| self.is_in_order(point)) {
                 self.near.replaces(&batch.points[start..end])
@@ -145,6 +152,7 @@ struct Set {
 }
 
 impl Table {
+    /// A table of so many sets, a power of two.
     fn new(sets: usize) -> Self {
         Self { sets: vec![Set::default(); sets], oldest: vec![0; sets] }
     }
@@ -170,8 +178,8 @@ impl Table {
 
     #[inline]
     fn set(&self, key: &PointKey) -> usize {
-        #[expect(clippy::cast_possible_truncation, reason = "taken modulo the number of sets")]
-        let set = key.point as usize % self.sets.len();
+        #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are taken")]
+        let set = key.point as usize & (self.sets.len() - 1);
         set
     }
 
