@@ -164,7 +164,8 @@ fn a_partition_of_the_samples_key_becomes_a_tag_and_a_key_without_it_is_refused(
     build(&["test", project]);
 
     let component = Path::new(project).join("converter.wasm");
-    let outcome = Loader::new(["load"]).argument(&file).argument("--converter").argument(&component).run();
+    let loader = Loader::new(["convert", "--converter"]).argument(&component).argument(&file);
+    let outcome = loader.run();
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stderr.contains("the dataset `hive` requires the partition `grid`"), "{outcome}");
 }

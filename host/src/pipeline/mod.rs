@@ -50,6 +50,7 @@ use write::Writing;
 
 /// Where an object is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for an object, and most objects are in S3")]
 pub enum Location {
     /// In S3.
     S3(ObjectReference),

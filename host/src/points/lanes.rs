@@ -311,6 +311,8 @@ pub(super) fn mixed(hash: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
+
     use super::*;
     use crate::points::line::Pieces;
 

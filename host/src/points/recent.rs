@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn rows_are_seen_in_whatever_order_their_times_are() {
-        let times: [(&str, fn(u32) -> i64); 5] = [
+        type Time = fn(u32) -> i64;
+        let times: [(&str, Time); 5] = [
             ("by time, hundreds of one time", |row| i64::from(row / 300)),
             ("by time, thousands of one time", |row| i64::from(row / 5_000)),
             ("by series", |row| i64::from(row % 1_000)),
