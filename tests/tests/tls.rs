@@ -105,7 +105,7 @@ fn aws_and_influxdb_are_reached_by_the_same_proxy() {
     let asked = proxy.asked();
     assert!(by_proxy.iter().all(|one| asked.contains(one)), "{asked:?}");
     // Both leave it out, or neither.
-    load(&settings.clone().with("NO_PROXY", "127.0.0.0/8"));
+    load(&settings.with("NO_PROXY", "127.0.0.0/8"));
     assert_eq!(proxy.asked().len(), asked.len(), "{:?}", proxy.asked());
     assert_eq!(site.points(), 1.0);
 }
