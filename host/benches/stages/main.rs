@@ -90,7 +90,7 @@ impl<'a> Subject<'a> {
             strict: config.validate_schema,
         };
         let plan = converter.instantiate().unwrap().prepare(&input).unwrap();
-        let limits = ChunkLimits { points: config.write.batch_points, bytes: config.write.batch_bytes };
+        let limits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
         Self { name, object, converter, input, plan, rows_per_batch: config.rows_per_batch, limits }
     }
 
