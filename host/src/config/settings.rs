@@ -200,7 +200,7 @@ pub(super) const MAX_BATCH_SIZE: Setting = Setting {
     name: "MAX_BATCH_SIZE",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 100_000 },
-    meaning: "The most points in a write request. Unset: 10000, and 1000 in files.",
+    meaning: "The most points in a write request. Unset: 4000, 10000 for InfluxDB 3, and 1000 in files.",
 };
 
 /// Bytes in a request.

@@ -303,11 +303,18 @@ impl Worker<'_> {
                 lanes.end_batch(rows);
                 (recent.replaced_by(encoder.keys()), lanes.take_full())
             };
-            ordered.batches.end(1);
+            // Lines that are sorted take much memory: no more are gathered before they are handed on.
+            let sorts = conversion.lanes.sorting.is_some();
+            if !sorts {
+                ordered.batches.end(1);
+            }
             self.timings.convert += started.elapsed();
             let (row_group, filtered, rejected) = (batch.row_group, encoded.filtered, encoded.rejected);
             if !self.send(Some(Counted { row_group, rows, filtered, rejected, superseded }), full, &mut packer) {
                 return Ok(None);
+            }
+            if sorts {
+                ordered.batches.end(1);
             }
         }
     }

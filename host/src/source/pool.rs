@@ -60,7 +60,7 @@ impl Memory {
         self.0 / 16
     }
 
-    /// What is gathered of lines before they are sorted for the server, sorting included. As much again may be on its way.
+    /// What is gathered of lines before they are sorted for the server, sorting included.
     pub fn sorting(self) -> usize {
         self.0 / 4
     }
