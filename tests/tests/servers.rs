@@ -150,7 +150,7 @@ fn toxiproxy_does_to_connections_what_it_is_told() {
 #[test]
 fn the_emulator_starts_the_function_with_the_first_event() {
     let settings = Settings::default().with("INFLUXDB_URL", "http://127.0.0.1:1").with("INFLUXDB_API", "v1");
-    let emulator = LambdaEmulator::start(settings.with("ENABLE_METRICS", "false"), Duration::from_secs(10));
+    let emulator = LambdaEmulator::start(settings.with("ENABLE_METRICS", "false"), Duration::from_secs(20));
     assert!(!emulator.log().contains("START RequestId"), "{}", emulator.log());
     let answer = emulator.invoke(&json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "energy" }));
     assert!(!answer.failed, "{}", answer.answer);

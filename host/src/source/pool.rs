@@ -3,7 +3,7 @@
 //! ```text
 //! OBJECT_MEMORY_MIB   3/4   pages and dictionaries of the columns, compressed and not; slices take a quarter at most
 //!                     3/8   bytes fetched from S3 and not decoded
-//!                     1/4   lines that are sorted for the server
+//!                     3/16  lines that are sorted for the server
 //!                     1/16  batches between decoder and converters
 //!                     1/32  a batch
 //!                     1/8   lines in open chunks, 16 MiB at most
@@ -62,7 +62,7 @@ impl Memory {
 
     /// What is gathered of lines before they are sorted for the server, sorting included.
     pub fn sorting(self) -> usize {
-        self.0 / 4
+        self.0 / 16 * 3
     }
 
     /// What one batch may hold.
