@@ -3,11 +3,11 @@
 //! ```text
 //! OBJECT_MEMORY_MIB   3/4   pages and dictionaries of the columns, compressed and not; slices take a quarter at most
 //!                     3/8   bytes fetched from S3 and not decoded
-//!                     3/16  lines that are sorted for the server
+//!                     1/8   lines that are sorted for the server
 //!                     1/16  batches between decoder and converters
 //!                     1/32  a batch
 //!                     1/8   lines in open chunks, 16 MiB at most
-//!                     1/4   memory of chunks that are gone, kept for those to come, 32 MiB at most
+//!                     1/8   memory of chunks that are gone, kept for those to come, 16 MiB at most
 //!                     1/16  chunks that wait to be written, 8 MiB at most
 //! ```
 
@@ -62,7 +62,7 @@ impl Memory {
 
     /// What is gathered of lines before they are sorted for the server, sorting included.
     pub fn sorting(self) -> usize {
-        self.0 / 16 * 3
+        self.0 / 8
     }
 
     /// What one batch may hold.
@@ -82,7 +82,7 @@ impl Memory {
 
     /// The chunks that are gone of which the memory is kept.
     pub fn kept_chunks(self) -> usize {
-        (self.0 / 4).min(32 * MIB)
+        (self.0 / 8).min(16 * MIB)
     }
 
     /// The chunks that wait to be written, beside those under way.
