@@ -237,8 +237,8 @@ mod tests {
     #[test]
     fn lines_take_less_where_the_object_has_less_and_no_more_where_it_has_more() {
         let shares = |memory: Memory| [memory.open_chunks(), memory.kept_chunks(), memory.waiting_chunks()];
-        assert_eq!(shares(Memory::mebibytes(16)), [2 * MIB, 4 * MIB, MIB]);
-        assert_eq!(shares(Memory::default()), [16 * MIB, 32 * MIB, 8 * MIB]);
+        assert_eq!(shares(Memory::mebibytes(16)), [2 * MIB, 2 * MIB, MIB]);
+        assert_eq!(shares(Memory::default()), [16 * MIB, 16 * MIB, 8 * MIB]);
         assert_eq!(shares(Memory::mebibytes(10_240)), shares(Memory::default()));
     }
 
