@@ -30,7 +30,7 @@ const REFUSED: usize = 20_011;
 const SEEDS: u64 = 10;
 
 /// The most memory of the loader, in KiB.
-const MEMORY_KIB: u64 = 256 * 1024;
+const MEMORY_KIB: u64 = 200 * 1024;
 
 /// So many rows of the generation dataset, from row `first` on.
 fn generation(first: usize, rows: usize) -> RecordBatch {

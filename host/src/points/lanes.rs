@@ -104,8 +104,11 @@ impl Lanes {
     pub fn new(limits: LaneLimits, pool: &Pool) -> Self {
         let lanes = match limits.sorting {
             None => (0..limits.lanes.max(1)).map(|_| Lane::new(limits.chunk, pool.clone())).collect(),
-            // What is sorted is much larger than chunks are, and not to be kept in their place.
-            Some(_) => vec![Lane::new(ChunkLimits { points: usize::MAX, bytes: usize::MAX }, Pool::default())],
+            // What is sorted is much larger than chunks are, and has a pool of its own: memory that grows anew each time would leave
+            // holes in the heap.
+            Some(Sorting { bytes, .. }) => {
+                vec![Lane::new(ChunkLimits { points: usize::MAX, bytes: usize::MAX }, Pool::new(2 * bytes))]
+            }
         };
         Self {
             limits,
