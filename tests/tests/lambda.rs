@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Function, InfluxDb2, Loader, Moto, Settings,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, Function, InfluxDb2, Loader, Moto, Settings, Told,
     consumption_file, parquet, small_consumption,
 };
 use serde_json::{Value, json};
@@ -38,27 +38,10 @@ impl Site {
     }
 }
 
-/// A notification as S3 sends it, for keys as S3 encodes them.
+/// A notification of S3.
 fn notification(keys: &[&str]) -> Value {
-    let record = |key: &&str| {
-        json!({
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "awsRegion": "us-east-1",
-            "eventTime": "2024-01-01T00:00:00.000Z",
-            "eventName": "ObjectCreated:Put",
-            "userIdentity": { "principalId": "EXAMPLE" },
-            "requestParameters": { "sourceIPAddress": "127.0.0.1" },
-            "responseElements": { "x-amz-request-id": "EXAMPLE123456789", "x-amz-id-2": "EXAMPLE123" },
-            "s3": {
-                "s3SchemaVersion": "1.0",
-                "configurationId": "load",
-                "bucket": { "name": BUCKET, "ownerIdentity": { "principalId": "EXAMPLE" }, "arn": "arn:aws:s3:::energy" },
-                "object": { "key": key, "size": 1024, "sequencer": "0A1B2C3D4E5F678901" },
-            },
-        })
-    };
-    json!({ "Records": keys.iter().map(record).collect::<Vec<_>>() })
+    let told: Vec<_> = keys.iter().map(|key| Told::new(key)).collect();
+    influxdb_loader_tests::notification(BUCKET, &told)
 }
 
 /// A request as a REST API of API Gateway sends it.

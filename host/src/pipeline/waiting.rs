@@ -11,7 +11,7 @@ const WAITING_A_REQUEST: usize = 4;
 /// The parcels that wait to be written.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// The most parcels under way. What tunes that while an object is loaded changes this number.
+    /// The most parcels under way. The sink may hold some of them back.
     allowed: usize,
     /// The most bytes of parcels that wait.
     most_bytes: usize,

@@ -12,8 +12,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Runtime, Settings, Stream, Toxic, Toxiproxy, Versitygw};
-use serde_json::{Value, json};
+use influxdb_loader_tests::{
+    InfluxDb2, Loader, Moto, Runtime, Settings, Stream, Told, Toxic, Toxiproxy, Versitygw, notification,
+};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::objects::{CONFLICT, Version};
@@ -338,7 +340,12 @@ impl<'a> World<'a> {
         let put = self.site.s3.put_object_of(&data(self.seed), &object.key, version.bytes(&object.region));
         version.id = put.unwrap_or_default();
         self.story.tell(format_args!("put {} as {number}: {version:?}", object.key));
-        let body = notification(&data(self.seed), &object.key, &version.id, number);
+        let told = Told {
+            key: &object.key,
+            version: (!version.id.is_empty()).then_some(&version.id),
+            sequencer: &format!("{number:016X}"),
+        };
+        let body = notification(&data(self.seed), &[told]);
         object.versions.push(version);
         object.deleted = false;
         self.story.versions.fetch_add(1, Ordering::SeqCst);
@@ -559,27 +566,6 @@ fn rejects(seed: u64) -> String {
 
 fn secret(seed: u64) -> String {
     format!("token-{seed}")
-}
-
-/// A notification as S3 sends it.
-fn notification(bucket: &str, key: &str, version: &str, number: u32) -> Value {
-    json!({ "Records": [{
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "awsRegion": "us-east-1",
-        "eventTime": "2024-01-01T00:00:00.000Z",
-        "eventName": "ObjectCreated:Put",
-        "s3": {
-            "s3SchemaVersion": "1.0",
-            "bucket": { "name": bucket, "arn": format!("arn:aws:s3:::{bucket}") },
-            "object": {
-                "key": key.replace('=', "%3D"),
-                "versionId": (!version.is_empty()).then_some(version),
-                "size": 1024,
-                "sequencer": format!("{number:016X}"),
-            },
-        },
-    }] })
 }
 
 fn milliseconds(random: &mut Rng, range: std::ops::Range<u64>) -> Duration {

@@ -1,46 +1,14 @@
 //! Events as AWS sends them, for any objects.
 
-use influxdb_loader_tests::Invocation;
+pub(crate) use influxdb_loader_tests::Told;
+use influxdb_loader_tests::{Invocation, notification};
 use serde_json::{Value, json};
 
 use super::BUCKET;
 
-/// An object that an event tells of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Told<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) version: Option<&'a str>,
-    pub(crate) sequencer: &'a str,
-}
-
-impl<'a> Told<'a> {
-    pub(crate) fn new(key: &'a str) -> Self {
-        Self { key, version: None, sequencer: "0A1B2C3D4E5F678901" }
-    }
-}
-
-/// A notification of S3. Keys are encoded as S3 does.
+/// A notification of S3.
 pub(crate) fn s3(objects: &[Told<'_>]) -> Value {
-    let record = |object: &Told<'_>| {
-        json!({
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "awsRegion": "us-east-1",
-            "eventTime": "2024-01-01T00:00:00.000Z",
-            "eventName": "ObjectCreated:Put",
-            "s3": {
-                "s3SchemaVersion": "1.0",
-                "bucket": { "name": BUCKET, "arn": format!("arn:aws:s3:::{BUCKET}") },
-                "object": {
-                    "key": object.key.replace('=', "%3D"),
-                    "versionId": object.version,
-                    "size": 1024,
-                    "sequencer": object.sequencer,
-                },
-            },
-        })
-    };
-    json!({ "Records": objects.iter().map(record).collect::<Vec<_>>() })
+    notification(BUCKET, objects)
 }
 
 /// S3's event on the bus of EventBridge.
