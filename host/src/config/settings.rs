@@ -235,6 +235,14 @@ pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     meaning: "The most write requests in flight at a time. Unset: 4 at first, then fewer where these do as well; for InfluxDB 3, which waits for its next tick, up to 32 as long as more pay.",
 };
 
+/// Points a second.
+pub(super) const WRITE_RATE_POINTS: Setting = Setting {
+    name: "WRITE_RATE_POINTS",
+    default: None,
+    kind: Kind::Integer { minimum: 1, maximum: 10_000_000 },
+    meaning: "The most points a second that this process sends to InfluxDB, on average, for loads beside production. Each process has a limit of its own: ten instances of the function send up to ten times as many. A request has at most the points of a second. Unset: as many as the server takes.",
+};
+
 /// Attempts beyond the first.
 pub(super) const MAX_RETRIES: Setting = Setting {
     name: "MAX_RETRIES",
@@ -481,6 +489,7 @@ pub const SETTINGS: &[&Setting] = &[
     &LOAD_ORDER,
     &COMPRESSION,
     &WRITE_CONCURRENCY,
+    &WRITE_RATE_POINTS,
     &MAX_RETRIES,
     &RETRY_SECONDS,
     &REQUEST_TIMEOUT_SECONDS,

@@ -42,6 +42,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             order: Server,
             compression: Auto,
             concurrency: None,
+            rate: None,
             retries: None,
             patience: 300s,
             request_timeout: 30s,

@@ -71,6 +71,12 @@ pub struct Timings {
     /// From handing points to the sink until it had delivered them, added up over requests at a time.
     #[serde(rename = "write_seconds", serialize_with = "seconds")]
     pub write: Duration,
+    /// With points that were held back because an operator had paused loads.
+    #[serde(rename = "paused_seconds", serialize_with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub paused: Duration,
+    /// With points that were held back by `WRITE_RATE_POINTS`.
+    #[serde(rename = "rate_limited_seconds", serialize_with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub rate_limited: Duration,
 }
 
 impl AddAssign for Timings {
@@ -83,6 +89,8 @@ impl AddAssign for Timings {
         self.convert_starved += other.convert_starved;
         self.convert_blocked += other.convert_blocked;
         self.write += other.write;
+        self.paused += other.paused;
+        self.rate_limited += other.rate_limited;
     }
 }
 

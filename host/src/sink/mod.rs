@@ -12,6 +12,7 @@ mod gzip;
 mod influxdb;
 mod lines;
 mod parcel;
+mod rate;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
+pub use rate::Rate;
 
 use crate::config::WriteSettings;
 use crate::points::{ChunkLimits, Dialect};
@@ -92,6 +94,14 @@ impl Sink {
         match self {
             Self::InfluxDb(_) => None,
             Self::Lines(lines) => Some(lines),
+        }
+    }
+
+    /// How many points a second may be sent; none where nothing bounds it.
+    pub(crate) fn rate(&self) -> Option<&Rate> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.rate(),
+            Self::Lines(_) => None,
         }
     }
 

@@ -9,6 +9,7 @@ mod busy;
 mod connections;
 mod events;
 mod health;
+mod held;
 mod lies;
 mod order;
 mod refused;

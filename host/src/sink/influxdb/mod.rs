@@ -23,6 +23,7 @@ pub use engines::{Engine, Health};
 pub use grant::{Grant, GrantError};
 pub use probe::Probe;
 
+use super::rate::Rate;
 use super::{Delivery, Flow, Order, Parcel, SinkError};
 use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, WriteSettings};
 use crate::points::{ChunkLimits, Dialect};
@@ -42,6 +43,7 @@ pub struct InfluxDb {
     compresses: bool,
     /// Whether no setting says how many requests are in flight.
     finds_concurrency: bool,
+    rate: Option<Rate>,
     courier: Courier,
     endpoint: OnceCell<Endpoint>,
     size_limit: SizeLimit,
@@ -68,6 +70,7 @@ impl InfluxDb {
             },
             url,
             finds_concurrency: write.concurrency.is_none(),
+            rate: write.rate.map(Rate::new),
             courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
@@ -77,6 +80,11 @@ impl InfluxDb {
     /// Whether requests are compressed.
     pub(super) fn compresses(&self) -> bool {
         self.compresses
+    }
+
+    /// How many points a second may be sent.
+    pub(super) fn rate(&self) -> Option<&Rate> {
+        self.rate.as_ref()
     }
 
     /// Writes the points of a parcel; see [`Sink::write`](super::Sink::write).
@@ -121,7 +129,8 @@ impl InfluxDb {
                 Engine::V3 => Dialect::V3,
             },
             chunks: ChunkLimits {
-                points: settings.batch_points.unwrap_or(points),
+                // The points of a second, so that a rate limit makes no pauses of minutes between large requests.
+                points: settings.batch_points.unwrap_or(points).min(self.rate().map_or(usize::MAX, Rate::points)),
                 bytes: settings.batch_bytes.unwrap_or(bytes),
             },
             requests: settings.concurrency.unwrap_or(requests),
