@@ -317,6 +317,7 @@ fn stacks_are_created_with_every_pair_of_parameters() {
         "WRITE_CONCURRENCY",
         "LOAD_ORDER",
         "WRITE_RATE_POINTS",
+        "WRITE_NO_SYNC",
         "COMPRESSION",
         "ROWS_PER_BATCH",
     ];

@@ -171,6 +171,8 @@ pub struct WriteSettings {
     pub concurrency: Option<usize>,
     /// The most points a second, at least 1; none: as many as the server takes.
     pub rate: Option<u32>,
+    /// Whether InfluxDB 3 may acknowledge points before they are in its write-ahead log.
+    pub no_sync: bool,
     /// Attempts beyond the first, of a request that failed for whatever passing reason. None: a server that is away or busy is
     /// waited for as long as there is time.
     pub retries: Option<u32>,
@@ -299,6 +301,7 @@ impl Config {
                 compression: reader.choice(&settings::COMPRESSION, Compression::parse).unwrap_or_default(),
                 concurrency: reader.optional_integer(&settings::WRITE_CONCURRENCY),
                 rate: reader.optional_integer(&settings::WRITE_RATE_POINTS),
+                no_sync: reader.boolean(&settings::WRITE_NO_SYNC),
                 retries: reader.optional_integer(&settings::MAX_RETRIES),
                 patience: Duration::from_secs(reader.integer(&settings::RETRY_SECONDS)),
                 request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),

@@ -43,6 +43,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             compression: Auto,
             concurrency: None,
             rate: None,
+            no_sync: false,
             retries: None,
             patience: 300s,
             request_timeout: 30s,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::event::{ObjectReference, Prefix};
+use crate::sink::Writing;
 use crate::source::ObjectState;
 
 pub use accounts::Accounts;
@@ -219,6 +220,8 @@ pub struct Report {
     pub skipped: u64,
     /// Why nothing could be begun: a bad event, or what every object needs is missing.
     pub failure: Option<Failure>,
+    /// How points were written; none where the server was not reached, and to a file.
+    pub writing: Option<Writing>,
 }
 
 impl Report {
@@ -286,6 +289,8 @@ impl Serialize for Report {
             totals: Accounts,
             skipped: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
+            writing: &'a Option<Writing>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             failure: &'a Option<Failure>,
             #[serde(skip_serializing_if = "Option::is_none")]
             remaining: Option<Left<'a>>,
@@ -297,6 +302,7 @@ impl Serialize for Report {
             status: self.status(),
             totals: self.totals(),
             skipped: self.skipped,
+            writing: &self.writing,
             failure: &self.failure,
             remaining: Left::of(self.objects.iter()),
             items: self.items.iter().map(|item| item::Told(self, item)).collect(),

@@ -102,6 +102,7 @@ const WRITE: WriteSettings = WriteSettings {
     compression: Compression::Auto,
     concurrency: Some(4),
     rate: None,
+    no_sync: false,
     retries: Some(0),
     patience: Duration::from_secs(300),
     request_timeout: Duration::from_secs(10),

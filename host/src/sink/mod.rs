@@ -24,7 +24,7 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
-pub use flow::{Flow, Order};
+pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
@@ -140,6 +140,14 @@ impl Sink {
                 requests: settings.concurrency.unwrap_or(FILE_WRITERS),
                 order: Order::File,
             }),
+        }
+    }
+
+    /// How an InfluxDB was written to, once it is known which one it is.
+    pub(crate) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.writing(settings),
+            Self::Lines(_) => None,
         }
     }
 

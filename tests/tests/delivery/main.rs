@@ -16,6 +16,7 @@ mod refused;
 mod restarts;
 mod rows;
 mod sizes;
+mod ticks;
 mod twins;
 
 use std::collections::BTreeMap;

@@ -43,6 +43,7 @@ fn write_settings() -> WriteSettings {
         compression: Compression::Gzip,
         concurrency: Some(4),
         rate: None,
+        no_sync: false,
         retries: Some(3),
         patience: Duration::from_secs(300),
         request_timeout: Duration::from_secs(10),
