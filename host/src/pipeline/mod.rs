@@ -13,6 +13,7 @@ mod gate;
 mod lanes;
 mod nothing_written;
 mod order;
+mod passes;
 mod reject;
 mod row_groups;
 mod split_rows;

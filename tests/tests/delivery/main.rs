@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod lies;
 mod order;
+mod passes;
 mod refused;
 mod restarts;
 mod rows;
