@@ -12,6 +12,7 @@ mod gzip;
 mod influxdb;
 mod lines;
 mod parcel;
+mod rate;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -23,12 +24,13 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
-pub use flow::{Flow, Order};
+pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
+pub use rate::Rate;
 
 use crate::config::WriteSettings;
 use crate::points::{ChunkLimits, Dialect};
@@ -95,6 +97,14 @@ impl Sink {
         }
     }
 
+    /// How many points a second may be sent; none where nothing bounds it.
+    pub(crate) fn rate(&self) -> Option<&Rate> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.rate(),
+            Self::Lines(_) => None,
+        }
+    }
+
     /// Asks the server, if there is one, whether it is there.
     ///
     /// # Errors
@@ -130,6 +140,14 @@ impl Sink {
                 requests: settings.concurrency.unwrap_or(FILE_WRITERS),
                 order: Order::File,
             }),
+        }
+    }
+
+    /// How an InfluxDB was written to, once it is known which one it is.
+    pub(crate) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.writing(settings),
+            Self::Lines(_) => None,
         }
     }
 
