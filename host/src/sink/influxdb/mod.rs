@@ -10,28 +10,32 @@ mod http;
 mod engines;
 mod write;
 mod grant;
+mod knowledge;
 mod probe;
+mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-pub use engines::{Engine, Health};
+pub use engines::{Bucket, Engine, Health, ServerTable};
 pub use grant::{Grant, GrantError};
 pub use probe::Probe;
+pub use schema::SchemaError;
 
 use super::{Delivery, Flow, Order, Parcel, SinkError};
 use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, WriteSettings};
-use crate::points::{ChunkLimits, Dialect};
+use crate::points::{ChunkLimits, Dialect, MANY_SHARDS, Shards};
 use engines::{Endpoint, Profile};
 use http::{Backoff, Courier, Tolerance};
+use knowledge::Knowledge;
 use write::{SizeLimit, Writer};
 
-/// What a shard is taken for, in nanoseconds: a day. Where shards are longer, requests that are of few days are of few shards.
-const SHARD: i64 = 24 * 3600 * 1_000_000_000;
+/// What a shard is taken for where it is not known. Where shards are longer, requests that are of few days are of few shards.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// An InfluxDB server, for the life of the process: connections, engine, token, and what was learnt of how much it takes,
 /// are kept between loads.
@@ -45,6 +49,7 @@ pub struct InfluxDb {
     courier: Courier,
     endpoint: OnceCell<Endpoint>,
     size_limit: SizeLimit,
+    knowledge: Knowledge,
 }
 
 impl InfluxDb {
@@ -71,6 +76,7 @@ impl InfluxDb {
             courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
+            knowledge: Knowledge::default(),
         })
     }
 
@@ -114,6 +120,8 @@ impl InfluxDb {
     pub(super) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
         let engine = self.engine(deadline).await?;
         let Profile { points, bytes, requests, shards } = engine.profile();
+        let bucket = if shards { self.bucket(deadline).await? } else { None };
+        let known = bucket.as_ref().and_then(Bucket::shards);
         Ok(Flow {
             dialect: match engine {
                 Engine::V1 => Dialect::V1,
@@ -127,10 +135,19 @@ impl InfluxDb {
             requests: settings.concurrency.unwrap_or(requests),
             order: match (settings.order, shards) {
                 (LoadOrder::File, _) => Order::File,
-                (LoadOrder::Server, true) => Order::Shards(SHARD),
+                (LoadOrder::Server, true) => Order::Shards(known.unwrap_or(Shards::of(DAY))),
                 (LoadOrder::Server, false) => Order::Series,
             },
+            shards: known,
+            kept: bucket.and_then(|bucket| bucket.kept()),
         })
+    }
+
+    /// Says, once a process, that an object has points in many shards.
+    pub(super) async fn touches_many_shards(&self, deadline: Option<Instant>) {
+        if let Ok(Some(bucket)) = self.bucket(deadline).await {
+            self.say_many_shards(&bucket, MANY_SHARDS);
+        }
     }
 
     /// Asks `/ping`: is the server there, and can it be written to as the settings say?
