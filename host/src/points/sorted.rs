@@ -172,7 +172,7 @@ mod tests {
         }
         lane.seal();
         let buffer: Chunk = lane.take_full().next().unwrap_or_default();
-        let chunks = Sorted::new(buffer, 10, limits, &Pool::default());
+        let chunks = Sorted::new(buffer, Shards::of(std::time::Duration::from_nanos(10)), limits, &Pool::default());
         let count = chunks.len();
         let chunks: Vec<Chunk> = chunks.collect();
         assert_eq!(chunks.len(), count);
