@@ -107,7 +107,7 @@ struct Ordered {
     batches: Turns,
     /// Of chunks that are written on the spot.
     chunks: Turns,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 struct State {
@@ -116,14 +116,28 @@ struct State {
     touched: Option<Touched>,
 }
 
-impl Ordered {
-    fn new(conversion: &Conversion, pass: Pass) -> Self {
+impl State {
+    fn new(conversion: &Conversion) -> Self {
         let Conversion { lanes, memory, shards, .. } = *conversion;
-        let lanes = Lanes::new(lanes, &Pool::new(memory.kept_chunks())).for_pass(pass.times, pass.round);
-        // The first pass sees all points.
-        let touched = shards.filter(|_| pass.counts).map(Touched::new);
-        let state = Mutex::new(State { lanes, recent: Recent::default(), touched });
-        Self { batches: Turns::default(), chunks: Turns::default(), state }
+        let lanes = Lanes::new(lanes, &Pool::new(memory.kept_chunks()));
+        Self { lanes, recent: Recent::default(), touched: shards.map(Touched::new) }
+    }
+}
+
+impl Ordered {
+    /// Memory of the lanes is used again by every pass.
+    fn new(state: &Arc<Mutex<State>>, pass: Pass) -> Self {
+        let ordered = Self { batches: Turns::default(), chunks: Turns::default(), state: Arc::clone(state) };
+        {
+            let state = &mut *ordered.state();
+            state.lanes.begin_pass(pass.times);
+            state.recent = Recent::default();
+            if !pass.counts {
+                // The first pass sees all points.
+                state.touched = None;
+            }
+        }
+        ordered
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -137,8 +151,6 @@ impl Ordered {
 struct Pass {
     /// Of which times rows are sent, both ends included; none: of all.
     times: Option<(i64, i64)>,
-    /// The number of its first round.
-    round: u64,
     /// Whether rows are counted, and rejected ones told.
     counts: bool,
 }
@@ -182,27 +194,31 @@ impl Conversion {
             None => vec![None],
         };
         let plan = first.plan.clone();
-        let (mut first, mut converted, mut round) = (Some(first), Converted::default(), Some(0));
+        let state = Arc::new(Mutex::new(State::new(&self)));
+        let (mut first, mut converted) = (Some(first), Converted::default());
         for (number, times) in passes.into_iter().enumerate() {
-            let Some(next) = round.filter(|_| !converted.stopped) else { break };
             // Every pass sees all rows; the first one counts them.
-            let pass = Pass { times, round: next, counts: number == 0 };
-            let Converted { timings, stopped } = self.pass(pass, &plan, first.take(), &steps, &mut round).await?;
+            let pass = Pass { times, counts: number == 0 };
+            let ordered = Ordered::new(&state, pass);
+            let (Converted { timings, stopped }, taken) = self.pass(pass, ordered, &plan, first.take(), &steps).await?;
             converted.timings += timings;
             converted.stopped |= stopped;
+            if stopped || !taken {
+                break;
+            }
         }
         Ok(converted)
     }
 
-    /// Converts the object once. `round` becomes the number of the next round, or none where nobody takes the steps any more.
+    /// Converts the object once. Returns as well whether the steps are still taken.
     async fn pass(
         &self,
         pass: Pass,
+        ordered: Ordered,
         plan: &Plan,
         mut first: Option<Planned>,
         steps: &mpsc::Sender<Step>,
-        round: &mut Option<u64>,
-    ) -> Result<Converted, LoadError> {
+    ) -> Result<(Converted, bool), LoadError> {
         let columns = Encoder::new(plan, self.dialect)?.columns().to_vec();
         let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
         let batches = batches.until(self.deadline.map(|deadline| deadline.stop));
@@ -212,7 +228,7 @@ impl Conversion {
         // One thread alone finds its batch in the memory next to its processor.
         let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let ordered = Arc::new(Ordered::new(self, pass));
+        let ordered = Arc::new(ordered);
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
@@ -248,26 +264,21 @@ impl Conversion {
         if let Some(stopped) = stopped {
             return Err(stopped.error);
         }
-        *round = None;
-        if !ordered.batches.are_given_up() {
-            let (this, steps) = (self.clone(), steps.clone());
-            let flushed = on_a_thread(move || this.flush(&ordered, &steps)).await.map_err(LoadError::Stopped)?;
-            converted.timings += flushed.0;
-            *round = flushed.1;
+        if ordered.batches.are_given_up() {
+            return Ok((converted, false));
         }
-        Ok(converted)
+        let (this, steps) = (self.clone(), steps.clone());
+        let (timings, taken) = on_a_thread(move || this.flush(&ordered, &steps)).await.map_err(LoadError::Stopped)?;
+        converted.timings += timings;
+        Ok((converted, taken))
     }
 
-    /// Hands on what is left in the lanes. Returns the number of the next round; none where nobody takes it any more: whoever
-    /// stopped taking knows why.
-    fn flush(&self, ordered: &Ordered, steps: &mpsc::Sender<Step>) -> (Timings, Option<u64>) {
-        let (full, next) = {
-            let lanes = &mut ordered.state().lanes;
-            (lanes.take_rest(), lanes.next_round())
-        };
+    /// Hands on what is left in the lanes. Returns as well whether it was taken: whoever stopped taking knows why it was not.
+    fn flush(&self, ordered: &Ordered, steps: &mpsc::Sender<Step>) -> (Timings, bool) {
+        let full = ordered.state().lanes.take_rest();
         let mut worker = Worker { conversion: self, ordered, steps, counts: false, timings: Timings::default() };
         let taken = worker.send(None, full, &mut Packer::new(self.compresses));
-        (worker.timings, taken.then_some(next))
+        (worker.timings, taken)
     }
 
     fn plan(&self) -> Result<Planned, LoadError> {

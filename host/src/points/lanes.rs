@@ -104,18 +104,10 @@ impl Lanes {
         }
     }
 
-    /// The same for one of several passes over an object whose lines are sorted: rows of other times than these, both included, leave
-    /// nothing, and rounds are counted from a number. All points of a row have one time.
-    #[must_use]
-    pub fn for_pass(mut self, times: Option<(i64, i64)>, round: u64) -> Self {
+    /// Begins one of several passes over an object whose lines are sorted: rows of other times than these, both included, leave nothing.
+    /// All points of a row have one time.
+    pub fn begin_pass(&mut self, times: Option<(i64, i64)>) {
         self.times = times;
-        self.numbers.fill(round);
-        self
-    }
-
-    /// The number of the round after those that are full.
-    pub fn next_round(&self) -> u64 {
-        self.numbers.iter().copied().max().unwrap_or_default()
     }
 
     /// A single lane, with a pool of its own.
