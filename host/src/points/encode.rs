@@ -10,6 +10,7 @@ use super::dialect::{Dialect, Engines};
 use super::error::{EncodeError, LayoutError};
 use super::fields::FieldSlot;
 use super::inputs::{Choice, Inputs};
+use super::kept::Kept;
 use super::lanes::Lanes;
 use super::layout::{self, PointLayout};
 use super::line::OpenLine;
@@ -51,6 +52,10 @@ struct PointState {
     when: Choice,
     times: Option<Int64Array>,
     allowed_times: RangeInclusive<i64>,
+    /// How far back points are kept, where that is known.
+    kept: Option<Kept>,
+    /// Points before this are refused for sure.
+    refused_before: i64,
     /// For each row, the sum of its tags' hashes; for tags whose order is settled.
     tags: Vec<u64>,
     /// The most that the engine takes of a series key together with a field's key.
@@ -82,6 +87,8 @@ impl Encoder {
                 times: None,
                 tags: Vec::new(),
                 allowed_times: dialect.times(),
+                kept: None,
+                refused_before: i64::MIN,
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
                 may_hide_ends: false,
                 longest_key: 0,
@@ -97,6 +104,16 @@ impl Encoder {
             keys: Vec::new(),
             plan: plan.clone(),
         })
+    }
+
+    /// The same, which rejects what a bucket is known not to keep.
+    #[must_use]
+    pub fn keeping(mut self, kept: Option<Kept>) -> Self {
+        for point in &mut self.points {
+            point.kept = kept;
+            point.refused_before = kept.map_or(i64::MIN, Kept::refused_before);
+        }
+        self
     }
 
     /// The columns of the object that batches must have, in this order.
@@ -200,7 +217,7 @@ impl PointState {
         }
         self.tags.clear();
         self.tags.resize(rows, 0);
-        if self.layout.tags_are_sorted {
+        if self.layout.tags_are_settled {
             self.layout.tags.iter().for_each(|tag| tag.add_to(&mut self.tags));
         }
         let mut keys_changed = self.written.is_empty();
@@ -263,7 +280,12 @@ impl PointState {
         if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
         }
-        let tags = if self.layout.tags_are_sorted { self.tags[row] } else { self.tags_in_order(row)? };
+        if time < self.refused_before
+            && let Some(kept) = self.kept
+        {
+            return Err(kept.problem());
+        }
+        let tags = if self.layout.tags_are_settled { self.tags[row] } else { self.tags_in_order(row)? };
         // By the tags alone, so that points of a row that differ in their measurement are sent together.
         lanes.begin_line(if tags == 0 { self.layout.measurement_hash } else { tags });
         let fields = self.write(row, time, lanes.text())?;
@@ -288,7 +310,7 @@ impl PointState {
     fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u32, RowProblem> {
         let mut line = text.line(self.longest_line);
         line.piece(self.layout.measurement.get(0));
-        if self.layout.tags_are_sorted {
+        if self.layout.tags_are_settled {
             for tag in &self.layout.tags {
                 tag.write(row, &mut line)?;
             }

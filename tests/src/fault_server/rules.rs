@@ -1,5 +1,7 @@
 //! What an engine is and what it allows.
 
+use std::time::Duration;
+
 /// The generations of InfluxDB, which speak differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -27,6 +29,8 @@ pub struct Rules {
     /// Points before this time, in nanoseconds since the epoch, are beyond the retention of 1.x and 2.x. InfluxDB 3 Core
     /// takes points of any age, and does not show old ones.
     pub oldest: Option<i64>,
+    /// For how long InfluxDB 3 shows points, as it tells it; `0s`: for ever.
+    pub retention: String,
     /// A line with this text is said not to parse, whatever it is.
     pub banned: Option<String>,
     /// The largest body, as it is sent and decompressed.
@@ -35,6 +39,10 @@ pub struct Rules {
     pub columns: usize,
     /// Whether InfluxDB 3 takes all lines or none, whatever it is asked.
     pub never_partial: bool,
+    /// The version that it tells (InfluxDB 3).
+    pub version: String,
+    /// InfluxDB 3 acknowledges writes at its next tick of so long: a second, as it is installed. None: at once.
+    pub tick: Option<Duration>,
     /// Whether even a ping needs a token (InfluxDB 3).
     pub pings_need_token: bool,
     /// Whether lines are read and become points. Else only their hashes are kept, and only [`Self::banned`] keeps one out.
@@ -42,7 +50,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// An engine as it is when it is installed. The token is `token-of-the-test` where the engine asks for one.
+    /// An engine as it is when it is installed, but for the tick of InfluxDB 3. The token is `token-of-the-test` where the engine asks for one.
     pub fn of(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -51,6 +59,7 @@ impl Rules {
             organization: "ons-energy".to_owned(),
             bucket: "energy_data".to_owned(),
             oldest: None,
+            retention: "0s".to_owned(),
             banned: None,
             bytes: match dialect {
                 // Source: services/httpd/config.go, `DefaultMaxBodySize`.
@@ -62,6 +71,8 @@ impl Rules {
             },
             columns: 500,
             never_partial: false,
+            version: "3.11.2".to_owned(),
+            tick: None,
             pings_need_token: false,
             reads_lines: true,
         }

@@ -8,29 +8,28 @@ use super::{Call, State, Unread, query};
 use crate::Response;
 use crate::fault_server::lines::{Line, Point, Record};
 
-const VERSION: &str = "3.4.1";
-
 /// How much of a refused line is printed back, in characters.
 const ECHOED_CHARACTERS: usize = 20;
 
 pub(super) fn answer(call: &Call<'_>) -> Response {
     match call.route() {
         ("GET" | "HEAD", "/ping") if call.rules.pings_need_token && !call.is_let_in() => unauthorized(),
-        ("GET" | "HEAD", "/ping") => ping(),
+        ("GET" | "HEAD", "/ping") => ping(&call.rules.version),
         ("GET", "/health") if call.rules.pings_need_token && !call.is_let_in() => unauthorized(),
         ("GET", "/health") => Response::new(200, "OK"),
         ("POST", "/api/v3/write_lp") => write(call),
         ("POST", "/api/v2/write") => write_as_v2(call),
         ("GET" | "POST", "/api/v3/query_sql") => select(call),
+        ("POST", "/api/v3/query_influxql") => policies(call),
         _ => Response::new(404, "not found"),
     }
 }
 
-fn ping() -> Response {
+fn ping(version: &str) -> Response {
     let body =
-        json!({ "version": VERSION, "revision": "0000000", "process_id": "00000000-0000-4000-8000-000000000000" });
+        json!({ "version": version, "revision": "0000000", "process_id": "00000000-0000-4000-8000-000000000000" });
     let response = Response::new(200, &body.to_string()).header("content-type", "application/json");
-    response.header("x-influxdb-version", VERSION).header("x-influxdb-build", "Core")
+    response.header("x-influxdb-version", version).header("x-influxdb-build", "Core")
 }
 
 fn unauthorized() -> Response {
@@ -179,6 +178,32 @@ fn write_as_v2(call: &Call<'_>) -> Response {
     error(400, "invalid", "write buffer error: the write-ahead log is being rotated")
 }
 
+/// The retention of the database, which is the one thing that it tells in InfluxQL.
+fn policies(call: &Call<'_>) -> Response {
+    if !call.is_let_in() {
+        return unauthorized();
+    }
+    let rules = call.rules;
+    let policy = json!([{ "iox::database": rules.bucket, "name": "autogen", "duration": rules.retention }]);
+    Response::new(200, &policy.to_string()).header("content-type", "application/json")
+}
+
+/// The columns of all tables, which are more than those that are asked for.
+fn columns(state: &State) -> Value {
+    let column = |((_, table, column), kind): (&(i64, String, String), &&str)| {
+        let kind = match *kind {
+            "tag" => "Dictionary(Int32, Utf8)",
+            "float" => "Float64",
+            "integer" => "Int64",
+            "unsigned" => "UInt64",
+            "boolean" => "Boolean",
+            _ => "Utf8",
+        };
+        json!({ "table_name": table, "column_name": column, "data_type": kind })
+    };
+    state.types.iter().map(column).collect()
+}
+
 fn select(call: &Call<'_>) -> Response {
     if !call.is_let_in() {
         return unauthorized();
@@ -188,6 +213,10 @@ fn select(call: &Call<'_>) -> Response {
     if parameter("db") != call.rules.bucket {
         return error(404, &format!("query error: database not found: {}", parameter("db")));
     }
-    let rows = query::sql(&parameter("q"), &call.state().store);
+    let statement = parameter("q");
+    if statement.contains("information_schema.columns") {
+        return Response::new(200, &columns(&call.state()).to_string()).header("content-type", "application/json");
+    }
+    let rows = query::sql(&statement, &call.state().store);
     Response::new(200, &Value::from(rows).to_string()).header("content-type", "application/json")
 }
