@@ -70,6 +70,19 @@ pub enum DatasetError {
         /// The datasets that have a converter.
         known: Vec<String>,
     },
+    /// The key may mean another dataset than the one that would be taken.
+    #[error(
+        "the key does not say clearly which dataset it is of: `{key}`; `{name}` would be taken, {doubt}\nhint: put a \
+         `dataset=NAME/` segment into the key, name the dataset in the event, or set `DATASET_GUESS=last`"
+    )]
+    Doubtful {
+        /// The key.
+        key: String,
+        /// The dataset that would be taken.
+        name: DatasetName,
+        /// What speaks against it.
+        doubt: String,
+    },
 }
 
 fn list(names: &[String]) -> String {
@@ -90,19 +103,63 @@ pub fn name<S: AsRef<str>>(key: &str, known: &[S]) -> Result<DatasetName, Datase
     if let Some((_, name)) = partitions(key).into_iter().rev().find(|(name, _)| name == PARTITION) {
         return name.parse();
     }
-    let lower = key.to_ascii_lowercase();
-    let last = known
-        .iter()
-        .filter_map(|name| name.as_ref().parse::<DatasetName>().ok())
-        .filter_map(|name| lower.rfind(name.as_str()).map(|start| (start + name.0.len(), name.0.len(), name)))
-        .max();
-    match last {
-        Some((_, _, name)) => Ok(name),
-        None => Err(DatasetError::Unnamed {
-            key: key.to_owned(),
-            known: known.iter().map(|name| name.as_ref().to_owned()).collect(),
-        }),
+    let unnamed = || DatasetError::Unnamed {
+        key: key.to_owned(),
+        known: known.iter().map(|name| name.as_ref().to_owned()).collect(),
+    };
+    guess(key, known).map(|guess| guess.name).ok_or_else(unnamed)
+}
+
+/// What the path of a key says of its dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guess {
+    /// The dataset: the name that ends last, and the longest of those.
+    pub name: DatasetName,
+    /// The names elsewhere in the key, in alphabetical order.
+    pub others: Vec<DatasetName>,
+    /// Whether no letter or digit stands right before or after the name.
+    pub is_word: bool,
+}
+
+impl Guess {
+    /// What speaks against it.
+    pub fn doubt(&self) -> Option<String> {
+        let others: Vec<String> = self.others.iter().map(|name| format!("`{name}`")).collect();
+        match (others.is_empty(), self.is_word) {
+            (true, true) => None,
+            (false, true) => Some(format!("which also contains {}", others.join(", "))),
+            (true, false) => Some("which stands there as a part of a word".to_owned()),
+            (false, false) => Some(format!("which stands there as a part of a word, beside {}", others.join(", "))),
+        }
     }
+}
+
+/// The names of `known` that the key contains, in any case.
+pub fn contained<S: AsRef<str>>(key: &str, known: &[S]) -> Vec<DatasetName> {
+    let lower = key.to_ascii_lowercase();
+    let names = known.iter().filter_map(|name| name.as_ref().parse::<DatasetName>().ok());
+    names.filter(|name| lower.contains(name.as_str())).collect()
+}
+
+/// The dataset of `known` that the path of the key names; none where it contains none.
+pub fn guess<S: AsRef<str>>(key: &str, known: &[S]) -> Option<Guess> {
+    let lower = key.to_ascii_lowercase();
+    let names = contained(key, known);
+    let last = |name: &DatasetName| lower.rfind(name.as_str()).map(|start| (start + name.0.len(), name.0.len()));
+    let (end, length, name) =
+        names.iter().filter_map(|name| last(name).map(|(end, length)| (end, length, name))).max()?;
+    let start = end - length;
+    let is_outside =
+        |other: &DatasetName| lower.match_indices(other.as_str()).any(|(at, text)| at < start || at + text.len() > end);
+    let mut others: Vec<DatasetName> =
+        names.iter().filter(|other| *other != name && is_outside(other)).cloned().collect();
+    others.sort();
+    others.dedup();
+    // Names are ASCII, so that the places are those of characters.
+    let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = lower.as_bytes();
+    let is_word = !is_part(start.checked_sub(1).and_then(|before| bytes.get(before))) && !is_part(bytes.get(end));
+    Some(Guess { name: name.clone(), others, is_word })
 }
 
 /// The `name=value` segments of `key`, in order, as Hive writes them: the last segment is the file's name and none of
@@ -127,7 +184,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{DatasetError, DatasetName, name, partitions};
+    use super::{DatasetError, DatasetName, guess, name, partitions};
 
     const KNOWN: [&str; 4] = ["generation", "consumption", "transmission", "ons-load-raw"];
 
@@ -183,6 +240,20 @@ mod tests {
     fn the_last_known_name_in_the_path_wins() {
         assert_eq!(named("generation/transmission/2024.parquet"), "transmission");
         assert_eq!(named("generation/consumption/generation-2024.parquet"), "generation");
+    }
+
+    #[test]
+    fn a_guess_tells_what_speaks_against_it() {
+        let doubt = |key: &str| guess(key, &["load", "ons-load-raw", "generation", "raw"]).unwrap().doubt();
+        assert_eq!(doubt("landing/generation-2024.parquet"), None);
+        assert_eq!(doubt("ons-load-raw/2024.parquet"), None, "names within the name are no others");
+        assert_eq!(doubt("raw/generation/2024.parquet").unwrap(), "which also contains `raw`");
+        assert_eq!(doubt("downloads/2024.parquet").unwrap(), "which stands there as a part of a word");
+        assert_eq!(
+            doubt("generation/raw/unloaded.parquet").unwrap(),
+            "which stands there as a part of a word, beside `generation`, `raw`"
+        );
+        assert_eq!(guess::<&str>("landing/2024.parquet", &[]), None);
     }
 
     #[test]

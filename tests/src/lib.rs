@@ -38,7 +38,7 @@ pub use http::{Request, Responder, Response, request};
 pub use influxdb::{InfluxDb, InfluxDb2, InfluxServer, flux_rows};
 pub use lambda::{Function, Invocation};
 pub use lambda_emulator::LambdaEmulator;
-pub use loader::{Loader, Settings, judge, python, shell};
+pub use loader::{Loader, Settings, judge, loader_program, python, shell};
 pub use moto::Moto;
 pub use notification::{Told, notification};
 pub use process::Outcome;

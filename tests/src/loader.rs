@@ -199,6 +199,15 @@ pub(crate) fn programs() -> &'static Programs {
     PROGRAMS.get_or_init(build)
 }
 
+/// The program `influxdb-loader`.
+///
+/// # Panics
+///
+/// Where it does not compile.
+pub fn loader_program() -> PathBuf {
+    programs().loader.clone()
+}
+
 fn build() -> Programs {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(["build", "--release", "--package", "influxdb-loader", "--bins"]);

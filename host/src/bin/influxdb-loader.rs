@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    influxdb_loader::cli::run()
+    influxdb_loader::converter::run_compiler().unwrap_or_else(influxdb_loader::cli::run)
 }

@@ -26,6 +26,11 @@ pub struct MemorySettings {
     pub instance_bytes: usize,
     /// Bytes of memory of all instances together.
     pub instances_bytes: usize,
+    /// Bytes of memory of the process that compiles a converter: while it does, objects wait for the converter.
+    pub compile_bytes: usize,
+    /// Bytes of code of converters that stay mapped. They are pages of files, which the system takes back where memory is
+    /// short, and no part of the sum.
+    pub code_bytes: usize,
 }
 
 /// What settings say, in MiB and objects.
@@ -48,6 +53,8 @@ impl MemorySettings {
             objects: asked.objects.unwrap_or_else(|| (left / object_mib.max(1)).clamp(1, MOST_OBJECTS)),
             instance_bytes: asked.instance.unwrap_or(INSTANCE.min(instances)).saturating_mul(MIB),
             instances_bytes: instances.saturating_mul(MIB),
+            compile_bytes: (whole / 4 * 3).saturating_mul(MIB),
+            code_bytes: (whole / 8).saturating_mul(MIB),
         }
     }
 
@@ -75,7 +82,7 @@ mod tests {
     #[test]
     fn the_sum_fits_in_every_function() {
         for memory in 128..=10_240 {
-            let MemorySettings { object_mib, objects, instance_bytes, instances_bytes } = shared(memory);
+            let MemorySettings { object_mib, objects, instance_bytes, instances_bytes, .. } = shared(memory);
             assert!(BASE + object_mib * objects + instances_bytes / MIB <= memory, "{memory} MiB");
             assert!(instance_bytes <= instances_bytes, "{memory} MiB");
         }

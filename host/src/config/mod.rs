@@ -50,6 +50,8 @@ pub struct Config {
     pub memory: MemorySettings,
     /// Whether an object must have every column that its dataset requires.
     pub validate_schema: bool,
+    /// Whether a key that does not name its dataset clearly is an error.
+    pub strict_guess: bool,
     /// Whether rejected rows are left out; else the first one fails the object.
     pub drop_invalid_records: bool,
     /// Which objects events may name; none: any.
@@ -209,7 +211,56 @@ pub struct RegistrySettings {
     /// How long a converter is used before the registry is asked again.
     pub refresh: Duration,
     /// Ed25519 public keys, of which one must have signed a converter. None: signatures are not looked at.
-    pub public_keys: Vec<[u8; 32]>,
+    pub public_keys: Vec<TrustedKey>,
+    /// Whether a pointer that none of the keys has signed is refused.
+    pub require_signed_pointers: bool,
+}
+
+/// A key that may sign converters, and pointers at them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedKey {
+    /// The Ed25519 public key.
+    pub key: [u8; 32],
+    /// The datasets that it may sign for; all of them without.
+    pub datasets: Option<Vec<String>>,
+    /// The channels whose pointers it may sign; all of them without.
+    pub channels: Option<Vec<String>>,
+}
+
+impl TrustedKey {
+    /// Reads `KEY`, `KEY@DATASETS` or `KEY@DATASETS/CHANNELS`; names are joined by `+`, and `*` is all of them.
+    fn read(text: &str) -> Option<Self> {
+        use base64::Engine;
+        let (key, limits) =
+            text.trim().split_once('@').map_or((text.trim(), None), |(key, limits)| (key, Some(limits)));
+        let key = <[u8; 32]>::try_from(base64::prelude::BASE64_STANDARD.decode(key).ok()?).ok()?;
+        let (datasets, channels) = match limits {
+            None => (None, None),
+            Some(limits) => {
+                let (datasets, channels) = limits.split_once('/').unwrap_or((limits, "*"));
+                (Self::names(datasets)?, Self::names(channels)?)
+            }
+        };
+        Some(Self { key, datasets, channels })
+    }
+
+    /// Names that are limited to; none where all are meant. Nothing where it is not understood.
+    fn names(text: &str) -> Option<Option<Vec<String>>> {
+        if text == "*" {
+            return Some(None);
+        }
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        let name = |name: &str| (!name.is_empty() && name.bytes().all(allowed)).then(|| name.to_owned());
+        text.split('+').map(name).collect::<Option<Vec<_>>>().map(Some)
+    }
+
+    /// Whether it may sign for the dataset, and for the pointer of the channel where one is asked for.
+    pub fn covers(&self, dataset: &str, channel: Option<&str>) -> bool {
+        let has = |names: &Option<Vec<String>>, name: &str| {
+            names.as_ref().is_none_or(|names| names.iter().any(|n| n == name))
+        };
+        has(&self.datasets, dataset) && channel.is_none_or(|channel| has(&self.channels, channel))
+    }
 }
 
 /// How metrics reach CloudWatch.
@@ -318,6 +369,13 @@ impl Config {
                     instance: reader.optional_integer(&settings::CONVERTER_MEMORY_MIB),
                 },
             ),
+            strict_guess: reader
+                .choice(&settings::DATASET_GUESS, |word| match word {
+                    "last" => Some(false),
+                    "strict" => Some(true),
+                    _ => None,
+                })
+                .unwrap_or_default(),
             validate_schema: reader.boolean(&settings::VALIDATE_SCHEMA),
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             source_buckets: reader.source_buckets(&settings::SOURCE_BUCKETS),
@@ -407,7 +465,11 @@ impl RegistrySettings {
             channel: reader.name(&settings::CONVERTER_CHANNEL).unwrap_or_default(),
             refresh: Duration::from_secs(reader.integer(&settings::CONVERTER_REFRESH_SECONDS)),
             public_keys: reader.public_keys(&settings::CONVERTER_PUBLIC_KEYS),
+            require_signed_pointers: reader.boolean(&settings::CONVERTER_REQUIRE_SIGNED_POINTERS),
         };
+        if settings.require_signed_pointers && settings.public_keys.is_empty() {
+            reader.lacks(&settings::CONVERTER_PUBLIC_KEYS, &settings::CONVERTER_REQUIRE_SIGNED_POINTERS);
+        }
         bucket.map(|bucket| Self { bucket, ..settings })
     }
 }

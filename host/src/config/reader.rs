@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD as STANDARD;
 use reqwest::Url;
 
+use super::TrustedKey;
 use super::rejects_uri::RejectsUri;
 use super::secret::{REDACTED, Secret};
 use super::settings::{Kind, Setting};
@@ -167,9 +166,8 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         self.parsed(setting, |value| SourceBuckets::parse(value).filter(|_| is_clean(value)))
     }
 
-    pub(super) fn public_keys(&mut self, setting: &Setting) -> Vec<[u8; 32]> {
-        let key = |text: &str| <[u8; 32]>::try_from(STANDARD.decode(text.trim()).ok()?).ok();
-        self.parsed(setting, |value| value.split(',').map(key).collect()).unwrap_or_default()
+    pub(super) fn public_keys(&mut self, setting: &Setting) -> Vec<TrustedKey> {
+        self.parsed(setting, |value| value.split(',').map(TrustedKey::read).collect()).unwrap_or_default()
     }
 
     /// What `choose` makes of the word, in lower case.

@@ -73,7 +73,7 @@ impl Kind {
             Self::SourceBuckets => {
                 "`bucket` or `bucket/prefix`, in which `*` stands for any characters, joined by `,`".to_owned()
             }
-            Self::PublicKeys => "Ed25519 public keys, 32 bytes each, in base64, joined by `,`".to_owned(),
+            Self::PublicKeys => "Ed25519 public keys, 32 bytes each, in base64, joined by `,`; `KEY@DATASETS` or `KEY@DATASETS/CHANNELS` limits one, names joined by `+`".to_owned(),
             Self::Choice(words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
                 match words.split_last() {
@@ -468,6 +468,22 @@ pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
     meaning: "Where set, only converters of the registry that one of these keys has signed are used. `influxdb-loader converter keygen` makes a key.",
 };
 
+/// Whether pointers must be signed.
+pub(super) const CONVERTER_REQUIRE_SIGNED_POINTERS: Setting = Setting {
+    name: "CONVERTER_REQUIRE_SIGNED_POINTERS",
+    default: Some("false"),
+    kind: Kind::Boolean,
+    meaning: "Whether a version is used only if one of `CONVERTER_PUBLIC_KEYS` has signed that it was promoted, as `promote --sign` does. Else a pointer without a signature is followed with a warning.",
+};
+
+/// What is made of a key that names its dataset in its path alone.
+pub(super) const DATASET_GUESS: Setting = Setting {
+    name: "DATASET_GUESS",
+    default: Some("last"),
+    kind: Kind::Choice(&["last", "strict"]),
+    meaning: "What is done where a key has no `dataset=NAME/` segment and its path contains the names of several datasets, or one as a part of a word. `last`: the last one is taken, with a warning. `strict`: the object fails. Only datasets that have a built-in converter or one in service count.",
+};
+
 /// Where compiled converters are kept.
 pub(super) const CONVERTER_CACHE_DIRECTORY: Setting = Setting {
     name: "CONVERTER_CACHE_DIRECTORY",
@@ -526,6 +542,8 @@ pub const SETTINGS: &[&Setting] = &[
     &CONVERTER_CHANNEL,
     &CONVERTER_REFRESH_SECONDS,
     &CONVERTER_PUBLIC_KEYS,
+    &CONVERTER_REQUIRE_SIGNED_POINTERS,
+    &DATASET_GUESS,
     &CONVERTER_CACHE_DIRECTORY,
 ];
 

@@ -63,8 +63,11 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             objects: 8,
             instance_bytes: 268435456,
             instances_bytes: 822083584,
+            compile_bytes: 2466250752,
+            code_bytes: 411041792,
         },
         validate_schema: true,
+        strict_guess: false,
         drop_invalid_records: true,
         source_buckets: None,
         rejects: None,
@@ -404,7 +407,32 @@ fn places_in_the_registry_are_no_paths_and_keys_have_32_bytes() {
         ("CONVERTER_CHANNEL", "Stable"),
         ("CONVERTER_PUBLIC_KEYS", "AAAA"),
         ("CONVERTER_PUBLIC_KEYS", "not base64"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@load+/stable"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@load/a/b"),
+        ("DATASET_GUESS", "first"),
     ] {
         assert!(refusal(&[(name, value)]).contains(name), "`{name}` takes {value}");
     }
+}
+
+#[test]
+fn a_key_signs_for_what_it_is_limited_to() {
+    let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let covers = |limits: &str, dataset: &str, channel: Option<&str>| {
+        let keys = format!("{key}{limits}");
+        let config = read(&[("CONVERTER_BUCKET", "b"), ("CONVERTER_PUBLIC_KEYS", &keys)]).unwrap();
+        config.registry.unwrap().public_keys[0].covers(dataset, channel)
+    };
+    assert!(covers("", "load", Some("stable")) && covers("@*", "load", Some("stable")));
+    assert!(covers("@load+weather", "weather", Some("canary")) && !covers("@load+weather", "wind", None));
+    assert!(covers("@load/canary", "load", Some("canary")) && !covers("@load/canary", "load", Some("stable")));
+    // A version has no channel.
+    assert!(covers("@load/canary", "load", None));
+    assert!(covers("@*/canary", "wind", Some("canary")) && !covers("@*/canary", "wind", Some("stable")));
+}
+
+#[test]
+fn pointers_that_must_be_signed_need_a_key() {
+    assert!(refusal(&[("CONVERTER_REQUIRE_SIGNED_POINTERS", "true")]).contains("CONVERTER_PUBLIC_KEYS"));
 }

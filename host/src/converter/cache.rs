@@ -2,13 +2,17 @@
 //!
 //! A file holds native code, which runs outside the sandbox: whoever can write it is the loader. So the directory must
 //! belong to this user, with no rights for others, and be no link; files are made in it under another name and renamed,
-//! so that none is ever half written. What is read is held against the digest of the component, the engine's version and
-//! configuration, and the SHA-256 of the code; a file that is damaged, or made for something else, is deleted and never
-//! loaded. Nothing here fails a load: without the cache, components are compiled.
+//! so that none is ever half written, and none is ever changed. What is read is held against the digest of the component,
+//! the engine's version and configuration, and the SHA-256 of the code; a file that is damaged, or made for something
+//! else, is deleted and never loaded. Nothing here fails a load: without the cache, components are compiled.
+//!
+//! Code is mapped into memory from its file, not read: the system takes its pages back when memory is short, and a
+//! converter that is released costs a file descriptor.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,11 +22,15 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// What files begin with: the format, and its version.
-const MAGIC: &[u8; 16] = b"influxdb-loader1";
+/// What follows the code in a file begins with this: the format, and its version.
+const MAGIC: &[u8; 16] = b"influxdb-loader2";
 
-/// The compatibility hash, the digest of the component, and the digest of the code follow.
-const HEADER_BYTES: usize = MAGIC.len() + 8 + 32 + 32;
+/// The compatibility hash, the digest of the component, and the digest of the code follow. All of it stands behind the
+/// code, which is mapped from the file's first byte on.
+const TRAILER_BYTES: usize = MAGIC.len() + 8 + 32 + 32;
+
+/// How much of a file is read at a time.
+const READ_BYTES: usize = 64 * 1024;
 
 /// The largest file, in bytes. Native code is a few times as large as its component: an interpreter has some 100 MB.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -73,11 +81,11 @@ impl CompileCache {
         Ok(Self { directory, owner })
     }
 
-    /// The component of this digest as it was compiled by an engine like this one.
-    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Component> {
+    /// The code of the component of this digest as an engine like this one compiled it.
+    pub(super) fn load(&self, engine: &Engine, digest: &str) -> Option<Stored> {
         let path = self.path(engine, digest);
         let loaded = match self.read(&path) {
-            Ok(content) => deserialize(engine, digest, &content),
+            Ok(file) => Stored::verify(file, engine, digest),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => Err(error.to_string()),
         };
@@ -90,25 +98,25 @@ impl CompileCache {
             .ok()
     }
 
-    /// Keeps a compiled component. What goes wrong is logged.
-    pub(super) fn store(&self, engine: &Engine, digest: &str, component: &Component) {
-        if let Err(reason) = self.try_store(engine, digest, component) {
+    /// Keeps the code of a component. What goes wrong is logged.
+    pub(super) fn store(&self, engine: &Engine, digest: &str, code: &[u8]) -> Option<Stored> {
+        let stored = self.try_store(engine, digest, code).inspect_err(|reason| {
             tracing::warn!(directory = %self.directory.display(), "a compiled converter is not cached: {reason}");
-        }
+        });
+        stored.ok().and_then(|()| self.load(engine, digest))
     }
 
-    fn try_store(&self, engine: &Engine, digest: &str, component: &Component) -> Result<(), String> {
-        let code = component.serialize().map_err(|error| error.to_string())?;
-        let size = HEADER_BYTES as u64 + code.len() as u64;
+    fn try_store(&self, engine: &Engine, digest: &str, code: &[u8]) -> Result<(), String> {
+        let size = TRAILER_BYTES as u64 + code.len() as u64;
         if size > MAX_FILE_BYTES {
             return Err(format!("its {size} bytes of native code are more than {MAX_FILE_BYTES}"));
         }
-        let header = header(engine, digest, &code).ok_or("its digest is none")?;
+        let trailer = trailer(engine, digest, &Sha256::digest(code)).ok_or("its digest is none")?;
         let write = || {
             self.make_room(size)?;
             let mut partial = Partial::create(&self.directory)?;
-            partial.file.write_all(&header)?;
-            partial.file.write_all(&code)?;
+            partial.file.write_all(code)?;
+            partial.file.write_all(&trailer)?;
             fs::rename(&partial.path, self.path(engine, digest))
         };
         write().map_err(|error: io::Error| error.to_string())
@@ -118,7 +126,7 @@ impl CompileCache {
         self.directory.join(format!("{digest}-{:016x}.{WHOLE}", compatibility(engine)))
     }
 
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path) -> io::Result<File> {
         if !fs::symlink_metadata(path)?.is_file() {
             return Err(io::Error::other("it is not a file"));
         }
@@ -130,9 +138,7 @@ impl CompileCache {
         if metadata.len() > MAX_FILE_BYTES {
             return Err(io::Error::other(format!("it has {} bytes, more than {MAX_FILE_BYTES}", metadata.len())));
         }
-        let mut content = Vec::new();
-        file.take(MAX_FILE_BYTES).read_to_end(&mut content)?;
-        Ok(content)
+        Ok(file)
     }
 
     /// Deletes the oldest files until there is room for one more of this size.
@@ -195,31 +201,64 @@ fn compatibility(engine: &Engine) -> u64 {
     hasher.finish()
 }
 
-fn header(engine: &Engine, digest: &str, code: &[u8]) -> Option<Vec<u8>> {
-    let mut header = Vec::with_capacity(HEADER_BYTES);
-    header.extend_from_slice(MAGIC);
-    header.extend_from_slice(&compatibility(engine).to_le_bytes());
+fn trailer(engine: &Engine, digest: &str, code: &[u8]) -> Option<Vec<u8>> {
+    let mut trailer = Vec::with_capacity(TRAILER_BYTES);
+    trailer.extend_from_slice(MAGIC);
+    trailer.extend_from_slice(&compatibility(engine).to_le_bytes());
     for pair in digest.as_bytes().chunks(2) {
-        header.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+        trailer.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
     }
-    header.extend_from_slice(&Sha256::digest(code));
-    (header.len() == HEADER_BYTES).then_some(header)
+    trailer.extend_from_slice(code);
+    (trailer.len() == TRAILER_BYTES).then_some(trailer)
 }
 
-fn deserialize(engine: &Engine, digest: &str, content: &[u8]) -> Result<Component, String> {
-    let (found, code) = content.split_at_checked(HEADER_BYTES).ok_or("it is too short")?;
-    if !found.starts_with(MAGIC) {
-        return Err("it is of another format".to_owned());
+/// Code in a file of the cache, found to be whole. It can be mapped whenever it is needed, even when the file has lost its
+/// name to make room for others.
+#[derive(Debug)]
+pub(super) struct Stored {
+    file: File,
+}
+
+impl Stored {
+    fn verify(mut file: File, engine: &Engine, digest: &str) -> Result<Self, String> {
+        let broken = |error: io::Error| error.to_string();
+        let bytes = file.metadata().map_err(broken)?.len();
+        let code = bytes.checked_sub(TRAILER_BYTES as u64).ok_or("it is too short")?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut left = code;
+        while left > 0 {
+            // No more than the buffer has.
+            let most = usize::try_from(left).unwrap_or(usize::MAX).min(READ_BYTES);
+            file.read_exact(&mut buffer[..most]).map_err(broken)?;
+            hash.update(&buffer[..most]);
+            left -= most as u64;
+        }
+        let mut found = [0; TRAILER_BYTES];
+        file.seek(SeekFrom::Start(code)).map_err(broken)?;
+        file.read_exact(&mut found).map_err(broken)?;
+        if !found.starts_with(MAGIC) {
+            return Err("it is of another format".to_owned());
+        }
+        if trailer(engine, digest, &hash.finalize()).is_none_or(|expected| expected != found) {
+            return Err("it is damaged, or was compiled from or for something else".to_owned());
+        }
+        Ok(Self { file })
     }
-    if header(engine, digest, code).is_none_or(|expected| expected != found) {
-        return Err("it is damaged, or was compiled from or for something else".to_owned());
+
+    /// Maps the code. Takes some milliseconds.
+    pub(super) fn map(&self, engine: &Engine) -> Result<Component, String> {
+        // By its descriptor: another file may have its name by now, or none.
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment says why this is its own")]
+        // SAFETY: The file must hold what the engine compiled, and must not change while it is mapped. It lay in a directory
+        // to which this user alone has had rights since it was made, under a name that ends so, with no rights for others,
+        // all of which was checked. `try_store` is the only one to write there, to files that it makes, and that are renamed
+        // when they are whole and never written to again. The trailer, which holds the code's SHA-256, was checked when this
+        // descriptor was opened: it says that the code is whole, of this component, and for an engine of this version and
+        // configuration.
+        unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
     }
-    #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment says why this is its own")]
-    // SAFETY: The bytes must be what `Component::serialize` gave. They lay in a directory and a file to which this user
-    // alone has had rights since they were made, both checked to be so and to be no links; `try_store` is the only one to
-    // write there, under names that end so; and the header, which holds the code's SHA-256, says that they are whole, of
-    // this component, and for an engine of this version and configuration.
-    unsafe { Component::deserialize(engine, code) }.map_err(|error| format!("{error:#}"))
 }
 
 #[cfg(test)]
@@ -263,11 +302,12 @@ mod tests {
         let file = only_file(&cache);
         let good = fs::read(&file).unwrap();
         let mut flipped = good.clone();
-        *flipped.last_mut().unwrap() ^= 1;
+        flipped[good.len() / 2] ^= 1;
+        let trailer = good.len() - TRAILER_BYTES;
         let mut other_engine = good.clone();
-        other_engine[MAGIC.len()] ^= 1;
+        other_engine[trailer + MAGIC.len()] ^= 1;
         let mut other_component = good.clone();
-        other_component[MAGIC.len() + 8] ^= 1;
+        other_component[trailer + MAGIC.len() + 8] ^= 1;
         for bad in
             [flipped, other_engine, other_component, good[..good.len() - 1].to_vec(), good[..20].to_vec(), vec![]]
         {
@@ -281,6 +321,31 @@ mod tests {
         assert!(engine.cached(&digest, &cache).is_none(), "a file that others may read was not made here");
         std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
         assert!(engine.cached(&digest, &cache).is_none(), "links are not followed");
+    }
+
+    #[test]
+    fn code_that_is_not_used_is_released_and_mapped_again_even_if_its_file_is_gone() {
+        let (_directory, cache) = cache();
+        let engine = Engine::new(Limits { code_bytes: 1, ..Limits::default() }).unwrap();
+        let first = engine.compile_cached(converter_components::GENERATION, &cache).unwrap();
+        assert!(first.is_mapped(), "what was used last stays, whatever its size");
+        let kept = first.instantiate().unwrap();
+        let second = engine.compile_cached(converter_components::CONSUMPTION, &cache).unwrap();
+        assert!(!first.is_mapped() && second.is_mapped());
+        for entry in fs::read_dir(&cache.directory).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        drop(first.instantiate().unwrap());
+        assert!(first.is_mapped() && !second.is_mapped());
+        drop(kept);
+    }
+
+    #[test]
+    fn code_without_a_file_is_never_released() {
+        let engine = Engine::new(Limits { code_bytes: 1, ..Limits::default() }).unwrap();
+        let first = engine.compile(converter_components::GENERATION).unwrap();
+        let second = engine.compile(converter_components::CONSUMPTION).unwrap();
+        assert!(first.is_mapped() && second.is_mapped());
     }
 
     #[test]

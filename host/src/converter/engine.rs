@@ -11,12 +11,15 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
 use super::bindings::{ConverterWorld, ConverterWorldIndices};
-use super::cache::CompileCache;
+use super::cache::{CompileCache, Stored};
+use super::code::{Code, Linked, Shelf};
+use super::compiler::{self, Failed};
 use super::error::{ConverterError, Subject};
 use super::instance::Converter;
 use super::limits::Limits;
 use super::room::Room;
 use super::state::State;
+use super::survey::survey;
 use super::text::one_line;
 use super::{inspect, wasi};
 
@@ -35,6 +38,7 @@ struct Inner {
     linker: Linker<State>,
     limits: Limits,
     room: Arc<Room>,
+    shelf: Shelf,
     _ticker: Ticker,
 }
 
@@ -57,20 +61,12 @@ impl Engine {
             let (asked, max) = (limits.stack_bytes, Limits::MAX_STACK_BYTES);
             return Err(failed(&format_args!("a stack must have 1 to {max} bytes: {asked}")));
         }
-        let mut config = Config::new();
-        config
-            .epoch_interruption(true)
-            .max_wasm_stack(limits.stack_bytes)
-            .cranelift_opt_level(OptLevel::Speed)
-            // The same answer on every machine, which may be another at every invocation.
-            .relaxed_simd_deterministic(true)
-            // File and line, where a component still has its debug information. Not left to the environment.
-            .wasm_backtrace_details(WasmBacktraceDetails::Enable);
-        let wasmtime = wasmtime::Engine::new(&config).map_err(|error| failed(&format_args!("{error:#}")))?;
+        let wasmtime = wasmtime(limits.stack_bytes).map_err(|error| failed(&format_args!("{error:#}")))?;
         let linker = linker(&wasmtime).map_err(|error| failed(&format_args!("{error:#}")))?;
         let ticker = Ticker::start(wasmtime.clone()).map_err(|error| failed(&error))?;
         let room = Room::new(limits.process_bytes);
-        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, room, _ticker: ticker })))
+        let shelf = Shelf::new(limits.code_bytes);
+        Ok(Self(Arc::new(Inner { wasmtime, linker, limits, room, shelf, _ticker: ticker })))
     }
 
     /// The limits of its converters.
@@ -80,7 +76,8 @@ impl Engine {
 
     /// Compiles a component and asks it what it is.
     ///
-    /// Takes about 100 ms for a converter in Rust, and seconds for an interpreter; belongs on a thread that may block.
+    /// Takes about 100 ms for a converter in Rust, and seconds for an interpreter; belongs on a thread that may block. One
+    /// component is compiled at a time, others wait.
     ///
     /// # Errors
     ///
@@ -104,8 +101,8 @@ impl Engine {
     ///
     /// As [`Engine::compile`].
     pub fn cached(&self, digest: &str, cache: &CompileCache) -> Option<Result<Converter, ConverterError>> {
-        let component = cache.load(&self.0.wasmtime, digest)?;
-        Some(self.link(&component, digest.to_owned()))
+        let stored = cache.load(&self.0.wasmtime, digest)?;
+        Some(self.take(stored, digest.to_owned()))
     }
 
     fn compile_into(&self, component: &[u8], cache: Option<&CompileCache>) -> Result<Converter, ConverterError> {
@@ -117,24 +114,61 @@ impl Engine {
         if component.len() > max {
             return Err(compile(format!("it has {} bytes, at most {max} are allowed", component.len())));
         }
-        let component = Component::from_binary(&self.0.wasmtime, component)
-            .map_err(|error| compile(one_line(&format!("{error:#}"), MAX_REASON_BYTES)))?;
-        if let Some(cache) = cache {
-            cache.store(&self.0.wasmtime, &digest, &component);
+        inspect::interfaces(survey(component, &subject)?, &subject)?;
+        let code = compiler::compile(&self.0.wasmtime, component, &self.0.limits).map_err(|failed| match failed {
+            Failed::Component(reason) => compile(reason),
+            Failed::Machine(reason) => {
+                ConverterError::Engine { reason: format!("{subject} does not compile: {reason}") }
+            }
+        })?;
+        if let Some(stored) = cache.and_then(|cache| cache.store(&self.0.wasmtime, &digest, &code)) {
+            drop(code);
+            return self.take(stored, digest);
         }
-        self.link(&component, digest)
+        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment says why this is its own")]
+        // SAFETY: The bytes must be what an engine like this one compiled: they have just been, by this process or by one of
+        // the same program that it started, with the same configuration, and nobody else had them.
+        let component = unsafe { Component::deserialize(&self.0.wasmtime, &code) };
+        let component = component.map_err(|error| compile(one_line(&format!("{error:#}"), MAX_REASON_BYTES)))?;
+        drop(code);
+        self.converter(&component, None, digest)
     }
 
-    fn link(&self, component: &Component, digest: String) -> Result<Converter, ConverterError> {
-        let subject = Subject::unnamed(&digest);
-        inspect::interfaces(component, &self.0.wasmtime, &subject)?;
+    fn take(&self, stored: Stored, digest: String) -> Result<Converter, ConverterError> {
+        let component = self.map(&stored, &Subject::unnamed(&digest))?;
+        self.converter(&component, Some(stored), digest)
+    }
+
+    fn map(&self, stored: &Stored, subject: &Subject) -> Result<Component, ConverterError> {
+        let failed = |reason| ConverterError::Engine { reason: format!("{subject} cannot be mapped: {reason}") };
+        stored.map(&self.0.wasmtime).map_err(failed)
+    }
+
+    fn converter(
+        &self,
+        component: &Component,
+        stored: Option<Stored>,
+        digest: String,
+    ) -> Result<Converter, ConverterError> {
+        let linked = self.link(component, &Subject::unnamed(&digest))?;
+        let code = Code::new(component, stored, linked);
+        Converter::new(self.clone(), code, digest)
+    }
+
+    fn link(&self, component: &Component, subject: &Subject) -> Result<Linked, ConverterError> {
         let linked = self.0.linker.instantiate_pre(component);
-        let exports = linked.and_then(|pre| Ok((ConverterWorldIndices::new(&pre)?, pre)));
-        let (exports, pre) = exports.map_err(|error| {
+        let linked = linked.and_then(|pre| Ok(Linked { exports: ConverterWorldIndices::new(&pre)?, pre }));
+        linked.map_err(|error| {
             let reason = one_line(&format!("{error:#}"), MAX_REASON_BYTES);
             ConverterError::NotAConverter { subject: subject.clone(), reason }
-        })?;
-        Converter::new(self.clone(), pre, exports, digest)
+        })
+    }
+
+    /// What instances are made of, mapped where it had been released.
+    pub(super) fn linked(&self, code: &Arc<Code>, subject: &Subject) -> Result<Linked, ConverterError> {
+        let linked = code.linked(|stored| self.link(&self.map(stored, subject)?, subject))?;
+        self.0.shelf.used(code);
+        Ok(linked)
     }
 
     /// The memory that its instances share.
@@ -150,6 +184,20 @@ impl Engine {
     pub(super) fn ticks(slice: Duration) -> u64 {
         u64::try_from(slice.as_nanos().div_ceil(TICK.as_nanos())).unwrap_or(u64::MAX).saturating_add(1)
     }
+}
+
+/// What compiles, and runs what was compiled by another one that was made so.
+pub(super) fn wasmtime(stack_bytes: usize) -> wasmtime::Result<wasmtime::Engine> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(stack_bytes)
+        .cranelift_opt_level(OptLevel::Speed)
+        // The same answer on every machine, which may be another at every invocation.
+        .relaxed_simd_deterministic(true)
+        // File and line, where a component still has its debug information. Not left to the environment.
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    wasmtime::Engine::new(&config)
 }
 
 /// What converters may import: the log, and a WASI that grants nothing.

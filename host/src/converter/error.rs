@@ -125,7 +125,7 @@ pub enum ConverterError {
         detail: Vec<String>,
     },
     /// The converter asked for more memory than it may have, and failed.
-    #[error("{subject} ran out of memory {call}: asked for {asked} bytes, may have {limit}")]
+    #[error("{subject} ran out of memory {call}: asked for {asked} bytes, {who} {limit}")]
     RanOutOfMemory {
         /// The converter.
         subject: Subject,
@@ -133,8 +133,10 @@ pub enum ConverterError {
         call: Call,
         /// What it asked for in all, in bytes.
         asked: usize,
-        /// What it may have, in bytes.
+        /// What may be had, in bytes.
         limit: usize,
+        /// Who may have it: this instance, or all of the process.
+        who: &'static str,
         /// What it wrote to standard error, then its stack, a line each.
         detail: Vec<String>,
     },
@@ -358,7 +360,14 @@ mod tests {
     fn time_memory_and_room_are_causes_that_may_pass() {
         let (subject, call, detail) = (|| Subject::unnamed("0a1b"), Call::Describe, Vec::new);
         let time = ConverterError::RanOutOfTime { subject: subject(), call, limit: Duration::ZERO, detail: detail() };
-        let memory = ConverterError::RanOutOfMemory { subject: subject(), call, asked: 2, limit: 1, detail: detail() };
+        let memory = ConverterError::RanOutOfMemory {
+            subject: subject(),
+            call,
+            asked: 2,
+            limit: 1,
+            who: "may have",
+            detail: detail(),
+        };
         let room = ConverterError::Engine { reason: "cannot start".to_owned() };
         assert!([time, memory, room].iter().all(ConverterError::is_passing));
         let message = "unreachable".to_owned();

@@ -1,8 +1,7 @@
 //! Whether bytes are a component, and a component is a converter, before anything of it runs.
 
-use wasmtime::component::Component;
-
 use super::error::{ConverterError, Subject};
+use super::survey::Survey;
 use super::text::one_line;
 use super::{CONTRACT_VERSION, wasi};
 
@@ -41,15 +40,8 @@ pub(super) fn preamble(bytes: &[u8], subject: &Subject) -> Result<(), ConverterE
 }
 
 /// Looks at what the component imports and exports.
-pub(super) fn interfaces(
-    component: &Component,
-    engine: &wasmtime::Engine,
-    subject: &Subject,
-) -> Result<(), ConverterError> {
-    let component = component.component_type();
-    let imports: Vec<&str> = component.imports(engine).map(|(name, _)| name).collect();
-    let exports: Vec<&str> = component.exports(engine).map(|(name, _)| name).collect();
-
+pub(super) fn interfaces(survey: Survey<'_>, subject: &Subject) -> Result<(), ConverterError> {
+    let Survey { imports, exports } = survey;
     let ours = imports.iter().chain(&exports).filter(|name| name.starts_with(PACKAGE));
     if let Some(found) = ours.filter_map(|name| version(name)).find(|version| !speaks(version)) {
         let found = one_line(found, MAX_NAME_BYTES);

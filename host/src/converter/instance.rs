@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
-use wasmtime::component::InstancePre;
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
+use super::bindings::ConverterWorld;
 use super::bindings::exports::influxdb_loader::converter::converter::Guest;
 use super::bindings::influxdb_loader::converter::types as wit;
-use super::bindings::{ConverterWorld, ConverterWorldIndices};
+use super::code::{Code, Linked};
 use super::columns::{Column, Strings};
 use super::engine::Engine;
 use super::error::{Call, ConverterError, Subject};
@@ -25,6 +25,9 @@ use crate::source::ColumnType;
 /// The longest message of a failure, in bytes.
 const MAX_MESSAGE_BYTES: usize = 1024;
 
+/// The most lines of a stack that are shown.
+const MAX_FRAMES: usize = 100;
+
 /// How many different codes an instance may reject rows with: reports and metrics keep an account of each.
 const MAX_CODES: usize = 100;
 
@@ -34,26 +37,21 @@ pub struct Converter(Arc<Compiled>);
 
 struct Compiled {
     engine: Engine,
-    pre: InstancePre<State>,
-    exports: ConverterWorldIndices,
+    code: Arc<Code>,
     description: Description,
     digest: String,
     subject: Subject,
 }
 
 impl Converter {
-    pub(super) fn new(
-        engine: Engine,
-        pre: InstancePre<State>,
-        exports: ConverterWorldIndices,
-        digest: String,
-    ) -> Result<Self, ConverterError> {
+    pub(super) fn new(engine: Engine, code: Arc<Code>, digest: String) -> Result<Self, ConverterError> {
         let subject = Subject::unnamed(&digest);
+        let linked = engine.linked(&code, &subject)?;
         let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes, Warnings::default());
-        let mut instance = Instance::start(&engine, &pre, &exports, subject, log)?;
+        let mut instance = Instance::start(&engine, &linked, subject, log)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
-        Ok(Self(Arc::new(Compiled { engine, pre, exports, description, digest, subject })))
+        Ok(Self(Arc::new(Compiled { engine, code, description, digest, subject })))
     }
 
     /// What it is, in its own words.
@@ -64,6 +62,17 @@ impl Converter {
     /// The lower-case hexadecimal SHA-256 of the component.
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// Whether it costs next to nothing while it is not used, since its code can be mapped again.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.0.code.is_stored()
+    }
+
+    /// Whether its code is mapped.
+    #[cfg(test)]
+    pub(super) fn is_mapped(&self) -> bool {
+        self.0.code.held() > 0
     }
 
     /// A fresh instance, which shares nothing with any other.
@@ -81,9 +90,10 @@ impl Converter {
     ///
     /// As [`Self::instantiate`].
     pub fn instantiate_beside(&self, others: &Warnings) -> Result<Instance, ConverterError> {
-        let Compiled { engine, pre, exports, description, subject, .. } = &*self.0;
+        let Compiled { engine, code, description, subject, .. } = &*self.0;
+        let linked = engine.linked(code, subject)?;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
-        Instance::start(engine, pre, exports, subject.clone(), log)
+        Instance::start(engine, &linked, subject.clone(), log)
     }
 }
 
@@ -129,8 +139,7 @@ impl std::fmt::Debug for Instance {
 impl Instance {
     fn start(
         engine: &Engine,
-        pre: &InstancePre<State>,
-        exports: &ConverterWorldIndices,
+        Linked { pre, exports }: &Linked,
         subject: Subject,
         log: Log,
     ) -> Result<Self, ConverterError> {
@@ -317,13 +326,16 @@ fn failure(
     let mut detail: Vec<String> = log.errors().map(str::to_owned).collect();
     if let Some(backtrace) = backtrace {
         // The first line says that what follows is a backtrace.
-        detail.extend(backtrace.to_string().lines().skip(1).map(frame));
+        detail.extend(backtrace.to_string().lines().skip(1).take(MAX_FRAMES).map(frame));
     }
     if trap == Some(&Trap::Interrupt) {
         return ConverterError::RanOutOfTime { subject, call, limit: slice, detail };
     }
     if let Some(asked) = state.refused_memory() {
-        return ConverterError::RanOutOfMemory { subject, call, asked, limit: engine.limits().memory_bytes, detail };
+        // What it may have by itself was refused only because of what others have.
+        let (own, all) = (engine.limits().memory_bytes, engine.limits().process_bytes);
+        let (limit, who) = if asked > own { (own, "may have") } else { (all, "all converters together may have") };
+        return ConverterError::RanOutOfMemory { subject, call, asked, limit, who, detail };
     }
     let cause = one_line(&error.root_cause().to_string(), MAX_MESSAGE_BYTES);
     if trap.is_some() || backtrace.is_some() {
@@ -356,7 +368,7 @@ fn frame(line: &str) -> String {
             Some(_) | None => short.push_str(part),
         }
     }
-    short
+    one_line(&short, MAX_MESSAGE_BYTES)
 }
 
 /// What a batch without rows becomes, of which guests are never told.

@@ -10,6 +10,18 @@ pub struct Limits {
     /// 64 MiB: a converter in Rust has 0.1 MB, one in Python, with the interpreter, 18 MB. The time to compile grows with the
     /// size, about half a second of a core for each MB.
     pub component_bytes: usize,
+    /// The memory of the process that compiles a component, in bytes.
+    ///
+    /// 1 GiB: 19 MB of code alone take 650 MiB on two cores, and an interpreter of that size is mostly data.
+    pub compile_bytes: usize,
+    /// The time of processors to compile a component, in whole seconds.
+    ///
+    /// 120 s: an interpreter takes 9.
+    pub compile_time: Duration,
+    /// The code of converters that stays mapped when it is not in use, all together, in bytes.
+    ///
+    /// 256 MiB: a converter in Rust has 0.5 MiB, an interpreter 70.
+    pub code_bytes: usize,
     /// The linear memories and tables of an instance, all together, in bytes.
     ///
     /// 256 MiB: a batch and what a converter computes from it take a few MiB, the heap of an interpreted guest under 100.
@@ -53,6 +65,9 @@ impl Default for Limits {
         const MIB: usize = 1024 * 1024;
         Self {
             component_bytes: 64 * MIB,
+            compile_bytes: 1024 * MIB,
+            compile_time: Duration::from_secs(120),
+            code_bytes: 256 * MIB,
             memory_bytes: 256 * MIB,
             process_bytes: 2048 * MIB,
             call_time: Duration::from_secs(10),

@@ -7,7 +7,9 @@
 mod bindings;
 mod cache;
 mod catalog;
+mod code;
 mod columns;
+mod compiler;
 mod engine;
 mod error;
 mod inspect;
@@ -17,12 +19,14 @@ mod log;
 mod plan;
 mod room;
 mod state;
+mod survey;
 mod text;
 mod validate;
 mod wasi;
 
 pub use cache::CompileCache;
 pub use catalog::Catalog;
+pub use compiler::run_compiler;
 pub use engine::Engine;
 pub use error::{Call, ConverterError, Problem, Subject};
 pub use instance::{Converter, Instance};

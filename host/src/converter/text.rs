@@ -1,14 +1,21 @@
 //! Text from guests, made fit for logs and reports.
 
-/// The text in one line of at most `max` bytes: control characters become spaces, what is beyond becomes `…`.
+/// The text in one line of at most `max` bytes: control characters, what else ends lines, and what changes the direction of
+/// text become spaces; what is beyond becomes `…`.
 pub(super) fn one_line(text: &str, max: usize) -> String {
     let text = text.trim();
     let end = text.floor_char_boundary(max);
-    let mut line: String = text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text[..end].chars().map(|c| if is_shown(c) { c } else { ' ' }).collect();
     if end < text.len() {
         line.push('…');
     }
     line
+}
+
+/// Whether a character stands where it is written, on its line.
+fn is_shown(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether the text is words of lower case and digits, joined by `-`.
@@ -41,6 +48,7 @@ mod tests {
     #[test]
     fn a_message_becomes_one_line_that_ends_at_a_character() {
         assert_eq!(one_line("  boom\n\tat x\u{1b}[31m ", 100), "boom  at x [31m");
+        assert_eq!(one_line("a\u{2028}b\u{2029}c\u{202e}d\u{2066}e", 100), "a b c d e");
         assert_eq!(one_line("ação", 2), "a…");
         assert_eq!(one_line("ação", 3), "aç…");
     }

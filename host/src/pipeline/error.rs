@@ -159,13 +159,19 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::TooLarge { .. }
         | RegistryError::Malformed { .. }
         | RegistryError::Mismatch { .. }
-        | RegistryError::Untrusted { .. } => FailureKind::Converter,
+        | RegistryError::Untrusted { .. }
+        | RegistryError::PointerUntrusted { .. }
+        | RegistryError::PointerSuperseded { .. }
+        | RegistryError::PointerExpired { .. }
+        | RegistryError::PointerGone { .. }
+        | RegistryError::Yanked { .. } => FailureKind::Converter,
         RegistryError::NotConfigured
         | RegistryError::Name { .. }
         | RegistryError::Occupied { .. }
         | RegistryError::NotSigned { .. }
         | RegistryError::Conflict { .. }
         | RegistryError::NoPrevious { .. }
+        | RegistryError::InService { .. }
         | RegistryError::OtherDataset { .. }
         | RegistryError::SigningKey { .. }
         | RegistryError::Stopped(_) => FailureKind::Unexpected,

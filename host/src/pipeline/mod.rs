@@ -159,6 +159,7 @@ struct Options {
     write: WriteSettings,
     threads: usize,
     strict: bool,
+    strict_guess: bool,
     drop_invalid_records: bool,
     rejects: Option<RejectsUri>,
 }
@@ -171,6 +172,7 @@ impl Options {
             write: config.write.clone(),
             threads: config.threads.unwrap_or_else(processors),
             strict: config.validate_schema,
+            strict_guess: config.strict_guess,
             drop_invalid_records: config.drop_invalid_records,
             rejects: config.rejects.clone(),
         }
@@ -202,6 +204,8 @@ impl Loader {
         let limits = Limits {
             memory_bytes: config.memory.instance_bytes,
             process_bytes: config.memory.instances_bytes,
+            compile_bytes: config.memory.compile_bytes,
+            code_bytes: config.memory.code_bytes,
             call_time: settings.time,
             prepare_time: settings.time,
             result_bytes: settings.result_bytes,
@@ -302,8 +306,8 @@ impl Loader {
             // The registry is listed only if the key does not name the dataset.
             None => match dataset::name::<&str>(&key, &[]) {
                 Err(DatasetError::Unnamed { .. }) => {
-                    let known = Deadline::within(deadline, self.resolver.known()).await;
-                    dataset::name(&key, &known.ok_or(LoadError::NoTime)?)?
+                    let guessed = Deadline::within(deadline, self.guess(&key)).await;
+                    guessed.ok_or(LoadError::NoTime)??
                 }
                 named => named?,
             },
@@ -411,6 +415,31 @@ impl Loader {
                 tracing::error!(object = report.object, "{}", Failure::new(other.kind(), &other));
                 Err(error.into())
             }
+        }
+    }
+
+    /// The dataset that the path of a key names, of those that have a converter.
+    async fn guess(&self, key: &str) -> Result<DatasetName, LoadError> {
+        let known = self.resolver.known().await;
+        let mut in_service = Vec::new();
+        for name in dataset::contained(key, &known) {
+            if self.resolver.is_in_service(&name).await? {
+                in_service.push(name);
+            }
+        }
+        // Without one, the error lists all that are known.
+        let Some(guess) = dataset::guess(key, &in_service) else {
+            return Err(DatasetError::Unnamed { key: key.to_owned(), known }.into());
+        };
+        match guess.doubt() {
+            Some(doubt) if self.options.strict_guess => {
+                Err(DatasetError::Doubtful { key: key.to_owned(), name: guess.name, doubt }.into())
+            }
+            Some(doubt) => {
+                tracing::warn!(dataset = %guess.name, "the dataset is guessed from the key, {doubt}");
+                Ok(guess.name)
+            }
+            None => Ok(guess.name),
         }
     }
 

@@ -98,7 +98,7 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 }
 
 /// Text that may be shown.
-fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn line<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.len() <= MAX_LINE_BYTES && !text.contains(char::is_control) {
         return Ok(text);

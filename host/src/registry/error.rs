@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Channel, Version};
+use super::pointers::Moment;
 use crate::converter::ConverterError;
 use crate::dataset::DatasetName;
 
@@ -110,12 +111,75 @@ pub enum RegistryError {
     },
     /// None of the keys in the settings has signed it.
     #[error(
-        "`{object}` is not signed by a trusted key\nhint: publish with `--sign KEY-FILE`, and have the public key in \
-         `CONVERTER_PUBLIC_KEYS`"
+        "`{object}` is not signed by a trusted key\nhint: publish with `--sign KEY-FILE`, or add a signature with \
+         `influxdb-loader converter sign`, and have the public key in `CONVERTER_PUBLIC_KEYS`"
     )]
     Untrusted {
         /// The manifest.
         object: String,
+    },
+    /// None of the keys in the settings that may has signed the pointer.
+    #[error(
+        "`{object}` is not signed by a trusted key\nhint: promote with `--sign KEY-FILE`, and have the public key in \
+         `CONVERTER_PUBLIC_KEYS`, for this dataset and channel"
+    )]
+    PointerUntrusted {
+        /// The pointer.
+        object: String,
+    },
+    /// It was put back to what it had been before.
+    #[error(
+        "`{object}` is an old pointer: its sequence is {found}, {known} is known\nhint: find out who wrote it; \
+         `influxdb-loader converter history` shows what was promoted, `influxdb-loader converter promote` sets it right"
+    )]
+    PointerSuperseded {
+        /// The pointer.
+        object: String,
+        /// Its sequence.
+        found: u64,
+        /// The highest one that is known.
+        known: u64,
+    },
+    /// Nobody has said in time that it still holds.
+    #[error(
+        "`{object}` has expired at {expired}\nhint: promote the version again with `--sign KEY-FILE --expires TIME`"
+    )]
+    PointerExpired {
+        /// The pointer.
+        object: String,
+        /// Since when.
+        expired: Moment,
+    },
+    /// It is gone, and the registry has served the dataset.
+    #[error(
+        "`{object}` is gone, though the channel had a version in service\nhint: `influxdb-loader converter history` shows \
+         what was promoted, `influxdb-loader converter promote` sets it right"
+    )]
+    PointerGone {
+        /// The pointer.
+        object: String,
+    },
+    /// A version is out of use.
+    #[error("converter {version} of dataset `{dataset}` was taken out of use: {reason}\nhint: promote another version")]
+    Yanked {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The version.
+        version: Version,
+        /// Why, in the words of who did it.
+        reason: String,
+    },
+    /// A version that is in service is not taken out of use.
+    #[error(
+        "channel `{channel}` points at converter {version} of dataset `{dataset}`\nhint: promote another version, or roll back, before this one is yanked"
+    )]
+    InService {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The version.
+        version: Version,
+        /// The channel.
+        channel: Channel,
     },
     /// Versions do not change.
     #[error("`{object}` holds something else already\nhint: versions never change; give the converter another version")]
@@ -125,7 +189,7 @@ pub enum RegistryError {
     },
     /// It is published, and not signed with this key.
     #[error(
-        "`{object}` is published without a signature by key {key}\nhint: versions never change; publish another one"
+        "`{object}` is published without a signature by key {key}\nhint: `influxdb-loader converter sign` adds one"
     )]
     NotSigned {
         /// The manifest.
@@ -206,6 +270,10 @@ impl RegistryError {
             | Self::Malformed { .. }
             | Self::Mismatch { .. }
             | Self::Untrusted { .. }
+            | Self::PointerSuperseded { .. }
+            | Self::PointerExpired { .. }
+            | Self::Yanked { .. }
+            | Self::InService { .. }
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
             | Self::NoPrevious { .. }
@@ -219,6 +287,8 @@ impl RegistryError {
             | Self::Unavailable { .. }
             | Self::TimedOut { .. }
             | Self::Conflict { .. }
+            | Self::PointerUntrusted { .. }
+            | Self::PointerGone { .. }
             | Self::Stopped(_) => false,
         }
     }

@@ -4,6 +4,9 @@
 //! s3://BUCKET/PREFIX/<dataset>/<version>/converter.wasm    the component; never changes
 //!                    <dataset>/<version>/manifest.json     what it is, and who signed it; never changes, written last
 //!                    <dataset>/channels/<channel>.json     which version is in service; changes by If-Match alone
+//!                    <dataset>/signatures/, /history/      who vouches for that, and what was in service (`pointers`)
+//!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
+//!                    <dataset>/<version>/yanked.json       that the version is out of use
 //! ```
 //!
 //! A version exists when its manifest does. Whoever writes first wins, everyone else is told: S3 itself compares, by
@@ -13,18 +16,25 @@
 //! and a component is held against the digest in the channel's pointer and in the manifest, and against the dataset and
 //! the version that it says it is. With public keys in the settings, a signature by one of them is required too; it covers
 //! dataset, version and digest. Native code is never taken from the bucket.
+//!
+//! Functions of the first edition read the first three documents, and refuse members that they do not know. So those stay as
+//! they are, and what is new lies beside them.
 
 mod document;
 mod error;
 mod names;
 mod operations;
+mod pointers;
 mod resolver;
 mod signature;
 mod store;
+mod versions;
 
 pub use document::{Manifest, Pointer, Release, Signature};
 pub use error::RegistryError;
 pub use names::{Channel, Version};
 pub use operations::{Entry, Promotion, Publication, Registry};
+pub use pointers::{Endorsement, Moment, Promoted, Statement};
 pub use resolver::{Resolution, Resolver};
 pub use signature::{SigningKey, key_id};
+pub use versions::Yanked;

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use super::document::{MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, Manifest, Pointer, Release, parse, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
-use super::signature::{SigningKey, signer};
+use super::pointers::Endorsement;
+use super::signature::SigningKey;
 use super::store::{Condition, Fetched, Store};
-use crate::config::RegistrySettings;
+use crate::config::{RegistrySettings, TrustedKey};
 use crate::control::CONTROL;
 use crate::converter::{CONTRACT_VERSION, CompileCache, Converter, ConverterError, Engine};
 use crate::dataset::DatasetName;
@@ -19,8 +20,9 @@ use crate::logs::on_a_thread;
 /// The registry of the settings.
 #[derive(Debug)]
 pub struct Registry {
-    store: Store,
-    public_keys: Vec<[u8; 32]>,
+    pub(super) store: Store,
+    public_keys: Vec<TrustedKey>,
+    require_signed_pointers: bool,
     channel: Channel,
     engine: Engine,
 }
@@ -54,6 +56,10 @@ pub struct Entry {
     pub manifest: Manifest,
     /// The channels that point at it.
     pub channels: Vec<Channel>,
+    /// The keys that are said to have signed it, in its manifest or later.
+    pub keys: Vec<String>,
+    /// Whether it is out of use.
+    pub is_yanked: bool,
 }
 
 /// A pointer, as it was found.
@@ -78,6 +84,7 @@ impl Registry {
         Ok(Self {
             store: Store::new(settings.bucket.clone(), settings.prefix.clone()),
             public_keys: settings.public_keys.clone(),
+            require_signed_pointers: settings.require_signed_pointers,
             channel: settings.channel.parse()?,
             engine,
         })
@@ -86,6 +93,26 @@ impl Registry {
     /// The channel of the settings.
     pub fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// The keys that may sign for the dataset, and for the channel where one is asked for.
+    pub(super) fn keys(&self, dataset: &DatasetName, channel: Option<&Channel>) -> Vec<[u8; 32]> {
+        let channel = channel.map(ToString::to_string);
+        let keys = self.public_keys.iter().filter(|key| key.covers(dataset.as_str(), channel.as_deref()));
+        keys.map(|key| key.key).collect()
+    }
+
+    /// Whether versions have to be signed.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.public_keys.is_empty()
+    }
+
+    pub(super) fn requires_signed_pointers(&self) -> bool {
+        self.require_signed_pointers
+    }
+
+    pub(super) fn pointer_url(&self, dataset: &DatasetName, channel: &Channel) -> String {
+        self.store.url(&pointer_key(dataset, channel))
     }
 
     /// Where it is, such as `s3://bucket/converters/`.
@@ -179,11 +206,13 @@ impl Registry {
         dataset: &DatasetName,
         version: &Version,
         channel: &Channel,
+        endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
         // Read first, so that whatever happens while the version is looked at is noticed.
         let found = self.current(dataset, channel).await?;
         let (manifest, _) = self.verify(dataset, version).await?;
-        self.point(dataset, channel, found, Release { version: manifest.version, sha256: manifest.sha256 }).await
+        let release = Release { version: manifest.version, sha256: manifest.sha256 };
+        self.point(dataset, channel, found, release, endorsement).await
     }
 
     /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.
@@ -191,14 +220,19 @@ impl Registry {
     /// # Errors
     ///
     /// [`RegistryError::NoPrevious`]; and as [`Registry::promote`].
-    pub async fn rollback(&self, dataset: &DatasetName, channel: &Channel) -> Result<Promotion, RegistryError> {
+    pub async fn rollback(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Promotion, RegistryError> {
         let found = self.current(dataset, channel).await?;
         let previous = found.as_ref().and_then(|(pointer, _)| pointer.previous.clone());
         let Some(previous) = previous else {
             return Err(RegistryError::NoPrevious { dataset: dataset.clone(), channel: channel.clone() });
         };
         self.load(dataset, &previous, None).await?;
-        self.point(dataset, channel, found, previous).await
+        self.point(dataset, channel, found, previous, endorsement).await
     }
 
     async fn current(
@@ -219,27 +253,40 @@ impl Registry {
         channel: &Channel,
         found: Option<(Pointer, Option<String>)>,
         release: Release,
+        endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
         let place = pointer_key(dataset, channel);
         let (before, condition, sequence) = match found {
-            Some((pointer, _)) if pointer.release() == release => {
+            // Once more: for a signature, or to end what was broken off. An expiry needs another sequence.
+            Some((pointer, _)) if pointer.release() == release && endorsement.expires.is_none() => {
+                let record = self.endorse(dataset, channel, &pointer, endorsement).await?;
+                self.keep(dataset, channel, pointer.sequence, &record).await?;
                 return Ok(Promotion { before: Some(release), pointer, already: true });
+            }
+            Some((pointer, Some(etag))) if pointer.release() == release => {
+                (pointer.previous, Condition::Same(etag), pointer.sequence)
             }
             Some((pointer, Some(etag))) => (Some(pointer.release()), Condition::Same(etag), pointer.sequence),
             Some((_, None)) => {
                 let now = "S3 gives it no entity tag".to_owned();
                 return Err(RegistryError::Conflict { object: self.store.url(&place), now });
             }
-            None => (None, Condition::New, 0),
+            // It was deleted, if it was ever there: who has followed it follows no lower sequence.
+            None => (None, Condition::New, self.last_sequence(dataset, channel).await?),
         };
         let Release { version, sha256 } = release;
         let pointer = Pointer { version, sha256, previous: before.clone(), sequence: sequence.saturating_add(1) };
+        let record = self.endorse(dataset, channel, &pointer, endorsement).await?;
         if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
+            self.keep(dataset, channel, pointer.sequence, &record).await?;
             return Ok(Promotion { before, pointer, already: false });
         }
         // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
         match self.current(dataset, channel).await? {
-            Some((now, _)) if now == pointer => Ok(Promotion { before, pointer, already: false }),
+            Some((now, _)) if now == pointer => {
+                self.keep(dataset, channel, pointer.sequence, &record).await?;
+                Ok(Promotion { before, pointer, already: false })
+            }
             now => {
                 let now = match now {
                     Some((pointer, _)) => format!("it points at {}", pointer.version),
@@ -270,13 +317,7 @@ impl Registry {
     ///
     /// What S3 does; and what is wrong with a document.
     pub async fn entries(&self, dataset: &DatasetName) -> Result<Vec<Entry>, RegistryError> {
-        let mut pointers = Vec::new();
-        for name in self.store.names(&format!("{dataset}/channels/")).await? {
-            let Some(Ok(channel)) = name.strip_suffix(".json").map(str::parse::<Channel>) else { continue };
-            if let Some((pointer, _)) = self.current(dataset, &channel).await? {
-                pointers.push((channel, pointer.version));
-            }
-        }
+        let pointers = self.pointing(dataset).await?;
         let names = self.store.names(&format!("{dataset}/")).await?;
         let mut versions: Vec<Version> = names.iter().filter_map(|name| name.parse().ok()).collect();
         versions.sort_by(|left, right| right.cmp(left));
@@ -289,9 +330,24 @@ impl Registry {
                 Err(error) => return Err(error),
             };
             let pointing = pointers.iter().filter(|(_, pointed)| *pointed == version);
-            entries.push(Entry { manifest, channels: pointing.map(|(channel, _)| channel.clone()).collect() });
+            let channels = pointing.map(|(channel, _)| channel.clone()).collect();
+            let (added, is_yanked) = self.additions(dataset, &version).await?;
+            let keys = manifest.signatures.iter().map(|signature| signature.key.clone()).chain(added).collect();
+            entries.push(Entry { manifest, channels, keys, is_yanked });
         }
         Ok(entries)
+    }
+
+    /// All channels of a dataset, and what they point at.
+    pub(super) async fn pointing(&self, dataset: &DatasetName) -> Result<Vec<(Channel, Version)>, RegistryError> {
+        let mut pointers = Vec::new();
+        for name in self.store.names(&format!("{dataset}/channels/")).await? {
+            let Some(Ok(channel)) = name.strip_suffix(".json").map(str::parse::<Channel>) else { continue };
+            if let Some((pointer, _)) = self.current(dataset, &channel).await? {
+                pointers.push((channel, pointer.version));
+            }
+        }
+        Ok(pointers)
     }
 
     /// The version whose component has this digest; none where there is none, or the registry may not be listed.
@@ -337,7 +393,7 @@ impl Registry {
         let manifest = self.manifest(dataset, version).await?;
         let release = Release { version: version.clone(), sha256: manifest.sha256.clone() };
         self.load(dataset, &release, None).await?;
-        let signer = signer(&manifest, &self.public_keys);
+        let signer = self.signer(dataset, version, &manifest).await?;
         Ok((manifest, signer))
     }
 
@@ -369,7 +425,7 @@ impl Registry {
         })
     }
 
-    async fn manifest(&self, dataset: &DatasetName, version: &Version) -> Result<Manifest, RegistryError> {
+    pub(super) async fn manifest(&self, dataset: &DatasetName, version: &Version) -> Result<Manifest, RegistryError> {
         let place = manifest_key(dataset, version);
         let object = self.store.url(&place);
         let Fetched::Found { bytes, .. } = self.store.document(&place, MAX_MANIFEST_BYTES, None).await? else {
@@ -398,12 +454,24 @@ impl Registry {
         if manifest.sha256 != *sha256 {
             return Err(RegistryError::mismatch(&object, "digest", &manifest.sha256, sha256));
         }
-        if !self.public_keys.is_empty() && signer(&manifest, &self.public_keys).is_none() {
+        if self.has_keys() && self.signer(dataset, version, &manifest).await?.is_none() {
             return Err(RegistryError::Untrusted { object });
         }
+        self.not_yanked(dataset, version).await?;
+        self.load_unsigned(dataset, release, &manifest, cache).await
+    }
+
+    /// As [`Self::load`], whoever has signed it.
+    pub(super) async fn load_unsigned(
+        &self,
+        dataset: &DatasetName,
+        Release { version, sha256 }: &Release,
+        manifest: &Manifest,
+        cache: Option<&Arc<CompileCache>>,
+    ) -> Result<Converter, RegistryError> {
         let converter = match self.cached(sha256, cache).await? {
             Some(converter) => converter,
-            None => self.fetch(dataset, version, &manifest, cache).await?,
+            None => self.fetch(dataset, version, manifest, cache).await?,
         }
         .map_err(|cause| {
             let (dataset, version) = (dataset.clone(), version.clone());

@@ -10,6 +10,7 @@ use tracing::Instrument;
 use super::document::{Pointer, Release};
 use super::error::RegistryError;
 use super::operations::{Pointed, Registry, blocking};
+use super::pointers::{Moment, Standing};
 use crate::config::RegistrySettings;
 use crate::converter::{Catalog, CompileCache, Converter, ConverterError};
 use crate::dataset::DatasetName;
@@ -41,8 +42,8 @@ pub struct Resolution {
 ///
 /// The registry's pointer is asked for at most every `CONVERTER_REFRESH_SECONDS`, when an object comes. Nobody waits for the
 /// answer while there is a converter in service, unless that is 0: then every object asks. When the registry does not answer, or names a version that cannot be used,
-/// the one before stays in service: what this process served, else what the pointer says was there before, else, where
-/// it says that there was none, the built-in one. A process that has served nothing yet and gets no answer fails: to guess
+/// the one before stays in service: what this process served, else what the pointer says was there before. Where the
+/// registry has served the dataset, the built-in converter does not take its place. A process that has served nothing yet and gets no answer fails: to guess
 /// might write other data than the registry's converter would.
 #[derive(Debug)]
 pub struct Resolver {
@@ -80,6 +81,10 @@ struct State {
     failed: Option<(Instant, RegistryError)>,
     /// What has been loaded, the latest first.
     recent: VecDeque<(Release, Converter)>,
+    /// The pointer of the highest sequence that was ever trusted.
+    seen: Option<Pointer>,
+    /// When the pointer that is followed expires.
+    expires: Option<Moment>,
 }
 
 impl Slot {
@@ -188,6 +193,27 @@ impl Resolver {
         }
     }
 
+    /// Whether the dataset has a converter that is built in, or one that is or was in service in the registry.
+    ///
+    /// # Errors
+    ///
+    /// Where the registry does not say.
+    pub async fn is_in_service(&self, dataset: &DatasetName) -> Result<bool, RegistryError> {
+        if self.catalog.known().iter().any(|known| known == dataset.as_str()) {
+            return Ok(true);
+        }
+        let Some(remote) = &self.remote else { return Ok(false) };
+        if remote.slot(dataset).served().is_some() {
+            return Ok(true);
+        }
+        let channel = remote.registry.channel();
+        match remote.registry.pointer(dataset, channel, None).await? {
+            // One that is gone counts: its object is to fail, not to be taken for another dataset's.
+            Pointed::Missing => remote.registry.was_promoted(dataset, channel).await,
+            Pointed::At(..) | Pointed::Nowhere(..) | Pointed::NotModified => Ok(true),
+        }
+    }
+
     /// The datasets that have a converter: those of the catalog, and those of the registry if it may be listed. In
     /// alphabetical order.
     pub async fn known(&self) -> Vec<String> {
@@ -275,25 +301,39 @@ impl Remote {
         {
             (state.etag, state.refused) = (None, None);
         }
-        let (pointer, etag, error) =
-            match self.registry.pointer(dataset, self.registry.channel(), state.etag.as_deref()).await {
-                Ok(Pointed::NotModified) => {
-                    return match (slot.served(), state.refused.clone()) {
-                        (Some(served), refused) => Ok(slot.serve(served.converter, refused.is_some())),
-                        (None, Some((error, _))) => Err(error),
-                        // The entity tag is kept with one of the two.
-                        (None, None) => Err(self.no_converter(dataset)),
-                    };
+        let (pointer, etag, error) = match self
+            .registry
+            .pointer(dataset, self.registry.channel(), state.etag.as_deref())
+            .await
+        {
+            Ok(Pointed::NotModified) => {
+                let has_expired = state.expires.is_some_and(|expires| expires <= Moment::now());
+                if has_expired {
+                    tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in service");
                 }
-                Ok(Pointed::Missing) => {
-                    *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
-                    let converter = match built_in(catalog, dataset).await? {
-                        Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
-                        other => other.map_err(component)?,
-                    };
-                    return Ok(slot.serve(converter, false));
-                }
-                Ok(Pointed::At(pointer, etag)) => match self.load(dataset, &pointer.release(), state).await {
+                return match (slot.served(), state.refused.clone()) {
+                    (Some(served), refused) => Ok(slot.serve(served.converter, refused.is_some() || has_expired)),
+                    (None, Some((error, _))) => Err(error),
+                    // The entity tag is kept with one of the two.
+                    (None, None) => Err(self.no_converter(dataset)),
+                };
+            }
+            // A dataset that the registry has served does not fall back to the built-in converter.
+            Ok(Pointed::Missing) if self.was_served(dataset, state).await? => {
+                state.etag = None;
+                let object = self.registry.pointer_url(dataset, self.registry.channel());
+                (None, None, RegistryError::PointerGone { object })
+            }
+            Ok(Pointed::Missing) => {
+                *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
+                let converter = match built_in(catalog, dataset).await? {
+                    Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
+                    other => other.map_err(component)?,
+                };
+                return Ok(slot.serve(converter, false));
+            }
+            Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
+                Ok(()) => match self.load(dataset, &pointer.release(), state).await {
                     Ok(converter) => {
                         (state.etag, state.refused) = (etag, None);
                         announce(dataset, &converter, slot.served().as_ref());
@@ -301,19 +341,22 @@ impl Remote {
                     }
                     Err(error) => (Some(pointer), etag, error),
                 },
-                Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
-                // The pointer may be as it was: its entity tag stays.
-                Err(error) => (None, state.etag.clone(), error),
-            };
+                // Nothing that it says counts.
+                Err(error) => (None, etag, error),
+            },
+            Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
+            // The pointer may be as it was: its entity tag stays.
+            Err(error) => (None, state.etag.clone(), error),
+        };
         if error.is_permanent() {
             (state.etag, state.refused) = (etag, Some((error.clone(), None)));
-        } else if let RegistryError::Converter { .. } = &error {
+        } else if let RegistryError::Converter { .. } | RegistryError::PointerUntrusted { .. } = &error {
             (state.etag, state.refused) = (etag, Some((error.clone(), Some(Instant::now() + REFUSED))));
         } else if pointer.is_some() {
             state.etag = None;
         }
         log(&error, &format!("the converter of dataset `{dataset}` cannot be had from the registry"));
-        match self.before(catalog, dataset, slot, state, pointer).await {
+        match self.before(dataset, slot, state, pointer).await {
             Some(converter) => {
                 let description = converter.description();
                 tracing::error!(
@@ -331,7 +374,6 @@ impl Remote {
     /// What was in service before the version that cannot be used.
     async fn before(
         &self,
-        catalog: &Arc<Catalog>,
         dataset: &DatasetName,
         slot: &Slot,
         state: &mut State,
@@ -340,13 +382,40 @@ impl Remote {
         if let Some(served) = slot.served() {
             return Some(served.converter);
         }
-        match pointer?.previous {
-            Some(previous) => {
-                let loaded = self.load(dataset, &previous, state).await;
-                loaded.inspect_err(|error| log(error, "nor can the version before it be used")).ok()
+        let loaded = self.load(dataset, &pointer?.previous?, state).await;
+        loaded.inspect_err(|error| log(error, "nor can the version before it be used")).ok()
+    }
+
+    /// Whether the channel ever had a version of the dataset in service, as far as is known.
+    async fn was_served(&self, dataset: &DatasetName, state: &State) -> Result<bool, RegistryError> {
+        Ok(state.seen.is_some() || self.registry.was_promoted(dataset, self.registry.channel()).await?)
+    }
+
+    /// Whether the pointer may be followed.
+    async fn trust(&self, dataset: &DatasetName, pointer: &Pointer, state: &mut State) -> Result<(), RegistryError> {
+        let channel = self.registry.channel();
+        match &state.seen {
+            Some(seen) if seen == pointer => {}
+            Some(seen) if pointer.sequence <= seen.sequence => {
+                let object = self.registry.pointer_url(dataset, channel);
+                let (found, known) = (pointer.sequence, seen.sequence);
+                return Err(RegistryError::PointerSuperseded { object, found, known });
             }
-            None => built_in(catalog, dataset).await.ok()?.ok(),
+            Some(_) => {}
+            None => self.registry.has_no_successor(dataset, channel, pointer).await?,
         }
+        let expires = match self.registry.standing(dataset, channel, pointer).await? {
+            Standing::Signed { expires } => expires,
+            Standing::Unsigned => {
+                if self.registry.has_keys() {
+                    let (sequence, version) = (pointer.sequence, &pointer.version);
+                    tracing::warn!(%dataset, %channel, sequence, %version, "the pointer is not signed by a trusted key, and followed all the same: `CONVERTER_REQUIRE_SIGNED_POINTERS` is not `true`");
+                }
+                None
+            }
+        };
+        (state.seen, state.expires) = (Some(pointer.clone()), expires);
+        Ok(())
     }
 
     async fn load(
@@ -357,12 +426,21 @@ impl Remote {
     ) -> Result<Converter, RegistryError> {
         let known = state.recent.iter().position(|(known, _)| known == release);
         let entry = match known.and_then(|index| state.recent.remove(index)) {
-            Some(entry) => entry,
+            Some(entry) => {
+                self.registry.not_yanked(dataset, &release.version).await?;
+                entry
+            }
             None => (release.clone(), self.registry.load(dataset, release, self.cache.as_ref()).await?),
         };
         let converter = entry.1.clone();
         state.recent.push_front(entry);
         state.recent.truncate(MAX_RECENT);
+        // Those whose code stays in memory are not kept beside the one that is used.
+        let mut kept = 0;
+        state.recent.retain(|(_, converter)| {
+            kept += 1;
+            kept == 1 || converter.is_stored()
+        });
         Ok(converter)
     }
 

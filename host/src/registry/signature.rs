@@ -74,7 +74,12 @@ impl SigningKey {
 
     /// Signs a version.
     pub(super) fn sign(&self, manifest: &Manifest) -> Signature {
-        let signature = self.0.sign(statement(manifest).as_bytes());
+        self.sign_text(&statement(manifest))
+    }
+
+    /// Signs a text that begins with what it is for.
+    pub(super) fn sign_text(&self, text: &str) -> Signature {
+        let signature = self.0.sign(text.as_bytes());
         Signature { key: self.id(), ed25519: BASE64_STANDARD.encode(signature) }
     }
 }
@@ -96,13 +101,17 @@ pub fn key_id(public_key: &[u8]) -> String {
 
 /// The id of the key among `public_keys` that has signed the version.
 pub(super) fn signer(manifest: &Manifest, public_keys: &[[u8; 32]]) -> Option<String> {
-    let statement = statement(manifest);
-    manifest.signatures.iter().take(MAX_SIGNATURES).find_map(|signature| {
+    text_signer(&statement(manifest), &manifest.signatures, public_keys)
+}
+
+/// The id of the key among `public_keys` of which one of the signatures of the text is.
+pub(super) fn text_signer(text: &str, signatures: &[Signature], public_keys: &[[u8; 32]]) -> Option<String> {
+    signatures.iter().take(MAX_SIGNATURES).find_map(|signature| {
         let bytes = BASE64_STANDARD.decode(&signature.ed25519).ok()?;
         let named = public_keys.iter().filter(|key| key_id(&key[..]) == signature.key);
         named
             .map(|key| UnparsedPublicKey::new(&ED25519, key))
-            .find(|key| key.verify(statement.as_bytes(), &bytes).is_ok())
+            .find(|key| key.verify(text.as_bytes(), &bytes).is_ok())
             .map(|_| signature.key.clone())
     })
 }

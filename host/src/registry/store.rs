@@ -135,12 +135,20 @@ impl Store {
 
     /// The names below a key: what stands before the next `/`, or before the end. `key` is empty or ends in `/`.
     pub(super) async fn names(&self, key: &str) -> Result<Vec<String>, RegistryError> {
-        self.within(PATIENCE, key, self.list(key)).await
+        self.within(PATIENCE, key, self.list(key, None)).await
     }
 
-    async fn list(&self, key: &str) -> Result<Vec<String>, RegistryError> {
+    /// As [`Self::names`], only those that come after a name, in ascending order.
+    pub(super) async fn names_after(&self, key: &str, after: Option<&str>) -> Result<Vec<String>, RegistryError> {
+        let mut names = self.within(DOCUMENT_PATIENCE, key, self.list(key, after)).await?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    async fn list(&self, key: &str, after: Option<&str>) -> Result<Vec<String>, RegistryError> {
         let prefix = self.key(key);
         let request = self.client().await.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
+        let request = request.set_start_after(after.map(|after| format!("{prefix}{after}")));
         let mut pages = request.into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {

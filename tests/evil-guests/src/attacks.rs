@@ -23,6 +23,7 @@ macro_rules! for_each_attack {
             endless_loop_in_translate,
             endless_loop_in_convert,
             memory_bomb,
+            two_hundred_mib,
             deep_recursion,
             flood_of_debug_logs,
             flood_of_error_logs,

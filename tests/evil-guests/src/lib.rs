@@ -120,6 +120,7 @@ impl Attack {
             Self::endless_loop_in_translate => translate(|_| resources::endless_loop()),
             Self::endless_loop_in_convert => convert(|_| resources::endless_loop()),
             Self::memory_bomb => convert(|_| resources::memory_bomb()),
+            Self::two_hundred_mib => convert(resources::two_hundred_mib),
             Self::deep_recursion => convert(resources::deep_recursion),
             Self::flood_of_debug_logs => translate(|values| resources::flood_of_logs(Level::Debug, values)),
             Self::flood_of_error_logs => translate(|values| resources::flood_of_logs(Level::Error, values)),

@@ -24,6 +24,12 @@ pub(crate) fn memory_bomb() -> ! {
     }
 }
 
+/// Takes much, no more than it may have, and does its work.
+pub(crate) fn two_hundred_mib(batch: Batch) -> Result<Converted, Problem> {
+    drop(black_box(vec![0xee_u8; 200 * MIB]));
+    (HONEST.convert)(batch)
+}
+
 pub(crate) fn deep_recursion(_: Batch) -> Result<Converted, Problem> {
     fn deeper(depth: u64) -> u64 {
         let here = black_box([depth; 16]);

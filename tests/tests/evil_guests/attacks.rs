@@ -1,8 +1,10 @@
 //! Attacks by a converter that has been taken: each is made, and what the user is told of it stands here.
 
+use std::{fs, thread};
+
 use insta::assert_snapshot;
 
-use super::Victim;
+use super::{Victim, memory_kib};
 
 /// Fails to compile where an attack has no test of its name.
 macro_rules! every_attack_has_a_test {
@@ -102,7 +104,28 @@ fn endless_loop_in_convert() {
 
 #[test]
 fn memory_bomb() {
-    assert_snapshot!(stopped("memory_bomb"), @"DataConversionError: converter `evil` 6.6.6 ran out of memory in `convert`: asked for 268568880 bytes, may have 268435456");
+    assert_snapshot!(stopped("memory_bomb"), @"DataConversionError: converter `evil` 6.6.6 ran out of memory in `convert`: asked for 268568896 bytes, may have 268435456");
+}
+
+/// Eight objects at a time ask for twice as much as all converters together may have: those for which there is no room wait.
+#[test]
+fn two_hundred_mib() {
+    assert_eq!(allowed("two_hundred_mib").lines().count(), 2);
+    Victim::with(|victim| {
+        fs::write("/proc/self/clear_refs", "5").unwrap();
+        let before = memory_kib("VmHWM");
+        thread::scope(|scope| {
+            let loads: Vec<_> =
+                (0..8).map(|object| scope.spawn(move || victim.load_into(object, "two-hundred-mib"))).collect();
+            for load in loads {
+                assert_eq!(load.join().unwrap().unwrap().lines().count(), 2);
+            }
+        });
+        let taken = memory_kib("VmHWM").saturating_sub(before);
+        // A quarter of what a process is taken to have that is no function, and something for the objects themselves.
+        assert!(taken < (784 + 64) * 1024, "eight objects took {taken} KiB");
+        assert!(taken > 200 * 1024, "{taken} KiB are not even one of them");
+    });
 }
 
 #[test]

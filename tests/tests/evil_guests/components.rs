@@ -65,6 +65,21 @@ fn an_import_that_converters_do_not_get() {
     assert_snapshot!(refused(&text(component)), @"component `sha256:…` imports what converters do not get: `wasi:http/outgoing-handler@0.2.0`, `evil:shell/run@1.0.0` (converters read no files, network or environment; build for `wasm32-unknown-unknown`)");
 }
 
+/// A kilobyte that the compiler would write out to gigabytes.
+#[test]
+fn a_nest_of_instantiations_that_double_at_each_of_26_levels() {
+    let nest: String = (1..=26)
+        .map(|level| {
+            let before = level - 1;
+            let twice = "(instance (instantiate $c))".repeat(2);
+            format!("(component $c{level} (alias outer 1 $c{before} (component $c)) {twice})")
+        })
+        .collect();
+    let component = text(&format!("(component (component $c0) {nest} (instance (instantiate $c26)))"));
+    assert!(component.len() < 2048, "{}", component.len());
+    assert_snapshot!(refused(&component), @"component `sha256:…` does not compile: it has 134217727 instances when nested ones are written out, at most 1000 are allowed");
+}
+
 #[test]
 fn an_import_of_ours_that_is_of_another_type() {
     let component = r#"(component

@@ -75,7 +75,12 @@ impl Victim {
 
     /// The lines of the file, converted for `dataset`, or what the user is told.
     fn load(&self, dataset: &str) -> Result<String, String> {
-        let lines = self.directory.path().join("lines");
+        self.load_into(0, dataset)
+    }
+
+    /// As [`Self::load`], beside other loads that have other numbers.
+    fn load_into(&self, number: usize, dataset: &str) -> Result<String, String> {
+        let lines = self.directory.path().join(format!("lines-{number}"));
         let sink: Sink = LineWriter::file(&lines, Compression::None).unwrap().into();
         let location = Location::File(self.file());
         let report = self.runtime.block_on(async {

@@ -1,8 +1,11 @@
 //! Attacks on a loader that is a process of its own, as a user runs it.
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
 
-use influxdb_loader_tests::{Loader, Outcome, Settings, parquet, small_consumption};
+use influxdb_loader_tests::{Loader, Outcome, Settings, loader_program, parquet, small_consumption};
 use tempfile::TempDir;
 
 use super::evil_component;
@@ -64,4 +67,64 @@ fn a_component_that_is_no_converter_is_told_in_one_line() {
     let message = failed(&Loader::new(["convert", &file, "--converter", &converter]).run());
     assert!(message.contains("does not compile"), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+/// What a process says of a component that it has to compile, in a function of 128 MiB.
+fn compiled_in_a_small_function(component: &[u8]) -> Outcome {
+    let directory = files();
+    let path = |name| directory.path().join(name).display().to_string();
+    let (file, converter) = (path("small.parquet"), path("evil.wasm"));
+    fs::write(&converter, component).unwrap();
+    let settings = Settings::default().with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128");
+    Loader::new(["convert", &file, "--converter", &converter]).settings(settings).run()
+}
+
+/// Two functions in which 40,000 values are all needed until the end: a megabyte that takes the compiler 300.
+fn many_live_values() -> Vec<u8> {
+    let set: String = (0..40_000).map(|local| format!("(local.set {local} (call $value))")).collect();
+    let sum: String = (0..40_000).map(|local| format!("(local.get {local}) i64.add ")).collect();
+    let function = format!("(func (result i64) (local{}) {set} (i64.const 0) {sum})", " i64".repeat(40_000));
+    wat::parse_str(format!(
+        r#"(component
+            (core module $m (func $value (result i64) (i64.const 1)) {function} {function})
+            (core instance (instantiate $m))
+            (instance $converter)
+            (export "influxdb-loader:converter/converter@0.1.0" (instance $converter)))"#
+    ))
+    .unwrap()
+}
+
+#[test]
+fn a_component_that_takes_too_much_memory_to_compile_is_told_and_the_loader_is_not_killed() {
+    let component = many_live_values();
+    let outcome = compiled_in_a_small_function(&component);
+    let message = failed(&outcome);
+    assert!(message.contains("does not compile: it takes more than 96 MiB of memory"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(outcome.peak_memory_kib < 128 * 1024, "the loader itself took {} KiB", outcome.peak_memory_kib);
+}
+
+/// The program as it starts itself: with the stack, the memory and the seconds that there are.
+#[test]
+fn the_system_ends_a_compiler_whose_time_is_over() {
+    let mut command = Command::new(loader_program());
+    command.args(["--compile-converter", "524288", "1073741824", "1"]);
+    let mut compiler = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    compiler.stdin.take().unwrap().write_all(&many_live_values()).unwrap();
+    // SIGXCPU.
+    assert_eq!(compiler.wait().unwrap().signal(), Some(24));
+}
+
+#[test]
+fn a_nest_of_instantiations_is_told_before_it_is_compiled() {
+    let nest: String = (1..=26)
+        .map(|level| {
+            let before = level - 1;
+            let twice = "(instance (instantiate $c))".repeat(2);
+            format!("(component $c{level} (alias outer 1 $c{before} (component $c)) {twice})")
+        })
+        .collect();
+    let text = format!("(component (component $c0) {nest} (instance (instantiate $c26)))");
+    let message = failed(&compiled_in_a_small_function(&wat::parse_str(text).unwrap()));
+    assert!(message.contains("134217727 instances"), "{message}");
 }

@@ -29,7 +29,7 @@ fn channels(entry: &Entry) -> Vec<String> {
 }
 
 fn json(entries: &[Entry]) -> serde_json::Value {
-    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry) });
+    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "keys": entry.keys, "yanked": entry.is_yanked });
     entries.iter().map(entry).collect()
 }
 
@@ -42,14 +42,13 @@ fn table(entries: &[Entry]) -> String {
     table.set_header(["dataset", "version", "channels", "digest", "bytes", "signed by", "description"]);
     for entry in entries {
         let manifest = &entry.manifest;
-        let signers: Vec<&str> = manifest.signatures.iter().map(|signature| signature.key.as_str()).collect();
         table.add_row([
             manifest.dataset.clone(),
             manifest.version.to_string(),
-            channels(entry).join(" "),
+            if entry.is_yanked { "yanked".to_owned() } else { channels(entry).join(" ") },
             manifest.sha256.chars().take(12).collect(),
             manifest.size.to_string(),
-            signers.join(" "),
+            entry.keys.join(" "),
             manifest.description.clone(),
         ]);
     }

@@ -10,6 +10,7 @@ mod project;
 mod test;
 mod publish;
 mod promote;
+mod sign;
 mod list;
 mod verify;
 mod keygen;
@@ -101,6 +102,8 @@ pub(super) enum Command {
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
+        #[command(flatten)]
+        terms: promote::Terms,
     },
     /// Put the version back into service that was before; once more undoes it.
     Rollback {
@@ -109,6 +112,42 @@ pub(super) enum Command {
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
+        #[command(flatten)]
+        terms: promote::Terms,
+    },
+    /// Add a signature to a published version, so that keys can be rotated without another build.
+    Sign {
+        /// The dataset.
+        dataset: String,
+        /// The version.
+        version: String,
+        /// The file with the key.
+        #[arg(long, value_name = "KEY-FILE")]
+        key: PathBuf,
+    },
+    /// Take a version out of use: no function loads it any more. A version that a channel points at is refused.
+    Yank {
+        /// The dataset.
+        dataset: String,
+        /// The version.
+        version: String,
+        /// Why, for whoever finds it gone.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who does it [default: the user's name].
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+    /// Show who put which version into service, and when; the latest first.
+    History {
+        /// The dataset.
+        dataset: String,
+        /// The channel, instead of that of the settings.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List the versions in the registry, and which channels use them.
     List {
@@ -164,10 +203,17 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             }
             publish::publish(config, &component, dataset.as_deref(), sign.as_deref()).await
         }
-        Command::Promote { dataset, version, channel } => {
-            promote::promote(config, &dataset, &version, channel.as_deref()).await
+        Command::Promote { dataset, version, channel, terms } => {
+            promote::promote(config, &dataset, &version, channel.as_deref(), &terms).await
         }
-        Command::Rollback { dataset, channel } => promote::rollback(config, &dataset, channel.as_deref()).await,
+        Command::Rollback { dataset, channel, terms } => {
+            promote::rollback(config, &dataset, channel.as_deref(), &terms).await
+        }
+        Command::Sign { dataset, version, key } => sign::sign(config, &dataset, &version, &key).await,
+        Command::Yank { dataset, version, reason, by } => {
+            sign::yank(config, &dataset, &version, &reason, by.as_deref()).await
+        }
+        Command::History { dataset, channel, json } => sign::history(config, &dataset, channel.as_deref(), json).await,
         Command::List { dataset, json } => list::list(config, dataset.as_deref(), json).await,
         Command::Verify { dataset, version } => verify::verify(config, &dataset, version.as_deref()).await,
         Command::Keygen { out } => keygen::keygen(&out),

@@ -1,9 +1,66 @@
 //! `converter promote` and `converter rollback`.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::publish::signing_key;
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
-use crate::registry::{Channel, Promotion, Registry};
+use crate::registry::{Channel, Endorsement, Promotion, Registry, SigningKey};
+
+/// On which terms a version is put into service.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Terms {
+    /// Sign the pointer with the key in this file.
+    #[arg(long, value_name = "KEY-FILE")]
+    sign: Option<PathBuf>,
+    /// Let processes begin to use it only for so long, such as `30d`, `12h`, `15m` or `90s`; needs `--sign`.
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "sign")]
+    expires: Option<Duration>,
+    /// Who does it, for the history [default: the user's name].
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl Terms {
+    fn key(&self) -> Result<Option<SigningKey>, CliError> {
+        self.sign.as_deref().map(signing_key).transpose()
+    }
+
+    fn endorsement<'a>(&self, key: Option<&'a SigningKey>) -> Endorsement<'a> {
+        Endorsement { key, by: who(self.by.as_deref()), expires: self.expires }
+    }
+}
+
+/// Who does something, on one line.
+pub(super) fn who(named: Option<&str>) -> String {
+    let user = || ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    on_a_line(&named.map(str::to_owned).or_else(user).unwrap_or_else(|| "unknown".to_owned()))
+}
+
+/// As much as a document of the registry takes, on one line.
+pub(super) fn on_a_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(100).collect()
+}
+
+/// A time such as `30d`.
+fn time(text: &str) -> Result<Duration, String> {
+    let unit = |unit: char| match unit {
+        's' => Some(1),
+        'm' => Some(60),
+        'h' => Some(3600),
+        'd' => Some(86_400),
+        _ => None,
+    };
+    let parsed = text.char_indices().last().and_then(|(end, last)| {
+        let number: u64 = text[..end].parse().ok()?;
+        number.checked_mul(unit(last)?).filter(|seconds| *seconds > 0)
+    });
+    parsed.map(Duration::from_secs).ok_or_else(|| "a number and one of `s`, `m`, `h`, `d`".to_owned())
+}
 
 /// Lets a channel point at a version. Returns true: what cannot be promoted is an error.
 pub(super) async fn promote(
@@ -11,18 +68,28 @@ pub(super) async fn promote(
     dataset: &str,
     version: &str,
     channel: Option<&str>,
+    terms: &Terms,
 ) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let channel = chosen(&registry, channel)?;
-    let promotion = registry.promote(&named(dataset)?, &version.parse()?, &channel).await?;
+    let key = terms.key()?;
+    let endorsement = terms.endorsement(key.as_ref());
+    let promotion = registry.promote(&named(dataset)?, &version.parse()?, &channel, &endorsement).await?;
     tell(dataset, &channel, &promotion)
 }
 
 /// Lets a channel point at what it pointed at before. Returns true: what cannot be done is an error.
-pub(super) async fn rollback(config: &Config, dataset: &str, channel: Option<&str>) -> Result<bool, CliError> {
+pub(super) async fn rollback(
+    config: &Config,
+    dataset: &str,
+    channel: Option<&str>,
+    terms: &Terms,
+) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let channel = chosen(&registry, channel)?;
-    let promotion = registry.rollback(&named(dataset)?, &channel).await?;
+    let key = terms.key()?;
+    let endorsement = terms.endorsement(key.as_ref());
+    let promotion = registry.rollback(&named(dataset)?, &channel, &endorsement).await?;
     tell(dataset, &channel, &promotion)
 }
 

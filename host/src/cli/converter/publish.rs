@@ -32,7 +32,7 @@ pub(super) async fn publish(
     Ok(true)
 }
 
-fn signing_key(path: &Path) -> Result<SigningKey, CliError> {
+pub(super) fn signing_key(path: &Path) -> Result<SigningKey, CliError> {
     let text = read(path, MAX_KEY_BYTES)?;
     Ok(SigningKey::read(&String::from_utf8_lossy(&text))?)
 }

@@ -1,5 +1,6 @@
 //! The converters that are built into the loader.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use arrow::array::types::Int32Type;
@@ -53,8 +54,11 @@ fn what_one_catalog_has_compiled_another_one_finds() {
     let second = cached().converter("generation").unwrap();
     assert_eq!((first.digest(), first.description()), (second.digest(), second.description()));
     assert_eq!(std::fs::metadata(file).unwrap().modified().unwrap(), written);
-    // What is damaged is not used.
-    std::fs::write(file, b"nonsense").unwrap();
+    // What is damaged is not used. Another file in its place, since code that is mapped must not change.
+    let damaged = directory.path().join("damaged");
+    std::fs::write(&damaged, b"nonsense").unwrap();
+    std::fs::set_permissions(&damaged, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(&damaged, file).unwrap();
     assert_eq!(cached().converter("generation").unwrap().digest(), first.digest());
     assert_ne!(std::fs::read(file).unwrap(), b"nonsense");
 }

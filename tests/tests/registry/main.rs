@@ -1,6 +1,8 @@
 //! The registry: converters published, promoted, rolled back, tampered with and swapped, while the function runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod trust;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -88,6 +90,7 @@ impl Site {
         pointer["previous"] = json!({ "version": pointer["version"], "sha256": pointer["sha256"] });
         pointer["version"] = version.into();
         pointer["sha256"] = sha256.into();
+        pointer["sequence"] = (pointer["sequence"].as_u64().unwrap() + 1).into();
         self.s3.put_object(CONVERTERS, "converters/consumption/channels/stable.json", pointer.to_string().into());
     }
 }

@@ -1,0 +1,352 @@
+//! What vouches for a pointer: signatures that cover all of it, and the history of its channel.
+//!
+//! A pointer as it stands says only which version was chosen, and whoever may write to the bucket can put an old one back.
+//! So each promotion writes two documents beside it:
+//!
+//! ```text
+//! signatures/<channel>/<sequence>-<digest>-<key>.json    one key's signature of the pointer; written before the pointer
+//! history/<channel>/<sequence>.json                      the same, or the statement alone; written after the pointer
+//! ```
+//!
+//! A process that has followed a pointer refuses every one of a lower sequence. One that has just started refuses one of
+//! which the history knows a successor. What nobody can know: a pointer that was put back together with all of its history.
+//! An expiry bounds for how long that works.
+//!
+//! The statement is signed as the text that it is, so that members can be added to it later.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use super::document::{Pointer, Release, Signature, line, parse, render};
+use super::error::RegistryError;
+use super::names::{Channel, Version};
+use super::operations::Registry;
+use super::signature::{self, SigningKey, key_id};
+use super::store::{Condition, Fetched};
+use crate::dataset::DatasetName;
+
+/// The largest record, in bytes: a statement, and a hundred bytes for each signature.
+const MAX_RECORD_BYTES: u64 = 16 * 1024;
+
+/// How many records of later pointers are looked at, the latest first.
+const MAX_LATER: usize = 16;
+
+/// What a signature of a pointer begins with, so that it can stand for nothing else.
+const PURPOSE: &str = "influxdb-loader pointer 1\n";
+
+/// A moment, as RFC 3339 writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Timestamp);
+
+impl Moment {
+    /// The present, in whole seconds.
+    pub fn now() -> Self {
+        // A clock before 1970 is wrong anyway, and jiff reaches to the year 9999.
+        let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        Self(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+    }
+
+    /// So much later; none beyond the year 9999.
+    pub fn after(self, time: Duration) -> Option<Self> {
+        self.0.checked_add(time).ok().map(Self)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+impl FromStr for Moment {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What somebody put into service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// The dataset.
+    #[serde(deserialize_with = "line")]
+    pub dataset: String,
+    /// The channel.
+    pub channel: Channel,
+    /// The pointer.
+    pub pointer: Pointer,
+    /// When.
+    pub at: Moment,
+    /// Who, in their own words.
+    #[serde(deserialize_with = "line")]
+    pub by: String,
+    /// Until when a process may begin to use it.
+    pub expires: Option<Moment>,
+}
+
+impl Statement {
+    fn is_of(&self, dataset: &DatasetName, channel: &Channel, pointer: &Pointer) -> bool {
+        self.dataset == dataset.as_str() && self.channel == *channel && self.pointer == *pointer
+    }
+}
+
+/// A statement, and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    /// A [`Statement`], as the text that is signed.
+    statement: String,
+    signatures: Vec<Signature>,
+}
+
+/// A line of a channel's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promoted {
+    /// What was put into service.
+    pub statement: Statement,
+    /// The keys that are said to have signed it.
+    pub keys: Vec<String>,
+}
+
+/// Who puts a version into service, and on which terms.
+#[derive(Debug, Default)]
+pub struct Endorsement<'a> {
+    /// Signs the pointer.
+    pub key: Option<&'a SigningKey>,
+    /// Who does it; a line.
+    pub by: String,
+    /// For how long processes may begin to use it.
+    pub expires: Option<Duration>,
+}
+
+/// What vouches for a pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// A trusted key.
+    Signed { expires: Option<Moment> },
+    /// Nobody.
+    Unsigned,
+}
+
+impl Registry {
+    /// What vouches for the pointer.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::PointerUntrusted`] where no key does that must; [`RegistryError::PointerExpired`]; what S3 does.
+    pub(super) async fn standing(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        pointer: &Pointer,
+    ) -> Result<Standing, RegistryError> {
+        let untrusted = || RegistryError::PointerUntrusted { object: self.pointer_url(dataset, channel) };
+        for key in self.keys(dataset, Some(channel)) {
+            let place = signature_place(dataset, channel, pointer, &key_id(&key));
+            let Some(record) = self.record(&place).await? else { continue };
+            // It has this key's name, and is not what the key signed.
+            let statement = self.signed(&record, &[key]).filter(|statement| statement.is_of(dataset, channel, pointer));
+            let Statement { expires, .. } = statement.ok_or_else(untrusted)?;
+            if let Some(expired) = expires.filter(|expires| *expires <= Moment::now()) {
+                return Err(RegistryError::PointerExpired { object: self.pointer_url(dataset, channel), expired });
+            }
+            return Ok(Standing::Signed { expires });
+        }
+        if self.requires_signed_pointers() { Err(untrusted()) } else { Ok(Standing::Unsigned) }
+    }
+
+    /// Looks for a successor of the pointer in the history.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::PointerSuperseded`] where there is one, or another pointer of the same sequence; what S3 does.
+    pub(super) async fn has_no_successor(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        pointer: &Pointer,
+    ) -> Result<(), RegistryError> {
+        // That of this sequence comes right after its number.
+        let names = self.later(dataset, channel, Some(pointer.sequence)).await?;
+        for name in names.iter().rev().take(MAX_LATER) {
+            let Some(record) = self.record(&format!("{}{name}", history_place(dataset, channel))).await? else {
+                continue;
+            };
+            let Some(statement) = self.vouched(&record, dataset, channel) else {
+                tracing::warn!(%dataset, %channel, name, "a record of the history is not signed by a trusted key, and ignored");
+                continue;
+            };
+            let later = &statement.pointer;
+            if later.sequence > pointer.sequence || (later.sequence == pointer.sequence && later != pointer) {
+                let object = self.pointer_url(dataset, channel);
+                let (found, known) = (pointer.sequence, later.sequence);
+                return Err(RegistryError::PointerSuperseded { object, found, known });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the history says that the channel pointed somewhere once. Not, where the history may not be read.
+    pub(super) async fn was_promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<bool, RegistryError> {
+        Ok(!self.later(dataset, channel, None).await?.is_empty())
+    }
+
+    /// The names of the records from a sequence on, in ascending order.
+    async fn later(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        from: Option<u64>,
+    ) -> Result<Vec<String>, RegistryError> {
+        let after = from.map(|sequence| format!("{sequence:020}"));
+        match self.store.names_after(&history_place(dataset, channel), after.as_deref()).await {
+            Err(RegistryError::Forbidden { object, .. }) => {
+                tracing::warn!(
+                    object,
+                    "the registry may not be listed: an old pointer that is put back is not noticed"
+                );
+                Ok(Vec::new())
+            }
+            names => names,
+        }
+    }
+
+    /// What was put into service, the latest first, at most `most`.
+    ///
+    /// # Errors
+    ///
+    /// What S3 does; and what is wrong with a document.
+    pub async fn history(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        most: usize,
+    ) -> Result<Vec<Promoted>, RegistryError> {
+        let place = history_place(dataset, channel);
+        let names = self.store.names_after(&place, None).await?;
+        let mut lines = Vec::new();
+        for name in names.iter().rev().take(most) {
+            let place = format!("{place}{name}");
+            let Some(record) = self.record(&place).await? else { continue };
+            let statement = parse(&self.store.url(&place), record.statement.as_bytes())?;
+            let keys = record.signatures.into_iter().map(|signature| signature.key).collect();
+            lines.push(Promoted { statement, keys });
+        }
+        Ok(lines)
+    }
+
+    /// The highest sequence that the history knows.
+    pub(super) async fn last_sequence(&self, dataset: &DatasetName, channel: &Channel) -> Result<u64, RegistryError> {
+        let names = self.later(dataset, channel, None).await?;
+        let sequence = |name: &String| name.strip_suffix(".json")?.parse().ok();
+        Ok(names.iter().filter_map(sequence).max().unwrap_or(0))
+    }
+
+    /// Writes the signature of a pointer that is about to be written, or is there already. Returns what the history keeps.
+    pub(super) async fn endorse(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        pointer: &Pointer,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Record, RegistryError> {
+        let at = Moment::now();
+        let statement = Statement {
+            dataset: dataset.to_string(),
+            channel: channel.clone(),
+            pointer: pointer.clone(),
+            at,
+            by: endorsement.by.clone(),
+            expires: endorsement.expires.and_then(|time| at.after(time)),
+        };
+        let statement = String::from_utf8_lossy(&render(&statement)?).into_owned();
+        let Some(key) = endorsement.key else { return Ok(Record { statement, signatures: Vec::new() }) };
+        let record = Record { signatures: vec![key.sign_text(&to_sign(&statement))], statement };
+        let place = signature_place(dataset, channel, pointer, &key.id());
+        if self.store.put(&place, render(&record)?, "application/json", Condition::New).await? {
+            return Ok(record);
+        }
+        // An earlier try got as far as this.
+        Ok(self.record(&place).await?.unwrap_or(record))
+    }
+
+    /// Keeps what is said of a pointer that has been written. What is kept of its sequence already stays.
+    pub(super) async fn keep(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        sequence: u64,
+        record: &Record,
+    ) -> Result<(), RegistryError> {
+        let place = format!("{}{sequence:020}.json", history_place(dataset, channel));
+        self.store.put(&place, render(record)?, "application/json", Condition::New).await.map(drop)
+    }
+
+    async fn record(&self, place: &str) -> Result<Option<Record>, RegistryError> {
+        match self.store.document(place, MAX_RECORD_BYTES, None).await? {
+            Fetched::Found { bytes, .. } => parse(&self.store.url(place), &bytes).map(Some),
+            Fetched::NotModified | Fetched::Missing => Ok(None),
+        }
+    }
+
+    /// The statement, if one of the keys has signed it.
+    fn signed(&self, record: &Record, keys: &[[u8; 32]]) -> Option<Statement> {
+        signature::text_signer(&to_sign(&record.statement), &record.signatures, keys)?;
+        serde_json::from_str(&record.statement).ok()
+    }
+
+    /// The statement of a record that counts: signed by a key that may, or by nobody where that is enough.
+    fn vouched(&self, record: &Record, dataset: &DatasetName, channel: &Channel) -> Option<Statement> {
+        let statement = if self.requires_signed_pointers() || !record.signatures.is_empty() && self.has_keys() {
+            self.signed(record, &self.keys(dataset, Some(channel)))
+        } else {
+            serde_json::from_str(&record.statement).ok()
+        };
+        statement.filter(|statement| statement.dataset == dataset.as_str() && statement.channel == *channel)
+    }
+}
+
+fn to_sign(statement: &str) -> String {
+    format!("{PURPOSE}{statement}")
+}
+
+fn history_place(dataset: &DatasetName, channel: &Channel) -> String {
+    format!("{dataset}/history/{channel}/")
+}
+
+/// Where a key's signature of the pointer is: another pointer of the same sequence has another place.
+fn signature_place(dataset: &DatasetName, channel: &Channel, pointer: &Pointer, key: &str) -> String {
+    let Pointer { version, sha256, previous, sequence } = pointer;
+    let before =
+        previous.as_ref().map_or_else(String::new, |Release { version, sha256 }| format!("{version} {sha256}"));
+    let digest = Sha256::digest(format!("{version} {sha256}\n{before}"));
+    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{dataset}/signatures/{channel}/{sequence:020}-{digest}-{key}.json")
+}
+
+impl Promoted {
+    /// The version that was put into service.
+    pub fn version(&self) -> &Version {
+        &self.statement.pointer.version
+    }
+}
