@@ -41,8 +41,8 @@ use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
 use crate::registry::{Resolution, Resolver};
-use crate::rejects::{Draft, Keeper};
-use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining};
+use crate::rejects::Draft;
+use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining, Timings};
 use crate::sink::Sink;
 use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
@@ -345,39 +345,48 @@ impl Loader {
         let mut row_groups = RowGroups::new(&object, selection);
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
-        let outcome = self.transfer(
-            Conversion {
-                input: Input {
-                    dataset: dataset.as_str().to_owned(),
-                    columns: object.columns().to_vec(),
-                    partitions: dataset::partitions(&key),
-                    strict: self.options.strict,
-                },
-                object: object.clone(),
-                selection: selection.clone(),
-                deadline,
-                converter,
-                memory: self.options.memory,
-                warnings: Warnings::default(),
-                rows_per_batch: self.options.rows_per_batch,
-                lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
-                dialect: flow.dialect,
-                kept: flow.kept,
-                shards: flow.shards,
-                drop_invalid_records: self.options.drop_invalid_records,
-                compresses: sink.compresses(),
-                lines: sink.lines().cloned(),
-                requests: flow.requests,
-                threads: self.options.threads,
+        let conversion = Conversion {
+            input: Input {
+                dataset: dataset.as_str().to_owned(),
+                columns: object.columns().to_vec(),
+                partitions: dataset::partitions(&key),
+                strict: self.options.strict,
             },
+            object: object.clone(),
+            selection: selection.clone(),
+            deadline,
+            converter,
+            memory: self.options.memory,
+            warnings: Warnings::default(),
+            rows_per_batch: self.options.rows_per_batch,
+            lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
+            dialect: flow.dialect,
+            kept: flow.kept,
+            shards: flow.shards,
+            drop_invalid_records: self.options.drop_invalid_records,
+            compresses: sink.compresses(),
+            lines: sink.lines().cloned(),
+            requests: flow.requests,
+            threads: self.options.threads,
+        };
+        let writing = Writing {
             sink,
-            Gate::new(sink.rate(), pause, paused),
+            gate: Gate::new(sink.rate(), pause, paused),
+            concurrency: flow.requests,
+            waiting_bytes: self.options.memory.waiting_chunks(),
+            last_start: deadline.map(|deadline| deadline.last_start()),
+            end: deadline.map(|deadline| deadline.end),
+            drop_invalid_records: self.options.drop_invalid_records,
+            split_rows: SplitRows::default(),
             progress,
-            &mut row_groups,
-            rejects.as_ref().map(Rejects::keeper),
             report,
-        );
-        let outcome = outcome.await;
+            row_groups: &mut row_groups,
+            keeper: rejects.as_ref().map(Rejects::keeper),
+        };
+        let outcome = transfer(conversion, writing).await.map(|(stopped, timings)| {
+            report.timings += timings;
+            stopped
+        });
         if !matches!(selection, Selection::Rows(_)) {
             report.row_groups = Some(row_groups.done());
         }
@@ -460,47 +469,23 @@ impl Loader {
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))
     }
+}
 
-    /// Converts and writes. Returns whether it stopped ahead of the deadline.
-    async fn transfer(
-        &self,
-        conversion: Conversion,
-        sink: &Sink,
-        gate: Gate<'_>,
-        progress: &dyn Progress,
-        row_groups: &mut RowGroups,
-        keeper: Option<&Keeper>,
-        report: &mut ObjectReport,
-    ) -> Result<bool, LoadError> {
-        let steps = if conversion.lines.is_some() { STEPS_BEHIND } else { STEPS_AHEAD };
-        let (steps, received) = mpsc::channel(steps);
-        let writing = Writing {
-            sink,
-            gate,
-            concurrency: conversion.requests,
-            waiting_bytes: self.options.memory.waiting_chunks(),
-            last_start: conversion.deadline.map(|deadline| deadline.last_start()),
-            end: conversion.deadline.map(|deadline| deadline.end),
-            drop_invalid_records: self.options.drop_invalid_records,
-            split_rows: SplitRows::default(),
-            progress,
-            report,
-            row_groups,
-            keeper,
-        };
-        // On a task of its own: it goes on, to its next step, when the writing has failed.
-        let converting = tokio::spawn(conversion.run(steps).in_current_span());
-        let written = writing.run(received).await;
-        // The queue's end is dropped by now, so that the threads stop at their next step.
-        let converted = converting.await.map_err(LoadError::Stopped)?;
-        // Where writing failed or stopped, converting stopped for that reason.
-        if written? {
-            return Ok(true);
-        }
-        let converted = converted?;
-        report.timings += converted.timings;
-        Ok(converted.stopped)
+/// Converts and writes. Returns whether it stopped ahead of the deadline, and the timings of converting where that was completed.
+async fn transfer(conversion: Conversion, writing: Writing<'_>) -> Result<(bool, Timings), LoadError> {
+    let steps = if conversion.lines.is_some() { STEPS_BEHIND } else { STEPS_AHEAD };
+    let (steps, received) = mpsc::channel(steps);
+    // On a task of its own: it goes on, to its next step, when the writing has failed.
+    let converting = tokio::spawn(conversion.run(steps).in_current_span());
+    let written = writing.run(received).await;
+    // The queue's end is dropped by now, so that the threads stop at their next step.
+    let converted = converting.await.map_err(LoadError::Stopped)?;
+    // Where writing failed or stopped, converting stopped for that reason.
+    if written? {
+        return Ok((true, Timings::default()));
     }
+    let converted = converted?;
+    Ok((converted.stopped, converted.timings))
 }
 
 /// Holds the accounts against the object: every row is accounted for, once.

@@ -24,11 +24,10 @@ fn with_no_setting_touched_many_requests_wait_for_a_tick_together() {
     let settings = server.settings().without("MAX_BATCH_SIZE").without("COMPRESSION");
     let loaded =
         Loader::new(["load", "--json"]).argument(Rows::new(ROWS).write_to(directory.path())).settings(settings).run();
-    let report = loaded.succeeded().json();
+    loaded.succeeded();
     assert_eq!(server.line_set().len(), ROWS);
     let (requests, ticks) = (server.requests(), server.ticks());
     let (writes, at_once) = (requests.writes().len(), requests.highest_concurrency());
-    println!("{writes} requests, {at_once} in flight, {ticks} ticks: {}", report["objects"][0]["timings"]);
     assert!(at_once >= 8, "{at_once} of {writes} requests are in flight at once");
     assert!(ticks < writes / 2, "{ticks} ticks for {writes} requests");
 }

@@ -33,7 +33,7 @@ fn problem(key: &str, count: u64, lost: bool) -> Vec<(String, u64, bool)> {
 
 /// Rows of which the first has no time, and the last two are the same point. The others lie 60 weeks apart from each other.
 fn seeded(directory: &Path) -> PathBuf {
-    let batch = rows(&[MINUTE, 0 * DAY, 420 * DAY, 840 * DAY, 1260 * DAY, 1260 * DAY]);
+    let batch = rows(&[MINUTE, Duration::ZERO, 420 * DAY, 840 * DAY, 1260 * DAY, 1260 * DAY]);
     let times = batch["timestamp"].as_any().downcast_ref::<TimestampMillisecondArray>().unwrap();
     let last = times.value(5);
     let times = times.iter().enumerate().map(|(row, time)| match row {

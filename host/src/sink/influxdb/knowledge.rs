@@ -68,10 +68,10 @@ impl InfluxDb {
     pub async fn bucket(&self, deadline: Option<Instant>) -> Result<Option<Bucket>, SinkError> {
         let endpoint = self.endpoint(deadline).await?;
         let mut known = self.knowledge.known.lock().await;
-        if let Some((since, bucket)) = &*known {
-            if is_fresh(since.elapsed(), bucket.as_ref()) {
-                return Ok(bucket.clone());
-            }
+        if let Some((since, bucket)) = &*known
+            && is_fresh(since.elapsed(), bucket.as_ref())
+        {
+            return Ok(bucket.clone());
         }
         let asked = timeout(PATIENCE, self.ask(endpoint, deadline)).await.unwrap_or(Err(Unknown::TooLate));
         let bucket = asked.inspect_err(|error| self.say_unanswered(endpoint, error)).ok();

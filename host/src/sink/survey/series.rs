@@ -43,7 +43,6 @@ impl Series {
                 self.exact = None;
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "less than the number of registers")]
         let register = (hash >> (u64::BITS - PRECISION)) as usize;
         // With a bit behind the last one, so that the rank is bounded.
         let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() + 1;
