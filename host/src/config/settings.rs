@@ -232,7 +232,7 @@ pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     name: "WRITE_CONCURRENCY",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 64 },
-    meaning: "The most write requests in flight at a time. Unset: 4 at first, then fewer where these do as well; for InfluxDB 3, which waits for its next tick, up to 32 as long as more pay.",
+    meaning: "The most write requests in flight at a time. Unset: 4 at first, then fewer where these do as well; for InfluxDB 3, which waits for its next tick, 16 at first, and up to 32 as long as more pay.",
 };
 
 /// Points a second.

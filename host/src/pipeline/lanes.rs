@@ -22,10 +22,12 @@ pub(super) fn limits(sink: &Sink, flow: &Flow, rows: u64, memory: Memory, by_row
         (LANES_A_REQUEST * requests).min(MOST_LANES).min(filled).max(1)
     };
     let sorted = |shards: Shards| Sorting { shards, bytes: memory.sorting(), by_row_group };
+    // InfluxDB 3 takes a round a tick, however large it is: half as much again makes as many requests as it takes well.
+    let larger = |sorting: Sorting| Sorting { bytes: sorting.bytes + sorting.bytes / 2, ..sorting };
     let sorting = match order {
         Order::File => None,
         Order::Shards(shards) => Some(sorted(shards)),
-        Order::Series => Some(sorted(Shards::ONE)),
+        Order::Series => Some(larger(sorted(Shards::ONE))),
     };
     LaneLimits { lanes, chunk, open_bytes: memory.open_chunks(), sorting }
 }

@@ -17,7 +17,7 @@ fn parameters(server: &FaultServer, name: &str) -> Vec<String> {
 
 #[test]
 fn with_no_setting_touched_many_requests_wait_for_a_tick_together() {
-    const ROWS: usize = 500_000;
+    const ROWS: usize = 300_000;
     let tick = Some(Duration::from_secs(1));
     let server = FaultServer::with(Rules { reads_lines: false, tick, ..Rules::of(Dialect::V3) }).forgetting_bodies();
     let directory = tempfile::tempdir().unwrap();

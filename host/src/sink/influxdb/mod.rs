@@ -228,7 +228,8 @@ impl InfluxDb {
 
     fn endpoint_of(&self, engine: Engine, version: Option<&str>) -> Endpoint {
         if self.finds_concurrency {
-            self.courier.climb(engine.profile().requests);
+            let Profile { first_requests, requests, .. } = engine.profile();
+            self.courier.climb(first_requests, requests);
         }
         Endpoint::new(engine, &self.url, &self.settings, version, self.no_sync)
     }

@@ -34,6 +34,8 @@ pub(super) struct Profile {
     pub(super) bytes: usize,
     /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings say.
     pub(super) most_bytes: usize,
+    /// Requests in flight at first.
+    pub(super) first_requests: usize,
     /// The most requests in flight that are tried.
     pub(super) requests: usize,
     /// Whether it keeps points by shard: then requests are to have points of few of them.

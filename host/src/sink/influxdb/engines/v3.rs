@@ -22,10 +22,10 @@ const DAMAGED: [&str; 1] = ["error decoding gzip stream"];
 /// What it says of a request that is too large. Up to 3.9 it does so with 500.
 const TOO_LARGE: &str = "max request size";
 
-/// It acknowledges requests at the next tick of a second, whatever their size: what counts is how much is in flight. Half of
-/// what it takes in a request by default is 5 MiB; of 32 requests that would be too much to hold.
+/// It acknowledges requests at the next tick of a second, whatever their size: what counts is how much is in flight, from
+/// the start. Half of what it takes in a request by default is 5 MiB; of 32 requests that would be too much to hold.
 pub(super) const PROFILE: Profile =
-    Profile { points: 10_000, bytes: 1 << 20, most_bytes: 10 << 20, requests: 32, shards: false };
+    Profile { points: 10_000, bytes: 1 << 20, most_bytes: 10 << 20, first_requests: 16, requests: 32, shards: false };
 
 /// The first version that keeps the other lines of a request as they were sent. Before, a line that is refused could leave its
 /// tags to the next one.

@@ -23,7 +23,7 @@ use crate::sink::error::{Answer, SinkError, Tries};
 /// or what stands before it, has let go of the connection; long enough for the pauses within a load.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// How many requests are in flight at first, where no setting says so, and how many connections are kept at most.
+/// How many requests are in flight until it is known which engine the server is, where no setting says so, and how many connections are kept at most.
 const FIRST_REQUESTS: usize = 4;
 const MOST_CONNECTIONS: usize = 64;
 
@@ -111,9 +111,9 @@ impl Courier {
         })
     }
 
-    /// Looks for how many requests in flight pay, up to so many.
-    pub(in crate::sink::influxdb) fn climb(&self, most: usize) {
-        self.limiter.climb(most);
+    /// Looks for how many requests in flight pay, from `first` up to `most`.
+    pub(in crate::sink::influxdb) fn climb(&self, first: usize, most: usize) {
+        self.limiter.climb(first, most);
     }
 
     /// How many requests may be in flight now.

@@ -49,12 +49,15 @@ impl Limiter {
         Self { state: Mutex::new(state), freed: Notify::new() }
     }
 
-    /// Looks for the number that pays, up to so many.
-    pub(in crate::sink::influxdb) fn climb(&self, most: usize) {
-        let mut state = self.state();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1024")]
-        let first = state.most as usize;
-        state.climb = Some(Climb::new(first, most));
+    /// Looks for the number that pays, from `first` up to `most`.
+    pub(in crate::sink::influxdb) fn climb(&self, first: usize, most: usize) {
+        let climb = Climb::new(first, most);
+        let allowed = climb.allowed() as f64;
+        {
+            let mut state = self.state();
+            (state.limit, state.most, state.climb) = (allowed, allowed, Some(climb));
+        }
+        self.freed.notify_one();
     }
 
     /// How many requests may be in flight now.
