@@ -60,6 +60,10 @@ fn assert_every_row_arrives(server: &mut InfluxServer, end: impl FnOnce(&mut Inf
         arrived_before = count(server);
     });
     assert_accounts(&report, arrived_before);
+    // What was taken is on disk. And 1.6.7, asked while it is written to, loses points out of its memory now and then: then
+    // every query misses the same ones, until it has read its log again.
+    server.stop();
+    server.start_again();
     assert_eq!(count(server), CONSUMPTION_POINTS as f64);
 }
 

@@ -166,7 +166,9 @@ impl<'a> Salvage<'a> {
         });
         let fitting = fitting.count().max(1);
         if portion.purpose == Purpose::First && fitting < portion.rows.len() {
-            self.search.put_back(portion.rows.split_off(fitting), portion.was_too_large);
+            // What is cut here says nothing new of the size, and a rest of one row least of all.
+            portion.was_too_large = false;
+            self.search.put_back(portion.rows.split_off(fitting), false);
         }
         portion
     }
