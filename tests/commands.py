@@ -25,7 +25,7 @@ CUSTOM = {("s3", "cp"): set(), ("s3", "ls"): {"recursive"}, ("logs", "tail"): {"
 SERVICES = {"s3api": "s3"}
 
 # What is no output of the stack: the reader's own.
-OWN = {"DATA-BUCKET", "REGION"}
+OWN = {"DATA-BUCKET", "CONVERTER-BUCKET", "REGION"}
 
 
 def commands(text):

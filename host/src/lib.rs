@@ -6,6 +6,7 @@
 pub mod config;
 pub mod logs;
 pub mod aws;
+pub mod control;
 pub mod event;
 pub mod dataset;
 pub mod source;

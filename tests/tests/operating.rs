@@ -49,7 +49,10 @@ impl Guide {
         let [command] = Vec::from_iter(found)[..] else { panic!("not one command starts with `{start}`") };
         self.left.borrow_mut().remove(command);
         assert_eq!(command.matches('…').count(), parts.len(), "{command}");
-        let own = command.replace("DATASET", "consumption").replace("DATA-BUCKET", DATA);
+        let own = command
+            .replace("DATASET", "consumption")
+            .replace("DATA-BUCKET", DATA)
+            .replace("CONVERTER-BUCKET", CONVERTERS);
         parts.iter().fold(own, |line, part| line.replacen('…', part, 1))
     }
 
@@ -179,6 +182,7 @@ fn every_command_of_the_guide_does_what_the_guide_says() {
     nothing_comes(&site);
     letters_are_dead(&site);
     a_converter_falls_back(&site);
+    loads_are_paused(&site);
     a_backfill_fails(&site);
     queries_find_lines(&site);
     for (start, _) in NOT_RUN {
@@ -314,6 +318,14 @@ fn a_converter_falls_back(site: &Site) {
     site.run("influxdb-loader converter rollback", &[]).succeeded();
     let verified = site.run("influxdb-loader converter verify", &[]).succeeded();
     assert!(verified.to_string().contains("1.0.2"), "{verified}");
+}
+
+fn loads_are_paused(site: &Site) {
+    let is_paused = || !site.stack.moto.keys(CONVERTERS, "converters/control/").is_empty();
+    site.run("aws s3api put-object", &[]).succeeded();
+    assert!(is_paused());
+    site.run("aws s3api delete-object", &[]).succeeded();
+    assert!(!is_paused());
 }
 
 fn a_backfill_fails(site: &Site) {

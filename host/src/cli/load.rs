@@ -43,6 +43,7 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
         report.objects.push(object);
     }
     bar.clear();
+    report.writing = output.sink.writing(&config.write);
     output.finish(&report).await
 }
 

@@ -6,6 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 
 use crate::report::{Accounts, ObjectReport, Report, Timings};
+use crate::sink::{By, Writing};
 
 /// The digits of a digest that tell versions apart at a glance.
 const SHORT_DIGEST: usize = 12;
@@ -35,6 +36,7 @@ pub(super) fn text(report: &Report) -> String {
     }
     let mut text = format!("{table}\n");
     converters(report, &mut text);
+    writing(report, &mut text);
     rejections(report, &mut text);
     superseded(report, &mut text);
     text
@@ -74,6 +76,28 @@ fn converters(report: &Report, text: &mut String) {
             _ = writeln!(text, "converted by {} {} ({digest})", converter.name, converter.version);
         }
     }
+}
+
+/// How points were written, and what decides it.
+fn writing(report: &Report, text: &mut String) {
+    let Some(Writing { engine, points, bytes, requests, requests_at_last, order }) = &report.writing else { return };
+    let found = match requests.by {
+        By::Profile => format!("; {requests_at_last} at last"),
+        By::Setting | By::Limit | By::Rate => String::new(),
+    };
+    // Writing to a string does not fail.
+    _ = writeln!(
+        text,
+        "written to {engine}: {} points ({}) or {} bytes ({}) a request, up to {} requests in flight ({}{found}), {} ({})",
+        grouped(points.value as u64),
+        points.by.name(),
+        grouped(bytes.value as u64),
+        bytes.by.name(),
+        requests.value,
+        requests.by.name(),
+        order.value,
+        order.by.name(),
+    );
 }
 
 /// For each object what was rejected, by code, with the first rows of each.
@@ -131,6 +155,7 @@ mod tests {
 
     use super::*;
     use crate::report::{ConverterId, RejectedRow};
+    use crate::sink::Choice;
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
@@ -161,7 +186,15 @@ mod tests {
             code: "invalid-timestamp".to_owned(),
             message: "the row has no time that can be read".to_owned(),
         });
-        let report = Report { objects: vec![object], ..Report::default() };
+        let writing = Writing {
+            engine: "InfluxDB 2.x".to_owned(),
+            points: Choice { value: 10_000, by: By::Setting },
+            bytes: Choice { value: 5_242_880, by: By::Profile },
+            requests: Choice { value: 4, by: By::Profile },
+            requests_at_last: 2,
+            order: Choice { value: "by shard, series and time", by: By::Profile },
+        };
+        let report = Report { objects: vec![object], writing: Some(writing), ..Report::default() };
         insta::assert_snapshot!(text(&report), @r"
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
            rows   written   rejected   filtered   points        bytes   seconds   rows/s   object                           
@@ -169,6 +202,7 @@ mod tests {
          75,453    75,440         13          0   75,440   10,000,000      0.50   150906   dataset=consumption/2021.parquet 
         ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
         converted by consumption 1.0.0 (0123456789ab)
+        written to InfluxDB 2.x: 10,000 points (setting) or 5,242,880 bytes (profile) a request, up to 4 requests in flight (profile; 2 at last), by shard, series and time (profile)
         rejected from dataset=consumption/2021.parquet:
           invalid-timestamp: 13 rows; the row has no time that can be read (row 7000, …)
         warning: 1,234 rows supersede an earlier row of the same series and time in dataset=consumption/2021.parquet

@@ -26,7 +26,7 @@ pub(super) fn text(report: &Report) -> String {
             waits(&[(timings.convert_starved, "batches"), (timings.convert_blocked, "free requests")]),
         ),
         ("compress", timings.compress, String::new()),
-        ("write", timings.write, String::new()),
+        ("write", timings.write, held(&timings)),
         ("total", timings.total, String::new()),
     ];
     for (stage, busy, waited) in rows {
@@ -37,6 +37,13 @@ pub(super) fn text(report: &Report) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     format!("{table}\nadded up over threads and requests at a time; only the total is by the clock\n")
+}
+
+/// For how long points were held back, where they were.
+fn held(timings: &Timings) -> String {
+    let held = [(timings.paused, "a pause to end"), (timings.rate_limited, "`WRITE_RATE_POINTS`")];
+    let held = held.iter().filter(|(time, _)| !time.is_zero());
+    held.map(|(time, what)| format!("{} for {what}", seconds(*time))).collect::<Vec<_>>().join(", ")
 }
 
 fn seconds(duration: Duration) -> String {
@@ -59,6 +66,7 @@ mod tests {
             convert_starved: Duration::from_millis(50),
             convert_blocked: Duration::from_millis(150),
             write: Duration::from_millis(2_500),
+            ..Timings::default()
         };
         let report = Report { objects: vec![ObjectReport { timings, ..ObjectReport::default() }], ..Report::default() };
         insta::assert_snapshot!(text(&report), @r"

@@ -169,6 +169,10 @@ pub struct WriteSettings {
     pub compression: Compression,
     /// The most requests in flight, at least 1; none: as many as pay.
     pub concurrency: Option<usize>,
+    /// The most points a second, at least 1; none: as many as the server takes.
+    pub rate: Option<u32>,
+    /// Whether InfluxDB 3 may acknowledge points before they are in its write-ahead log.
+    pub no_sync: bool,
     /// Attempts beyond the first, of a request that failed for whatever passing reason. None: a server that is away or busy is
     /// waited for as long as there is time.
     pub retries: Option<u32>,
@@ -296,6 +300,8 @@ impl Config {
                 order: reader.choice(&settings::LOAD_ORDER, LoadOrder::parse).unwrap_or_default(),
                 compression: reader.choice(&settings::COMPRESSION, Compression::parse).unwrap_or_default(),
                 concurrency: reader.optional_integer(&settings::WRITE_CONCURRENCY),
+                rate: reader.optional_integer(&settings::WRITE_RATE_POINTS),
+                no_sync: reader.boolean(&settings::WRITE_NO_SYNC),
                 retries: reader.optional_integer(&settings::MAX_RETRIES),
                 patience: Duration::from_secs(reader.integer(&settings::RETRY_SECONDS)),
                 request_timeout: Duration::from_secs(reader.integer(&settings::REQUEST_TIMEOUT_SECONDS)),

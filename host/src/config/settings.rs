@@ -208,7 +208,7 @@ pub(super) const MAX_BATCH_BYTES: Setting = Setting {
     name: "MAX_BATCH_BYTES",
     default: None,
     kind: Kind::Integer { minimum: 1024, maximum: 50 * MIB },
-    meaning: "The most bytes of line protocol in a write request, before compression. Unset: 5242880, and 1048576 for InfluxDB 3, which is sent more requests at a time.",
+    meaning: "The most bytes of line protocol in a write request, before compression; no more than the engine takes: 25000000 for 1.x, 10485760 for 3. Unset: 5242880, and 1048576 for InfluxDB 3, which is sent more requests at a time.",
 };
 
 /// The order of points.
@@ -233,6 +233,22 @@ pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 64 },
     meaning: "The most write requests in flight at a time. Unset: 4 at first, then fewer where these do as well; for InfluxDB 3, which waits for its next tick, up to 32 as long as more pay.",
+};
+
+/// Points a second.
+pub(super) const WRITE_RATE_POINTS: Setting = Setting {
+    name: "WRITE_RATE_POINTS",
+    default: None,
+    kind: Kind::Integer { minimum: 1, maximum: 10_000_000 },
+    meaning: "The most points a second that this process sends to InfluxDB, on average, for loads beside production. Each process has a limit of its own: ten instances of the function send up to ten times as many. A request has at most the points of a second. Unset: as many as the server takes.",
+};
+
+/// Whether to wait for the write-ahead log.
+pub(super) const WRITE_NO_SYNC: Setting = Setting {
+    name: "WRITE_NO_SYNC",
+    default: Some("false"),
+    kind: Kind::Boolean,
+    meaning: "For InfluxDB 3 alone. `true`: it acknowledges points before they are in its write-ahead log, at once instead of at its next tick of a second. Where it dies within that second, points are lost that the report counts as written: for loads that are watched, and repeated after a failure of the server.",
 };
 
 /// Attempts beyond the first.
@@ -481,6 +497,8 @@ pub const SETTINGS: &[&Setting] = &[
     &LOAD_ORDER,
     &COMPRESSION,
     &WRITE_CONCURRENCY,
+    &WRITE_RATE_POINTS,
+    &WRITE_NO_SYNC,
     &MAX_RETRIES,
     &RETRY_SECONDS,
     &REQUEST_TIMEOUT_SECONDS,

@@ -42,6 +42,8 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             order: Server,
             compression: Auto,
             concurrency: None,
+            rate: None,
+            no_sync: false,
             retries: None,
             patience: 300s,
             request_timeout: 30s,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::loading::{Loading, NotAllowed};
 use super::{log, summary};
-use crate::config::{Config, ConfigError, SourceBuckets};
+use crate::config::{Config, ConfigError, SourceBuckets, WriteSettings};
 use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target};
 use crate::metrics::{Known, Lines, Metrics};
 use crate::pipeline::{Deadline, LimitBelowMargin, LoadError, Loader, sink_failure_kind};
@@ -39,6 +39,7 @@ pub struct Function {
     allowed: Option<SourceBuckets>,
     margin: Duration,
     concurrency: usize,
+    write: WriteSettings,
 }
 
 /// How long API Gateway waits: an HTTP API 30 seconds, and a REST API 29 unless its quota was raised. The shorter holds.
@@ -70,6 +71,7 @@ impl Function {
             allowed: config.source_buckets.clone(),
             margin: config.deadline_margin,
             concurrency: config.memory.objects,
+            write: config.write.clone(),
         })
     }
 
@@ -157,7 +159,8 @@ impl Function {
             objects.extend(reports);
             ranges.push(places.entry(target).or_insert(start..objects.len()).clone());
         }
-        (Report { objects, skipped: loading.skipped(), ..Report::default() }, ranges)
+        let writing = self.sink.writing(&self.write);
+        (Report { objects, skipped: loading.skipped(), writing, ..Report::default() }, ranges)
     }
 
     /// Loads what each item names, as far as it can be read.

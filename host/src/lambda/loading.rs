@@ -394,13 +394,13 @@ struct NewestError {
 
 /// Tells what the time did not suffice for from what will never be done in time.
 ///
-/// Where the event got on at all, going on with the rest leads to its end, and what was not finished is left. Where it did
-/// not, going on would end in the same way, and everything has failed.
+/// Where the event got on at all, going on with the rest leads to its end, and what was not finished is left; so where an operator
+/// has paused it. Else going on would end in the same way, and everything has failed.
 fn settle(outcomes: &mut [Outcome]) {
     let ran_out = |report: &ObjectReport| {
         !report.is_begun() || report.failure.as_ref().is_some_and(|failure| failure.kind() == FailureKind::Deadline)
     };
-    let got_on = outcomes.iter().flatten().any(|(_, report)| !ran_out(report));
+    let got_on = outcomes.iter().flatten().any(|(_, report)| !ran_out(report) || !report.timings.paused.is_zero());
     for (whole, report) in outcomes.iter_mut().flatten().filter(|(_, report)| ran_out(report)) {
         if got_on {
             (report.failure, report.remaining) = (None, Some(whole.clone()));

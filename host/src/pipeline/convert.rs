@@ -1,6 +1,5 @@
 //! The threads that decode, convert, encode and compress.
 
-use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use tokio::sync::mpsc;
 use super::ahead::{self, Giver, Taker};
 use super::deadline::Deadline;
 use super::order::{Turns, Watch};
+use super::passes::Passes;
 use super::{LoadError, blocking};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan, Warnings};
 use crate::logs::on_a_thread;
@@ -117,9 +117,12 @@ struct State {
 }
 
 impl Ordered {
-    fn new(limits: LaneLimits, memory: Memory, shards: Option<Shards>) -> Self {
-        let lanes = Lanes::new(limits, &Pool::new(memory.kept_chunks()));
-        let state = Mutex::new(State { lanes, recent: Recent::default(), touched: shards.map(Touched::new) });
+    fn new(conversion: &Conversion, pass: Pass) -> Self {
+        let Conversion { lanes, memory, shards, .. } = *conversion;
+        let lanes = Lanes::new(lanes, &Pool::new(memory.kept_chunks())).for_pass(pass.times, pass.round);
+        // The first pass sees all points.
+        let touched = shards.filter(|_| pass.counts).map(Touched::new);
+        let state = Mutex::new(State { lanes, recent: Recent::default(), touched });
         Self { batches: Turns::default(), chunks: Turns::default(), state }
     }
 
@@ -127,6 +130,17 @@ impl Ordered {
         // After a panic, which gives all turns up, nobody takes chunks out of it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One of the times that an object is read.
+#[derive(Clone, Copy)]
+struct Pass {
+    /// Of which times rows are sent, both ends included; none: of all.
+    times: Option<(i64, i64)>,
+    /// The number of its first round.
+    round: u64,
+    /// Whether rows are counted, and rejected ones told.
+    counts: bool,
 }
 
 /// An instance and the plan that it made.
@@ -154,15 +168,42 @@ impl Mapping for Instance {
 }
 
 impl Conversion {
-    /// Converts the object on as many threads as it is worth. Ends early, without an error, when its time is over, or when
-    /// nobody takes the steps any more.
+    /// Converts the object on as many threads as it is worth, in as many passes as its order asks for. Ends early, without an error,
+    /// when its time is over, or when nobody takes the steps any more.
     pub(super) async fn run(self, steps: mpsc::Sender<Step>) -> Result<Converted, LoadError> {
         let first = blocking({
             let this = self.clone();
             move || this.plan()
         })
         .await??;
-        let columns = Encoder::new(&first.plan, self.dialect)?.columns().to_vec();
+        let passes = Passes::of(&self, &first.plan);
+        let passes = match passes {
+            Some(passes) => blocking(move || passes.find()).await?,
+            None => vec![None],
+        };
+        let plan = first.plan.clone();
+        let (mut first, mut converted, mut round) = (Some(first), Converted::default(), Some(0));
+        for (number, times) in passes.into_iter().enumerate() {
+            let Some(next) = round.filter(|_| !converted.stopped) else { break };
+            // Every pass sees all rows; the first one counts them.
+            let pass = Pass { times, round: next, counts: number == 0 };
+            let Converted { timings, stopped } = self.pass(pass, &plan, first.take(), &steps, &mut round).await?;
+            converted.timings += timings;
+            converted.stopped |= stopped;
+        }
+        Ok(converted)
+    }
+
+    /// Converts the object once. `round` becomes the number of the next round, or none where nobody takes the steps any more.
+    async fn pass(
+        &self,
+        pass: Pass,
+        plan: &Plan,
+        mut first: Option<Planned>,
+        steps: &mpsc::Sender<Step>,
+        round: &mut Option<u64>,
+    ) -> Result<Converted, LoadError> {
+        let columns = Encoder::new(plan, self.dialect)?.columns().to_vec();
         let batches = self.object.read(columns, self.rows_per_batch, &self.selection)?;
         let batches = batches.until(self.deadline.map(|deadline| deadline.stop));
         let rows = self.object.selected_rows(&self.selection)?;
@@ -171,9 +212,7 @@ impl Conversion {
         // One thread alone finds its batch in the memory next to its processor.
         let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let ordered = Arc::new(Ordered::new(self.lanes, self.memory, self.shards));
-        let plan = first.plan.clone();
-        let mut first = Some(first);
+        let ordered = Arc::new(Ordered::new(self, pass));
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
@@ -181,8 +220,8 @@ impl Conversion {
                 let own_lanes = (threads > 1).then(|| ordered.state().lanes.like());
                 on_a_thread(move || {
                     let watch = Watch::over([&ordered.batches, &ordered.chunks]);
-                    let worker =
-                        Worker { conversion: &this, ordered: &ordered, steps: &steps, timings: Timings::default() };
+                    let (ordered, steps, timings) = (&*ordered, &steps, Timings::default());
+                    let worker = Worker { conversion: &this, ordered, steps, counts: pass.counts, timings };
                     let converted = worker.run(first, &plan, &queue, own_lanes);
                     if matches!(converted, Ok(Some(_))) {
                         watch.done();
@@ -209,20 +248,26 @@ impl Conversion {
         if let Some(stopped) = stopped {
             return Err(stopped.error);
         }
+        *round = None;
         if !ordered.batches.are_given_up() {
-            converted.timings += on_a_thread(move || self.flush(&ordered, &steps)).await.map_err(LoadError::Stopped)?;
+            let (this, steps) = (self.clone(), steps.clone());
+            let flushed = on_a_thread(move || this.flush(&ordered, &steps)).await.map_err(LoadError::Stopped)?;
+            converted.timings += flushed.0;
+            *round = flushed.1;
         }
         Ok(converted)
     }
 
-    /// Hands on what is left in the lanes.
-    fn flush(&self, ordered: &Ordered, steps: &mpsc::Sender<Step>) -> Timings {
-        let none = ordered.state().lanes.like();
-        let full = mem::replace(&mut ordered.state().lanes, none).finish();
-        let mut worker = Worker { conversion: self, ordered, steps, timings: Timings::default() };
-        // When nobody takes it any more, whoever stopped taking knows why.
-        _ = worker.send(None, full, &mut Packer::new(self.compresses));
-        worker.timings
+    /// Hands on what is left in the lanes. Returns the number of the next round; none where nobody takes it any more: whoever
+    /// stopped taking knows why.
+    fn flush(&self, ordered: &Ordered, steps: &mpsc::Sender<Step>) -> (Timings, Option<u64>) {
+        let (full, next) = {
+            let lanes = &mut ordered.state().lanes;
+            (lanes.take_rest(), lanes.next_round())
+        };
+        let mut worker = Worker { conversion: self, ordered, steps, counts: false, timings: Timings::default() };
+        let taken = worker.send(None, full, &mut Packer::new(self.compresses));
+        (worker.timings, taken.then_some(next))
     }
 
     fn plan(&self) -> Result<Planned, LoadError> {
@@ -237,6 +282,8 @@ struct Worker<'a> {
     conversion: &'a Conversion,
     ordered: &'a Ordered,
     steps: &'a mpsc::Sender<Step>,
+    /// Whether rows are counted, and rejected ones told.
+    counts: bool,
     timings: Timings,
 }
 
@@ -321,7 +368,7 @@ impl Worker<'_> {
             self.timings.convert += started.elapsed();
             let (row_group, filtered, rejected) = (batch.row_group, encoded.filtered, encoded.rejected);
             let counted = Counted { row_group, rows, filtered, rejected, superseded, touches_many_shards };
-            if !self.send(Some(counted), full, &mut packer) {
+            if !self.send(self.counts.then_some(counted), full, &mut packer) {
                 return Ok(None);
             }
             if sorts {

@@ -73,7 +73,7 @@ pub enum LoadError {
     Unsteady,
     /// The time was over before a single row group was done: going on would end in the same way.
     #[error(
-        "the time was over before a row group was done\nhint: give the function more time or memory, or write the object in smaller row groups"
+        "the time was over before a row group was done\nhint: give the function more time or memory, or write the object in smaller row groups; where `WRITE_RATE_POINTS` is set, raise it"
     )]
     NoTime,
     /// A thread of the loader stopped: a fault of the loader.

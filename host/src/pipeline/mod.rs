@@ -9,9 +9,11 @@ mod ahead;
 mod convert;
 mod deadline;
 mod error;
+mod gate;
 mod lanes;
 mod nothing_written;
 mod order;
+mod passes;
 mod reject;
 mod row_groups;
 mod split_rows;
@@ -24,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future;
 use tokio::sync::mpsc;
 use tracing::{Instrument, Span};
 
@@ -32,6 +35,7 @@ pub use error::{LoadError, sink_failure_kind};
 
 use crate::aws;
 use crate::config::{Config, RejectsUri, WriteSettings};
+use crate::control::Pause;
 use crate::converter::{Catalog, CompileCache, Engine, Input, Limits, Warnings};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
@@ -42,6 +46,7 @@ use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, R
 use crate::sink::Sink;
 use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
+use gate::Gate;
 use nothing_written::NothingWritten;
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
@@ -181,6 +186,8 @@ fn processors() -> usize {
 pub struct Loader {
     catalog: Arc<Catalog>,
     resolver: Arc<Resolver>,
+    /// What pauses loads; none without a bucket of converters.
+    pause: Option<Arc<Pause>>,
     options: Options,
 }
 
@@ -208,14 +215,15 @@ impl Loader {
         });
         let catalog = Arc::new(Catalog::built_in(engine, cache.ok().map(Arc::new)));
         let resolver = Arc::new(Resolver::new(Arc::clone(&catalog), config.registry.as_ref())?);
-        Ok(Self { catalog, resolver, options: Options::of(config) })
+        let pause = config.registry.as_ref().map(Pause::new).map(Arc::new);
+        Ok(Self { catalog, resolver, pause, options: Options::of(config) })
     }
 
     /// A loader with the same converters, also with those that either of the two gets later, and with other settings for
     /// all but the limits of converters, and where they come from.
     pub fn with_settings(&self, config: &Config) -> Self {
         let (catalog, resolver) = (Arc::clone(&self.catalog), Arc::clone(&self.resolver));
-        Self { catalog, resolver, options: Options::of(config) }
+        Self { catalog, resolver, pause: self.pause.clone(), options: Options::of(config) }
     }
 
     /// The converters that objects are loaded with.
@@ -317,8 +325,12 @@ impl Loader {
         span.record("converter", &id.name).record("converter_version", &id.version);
         span.record("converter_digest", &id.digest);
         report.converter = Some(id.clone());
-        let object =
-            Deadline::within(deadline, location.open(self.options.memory)).await.ok_or(LoadError::NoTime)??;
+        // A file is written whether or not InfluxDB is to be spared.
+        let pause = self.pause.as_deref().filter(|_| matches!(sink, Sink::InfluxDb(_)));
+        let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
+        let opened = future::join(location.open(self.options.memory), paused);
+        let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
+        let object = object?;
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -355,6 +367,7 @@ impl Loader {
                 threads: self.options.threads,
             },
             sink,
+            Gate::new(sink.rate(), pause, paused),
             progress,
             &mut row_groups,
             rejects.as_ref().map(Rejects::keeper),
@@ -424,6 +437,7 @@ impl Loader {
         &self,
         conversion: Conversion,
         sink: &Sink,
+        gate: Gate<'_>,
         progress: &dyn Progress,
         row_groups: &mut RowGroups,
         keeper: Option<&Keeper>,
@@ -433,6 +447,7 @@ impl Loader {
         let (steps, received) = mpsc::channel(steps);
         let writing = Writing {
             sink,
+            gate,
             concurrency: conversion.requests,
             waiting_bytes: self.options.memory.waiting_chunks(),
             last_start: conversion.deadline.map(|deadline| deadline.last_start()),

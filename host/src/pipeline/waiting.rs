@@ -69,9 +69,10 @@ impl Waiting {
         }
     }
 
-    /// The next parcel to be sent, with its turn, if one may be. When it is settled, [`Self::settled`] is to be called.
-    pub(super) fn next(&mut self) -> Option<(Turn, Parcel)> {
-        if self.under_way >= self.allowed {
+    /// The next parcel to be sent, with its turn, if one may be and `may` says so of its points. When it is settled,
+    /// [`Self::settled`] is to be called.
+    pub(super) fn next_if(&mut self, may: impl FnOnce(usize) -> bool) -> Option<(Turn, Parcel)> {
+        if self.under_way >= self.allowed || !may(self.ready.front()?.1.chunk().points()) {
             return None;
         }
         let (turn, parcel) = self.ready.pop_front()?;
@@ -98,9 +99,10 @@ impl Waiting {
         self.parcels == 0
     }
 
-    /// Whether further parcels are to be taken. Always so where nothing is under way: what is waited for may be among them.
+    /// Whether further parcels are to be taken. Always so where nothing is under way or ready: what is waited for may be among
+    /// them.
     pub(super) fn has_room(&self) -> bool {
-        self.under_way == 0
+        self.under_way == 0 && self.ready.is_empty()
             || self.parcels < self.allowed.min(WAITING_A_REQUEST)
             || self.parcels < WAITING_A_REQUEST * self.allowed && self.bytes < self.most_bytes
     }
@@ -145,7 +147,7 @@ mod tests {
     }
 
     fn next(waiting: &mut Waiting) -> Option<String> {
-        let (_, parcel) = waiting.next()?;
+        let (_, parcel) = waiting.next_if(|_| true)?;
         String::from_utf8_lossy(parcel.chunk().body()).split(' ').next().map(str::to_owned)
     }
 
@@ -173,10 +175,22 @@ mod tests {
         let large = "x".repeat(WAITING_BYTES / 2);
         waiting.add(lane(0, 0), parcel("a"));
         assert_eq!(next(&mut waiting).as_deref(), Some("a"));
-        (1..4).for_each(|number| waiting.add(lane(0, number), parcel(&large)));
+        (2..5).for_each(|number| waiting.add(lane(0, number), parcel(&large)));
         assert!(!waiting.has_room());
         waiting.settled(lane(0, 0));
         assert!(waiting.has_room());
+    }
+
+    #[test]
+    fn what_is_held_back_stays_the_next_and_what_waits_behind_it_is_bounded() {
+        let mut waiting = Waiting::new(2, WAITING_BYTES);
+        let large = "x".repeat(WAITING_BYTES);
+        waiting.add(lane(0, 0), parcel("a"));
+        assert!(waiting.next_if(|points| points > 1).is_none());
+        assert!(waiting.has_room());
+        (1..4).for_each(|number| waiting.add(lane(0, number), parcel(&large)));
+        assert!(!waiting.has_room());
+        assert_eq!(next(&mut waiting).as_deref(), Some("a"));
     }
 
     #[test]

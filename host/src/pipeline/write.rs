@@ -7,6 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 
 use super::convert::{Counted, Packed, Step};
+use super::gate::Gate;
 use super::row_groups::RowGroups;
 use super::split_rows::SplitRows;
 use super::waiting::Waiting;
@@ -19,6 +20,8 @@ use crate::sink::{Delivery, Sink, SinkError};
 /// Where the points of one object go, and who is told.
 pub(super) struct Writing<'a> {
     pub(super) sink: &'a Sink,
+    /// When they may be sent.
+    pub(super) gate: Gate<'a>,
     /// The most chunks under way.
     pub(super) concurrency: usize,
     /// The most bytes of chunks that wait meanwhile.
@@ -39,7 +42,13 @@ pub(super) struct Writing<'a> {
 impl Writing<'_> {
     /// Writes what comes out of the converting threads and counts it. After an error, chunks under way are given up. Returns
     /// whether it stopped before all was written, since time is short: then rows that wait count as not read.
-    pub(super) async fn run(mut self, mut steps: mpsc::Receiver<Step>) -> Result<bool, LoadError> {
+    pub(super) async fn run(mut self, steps: mpsc::Receiver<Step>) -> Result<bool, LoadError> {
+        let written = self.write(steps).await;
+        self.gate.add_to(&mut self.report.timings);
+        written
+    }
+
+    async fn write(&mut self, mut steps: mpsc::Receiver<Step>) -> Result<bool, LoadError> {
         let (sink, end, keeper) = (self.sink, self.end, self.keeper);
         let keep = |rows: &[RejectedRow]| {
             let kept = keeper.filter(|_| !rows.is_empty()).map(|keeper| (keeper, rows.to_vec()));
@@ -58,7 +67,7 @@ impl Writing<'_> {
             }
             while keeping.is_empty()
                 && !late
-                && let Some((turn, parcel)) = waiting.next()
+                && let Some((turn, parcel)) = waiting.next_if(|points| self.gate.lets_through(points))
             {
                 let rows = parcel.chunk().rows().clone();
                 under_way.push(async move { (turn, rows, sink.write(parcel, end).await) });
@@ -86,6 +95,7 @@ impl Writing<'_> {
                     keeping.extend(keep(&self.settled(&rows, outcome)?));
                     waiting.settled(turn);
                 }
+                () = self.gate.opens(self.last_start), if !late && (more || !waiting.is_empty()) => {}
                 Some(kept) = keeping.next(), if !keeping.is_empty() => if kept.is_err() {
                     // Whoever ends the keeping learns why.
                     return Ok(false);

@@ -138,6 +138,14 @@ impl Dialect {
         self.suits_v3().then_some(V3_COLUMNS)
     }
 
+    /// Whether lines have their tags in the order of their keys, in which 1.x and 2.x keep them. A table of 3 is sorted by its tags
+    /// in the order of the line that makes it: the converter knows which of them queries are about.
+    ///
+    /// Source: `ParsePoints` in `models/points.go` of 1.x and 2.x, "Sort key" in the documentation of 3's schema design.
+    pub(super) fn sorts_tags(self) -> bool {
+        self != Self::V3
+    }
+
     /// The largest unsigned integer, and what stands behind it. 1.x has none: as it is built, it refuses the `u` (`invalid
     /// number`). There, and where it must be understood, they are written as integers, in which all but the largest are
     /// exact.

@@ -33,6 +33,17 @@ fn translated_field(translation: usize) -> Field {
 }
 
 #[test]
+fn tags_are_in_the_order_of_the_plan_where_it_orders_the_table_and_in_that_of_their_keys_elsewhere() {
+    let value = |text: &str| Source::Constant(Constant::Text(text.to_owned()));
+    let plan = plan(vec![tag("region", value("n")), tag("area", value("a"))], vec![one("v")]);
+    let lines = |dialect| encoded(dialect, &plan, vec![times(vec![Some(1)])]);
+    insta::assert_snapshot!(lines(Dialect::V3), @"m,region=n,area=a v=1i 1");
+    for dialect in [Dialect::V1, Dialect::V2, Dialect::Any] {
+        assert_eq!(lines(dialect), "m,area=a,region=n v=1i 1\n", "{dialect:?}");
+    }
+}
+
+#[test]
 fn unsigned_integers_are_integers_where_1_has_to_read_them() {
     let columns = || -> Vec<ArrayRef> {
         let numbers = vec![7, i64::MAX.unsigned_abs(), i64::MAX.unsigned_abs() + 1, u64::MAX];

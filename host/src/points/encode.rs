@@ -217,7 +217,7 @@ impl PointState {
         }
         self.tags.clear();
         self.tags.resize(rows, 0);
-        if self.layout.tags_are_sorted {
+        if self.layout.tags_are_settled {
             self.layout.tags.iter().for_each(|tag| tag.add_to(&mut self.tags));
         }
         let mut keys_changed = self.written.is_empty();
@@ -285,7 +285,7 @@ impl PointState {
         {
             return Err(kept.problem());
         }
-        let tags = if self.layout.tags_are_sorted { self.tags[row] } else { self.tags_in_order(row)? };
+        let tags = if self.layout.tags_are_settled { self.tags[row] } else { self.tags_in_order(row)? };
         // By the tags alone, so that points of a row that differ in their measurement are sent together.
         lanes.begin_line(if tags == 0 { self.layout.measurement_hash } else { tags });
         let fields = self.write(row, time, lanes.text())?;
@@ -310,7 +310,7 @@ impl PointState {
     fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u32, RowProblem> {
         let mut line = text.line(self.longest_line);
         line.piece(self.layout.measurement.get(0));
-        if self.layout.tags_are_sorted {
+        if self.layout.tags_are_settled {
             for tag in &self.layout.tags {
                 tag.write(row, &mut line)?;
             }

@@ -53,12 +53,14 @@ impl Lane {
         self.open.memory.keys.push(key);
     }
 
-    /// Takes back every line of the row that is being written.
-    pub(super) fn discard_row(&mut self) {
+    /// Takes back every line of the row that is being written. Returns how many there were.
+    pub(super) fn discard_row(&mut self) -> usize {
+        let lines = self.open.points() - self.complete;
         self.open.memory.lines.truncate(self.complete);
         self.open.memory.keys.truncate(self.complete);
         let start = self.start_of_line();
         self.open.memory.text.truncate(start);
+        lines
     }
 
     /// Ends the row, which has points in so many lanes. Returns how many it has in this one.

@@ -15,8 +15,10 @@
 //! Where lines are sorted for the server there is one lane, whose open chunk is what is sorted; see [`super::sorted`].
 
 use std::collections::VecDeque;
+use std::mem;
 
-use super::chunk::{Chunk, ChunkLimits};
+use super::chunk::ChunkLimits;
+use super::full::{Full, FullChunks, Round, Turn};
 use super::lane::Lane;
 use super::pool::Pool;
 use super::shards::Shards;
@@ -53,34 +55,6 @@ pub struct Sorting {
     pub by_row_group: bool,
 }
 
-/// A chunk that is ready to be sent.
-#[derive(Debug)]
-pub struct Full {
-    /// When it is sent.
-    pub turn: Turn,
-    /// Its points.
-    pub chunk: Chunk,
-}
-
-/// When a chunk is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// After the one of its lane with the number before.
-    Lane {
-        /// The number of its lane.
-        lane: usize,
-        /// Its number in the lane, from 0.
-        number: u64,
-    },
-    /// After all chunks of the round before.
-    Round {
-        /// The number of its round, from 0.
-        round: u64,
-        /// How many chunks the round has.
-        of: usize,
-    },
-}
-
 /// Gathers rows into chunks, by lane.
 #[derive(Debug)]
 pub struct Lanes {
@@ -93,6 +67,10 @@ pub struct Lanes {
     current: usize,
     /// The series of the line that is being written, where lines are sorted.
     series: u64,
+    /// Which times rows are kept of, both ends included; none: of all.
+    times: Option<(i64, i64)>,
+    /// Whether the row that is being written has another time.
+    is_outside: bool,
     /// Rows that were encoded so far.
     rows: u64,
     /// The row group of the batch that began last.
@@ -118,10 +96,26 @@ impl Lanes {
             row: Vec::new(),
             current: 0,
             series: 0,
+            times: None,
+            is_outside: false,
             rows: 0,
             row_group: 0,
             pool: pool.clone(),
         }
+    }
+
+    /// The same for one of several passes over an object whose lines are sorted: rows of other times than these, both included, leave
+    /// nothing, and rounds are counted from a number. All points of a row have one time.
+    #[must_use]
+    pub fn for_pass(mut self, times: Option<(i64, i64)>, round: u64) -> Self {
+        self.times = times;
+        self.numbers.fill(round);
+        self
+    }
+
+    /// The number of the round after those that are full.
+    pub fn next_round(&self) -> u64 {
+        self.numbers.iter().copied().max().unwrap_or_default()
     }
 
     /// A single lane, with a pool of its own.
@@ -132,7 +126,7 @@ impl Lanes {
     /// The same lanes, without rows.
     #[must_use]
     pub fn like(&self) -> Self {
-        Self::new(self.limits, &self.pool)
+        Self { times: self.times, ..Self::new(self.limits, &self.pool) }
     }
 
     /// Begins a line of a point of this series.
@@ -169,11 +163,13 @@ impl Lanes {
         lane.end_line(row, point);
         if self.limits.sorting.is_some() {
             lane.add_key(SortKey { series: self.series, time });
+            self.is_outside |= self.times.is_some_and(|(first, last)| time < first || last < time);
         }
     }
 
     /// Takes back every line of the row that is being written.
     pub(super) fn discard_row(&mut self) {
+        self.is_outside = false;
         if let [lane] = &mut *self.lanes {
             lane.discard_row();
         }
@@ -182,10 +178,13 @@ impl Lanes {
         }
     }
 
-    /// Ends the row. Returns how many points it gave.
+    /// Ends the row. Returns how many points it gave, also where it is left to another pass.
     #[inline]
     pub(super) fn end_row(&mut self, row: u64, row_group: u32) -> usize {
         if let [lane] = &mut *self.lanes {
+            if mem::take(&mut self.is_outside) {
+                return lane.discard_row();
+            }
             return lane.end_row(row, row_group, 1);
         }
         let parts = u32::try_from(self.row.len()).unwrap_or(u32::MAX);
@@ -205,7 +204,7 @@ impl Lanes {
 
     /// Begins a batch, of a row group.
     pub fn begin_batch(&mut self, row_group: u32) {
-        let begins = std::mem::replace(&mut self.row_group, row_group) != row_group;
+        let begins = mem::replace(&mut self.row_group, row_group) != row_group;
         if let (Some(Sorting { by_row_group: true, .. }), [lane]) = (self.limits.sorting, &mut *self.lanes)
             && begins
             && (lane.open_points() >= self.limits.chunk.points || lane.open_bytes() >= self.limits.chunk.bytes)
@@ -242,6 +241,11 @@ impl Lanes {
 
     /// The chunks that are full, with those that are left where there will be no more rows.
     pub fn finish(mut self) -> FullChunks {
+        self.take_rest()
+    }
+
+    /// The same, of lanes that may be asked afterwards how many there were.
+    pub fn take_rest(&mut self) -> FullChunks {
         self.lanes.iter_mut().for_each(Lane::seal);
         self.take_full()
     }
@@ -272,40 +276,6 @@ impl Lanes {
     }
 }
 
-/// Chunks that are full. In rounds, they are made when they are asked for.
-#[derive(Debug)]
-pub enum FullChunks {
-    /// Of lanes.
-    InLanes(std::vec::IntoIter<Full>),
-    /// Of lines that are sorted.
-    InRounds(VecDeque<Round>),
-}
-
-/// The chunks of a round that are yet to be made.
-#[derive(Debug)]
-pub struct Round {
-    number: u64,
-    of: usize,
-    lines: Sorted,
-}
-
-impl Iterator for FullChunks {
-    type Item = Full;
-
-    fn next(&mut self) -> Option<Full> {
-        match self {
-            Self::InLanes(full) => full.next(),
-            Self::InRounds(rounds) => loop {
-                let Round { number, of, lines } = rounds.front_mut()?;
-                if let Some(chunk) = lines.next() {
-                    return Some(Full { turn: Turn::Round { round: *number, of: *of }, chunk });
-                }
-                rounds.pop_front();
-            },
-        }
-    }
-}
-
 /// A hash whose bits all depend on all bits of `hash`.
 #[inline]
 pub(super) fn mixed(hash: u64) -> u64 {
@@ -318,6 +288,7 @@ mod tests {
     #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
 
     use super::*;
+    use crate::points::chunk::Chunk;
     use crate::points::line::Pieces;
 
     fn append(lanes: &mut Lanes, series: u64, row: u64, text: &str) {

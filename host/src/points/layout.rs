@@ -57,10 +57,11 @@ pub(super) struct PointLayout {
     pub(super) measurement_hash: u64,
     pub(super) time: Source,
     pub(super) time_text: TimeText,
-    /// Sorted by key, those with the same key in the plan's order, those with translated keys last.
+    /// Sorted by key where the engine has less work with that, else in the plan's order, in which those with the same key are;
+    /// those with translated keys last.
     pub(super) tags: Vec<TagSlot>,
     /// Whether each tag has a key of its own that is the same in every row, so that their order is settled.
-    pub(super) tags_are_sorted: bool,
+    pub(super) tags_are_settled: bool,
     /// In the plan's order.
     pub(super) fields: Vec<FieldSlot>,
     /// Whether fields of the measurement, in whichever point, are told apart by their keys, since some keys are known only with
@@ -105,7 +106,7 @@ impl PointLayout {
             && tags.iter().any(|tag| tag.name().is_none())
             && fields.iter().any(|field| field.name().is_none());
         tags.sort_by(|one, other| match (one.name(), other.name()) {
-            (Some(one), Some(other)) => one.cmp(other),
+            (Some(one), Some(other)) if dialect.sorts_tags() => one.cmp(other),
             (one, other) => one.is_none().cmp(&other.is_none()),
         });
         let own_keys = |keys: &mut dyn Iterator<Item = &Key>| {
@@ -125,7 +126,7 @@ impl PointLayout {
             time: point.time.clone(),
             time_text: TimeText::default(),
             tags,
-            tags_are_sorted: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
+            tags_are_settled: own_keys(&mut point.tags.iter().map(|tag| &tag.key)),
             fields,
             fields_by_key,
             fields_may_collide: !own_keys(&mut point.fields.iter().map(|field| &field.key)),

@@ -11,6 +11,7 @@ use super::names::{Channel, Version};
 use super::signature::{SigningKey, signer};
 use super::store::{Condition, Fetched, Store};
 use crate::config::RegistrySettings;
+use crate::control::CONTROL;
 use crate::converter::{CONTRACT_VERSION, CompileCache, Converter, ConverterError, Engine};
 use crate::dataset::DatasetName;
 use crate::logs::on_a_thread;
@@ -257,6 +258,7 @@ impl Registry {
     pub async fn datasets(&self) -> Result<Vec<DatasetName>, RegistryError> {
         let names = self.store.names("").await?;
         let mut names: Vec<DatasetName> = names.iter().filter_map(|name| dataset_name(name).ok()).collect();
+        names.retain(|name| name.as_str() != CONTROL);
         names.sort();
         names.dedup();
         Ok(names)

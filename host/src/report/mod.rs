@@ -16,6 +16,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::event::{ObjectReference, Prefix};
+use crate::sink::Writing;
 use crate::source::ObjectState;
 
 pub use accounts::Accounts;
@@ -71,6 +72,12 @@ pub struct Timings {
     /// From handing points to the sink until it had delivered them, added up over requests at a time.
     #[serde(rename = "write_seconds", serialize_with = "seconds")]
     pub write: Duration,
+    /// With points that were held back because an operator had paused loads.
+    #[serde(rename = "paused_seconds", serialize_with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub paused: Duration,
+    /// With points that were held back by `WRITE_RATE_POINTS`.
+    #[serde(rename = "rate_limited_seconds", serialize_with = "seconds", skip_serializing_if = "Duration::is_zero")]
+    pub rate_limited: Duration,
 }
 
 impl AddAssign for Timings {
@@ -83,6 +90,8 @@ impl AddAssign for Timings {
         self.convert_starved += other.convert_starved;
         self.convert_blocked += other.convert_blocked;
         self.write += other.write;
+        self.paused += other.paused;
+        self.rate_limited += other.rate_limited;
     }
 }
 
@@ -211,6 +220,8 @@ pub struct Report {
     pub skipped: u64,
     /// Why nothing could be begun: a bad event, or what every object needs is missing.
     pub failure: Option<Failure>,
+    /// How points were written; none where the server was not reached, and to a file.
+    pub writing: Option<Writing>,
 }
 
 impl Report {
@@ -278,6 +289,8 @@ impl Serialize for Report {
             totals: Accounts,
             skipped: u64,
             #[serde(skip_serializing_if = "Option::is_none")]
+            writing: &'a Option<Writing>,
+            #[serde(skip_serializing_if = "Option::is_none")]
             failure: &'a Option<Failure>,
             #[serde(skip_serializing_if = "Option::is_none")]
             remaining: Option<Left<'a>>,
@@ -289,6 +302,7 @@ impl Serialize for Report {
             status: self.status(),
             totals: self.totals(),
             skipped: self.skipped,
+            writing: &self.writing,
             failure: &self.failure,
             remaining: Left::of(self.objects.iter()),
             items: self.items.iter().map(|item| item::Told(self, item)).collect(),

@@ -101,6 +101,8 @@ const WRITE: WriteSettings = WriteSettings {
     order: LoadOrder::File,
     compression: Compression::Auto,
     concurrency: Some(4),
+    rate: None,
+    no_sync: false,
     retries: Some(0),
     patience: Duration::from_secs(300),
     request_timeout: Duration::from_secs(10),

@@ -1,5 +1,7 @@
 //! How a sink takes points.
 
+use serde::Serialize;
+
 use crate::points::{ChunkLimits, Dialect, Kept, Shards};
 
 /// How a sink takes points: as the settings say, and where they say nothing, as suits it best.
@@ -28,4 +30,88 @@ pub enum Order {
     Shards(Shards),
     /// By series and by time.
     Series,
+}
+
+/// How points are written, and what decides it, for reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Writing {
+    /// The engine.
+    pub engine: String,
+    /// The most points in a request.
+    pub points: Choice<usize>,
+    /// The most bytes of line protocol in a request.
+    pub bytes: Choice<usize>,
+    /// The most requests in flight.
+    pub requests: Choice<usize>,
+    /// How many requests were allowed in flight at last: as many as were found to pay.
+    pub requests_at_last: usize,
+    /// The order of points.
+    pub order: Choice<&'static str>,
+}
+
+/// A value, and what decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice<T> {
+    /// The value.
+    pub value: T,
+    /// What decides it.
+    pub by: By,
+}
+
+/// What decides how points are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// What is known of the engine.
+    Profile,
+    /// A setting.
+    Setting,
+    /// What the engine takes at most.
+    Limit,
+    /// `WRITE_RATE_POINTS`.
+    Rate,
+}
+
+impl By {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Setting => "setting",
+            Self::Limit => "limit of the engine",
+            Self::Rate => "`WRITE_RATE_POINTS`",
+        }
+    }
+}
+
+impl<T> Choice<T> {
+    /// The setting's value where there is one, else the profile's.
+    pub(super) fn of(setting: Option<T>, profile: T) -> Self {
+        match setting {
+            Some(value) => Self { value, by: By::Setting },
+            None => Self { value: profile, by: By::Profile },
+        }
+    }
+
+    /// No more than `most`.
+    pub(super) fn within(self, most: Option<T>, by: By) -> Self
+    where
+        T: PartialOrd,
+    {
+        match most {
+            Some(most) if most < self.value => Self { value: most, by },
+            Some(_) | None => self,
+        }
+    }
+}
+
+impl Order {
+    /// In words.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::File => "the order of the file",
+            Self::Shards(_) => "by shard, series and time",
+            Self::Series => "by series and time",
+        }
+    }
 }

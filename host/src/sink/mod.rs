@@ -12,6 +12,7 @@ mod gzip;
 mod influxdb;
 mod lines;
 mod parcel;
+mod rate;
 pub mod survey;
 #[cfg(test)]
 mod contract;
@@ -24,12 +25,13 @@ use std::time::Instant;
 
 pub use delivery::Delivery;
 pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError};
-pub use flow::{Flow, Order};
+pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::{Bucket, Engine, Grant, GrantError, Health, InfluxDb, Probe, SchemaError, ServerTable};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
+pub use rate::Rate;
 use survey::Survey;
 
 use crate::config::WriteSettings;
@@ -107,6 +109,14 @@ impl Sink {
         }
     }
 
+    /// How many points a second may be sent; none where nothing bounds it.
+    pub(crate) fn rate(&self) -> Option<&Rate> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.rate(),
+            Self::Lines(_) | Self::Survey(_) => None,
+        }
+    }
+
     /// Asks the server, if there is one, whether it is there.
     ///
     /// # Errors
@@ -154,6 +164,14 @@ impl Sink {
                 shards: None,
                 kept: None,
             }),
+        }
+    }
+
+    /// How an InfluxDB was written to, once it is known which one it is.
+    pub(crate) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.writing(settings),
+            Self::Lines(_) | Self::Survey(_) => None,
         }
     }
 

@@ -16,7 +16,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 pub use arrival::Arrival;
 pub use fault::{Cut, Fault, Lie, Mix};
@@ -39,6 +41,7 @@ pub struct FaultServer {
 
 /// What the threads of a server share.
 struct Shared {
+    started: Instant,
     engine: Engine,
     log: Log,
     script: Mutex<Script>,
@@ -53,7 +56,8 @@ impl FaultServer {
     /// Starts an engine of which a test wants something else than usual.
     pub fn with(rules: Rules) -> Self {
         let script: Script = Arc::new(|_| Fault::None);
-        let shared = Arc::new(Shared { engine: Engine::new(rules), log: Log::default(), script: Mutex::new(script) });
+        let (started, engine) = (Instant::now(), Engine::new(rules));
+        let shared = Arc::new(Shared { started, engine, log: Log::default(), script: Mutex::new(script) });
         let server = HttpServer::start({
             let shared = Arc::clone(&shared);
             move |head, wire| shared.serve(head, wire)
@@ -142,6 +146,20 @@ impl FaultServer {
     /// What it was asked so far.
     pub fn requests(&self) -> Requests {
         self.shared.log.requests()
+    }
+
+    /// In how many of its ticks writes were acknowledged.
+    ///
+    /// # Panics
+    ///
+    /// Where it has no ticks.
+    pub fn ticks(&self) -> usize {
+        let tick = self.shared.engine.state().rules.tick.unwrap();
+        let requests = self.requests();
+        let ended = requests.writes().into_iter().filter_map(|write| write.ended);
+        let ticks: BTreeSet<u128> =
+            ended.map(|ended| (ended - self.shared.started).as_nanos() / tick.as_nanos()).collect();
+        ticks.len()
     }
 
     /// From now on, it does not keep bodies in its log.

@@ -1,5 +1,7 @@
 //! What an engine is and what it allows.
 
+use std::time::Duration;
+
 /// The generations of InfluxDB, which speak differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -37,6 +39,10 @@ pub struct Rules {
     pub columns: usize,
     /// Whether InfluxDB 3 takes all lines or none, whatever it is asked.
     pub never_partial: bool,
+    /// The version that it tells (InfluxDB 3).
+    pub version: String,
+    /// InfluxDB 3 acknowledges writes at its next tick of so long: a second, as it is installed. None: at once.
+    pub tick: Option<Duration>,
     /// Whether even a ping needs a token (InfluxDB 3).
     pub pings_need_token: bool,
     /// Whether lines are read and become points. Else only their hashes are kept, and only [`Self::banned`] keeps one out.
@@ -44,7 +50,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// An engine as it is when it is installed. The token is `token-of-the-test` where the engine asks for one.
+    /// An engine as it is when it is installed, but for the tick of InfluxDB 3. The token is `token-of-the-test` where the engine asks for one.
     pub fn of(dialect: Dialect) -> Self {
         Self {
             dialect,
@@ -65,6 +71,8 @@ impl Rules {
             },
             columns: 500,
             never_partial: false,
+            version: "3.11.2".to_owned(),
+            tick: None,
             pings_need_token: false,
             reads_lines: true,
         }

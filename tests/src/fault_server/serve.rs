@@ -1,6 +1,7 @@
 //! One request: the script is asked what goes wrong, and that is done.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Shared;
 use super::arrival::{Arrival, Body};
@@ -47,6 +48,7 @@ impl Exchange<'_, '_> {
         match fault {
             Fault::None => {
                 let answer = self.behave(body);
+                self.wait_for_the_tick();
                 self.answer(&answer)
             }
             Fault::Delay(time) => {
@@ -99,6 +101,16 @@ impl Exchange<'_, '_> {
 
     fn behave(&self, body: &Body) -> Response {
         self.shared.engine.answer(&self.head.request, body)
+    }
+
+    /// InfluxDB 3 flushes its log once a tick, counted from its start, and answers all writes of it together.
+    fn wait_for_the_tick(&self) {
+        let rules = self.shared.engine.state().rules.clone();
+        let request = &self.head.request;
+        let syncs = request.parameter("no_sync").as_deref() != Some("true");
+        let Some(tick) = rules.tick.filter(|_| Engine::is_write(request) && syncs) else { return };
+        let into_tick = self.shared.started.elapsed().as_nanos() % tick.as_nanos();
+        self.wire.wait(tick - Duration::from_nanos(u64::try_from(into_tick).unwrap()));
     }
 
     fn answer(&mut self, answer: &Response) -> Flow {

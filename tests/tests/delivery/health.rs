@@ -14,7 +14,7 @@ fn health(server: &FaultServer, deep: bool) -> Outcome {
 
 #[test]
 fn a_point_is_written_and_read_back_from_every_engine() {
-    for (dialect, version) in [(Dialect::V1, "1.8.10"), (Dialect::V2, "v2.7.12"), (Dialect::V3, "3.4.1")] {
+    for (dialect, version) in [(Dialect::V1, "1.8.10"), (Dialect::V2, "v2.7.12"), (Dialect::V3, "3.11.2")] {
         let server = FaultServer::start(dialect);
         let shallow = health(&server, false).succeeded().json();
         assert_eq!(shallow["version"], version, "{shallow}");

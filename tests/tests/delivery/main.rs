@@ -9,12 +9,15 @@ mod busy;
 mod connections;
 mod events;
 mod health;
+mod held;
 mod lies;
 mod order;
+mod passes;
 mod refused;
 mod restarts;
 mod rows;
 mod sizes;
+mod ticks;
 mod twins;
 
 use std::collections::BTreeMap;

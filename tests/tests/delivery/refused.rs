@@ -212,7 +212,7 @@ fn the_endpoint_of_v3_that_speaks_as_v2_is_never_asked() {
     for api in ["v1", "v2"] {
         let server = FaultServer::start(Dialect::V3);
         let load = Load::of(Rows::new(100)).settings(server.settings()).with("INFLUXDB_API", api);
-        load.refused_at_once(&["InfluxDB 3.4.1", "hint: set `INFLUXDB_API` to `v3` or `auto`"]);
+        load.refused_at_once(&["InfluxDB 3.11.2", "hint: set `INFLUXDB_API` to `v3` or `auto`"]);
         assert!(server.requests().writes().is_empty(), "{:?}", server.requests());
     }
 }

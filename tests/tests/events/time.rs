@@ -135,6 +135,48 @@ fn many_objects_are_loaded_in_as_many_invocations_as_it_takes() {
 }
 
 #[test]
+fn what_is_paused_until_the_deadline_is_left_as_a_whole_and_loaded_afterwards() {
+    let site = Site::start();
+    let (name, cache) = ("paused", tempfile::tempdir().unwrap());
+    let object = site.put(name);
+    site.moto.create_bucket("energy-converters");
+    site.moto.put_object("energy-converters", "converters/control/pause", Vec::new());
+    let registry = site.moto.registry_settings("energy-converters", cache.path());
+    let settings = site.settings().and(registry).with("DEADLINE_MARGIN_SECONDS", "3");
+    let path = cache.path().join("event.json");
+    let invoke = |event: &Value| {
+        fs::write(&path, event.to_string()).unwrap();
+        let invoke = Loader::new(["invoke", "--timeout", "15"]).argument(&path).settings(settings.clone());
+        invoke.run().succeeded().json()
+    };
+    let answer = invoke(&json!({ "bucket": BUCKET, "key": object }));
+    assert_eq!((&answer["status"], &answer["totals"]["written"]), (&json!("partial"), &json!(0)), "{answer}");
+    assert!(answer["objects"][0]["timings"]["paused_seconds"].as_f64() > Some(0.0), "{answer}");
+    assert_balanced(std::slice::from_ref(&answer));
+    site.moto.delete_object("energy-converters", "converters/control/pause");
+    let answer = invoke(&answer["remaining"]);
+    assert_eq!(answer["status"], "succeeded", "{answer}");
+    assert_eq!(site.points(name), (3.0, 3.0));
+}
+
+#[test]
+fn a_rate_lets_an_object_get_on_until_the_deadline_and_what_waits_is_left() {
+    let site = Site::start();
+    let name = "limited";
+    site.moto.put_object(BUCKET, &key(name), rows(name, 600, 1.0).parquet(100));
+    let directory = tempfile::tempdir().unwrap();
+    // Six seconds in all, of which an invocation has two.
+    let settings = site.settings().with("DEADLINE_MARGIN_SECONDS", "3").with("WRITE_RATE_POINTS", "100");
+    let answers = go_on_to_the_end(json!({ "bucket": BUCKET, "key": key(name) }), &settings, directory.path());
+    let (last, before) = statuses(&answers).split_last().map(|(last, before)| (*last, before.to_vec())).unwrap();
+    assert_eq!(last, "succeeded");
+    assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
+    assert_balanced(&answers);
+    assert!(answers[0]["objects"][0]["timings"]["rate_limited_seconds"].as_f64() > Some(0.0), "{}", answers[0]);
+    assert_eq!(site.points(name), (600.0, 600.0));
+}
+
+#[test]
 fn a_time_limit_below_the_margin_is_an_error_at_the_start_that_names_both() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("event.json");

@@ -26,7 +26,9 @@ pub use grant::{Grant, GrantError};
 pub use probe::Probe;
 pub use schema::SchemaError;
 
-use super::{Delivery, Flow, Order, Parcel, SinkError};
+use super::flow::{By, Choice};
+use super::rate::Rate;
+use super::{Delivery, Flow, Order, Parcel, SinkError, Writing};
 use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, WriteSettings};
 use crate::points::{ChunkLimits, Dialect, MANY_SHARDS, Shards};
 use engines::{Endpoint, Profile};
@@ -46,6 +48,8 @@ pub struct InfluxDb {
     compresses: bool,
     /// Whether no setting says how many requests are in flight.
     finds_concurrency: bool,
+    rate: Option<Rate>,
+    no_sync: bool,
     courier: Courier,
     endpoint: OnceCell<Endpoint>,
     size_limit: SizeLimit,
@@ -73,6 +77,8 @@ impl InfluxDb {
             },
             url,
             finds_concurrency: write.concurrency.is_none(),
+            rate: write.rate.map(Rate::new),
+            no_sync: write.no_sync,
             courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
@@ -83,6 +89,11 @@ impl InfluxDb {
     /// Whether requests are compressed.
     pub(super) fn compresses(&self) -> bool {
         self.compresses
+    }
+
+    /// How many points a second may be sent.
+    pub(super) fn rate(&self) -> Option<&Rate> {
+        self.rate.as_ref()
     }
 
     /// Writes the points of a parcel; see [`Sink::write`](super::Sink::write).
@@ -119,8 +130,8 @@ impl InfluxDb {
     /// As [`Self::reach`].
     pub(super) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
         let engine = self.engine(deadline).await?;
-        let Profile { points, bytes, requests, shards } = engine.profile();
-        let bucket = if shards { self.bucket(deadline).await? } else { None };
+        let writing = self.writing_to(engine, settings);
+        let bucket = if engine.profile().shards { self.bucket(deadline).await? } else { None };
         let known = bucket.as_ref().and_then(Bucket::shards);
         Ok(Flow {
             dialect: match engine {
@@ -128,16 +139,9 @@ impl InfluxDb {
                 Engine::V2 => Dialect::V2,
                 Engine::V3 => Dialect::V3,
             },
-            chunks: ChunkLimits {
-                points: settings.batch_points.unwrap_or(points),
-                bytes: settings.batch_bytes.unwrap_or(bytes),
-            },
-            requests: settings.concurrency.unwrap_or(requests),
-            order: match (settings.order, shards) {
-                (LoadOrder::File, _) => Order::File,
-                (LoadOrder::Server, true) => Order::Shards(known.unwrap_or(Shards::of(DAY))),
-                (LoadOrder::Server, false) => Order::Series,
-            },
+            chunks: ChunkLimits { points: writing.points.value, bytes: writing.bytes.value },
+            requests: writing.requests.value,
+            order: order(engine, settings, known),
             shards: known,
             kept: bucket.and_then(|bucket| bucket.kept()),
         })
@@ -147,6 +151,29 @@ impl InfluxDb {
     pub(super) async fn touches_many_shards(&self, deadline: Option<Instant>) {
         if let Ok(Some(bucket)) = self.bucket(deadline).await {
             self.say_many_shards(&bucket, MANY_SHARDS);
+        }
+    }
+
+    /// How the server was written to; none where it is not known which engine it is.
+    pub(super) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
+        self.endpoint.get().map(|endpoint| self.writing_to(endpoint.engine, settings))
+    }
+
+    fn writing_to(&self, engine: Engine, settings: &WriteSettings) -> Writing {
+        let Profile { points, bytes, most_bytes, requests, .. } = engine.profile();
+        let points = Choice::of(settings.batch_points, points);
+        let order = Choice {
+            value: order(engine, settings, None).name(),
+            by: if settings.order == LoadOrder::File { By::Setting } else { By::Profile },
+        };
+        Writing {
+            engine: engine.to_string(),
+            // The points of a second, so that a rate limit makes no pauses of minutes between large requests.
+            points: points.within(self.rate().map(Rate::points), By::Rate),
+            bytes: Choice::of(settings.batch_bytes, bytes).within(Some(most_bytes), By::Limit),
+            requests: Choice::of(settings.concurrency, requests),
+            requests_at_last: self.courier.requests_allowed(),
+            order,
         }
     }
 
@@ -171,7 +198,7 @@ impl InfluxDb {
         // What is learnt here the first write need not ask again.
         self.endpoint
             .get_or_try_init(async || match Engine::named_by(self.settings.api) {
-                Some(engine) => Ok(self.endpoint_of(engine)),
+                Some(engine) => Ok(self.endpoint_of(engine, health.version_of(engine))),
                 None => self.recognized_endpoint(&health),
             })
             .await?;
@@ -186,7 +213,7 @@ impl InfluxDb {
     async fn endpoint(&self, deadline: Option<Instant>) -> Result<&Endpoint, SinkError> {
         self.endpoint
             .get_or_try_init(async || match Engine::named_by(self.settings.api) {
-                Some(engine) => Ok(self.endpoint_of(engine)),
+                Some(engine) => Ok(self.endpoint_of(engine, None)),
                 None => self.recognized_endpoint(&self.ping(Tolerance::Full, deadline).await?),
             })
             .await
@@ -194,19 +221,28 @@ impl InfluxDb {
 
     fn recognized_endpoint(&self, health: &Health) -> Result<Endpoint, SinkError> {
         match health.engine {
-            Some(engine) => Ok(self.endpoint_of(engine)),
+            Some(engine) => Ok(self.endpoint_of(engine, health.version_of(engine))),
             None => Err(SinkError::UnknownEngine { url: health.url.clone(), status: health.status }),
         }
     }
 
-    fn endpoint_of(&self, engine: Engine) -> Endpoint {
+    fn endpoint_of(&self, engine: Engine, version: Option<&str>) -> Endpoint {
         if self.finds_concurrency {
             self.courier.climb(engine.profile().requests);
         }
-        Endpoint::new(engine, &self.url, &self.settings)
+        Endpoint::new(engine, &self.url, &self.settings, version, self.no_sync)
     }
 
     async fn ping(&self, tolerance: Tolerance, deadline: Option<Instant>) -> Result<Health, SinkError> {
         engines::ping(&self.courier, &self.url, self.settings.token.as_ref(), tolerance, deadline).await
+    }
+}
+
+/// In which order an engine is sent points, in shards as far as they are known.
+fn order(engine: Engine, settings: &WriteSettings, shards: Option<Shards>) -> Order {
+    match (settings.order, engine.profile().shards) {
+        (LoadOrder::File, _) => Order::File,
+        (LoadOrder::Server, true) => Order::Shards(shards.unwrap_or(Shards::of(DAY))),
+        (LoadOrder::Server, false) => Order::Series,
     }
 }

@@ -42,6 +42,8 @@ fn write_settings() -> WriteSettings {
         order: LoadOrder::File,
         compression: Compression::Gzip,
         concurrency: Some(4),
+        rate: None,
+        no_sync: false,
         retries: Some(3),
         patience: Duration::from_secs(300),
         request_timeout: Duration::from_secs(10),

@@ -8,15 +8,13 @@ use super::{Call, State, Unread, query};
 use crate::Response;
 use crate::fault_server::lines::{Line, Point, Record};
 
-const VERSION: &str = "3.4.1";
-
 /// How much of a refused line is printed back, in characters.
 const ECHOED_CHARACTERS: usize = 20;
 
 pub(super) fn answer(call: &Call<'_>) -> Response {
     match call.route() {
         ("GET" | "HEAD", "/ping") if call.rules.pings_need_token && !call.is_let_in() => unauthorized(),
-        ("GET" | "HEAD", "/ping") => ping(),
+        ("GET" | "HEAD", "/ping") => ping(&call.rules.version),
         ("GET", "/health") if call.rules.pings_need_token && !call.is_let_in() => unauthorized(),
         ("GET", "/health") => Response::new(200, "OK"),
         ("POST", "/api/v3/write_lp") => write(call),
@@ -27,11 +25,11 @@ pub(super) fn answer(call: &Call<'_>) -> Response {
     }
 }
 
-fn ping() -> Response {
+fn ping(version: &str) -> Response {
     let body =
-        json!({ "version": VERSION, "revision": "0000000", "process_id": "00000000-0000-4000-8000-000000000000" });
+        json!({ "version": version, "revision": "0000000", "process_id": "00000000-0000-4000-8000-000000000000" });
     let response = Response::new(200, &body.to_string()).header("content-type", "application/json");
-    response.header("x-influxdb-version", VERSION).header("x-influxdb-build", "Core")
+    response.header("x-influxdb-version", version).header("x-influxdb-build", "Core")
 }
 
 fn unauthorized() -> Response {

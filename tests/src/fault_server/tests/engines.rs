@@ -22,7 +22,7 @@ fn each_says_which_engine_it_is() {
     };
     assert_snapshot!(ping(Dialect::V1), @"204 1.8.10 ");
     assert_snapshot!(ping(Dialect::V2), @"204 v2.7.12 ");
-    assert_snapshot!(ping(Dialect::V3), @r#"200 3.4.1 {"process_id":"00000000-0000-4000-8000-000000000000","revision":"0000000","version":"3.4.1"}"#);
+    assert_snapshot!(ping(Dialect::V3), @r#"200 3.11.2 {"process_id":"00000000-0000-4000-8000-000000000000","revision":"0000000","version":"3.11.2"}"#);
 
     let server = FaultServer::with(Rules { pings_need_token: true, ..Rules::of(Dialect::V3) });
     let response = server.request(&Request::new("GET", "/ping")).unwrap();

@@ -32,6 +32,8 @@ pub(super) struct Profile {
     pub(super) points: usize,
     /// Bytes of line protocol in a request.
     pub(super) bytes: usize,
+    /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings say.
+    pub(super) most_bytes: usize,
     /// The most requests in flight that are tried.
     pub(super) requests: usize,
     /// Whether it keeps points by shard: then requests are to have points of few of them.
@@ -56,11 +58,18 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(engine: Engine, base: &Url, settings: &InfluxDbSettings) -> Self {
+    /// Of a server whose version is `version`, where it is known. `no_sync` is for 3 alone.
+    pub(super) fn new(
+        engine: Engine,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        version: Option<&str>,
+        no_sync: bool,
+    ) -> Self {
         match engine {
             Engine::V1 => v1::endpoint(base, settings),
             Engine::V2 => v2::endpoint(base, settings),
-            Engine::V3 => v3::endpoint(base, settings),
+            Engine::V3 => v3::endpoint(base, settings, version, no_sync),
         }
     }
 

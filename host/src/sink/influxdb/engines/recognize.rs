@@ -65,6 +65,11 @@ pub struct Health {
 }
 
 impl Health {
+    /// The version, where the server is of this engine.
+    pub(in crate::sink::influxdb) fn version_of(&self, engine: Engine) -> Option<&str> {
+        self.version.as_deref().filter(|_| self.engine == Some(engine))
+    }
+
     /// Whether the server does not tell what it is, for want of credentials: it may be any engine.
     pub(in crate::sink::influxdb) fn is_withheld(&self) -> bool {
         self.engine.is_none() && matches!(self.status, 401 | 403)

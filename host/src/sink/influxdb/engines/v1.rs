@@ -16,7 +16,8 @@ const DAMAGED: [&str; 3] = ["unexpected EOF", "gzip: invalid header", "gzip: inv
 
 /// Each request costs it an entry of the log for each shard, and looking up each of its series: of points in its order, 1.6.7 takes
 /// requests of 4,000 as quickly as larger ones, which take more memory here.
-pub(super) const PROFILE: Profile = Profile { points: 4_000, bytes: 5 << 20, requests: 4, shards: true };
+pub(super) const PROFILE: Profile =
+    Profile { points: 4_000, bytes: 5 << 20, most_bytes: 25_000_000, requests: 4, shards: true };
 
 /// Where points go: the bucket of the settings is the database, or the database and its retention policy, as in
 /// `energy/autogen`.

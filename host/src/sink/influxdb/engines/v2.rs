@@ -16,7 +16,8 @@ const DAMAGED: [&str; 2] = ["unable to read data: unexpected EOF", "unable to re
 
 /// Each request costs it an entry of the log, and waiting for the disk, for each shard: of points in its order, 2.7.12 takes requests
 /// of 4,000 as quickly as larger ones, which take more memory here.
-pub(super) const PROFILE: Profile = Profile { points: 4_000, bytes: 5 << 20, requests: 4, shards: true };
+pub(super) const PROFILE: Profile =
+    Profile { points: 4_000, bytes: 5 << 20, most_bytes: 50 << 20, requests: 4, shards: true };
 
 /// Where points go.
 pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {

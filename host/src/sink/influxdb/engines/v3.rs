@@ -1,7 +1,9 @@
 //! InfluxDB 3, Timestream for InfluxDB 3 among them.
 //!
-//! `POST /api/v3/write_lp?db&precision&accept_partial&no_sync`. A refused line keeps none of the others out, and is named
-//! by its number. An answer means that the points are in the write-ahead log. The endpoints that 3 has for clients of 1.x
+//! `POST /api/v3/write_lp?db&precision&accept_partial&no_sync`. A refused line is named by its number, and keeps none of the others out
+//! from 3.11.2 on; before, all of them are. An answer means that the points are in the write-ahead log, unless `no_sync` is asked for: then
+//! it comes before, and a server that dies within its next tick has lost them. A table is sorted by its tags, in the order in which
+//! they came first: in that of the plan. The endpoints that 3 has for clients of 1.x
 //! and 2.x are not used: they answer 400 where the server fails and not the points.
 
 use std::collections::BTreeMap;
@@ -22,17 +24,22 @@ const TOO_LARGE: &str = "max request size";
 
 /// It acknowledges requests at the next tick of a second, whatever their size: what counts is how much is in flight. Half of
 /// what it takes in a request by default is 5 MiB; of 32 requests that would be too much to hold.
-pub(super) const PROFILE: Profile = Profile { points: 10_000, bytes: 1 << 20, requests: 32, shards: false };
+pub(super) const PROFILE: Profile =
+    Profile { points: 10_000, bytes: 1 << 20, most_bytes: 10 << 20, requests: 32, shards: false };
+
+/// The first version that keeps the other lines of a request as they were sent. Before, a line that is refused could leave its
+/// tags to the next one.
+const PARTIAL: [u32; 3] = [3, 11, 2];
 
 /// Where points go: the bucket of the settings is the database.
-pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
+pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings, version: Option<&str>, no_sync: bool) -> Endpoint {
     let mut url = http::join(base, &["api", "v3", "write_lp"]);
     url.query_pairs_mut()
         .append_pair("db", &settings.bucket)
         // Without it the server guesses by the size of each number.
         .append_pair("precision", "nanosecond")
-        .append_pair("accept_partial", "true")
-        .append_pair("no_sync", "false");
+        .append_pair("accept_partial", if keeps_others(version) { "true" } else { "false" })
+        .append_pair("no_sync", if no_sync { "true" } else { "false" });
     let token = |token: &Token| Credentials::token(token.clone(), Scheme::Bearer);
     Endpoint {
         engine: Engine::V3,
@@ -42,6 +49,19 @@ pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
         reader: settings.read_token.as_ref().map(token),
         judge,
     }
+}
+
+/// Whether a server keeps the lines beside those that it refuses, as far as its version is known. Where it does not, the lines at fault
+/// are found by sending fewer of them.
+fn keeps_others(version: Option<&str>) -> bool {
+    let number = |part: &str| {
+        part.bytes()
+            .take_while(u8::is_ascii_digit)
+            .fold(0_u32, |number, digit| number.saturating_mul(10).saturating_add(u32::from(digit - b'0')))
+    };
+    let mut parts = version.unwrap_or_default().trim_start_matches('v').splitn(3, '.').map(number);
+    let version: [u32; 3] = std::array::from_fn(|_| parts.next().unwrap_or_default());
+    version >= PARTIAL
 }
 
 fn judge(exchange: Exchange) -> Result<Exchange, Failure> {
@@ -114,4 +134,20 @@ pub(super) fn schema(body: &[u8]) -> Result<BTreeMap<String, ServerTable>, Unrea
         table.fields.entry(cell("column_name")).or_default().insert(kind);
     }
     Ok(tables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partial_writes_are_asked_for_where_the_version_is_known_to_keep_them_right() {
+        for version in ["3.11.2", "v3.11.2", "3.11.10", "3.12.0", "3.12.0-beta.1", "4.0"] {
+            assert!(keeps_others(Some(version)), "{version}");
+        }
+        for version in ["3.11.1", "3.9.12", "3.0", "3", "", "dev", "3.x.99"] {
+            assert!(!keeps_others(Some(version)), "{version}");
+        }
+        assert!(!keeps_others(None));
+    }
 }

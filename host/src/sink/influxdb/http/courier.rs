@@ -116,6 +116,11 @@ impl Courier {
         self.limiter.climb(most);
     }
 
+    /// How many requests may be in flight now.
+    pub(in crate::sink::influxdb) fn requests_allowed(&self) -> usize {
+        self.limiter.allowed()
+    }
+
     /// How often the server was left alone because it kept failing, in the life of the process.
     pub(in crate::sink::influxdb) fn breaker_openings(&self) -> u64 {
         self.breaker.openings()

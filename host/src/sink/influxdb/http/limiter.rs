@@ -57,6 +57,13 @@ impl Limiter {
         state.climb = Some(Climb::new(first, most));
     }
 
+    /// How many requests may be in flight now.
+    pub(in crate::sink::influxdb) fn allowed(&self) -> usize {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 1024")]
+        let allowed = self.state().limit as usize;
+        allowed
+    }
+
     /// Waits for the right to have a request in flight.
     pub(in crate::sink::influxdb) async fn acquire(&self) -> Permit<'_> {
         while !self.take() {

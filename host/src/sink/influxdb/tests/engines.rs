@@ -65,7 +65,7 @@ async fn version_3_gets_every_parameter_and_a_bearer_of_a_token() {
     let server = ScriptedServer::replying([Reply::status(204)]).await;
     write(&client(&server, Api::V3)).await.unwrap();
     let received = server.received();
-    let parameters = "db=energy_data&precision=nanosecond&accept_partial=true&no_sync=false";
+    let parameters = "db=energy_data&precision=nanosecond&accept_partial=false&no_sync=false";
     assert_eq!(received[0].line, format!("POST /api/v3/write_lp?{parameters}"));
     assert_eq!(received[0].header("authorization"), Some("Bearer token-of-the-test"));
 }

@@ -22,7 +22,7 @@ fn with_secret(server: &ScriptedServer, secrets: &ScriptedServer) -> InfluxDb {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .build();
     let influxdb = client(server, Api::V2);
-    let endpoint = Endpoint::new(Engine::V2, &influxdb.url, &influxdb.settings);
+    let endpoint = Endpoint::new(Engine::V2, &influxdb.url, &influxdb.settings, None, false);
     let credentials = http::Credentials::secret("the/secret", aws_sdk_secretsmanager::Client::from_conf(config));
     influxdb.endpoint.set(Endpoint { credentials, ..endpoint }).unwrap();
     influxdb
