@@ -136,7 +136,7 @@ pub(super) const INFLUXDB_READ_TOKEN: Setting = Setting {
     name: "INFLUXDB_READ_TOKEN",
     default: None,
     kind: Kind::Token,
-    meaning: "A token that may read, for checks that read: deep health and the retention of a bucket. Unset, it is the one that writes. What may not be read is skipped with a remark.",
+    meaning: "A token that may read, for checks that read: deep health, the retention and the shards of a bucket, and `preflight`. Unset, it is the one that writes. What may not be read is skipped with a remark.",
 };
 
 /// The secret that holds it.

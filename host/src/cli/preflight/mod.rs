@@ -199,7 +199,7 @@ impl Preflight {
             _ = writeln!(text, "{name:<11}{value}");
         };
         let bucket = match bucket {
-            None => "retention and shards not known: the token may not read the bucket".to_owned(),
+            None => "retention and shards are not known".to_owned(),
             Some(Bucket { retention, shard, .. }) => {
                 let kept =
                     retention.map_or_else(|| "for ever".to_owned(), |kept| format!("for {}", go_duration::of(kept)));

@@ -45,7 +45,7 @@ impl Series {
         }
         let register = (hash >> (u64::BITS - PRECISION)) as usize;
         // With a bit behind the last one, so that the rank is bounded.
-        let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() + 1;
+        let rank = ((hash << PRECISION) | (1 << (PRECISION - 1))).leading_zeros() + 1;
         let register = &mut self.registers[register];
         *register = (*register).max(u8::try_from(rank).unwrap_or(u8::MAX));
     }
@@ -94,6 +94,8 @@ fn hash(key: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_precision_loss, reason = "counts of tests are small")]
+
     use super::*;
 
     fn series(numbers: std::ops::Range<u32>) -> Series {
