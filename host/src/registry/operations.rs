@@ -397,15 +397,18 @@ impl Registry {
         Ok((manifest, signer))
     }
 
-    /// The version that a channel points at.
+    /// The version that a channel points at, if a process that starts now would follow it.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::NotFound`] where it points at none; and what S3 does.
+    /// [`RegistryError::NotFound`] where it points at none; what speaks against the pointer; and what S3 does.
     pub async fn promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<Release, RegistryError> {
         let found = self.current(dataset, channel).await?;
         let missing = || RegistryError::NotFound { object: self.store.url(&pointer_key(dataset, channel)) };
-        found.map(|(pointer, _)| pointer.release()).ok_or_else(missing)
+        let (pointer, _) = found.ok_or_else(missing)?;
+        self.has_no_successor(dataset, channel, &pointer).await?;
+        self.standing(dataset, channel, &pointer).await?;
+        Ok(pointer.release())
     }
 
     pub(super) async fn pointer(

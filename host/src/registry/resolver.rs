@@ -319,19 +319,22 @@ impl Remote {
                 };
             }
             // A dataset that the registry has served does not fall back to the built-in converter.
-            Ok(Pointed::Missing) if self.was_served(dataset, state).await? => {
-                state.etag = None;
-                let object = self.registry.pointer_url(dataset, self.registry.channel());
-                (None, None, RegistryError::PointerGone { object })
-            }
-            Ok(Pointed::Missing) => {
-                *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
-                let converter = match built_in(catalog, dataset).await? {
-                    Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
-                    other => other.map_err(component)?,
-                };
-                return Ok(slot.serve(converter, false));
-            }
+            Ok(Pointed::Missing) => match self.was_served(dataset, state).await {
+                Ok(true) => {
+                    let object = self.registry.pointer_url(dataset, self.registry.channel());
+                    (state.etag, state.refused) = (None, None);
+                    (None, None, RegistryError::PointerGone { object })
+                }
+                Ok(false) => {
+                    *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
+                    let converter = match built_in(catalog, dataset).await? {
+                        Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
+                        other => other.map_err(component)?,
+                    };
+                    return Ok(slot.serve(converter, false));
+                }
+                Err(error) => (None, None, error),
+            },
             Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
                 Ok(()) => match self.load(dataset, &pointer.release(), state).await {
                     Ok(converter) => {

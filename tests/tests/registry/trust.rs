@@ -99,6 +99,8 @@ fn an_old_pointer_that_is_put_back_is_refused() {
     let words = "channels/stable.json` is an old pointer: its sequence is 1, 2 is known";
     stays_in_service(&service, "1.0.2", words);
     is_refused(signed.strict(), words);
+    let verified = Loader::new(["converter", "verify", "consumption"]).settings(signed.strict()).run();
+    assert!(verified.code == Some(1) && verified.stderr.contains(words), "{verified}");
     // Also where nothing has to be signed.
     is_refused(signed.site.settings(), words);
 
