@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Responder, Response, Settings, request};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Responder, Response, Settings, every_column_component, request};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
@@ -52,6 +52,8 @@ fn written(batch: &RecordBatch, row_group: usize) -> Vec<u8> {
 struct Between {
     proxy: Responder,
     requests: Arc<AtomicUsize>,
+    /// The most requests at one time.
+    most: Arc<AtomicUsize>,
     bytes: Arc<AtomicUsize>,
 }
 
@@ -59,10 +61,12 @@ impl Between {
     /// Answers each request so much later, until it has passed on so many bytes: from then on never.
     fn start(moto: &Moto, delay: Duration, until: usize) -> Self {
         let port: u16 = moto.url().rsplit(':').next().unwrap().parse().unwrap();
-        let (requests, bytes) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let [requests, most, bytes] = [(); 3].map(|()| Arc::<AtomicUsize>::default());
         let counts = (Arc::clone(&requests), Arc::clone(&bytes));
+        let (now, highest) = (AtomicUsize::new(0), Arc::clone(&most));
         let proxy = Responder::start(move |received| {
             counts.0.fetch_add(1, Ordering::Relaxed);
+            highest.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
             thread::sleep(delay);
             if counts.1.load(Ordering::Relaxed) >= until {
                 thread::sleep(Duration::from_secs(60));
@@ -74,10 +78,11 @@ impl Between {
                 return Response::new(503, "");
             };
             counts.1.fetch_add(body.len(), Ordering::Relaxed);
+            now.fetch_sub(1, Ordering::Relaxed);
             headers.retain(|name, _| !["content-length", "connection", "transfer-encoding"].contains(&name.as_str()));
             Response { status, headers, body }
         });
-        Self { proxy, requests, bytes }
+        Self { proxy, requests, most, bytes }
     }
 
     fn settings(&self, moto: &Moto) -> Settings {
@@ -124,6 +129,45 @@ fn what_the_first_request_brought_is_not_fetched_again() {
         let (requests, bytes) = (between.requests.load(Ordering::Relaxed), between.bytes.load(Ordering::Relaxed));
         assert!(requests <= most && bytes <= size, "{rows} rows: {requests} requests, {bytes} of {size} bytes");
     }
+}
+
+#[test]
+fn many_columns_take_no_more_requests_at_a_time_than_there_is_memory_for() {
+    const COLUMNS: usize = 100;
+    let rows = Int64Array::from_iter_values(0..30_000);
+    let numbers = |column: usize| {
+        let numbers = rows.iter().flatten().map(move |row| (row as f64 + 0.5) / (column + 1) as f64);
+        Arc::new(Float64Array::from_iter_values(numbers)) as ArrayRef
+    };
+    let columns = (0..COLUMNS).map(|column| (format!("f{column}"), numbers(column)));
+    let batch =
+        RecordBatch::try_from_iter([("row".to_owned(), Arc::new(rows.clone()) as ArrayRef)].into_iter().chain(columns));
+    let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let mut bytes = Vec::new();
+    let batch = batch.unwrap();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+
+    let size = bytes.len();
+    let moto = Moto::start();
+    moto.create_bucket(BUCKET);
+    moto.put_object(BUCKET, "wide.parquet", bytes);
+    let directory = tempfile::tempdir().unwrap();
+    let component = directory.path().join("every-column.wasm");
+    std::fs::write(&component, every_column_component()).unwrap();
+    let between = Between::start(&moto, Duration::from_millis(10), usize::MAX);
+    let load = Loader::new(["load", "--to", "/dev/null", "--dataset", "every-column", "--converter"])
+        .argument(&component)
+        .argument(format!("s3://{BUCKET}/wide.parquet"))
+        .settings(between.settings(&moto).with("OBJECT_MEMORY_MIB", "32"));
+    load.run().succeeded();
+    let [requests, most] = [&between.requests, &between.most].map(|count| count.load(Ordering::Relaxed));
+    // The windows of so many columns are shorter than their chunks, so that each column has requests of its own.
+    assert!(requests > COLUMNS, "{requests} requests");
+    assert!(most <= 6, "{most} requests at a time");
+    let bytes = between.bytes.load(Ordering::Relaxed);
+    assert!(bytes <= size, "{bytes} bytes are read of {size}");
 }
 
 /// What `invoke --timeout 20` answers, and how long it takes.

@@ -32,18 +32,18 @@ const ROWS: f64 = 1e6;
 
 /// What a million rows take at a memory size.
 #[derive(Debug, PartialEq, Serialize)]
-struct Cost {
+pub(super) struct Cost {
     memory_mib: u32,
     processors: f64,
-    seconds: f64,
+    pub(super) seconds: f64,
     gigabyte_seconds: f64,
-    arm64_dollars: f64,
+    pub(super) arm64_dollars: f64,
     x86_64_dollars: f64,
 }
 
 /// How long a million rows take one processor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Work {
+pub(super) struct Work {
     /// All stages, in seconds.
     processor_seconds: f64,
     /// Decoding alone, which one thread does.
@@ -93,7 +93,8 @@ pub(super) async fn estimate(config: &Config, arguments: &EstimateArguments) -> 
 }
 
 #[expect(clippy::cast_precision_loss, reason = "rows are far fewer than 2^53")]
-fn work(rows: u64, timings: &Timings) -> Work {
+/// How long a million rows take one processor, of so many rows that took so long.
+pub(super) fn work(rows: u64, timings: &Timings) -> Work {
     let millions = rows as f64 / ROWS;
     let seconds = |duration: Duration| duration.as_secs_f64() / millions;
     Work {
@@ -103,7 +104,7 @@ fn work(rows: u64, timings: &Timings) -> Work {
 }
 
 /// What a million rows cost, when the server takes as many rows a second, or as many as it gets.
-fn cost(memory_mib: u32, work: Work, server: Option<u32>) -> Cost {
+pub(super) fn cost(memory_mib: u32, work: Work, server: Option<u32>) -> Cost {
     let processors = (f64::from(memory_mib) / MEMORY_OF_A_PROCESSOR).min(PROCESSORS);
     let waiting = server.map_or(0.0, |rows| ROWS / f64::from(rows));
     // The thread that decodes has at most one processor.

@@ -2,18 +2,32 @@
 
 use super::output::Output;
 use super::progress::Bar;
-use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, complain, inputs};
+use std::io::Write;
+
+use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, complain, inputs, preflight, print};
 use crate::config::Config;
 use crate::pipeline::{LoadError, LoadRequest, Loader};
 use crate::report::Report;
 
 /// Loads what is named. Returns whether all of it was loaded.
 pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<bool, CliError> {
-    let LoadArguments { inputs, conversion, to, json, timings } = arguments;
+    let LoadArguments { inputs, conversion, to, lines, preflight, json, timings } = arguments;
+    if *preflight {
+        if to != "influxdb" {
+            return Err(CliError::PreflightOfFile { to: to.clone() });
+        }
+        let found = preflight::look(config, inputs, conversion, None).await?;
+        if !found.loses_nothing() {
+            print(&if *json { format!("{}\n", found.json()) } else { found.text() })?;
+            return Ok(false);
+        }
+        // Standard output is for the summary.
+        drop(std::io::stderr().write_all(found.text().as_bytes()));
+    }
     let loader = Loader::new(config)?;
     let dataset = dataset(&loader, conversion)?;
     let locations = inputs::find(inputs).await?;
-    let output = Output::open(config, to, *json).await?.with_timings(*timings);
+    let output = Output::open(config, to, lines.reader, *json).await?.with_timings(*timings);
     let bar = Bar::new(locations.len());
     let mut report = Report::default();
     for location in &locations {
@@ -35,8 +49,9 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
 
 /// Converts one object to standard output. Returns whether all of it was converted.
 pub(super) async fn convert(config: &Config, arguments: ConvertArguments) -> Result<bool, CliError> {
-    let ConvertArguments { input, conversion, json, timings } = arguments;
-    load(config, &LoadArguments { inputs: vec![input], conversion, to: "-".to_owned(), json, timings }).await
+    let ConvertArguments { input, conversion, lines, json, timings } = arguments;
+    let (inputs, to) = (vec![input], "-".to_owned());
+    load(config, &LoadArguments { inputs, conversion, to, lines, preflight: false, json, timings }).await
 }
 
 /// Prepares the converter that the arguments name. Returns the dataset of all objects, where they name it.

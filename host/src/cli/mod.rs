@@ -8,6 +8,7 @@ mod invoke;
 mod load;
 mod output;
 mod plan;
+mod preflight;
 mod progress;
 mod rejects;
 mod summary;
@@ -85,6 +86,17 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   aws stepfunctions start-execution --state-machine-arn BACKFILL \
       --input '{\"plan\": \"plans/generation.jsonl\"}'")]
     Plan(PlanArguments),
+    /// Look at what a load would do, before its first point.
+    ///
+    /// Converts what is named as for a load, sends nothing, and asks InfluxDB what it has: rows that would be rejected or replaced,
+    /// fields of another type, points beyond the retention, series, shards, requests, bytes, seconds and a price.
+    ///
+    /// Exits with 0 only when nothing would be lost.
+    #[command(after_help = "Examples:
+  influxdb-loader preflight data/
+  influxdb-loader preflight s3://bucket/dataset=generation/2024/ --rate 100000 --json | jq .problems
+  influxdb-loader load data/ --preflight")]
+    Preflight(PreflightArguments),
     /// Estimate what loading costs in AWS Lambda.
     ///
     /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
@@ -147,12 +159,32 @@ struct LoadArguments {
     /// Where the points go: `influxdb`, a file of line protocol, or `-` for standard output.
     #[arg(long, default_value = "influxdb", value_name = "influxdb|PATH|-")]
     to: String,
+    #[command(flatten)]
+    lines: LinesArguments,
+    /// Look first, as `preflight` does, and write nothing where something would be lost.
+    #[arg(long)]
+    preflight: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
     /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
     #[arg(long)]
     timings: bool,
+}
+
+#[derive(Debug, Args)]
+struct PreflightArguments {
+    /// Files, directories (every *.parquet below them), s3://bucket/key, or s3://bucket/prefix/.
+    #[arg(required = true, value_name = "FILE|DIRECTORY|S3-URL")]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    conversion: ConversionArguments,
+    /// How many rows a second InfluxDB takes; without it, seconds are those of the loader alone.
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -190,12 +222,30 @@ struct ConvertArguments {
     input: String,
     #[command(flatten)]
     conversion: ConversionArguments,
+    #[command(flatten)]
+    lines: LinesArguments,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
     /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
     #[arg(long)]
     timings: bool,
+}
+
+#[derive(Debug, Args)]
+struct LinesArguments {
+    /// Write lines for this InfluxDB alone: its limits, and its integers, apply. Without it, and without INFLUXDB_API, lines mean the
+    /// same to all of them, and a row that one of them cannot hold is rejected.
+    #[arg(long = "for", value_name = "v1|v2|v3", value_enum)]
+    reader: Option<Reader>,
+}
+
+/// Whom a file of line protocol is for.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Reader {
+    V1,
+    V2,
+    V3,
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +340,12 @@ enum CliError {
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
     EventNotJson(#[source] serde_json::Error),
+    #[error(
+        "`--for` is about lines in a file: `{to}` is written in its own form\nhint: leave it out, or write to a file with `--to`"
+    )]
+    ForInfluxDb { to: String },
+    #[error("`--preflight` looks at InfluxDB: `{to}` is a file\nhint: leave `--preflight` or `--to` out")]
+    PreflightOfFile { to: String },
     #[error("there are no rows to measure by")]
     NoRows,
     #[error("cannot write to standard output")]
@@ -312,6 +368,7 @@ pub async fn run() -> ExitCode {
         match arguments.command {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
+            Command::Preflight(arguments) => preflight::preflight(&config, &arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,
             Command::Token(arguments) => token::token(&config, &arguments).await,

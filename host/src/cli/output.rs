@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{CliError, print, summary, timings};
-use crate::config::Config;
+use super::{CliError, Reader, print, summary, timings};
+use crate::config::{Api, Config};
+use crate::points::Dialect;
 use crate::report::Report;
 use crate::sink::{InfluxDb, LineWriter, Sink, SinkError};
 
@@ -19,13 +20,18 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens it, and asks the server, if it is one, whether it is there.
-    pub(super) async fn open(config: &Config, to: &str, json: bool) -> Result<Self, CliError> {
+    /// Opens it, and asks the server, if it is one, whether it is there. Lines are for `reader`, else for the engine that the
+    /// settings name.
+    pub(super) async fn open(config: &Config, to: &str, reader: Option<Reader>, json: bool) -> Result<Self, CliError> {
+        if to == "influxdb" && reader.is_some() {
+            return Err(CliError::ForInfluxDb { to: to.to_owned() });
+        }
         let compression = config.write.compression;
+        let dialect = dialect(config, reader);
         let sink: Sink = match to {
             "influxdb" => InfluxDb::new(config.influxdb()?, &config.write)?.into(),
-            "-" => LineWriter::stdout(compression).into(),
-            path => LineWriter::file(Path::new(path), compression)?.into(),
+            "-" => LineWriter::stdout(compression).speaking(dialect).into(),
+            path => LineWriter::file(Path::new(path), compression)?.speaking(dialect).into(),
         };
         sink.reach(None).await?;
         Ok(Self { sink, to: to.to_owned(), json, timings: false })
@@ -69,5 +75,14 @@ impl Output {
             }
         }
         Ok(complete)
+    }
+}
+
+fn dialect(config: &Config, reader: Option<Reader>) -> Dialect {
+    match (reader, config.api()) {
+        (Some(Reader::V1), _) | (None, Api::V1) => Dialect::V1,
+        (Some(Reader::V2), _) | (None, Api::V2) => Dialect::V2,
+        (Some(Reader::V3), _) | (None, Api::V3) => Dialect::V3,
+        (None, Api::Auto) => Dialect::Any,
     }
 }

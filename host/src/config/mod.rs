@@ -338,6 +338,11 @@ impl Config {
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
     }
 
+    /// The API that InfluxDB is said to speak.
+    pub fn api(&self) -> Api {
+        self.influxdb.api
+    }
+
     /// Where InfluxDB is, whoever writes, and the certificates that are trusted.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use super::{LoadError, blocking};
 use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan, Warnings};
 use crate::logs::on_a_thread;
 use crate::points::{
-    ChunkRows, Dialect, EncodeError, Encoder, Full, FullChunks, LaneLimits, Lanes, Mapping, Pool, Recent, Turn,
+    ChunkRows, Dialect, EncodeError, Encoder, Full, FullChunks, Kept, LaneLimits, Lanes, Mapping, Pool, Recent, Shards,
+    Touched, Turn,
 };
 use crate::report::{RejectedRow, Timings};
 use crate::sink::{Delivery, LineWriter, Packer, Parcel, SinkError};
@@ -54,6 +55,8 @@ pub(super) struct Counted {
     pub(super) rejected: Vec<RejectedRow>,
     /// Rows among them that replace a row before them, as far as that is seen.
     pub(super) superseded: u64,
+    /// Whether with this batch the object has points in many shards.
+    pub(super) touches_many_shards: bool,
 }
 
 /// How a conversion ended.
@@ -80,6 +83,10 @@ pub(super) struct Conversion {
     pub(super) rows_per_batch: usize,
     pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
+    /// How far back points are kept, where that is known.
+    pub(super) kept: Option<Kept>,
+    /// How the server parts time, where that is known.
+    pub(super) shards: Option<Shards>,
     pub(super) drop_invalid_records: bool,
     /// Whether the sink compresses.
     pub(super) compresses: bool,
@@ -106,12 +113,16 @@ struct Ordered {
 struct State {
     lanes: Lanes,
     recent: Recent,
+    touched: Option<Touched>,
 }
 
 impl Ordered {
-    fn new(limits: LaneLimits, memory: Memory, times: Option<(i64, i64)>, round: u64) -> Self {
-        let lanes = Lanes::new(limits, &Pool::new(memory.kept_chunks())).for_pass(times, round);
-        let state = Mutex::new(State { lanes, recent: Recent::default() });
+    fn new(conversion: &Conversion, pass: Pass) -> Self {
+        let Conversion { lanes, memory, shards, .. } = *conversion;
+        let lanes = Lanes::new(lanes, &Pool::new(memory.kept_chunks())).for_pass(pass.times, pass.round);
+        // The first pass sees all points.
+        let touched = shards.filter(|_| pass.counts).map(Touched::new);
+        let state = Mutex::new(State { lanes, recent: Recent::default(), touched });
         Self { batches: Turns::default(), chunks: Turns::default(), state }
     }
 
@@ -201,7 +212,7 @@ impl Conversion {
         // One thread alone finds its batch in the memory next to its processor.
         let (decoded, queue) = ahead::queue(if threads > 1 { self.memory.ahead() } else { 0 });
         let decoding = on_a_thread(move || decode(batches, &decoded));
-        let ordered = Arc::new(Ordered::new(self.lanes, self.memory, pass.times, pass.round));
+        let ordered = Arc::new(Ordered::new(self, pass));
         let workers: Vec<_> = (0..threads)
             .map(|_| {
                 let (this, plan, first, steps) = (self.clone(), plan.clone(), first.take(), steps.clone());
@@ -293,7 +304,8 @@ impl Worker<'_> {
         if format!("{own:?}") != format!("{plan:?}") {
             return Err(at(0)(LoadError::Unsteady));
         }
-        let mut encoder = Encoder::new(plan, conversion.dialect).map_err(|error| at(0)(error.into()))?;
+        let mut encoder =
+            Encoder::new(plan, conversion.dialect).map_err(|error| at(0)(error.into()))?.keeping(conversion.kept);
         let mut packer = Packer::new(conversion.compresses);
         loop {
             if conversion.deadline.is_some_and(|deadline| deadline.is_over()) {
@@ -338,14 +350,15 @@ impl Worker<'_> {
             }
             self.timings.convert_blocked += waiting.elapsed();
             let started = Instant::now();
-            let (superseded, full) = {
-                let State { lanes, recent } = &mut *ordered.state();
+            let (touches_many_shards, superseded, full) = {
+                let State { lanes, recent, touched } = &mut *ordered.state();
                 if let Some(own_lanes) = &mut own_lanes {
                     lanes.begin_batch(batch.row_group);
                     lanes.append(own_lanes);
                 }
                 lanes.end_batch(rows);
-                (recent.replaced_by(encoder.keys()), lanes.take_full())
+                let many = touched.as_mut().is_some_and(|touched| touched.add(encoder.keys()));
+                (many, recent.replaced_by(encoder.keys()), lanes.take_full())
             };
             // Lines that are sorted take much memory: no more are gathered before they are handed on.
             let sorts = conversion.lanes.sorting.is_some();
@@ -354,8 +367,8 @@ impl Worker<'_> {
             }
             self.timings.convert += started.elapsed();
             let (row_group, filtered, rejected) = (batch.row_group, encoded.filtered, encoded.rejected);
-            let counted = self.counts.then_some(Counted { row_group, rows, filtered, rejected, superseded });
-            if !self.send(counted, full, &mut packer) {
+            let counted = Counted { row_group, rows, filtered, rejected, superseded, touches_many_shards };
+            if !self.send(self.counts.then_some(counted), full, &mut packer) {
                 return Ok(None);
             }
             if sorts {

@@ -1,6 +1,6 @@
 //! How many lanes an object has, and what they hold.
 
-use crate::points::{LaneLimits, Sorting};
+use crate::points::{LaneLimits, Shards, Sorting};
 use crate::sink::{Flow, Order, Sink};
 use crate::source::Memory;
 
@@ -21,13 +21,13 @@ pub(super) fn limits(sink: &Sink, flow: &Flow, rows: u64, memory: Memory, by_row
     } else {
         (LANES_A_REQUEST * requests).min(MOST_LANES).min(filled).max(1)
     };
-    let sorted = |shard: i64| Sorting { shard, bytes: memory.sorting(), by_row_group };
+    let sorted = |shards: Shards| Sorting { shards, bytes: memory.sorting(), by_row_group };
     // InfluxDB 3 takes a round a tick, however large it is: half as much again makes as many requests as it takes well.
     let larger = |sorting: Sorting| Sorting { bytes: sorting.bytes + sorting.bytes / 2, ..sorting };
     let sorting = match order {
         Order::File => None,
-        Order::Shards(shard) => Some(sorted(shard.max(1))),
-        Order::Series => Some(larger(sorted(i64::MAX))),
+        Order::Shards(shards) => Some(sorted(shards)),
+        Order::Series => Some(larger(sorted(Shards::ONE))),
     };
     LaneLimits { lanes, chunk, open_bytes: memory.open_chunks(), sorting }
 }

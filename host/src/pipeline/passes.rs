@@ -19,7 +19,7 @@ use arrow::datatypes::{DataType, Int64Type, TimestampNanosecondType};
 
 use super::convert::Conversion;
 use crate::converter::{Plan, Source};
-use crate::points::Sorting;
+use crate::points::{Shards, Sorting};
 use crate::source::{ParquetObject, Selection};
 
 /// The most passes.
@@ -43,16 +43,16 @@ pub(super) struct Passes {
     column: usize,
     /// How many rows are sorted together.
     buffered: usize,
-    shard: i64,
+    shards: Shards,
 }
 
 impl Passes {
     /// None where it is read once, whatever its order is.
     pub(super) fn of(conversion: &Conversion, plan: &Plan) -> Option<Self> {
         let Conversion { object, selection, rows_per_batch, deadline, lanes, .. } = conversion;
-        let Sorting { shard, bytes, .. } = lanes.sorting.filter(|_| deadline.is_none())?;
+        let Sorting { shards, bytes, .. } = lanes.sorting.filter(|_| deadline.is_none())?;
         // Without shards, the order of time is no better than another.
-        let shard = Some(shard).filter(|shard| *shard < i64::MAX)?;
+        let shards = Some(shards).filter(|shards| *shards != Shards::ONE)?;
         let Source::Column(column) = plan.points.first()?.time else { return None };
         if plan.points.iter().any(|point| point.time != Source::Column(column)) {
             return None;
@@ -65,13 +65,13 @@ impl Passes {
             rows_per_batch: *rows_per_batch,
             column,
             buffered,
-            shard,
+            shards,
         })
     }
 
     /// Reads the times, and returns of which times each pass sends the rows; of all, where there is one.
     pub(super) fn find(self) -> Vec<Option<(i64, i64)>> {
-        let mut seen = Seen::new(self.buffered, self.shard);
+        let mut seen = Seen::new(self.buffered, self.shards);
         let Ok(batches) = self.object.read(vec![self.column], self.rows_per_batch, &self.selection) else {
             return vec![None];
         };
@@ -99,7 +99,7 @@ impl Passes {
 /// The times of an object's rows.
 struct Seen {
     buffered: usize,
-    shard: i64,
+    parted: Shards,
     /// How many rows a shard has, and the first of their times.
     shards: BTreeMap<i64, (u64, i64)>,
     /// The shards of the buffer that is being filled, and its rows.
@@ -111,15 +111,15 @@ struct Seen {
 }
 
 impl Seen {
-    fn new(buffered: usize, shard: i64) -> Self {
+    fn new(buffered: usize, parted: Shards) -> Self {
         let (shards, buffer) = (BTreeMap::new(), HashSet::new());
-        Self { buffered, shard, shards, buffer, rows: 0, buffers: 0, touched: 0 }
+        Self { buffered, parted, shards, buffer, rows: 0, buffers: 0, touched: 0 }
     }
 
     /// Adds the times of rows; those without are rejected. Returns whether there are not too many shards.
     fn add(&mut self, times: impl Iterator<Item = Option<i64>>) -> bool {
         for time in times.flatten() {
-            let shard = time.div_euclid(self.shard);
+            let shard = self.parted.shard(time);
             let (rows, first) = self.shards.entry(shard).or_insert((0, time));
             *rows += 1;
             *first = time.min(*first);
@@ -166,12 +166,18 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    fn passes(buffered: usize, shard: i64, times: impl Iterator<Item = i64>) -> Vec<Option<(i64, i64)>> {
-        let mut seen = Seen::new(buffered, shard);
+    fn shards(nanoseconds: u64) -> Shards {
+        Shards::of(Duration::from_nanos(nanoseconds))
+    }
+
+    fn passes(buffered: usize, shard: u64, times: impl Iterator<Item = i64>) -> Vec<Option<(i64, i64)>> {
+        let mut seen = Seen::new(buffered, shards(shard));
         assert!(seen.add(times.map(Some)));
         seen.passes()
     }
@@ -193,12 +199,12 @@ mod tests {
     #[test]
     fn passes_are_bounded_and_so_are_the_shards_that_are_told_apart() {
         assert_eq!(passes(1_000, 1, (0..500).flat_map(|_| 0..1_000)).len(), MOST_PASSES);
-        assert!(!Seen::new(10, 1).add((0..).take(MOST_SHARDS + 1).map(Some)));
+        assert!(!Seen::new(10, shards(1)).add((0..).take(MOST_SHARDS + 1).map(Some)));
     }
 
     proptest! {
         #[test]
-        fn every_time_is_of_one_pass(times in proptest::collection::vec(any::<i64>(), 1..300), shard in 1..i64::MAX, asked: i64) {
+        fn every_time_is_of_one_pass(times in proptest::collection::vec(any::<i64>(), 1..300), shard: u64, asked: i64) {
             let found = passes(7, shard, times.iter().copied());
             let of = |time: i64| {
                 let ranges = found.iter().map(|pass| pass.unwrap_or((i64::MIN, i64::MAX)));

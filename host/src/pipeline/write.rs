@@ -77,6 +77,9 @@ impl Writing<'_> {
                     None => more = false,
                     Some(step) => {
                         if let Some(counted) = step.counted {
+                            if counted.touches_many_shards {
+                                sink.touches_many_shards(end).await;
+                            }
                             keeping.extend(keep(&counted.rejected));
                             self.encoded(counted);
                         }
@@ -104,7 +107,7 @@ impl Writing<'_> {
 
     /// Counts what the encoder made of a batch.
     fn encoded(&mut self, counted: Counted) {
-        let Counted { row_group, rows, filtered, rejected, superseded } = counted;
+        let Counted { row_group, rows, filtered, rejected, superseded, .. } = counted;
         self.report.accounts.rows += rows;
         self.report.accounts.filtered += filtered;
         self.report.accounts.superseded += superseded;

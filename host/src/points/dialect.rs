@@ -134,7 +134,7 @@ impl Dialect {
     }
 
     /// How many columns a measurement may have, the time among them. None: any.
-    pub(super) fn columns(self) -> Option<usize> {
+    pub fn columns(self) -> Option<usize> {
         self.suits_v3().then_some(V3_COLUMNS)
     }
 

@@ -10,6 +10,7 @@ use super::dialect::{Dialect, Engines};
 use super::error::{EncodeError, LayoutError};
 use super::fields::FieldSlot;
 use super::inputs::{Choice, Inputs};
+use super::kept::Kept;
 use super::lanes::Lanes;
 use super::layout::{self, PointLayout};
 use super::line::OpenLine;
@@ -51,6 +52,10 @@ struct PointState {
     when: Choice,
     times: Option<Int64Array>,
     allowed_times: RangeInclusive<i64>,
+    /// How far back points are kept, where that is known.
+    kept: Option<Kept>,
+    /// Points before this are refused for sure.
+    refused_before: i64,
     /// For each row, the sum of its tags' hashes; for tags whose order is settled.
     tags: Vec<u64>,
     /// The most that the engine takes of a series key together with a field's key.
@@ -82,6 +87,8 @@ impl Encoder {
                 times: None,
                 tags: Vec::new(),
                 allowed_times: dialect.times(),
+                kept: None,
+                refused_before: i64::MIN,
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
                 may_hide_ends: false,
                 longest_key: 0,
@@ -97,6 +104,16 @@ impl Encoder {
             keys: Vec::new(),
             plan: plan.clone(),
         })
+    }
+
+    /// The same, which rejects what a bucket is known not to keep.
+    #[must_use]
+    pub fn keeping(mut self, kept: Option<Kept>) -> Self {
+        for point in &mut self.points {
+            point.kept = kept;
+            point.refused_before = kept.map_or(i64::MIN, Kept::refused_before);
+        }
+        self
     }
 
     /// The columns of the object that batches must have, in this order.
@@ -262,6 +279,11 @@ impl PointState {
         };
         if !self.allowed_times.contains(&time) {
             return Err(RowProblem::timestamp_out_of_range());
+        }
+        if time < self.refused_before
+            && let Some(kept) = self.kept
+        {
+            return Err(kept.problem());
         }
         let tags = if self.layout.tags_are_settled { self.tags[row] } else { self.tags_in_order(row)? };
         // By the tags alone, so that points of a row that differ in their measurement are sent together.

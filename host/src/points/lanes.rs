@@ -21,6 +21,7 @@ use super::chunk::ChunkLimits;
 use super::full::{Full, FullChunks, Round, Turn};
 use super::lane::Lane;
 use super::pool::Pool;
+use super::shards::Shards;
 use super::sorted::{self, SortKey, Sorted};
 use super::text::Text;
 
@@ -46,8 +47,8 @@ pub struct LaneLimits {
 /// How lines are sorted for the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sorting {
-    /// How long a shard is, in nanoseconds; at least 1.
-    pub shard: i64,
+    /// How the server parts time.
+    pub shards: Shards,
     /// How many bytes are gathered before they are sorted, what sorting takes included.
     pub bytes: usize,
     /// Whether what fills a request is sent before another row group begins, so that row groups are done one by one.
@@ -265,7 +266,7 @@ impl Lanes {
         let mut rounds = VecDeque::new();
         for (lane, next) in self.lanes.iter_mut().zip(&mut self.numbers) {
             for buffer in lane.take_full() {
-                for lines in Sorted::rounds(buffer, sorting.shard, self.limits.chunk, &self.pool) {
+                for lines in Sorted::rounds(buffer, sorting.shards, self.limits.chunk, &self.pool) {
                     rounds.push_back(Round { number: *next, of: lines.len(), lines });
                     *next += 1;
                 }
@@ -477,7 +478,7 @@ mod tests {
         assert!(pool.bytes() > 0);
     }
     fn sorting(bytes: usize, by_row_group: bool) -> Lanes {
-        let sorting = Some(Sorting { shard: 10, bytes, by_row_group });
+        let sorting = Some(Sorting { shards: Shards::of(std::time::Duration::from_nanos(10)), bytes, by_row_group });
         let limits = LaneLimits { lanes: 8, chunk: limits(2, 1_000), open_bytes: 1_000, sorting };
         Lanes::new(limits, &Pool::new(10_000))
     }

@@ -27,6 +27,9 @@ const INVALID_TEXT: &str = "invalid-text";
 /// The code of a row with a tag or a key that line protocol cannot hold.
 const UNWRITABLE: &str = "unwritable";
 
+/// What rows are told that are outside of the retention, by whomever.
+pub const OUTSIDE_RETENTION: &str = "the point is outside the bucket's retention policy";
+
 /// Why a server does not take a row that is a point: told by the server, or foreseen in its stead. Reports tell these codes
 /// from those that the data or the converter are the reason of; see [`Self::is_told_by`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +99,13 @@ impl RowProblem {
     pub(super) fn timestamp_out_of_range() -> Self {
         let message = "the row's time is outside of the range that InfluxDB keeps".to_owned();
         Self { code: INVALID_TIMESTAMP.to_owned(), message }
+    }
+
+    /// The bound is in a server's words.
+    #[cold]
+    pub(super) fn outside_retention(bound: &str) -> Self {
+        let message = format!("{OUTSIDE_RETENTION} of {bound}");
+        Self { code: Refusal::OutsideRetention.code().to_owned(), message }
     }
 
     #[cold]

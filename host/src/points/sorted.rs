@@ -15,6 +15,7 @@ use std::collections::HashMap;
 
 use super::chunk::{Chunk, ChunkLimits, Line};
 use super::pool::Pool;
+use super::shards::Shards;
 
 /// What a line is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +48,16 @@ pub(super) struct Sorted {
 
 impl Sorted {
     /// Cuts the lines of a buffer into chunks, in one round; in two, where nothing may follow the last of its rows in a request.
-    /// A shard is so many nanoseconds long.
-    pub(super) fn rounds(mut buffer: Chunk, shard: i64, limits: ChunkLimits, pool: &Pool) -> Vec<Self> {
+    pub(super) fn rounds(mut buffer: Chunk, shards: Shards, limits: ChunkLimits, pool: &Pool) -> Vec<Self> {
         let closing = buffer.closed.then(|| buffer.split_off_last_row());
         let rounds = [Some(buffer), closing].into_iter().flatten().filter(|buffer| buffer.points() > 0);
-        rounds.map(|buffer| Self::new(buffer, shard, limits, pool)).collect()
+        rounds.map(|buffer| Self::new(buffer, shards, limits, pool)).collect()
     }
 
-    fn new(buffer: Chunk, shard: i64, limits: ChunkLimits, pool: &Pool) -> Self {
+    fn new(buffer: Chunk, shards: Shards, limits: ChunkLimits, pool: &Pool) -> Self {
         let mut places: Vec<Place> = (0..)
             .zip(&buffer.memory.keys)
-            .map(|(line, key): (u32, _)| (key.time.div_euclid(shard), key.series, key.time, line))
+            .map(|(line, key): (u32, _)| (shards.shard(key.time), key.series, key.time, line))
             .collect();
         places.sort_unstable();
         let ends = cut(&places, &buffer, limits);
@@ -172,7 +172,7 @@ mod tests {
         }
         lane.seal();
         let buffer: Chunk = lane.take_full().next().unwrap_or_default();
-        let chunks = Sorted::new(buffer, 10, limits, &Pool::default());
+        let chunks = Sorted::new(buffer, Shards::of(std::time::Duration::from_nanos(10)), limits, &Pool::default());
         let count = chunks.len();
         let chunks: Vec<Chunk> = chunks.collect();
         assert_eq!(chunks.len(), count);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::points::{ChunkLimits, Dialect};
+use crate::points::{ChunkLimits, Dialect, Kept, Shards};
 
 /// How a sink takes points: as the settings say, and where they say nothing, as suits it best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub struct Flow {
     pub requests: usize,
     /// In which order.
     pub order: Order,
+    /// How the server parts time, where it has said so.
+    pub shards: Option<Shards>,
+    /// How far back the server keeps points, where it has said so.
+    pub kept: Option<Kept>,
 }
 
 /// The order of points.
@@ -22,8 +26,8 @@ pub struct Flow {
 pub enum Order {
     /// That of the file; where chunks are written side by side, in each of several groups of series.
     File,
-    /// By shard of so many nanoseconds, by series and by time.
-    Shards(i64),
+    /// By shard, by series and by time.
+    Shards(Shards),
     /// By series and by time.
     Series,
 }

@@ -15,12 +15,14 @@ use tokio::task::JoinError;
 
 use super::{Delivery, Gzip, Parcel, SinkError, Tries};
 use crate::config::Compression;
+use crate::points::Dialect;
 
 /// Writes line protocol as text. Chunks written at the same time come out in any order, each in one piece.
 #[derive(Clone, Debug)]
 pub struct LineWriter {
     output: Arc<Mutex<Output>>,
     compresses: bool,
+    dialect: Dialect,
 }
 
 impl LineWriter {
@@ -52,7 +54,18 @@ impl LineWriter {
     }
 
     fn new(output: Output, compresses: bool) -> Self {
-        Self { output: Arc::new(Mutex::new(output)), compresses }
+        Self { output: Arc::new(Mutex::new(output)), compresses, dialect: Dialect::Any }
+    }
+
+    /// The same, whose lines are for this engine alone.
+    #[must_use]
+    pub fn speaking(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Whom the lines are for.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Whether lines are compressed.

@@ -13,6 +13,7 @@ mod influxdb;
 mod lines;
 mod parcel;
 mod rate;
+pub mod survey;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -27,13 +28,14 @@ pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError}
 pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
-pub use influxdb::{Engine, Grant, GrantError, Health, InfluxDb, Probe};
+pub use influxdb::{Bucket, Engine, Grant, GrantError, Health, InfluxDb, Probe, SchemaError, ServerTable};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 pub use rate::Rate;
+use survey::Survey;
 
 use crate::config::WriteSettings;
-use crate::points::{ChunkLimits, Dialect};
+use crate::points::ChunkLimits;
 
 /// How large chunks of a file are, and how many of them are made at a time, where the settings do not say.
 const FILE_POINTS: usize = 1_000;
@@ -47,11 +49,19 @@ pub enum Sink {
     InfluxDb(Box<InfluxDb>),
     /// To a file or standard output, as text.
     Lines(LineWriter),
+    /// Nowhere: they are looked at.
+    Survey(Survey),
 }
 
 impl From<InfluxDb> for Sink {
     fn from(influxdb: InfluxDb) -> Self {
         Self::InfluxDb(Box::new(influxdb))
+    }
+}
+
+impl From<Survey> for Sink {
+    fn from(survey: Survey) -> Self {
+        Self::Survey(survey)
     }
 }
 
@@ -72,6 +82,7 @@ impl Sink {
         match self {
             Self::InfluxDb(influxdb) => influxdb.compresses(),
             Self::Lines(lines) => lines.compresses(),
+            Self::Survey(survey) => survey.server().compresses(),
         }
     }
 
@@ -86,13 +97,14 @@ impl Sink {
         match self {
             Self::InfluxDb(influxdb) => influxdb.write(&parcel, deadline).await,
             Self::Lines(lines) => lines.write(parcel, deadline).await,
+            Self::Survey(survey) => Ok(survey.look(&parcel)),
         }
     }
 
     /// What writes text, where threads that make parcels can write them on the spot: handing them to others takes longer.
     pub(crate) fn lines(&self) -> Option<&LineWriter> {
         match self {
-            Self::InfluxDb(_) => None,
+            Self::InfluxDb(_) | Self::Survey(_) => None,
             Self::Lines(lines) => Some(lines),
         }
     }
@@ -101,7 +113,7 @@ impl Sink {
     pub(crate) fn rate(&self) -> Option<&Rate> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.rate(),
-            Self::Lines(_) => None,
+            Self::Lines(_) | Self::Survey(_) => None,
         }
     }
 
@@ -112,6 +124,7 @@ impl Sink {
     pub async fn reach(&self, deadline: Option<Instant>) -> Result<(), SinkError> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.reach(deadline).await.map(drop),
+            Self::Survey(survey) => survey.server().reach(deadline).await.map(drop),
             Self::Lines(_) => Ok(()),
         }
     }
@@ -120,7 +133,15 @@ impl Sink {
     pub async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.retention(deadline).await,
-            Self::Lines(_) => None,
+            Self::Lines(_) | Self::Survey(_) => None,
+        }
+    }
+
+    /// Says that an object has points in many shards of the server, as far as that was not said before.
+    pub(crate) async fn touches_many_shards(&self, deadline: Option<Instant>) {
+        match self {
+            Self::InfluxDb(influxdb) => influxdb.touches_many_shards(deadline).await,
+            Self::Lines(_) | Self::Survey(_) => {}
         }
     }
 
@@ -131,14 +152,17 @@ impl Sink {
     pub(crate) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.flow(settings, deadline).await,
-            Self::Lines(_) => Ok(Flow {
-                dialect: Dialect::Any,
+            Self::Survey(survey) => survey.flow(settings, deadline).await,
+            Self::Lines(lines) => Ok(Flow {
+                dialect: lines.dialect(),
                 chunks: ChunkLimits {
                     points: settings.batch_points.unwrap_or(FILE_POINTS),
                     bytes: settings.batch_bytes.unwrap_or(FILE_BYTES),
                 },
                 requests: settings.concurrency.unwrap_or(FILE_WRITERS),
                 order: Order::File,
+                shards: None,
+                kept: None,
             }),
         }
     }
@@ -147,7 +171,7 @@ impl Sink {
     pub(crate) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.writing(settings),
-            Self::Lines(_) => None,
+            Self::Lines(_) | Self::Survey(_) => None,
         }
     }
 
@@ -157,7 +181,7 @@ impl Sink {
     /// [`SinkError::File`] where the file cannot be completed; it is removed then.
     pub async fn finish(&self) -> Result<(), SinkError> {
         match self {
-            Self::InfluxDb(_) => Ok(()),
+            Self::InfluxDb(_) | Self::Survey(_) => Ok(()),
             Self::Lines(lines) => lines.finish().await,
         }
     }
@@ -165,7 +189,7 @@ impl Sink {
     /// Gives up: an unfinished file is removed. What InfluxDB has, it keeps.
     pub async fn abandon(&self) {
         match self {
-            Self::InfluxDb(_) => {}
+            Self::InfluxDb(_) | Self::Survey(_) => {}
             Self::Lines(lines) => lines.abandon().await,
         }
     }

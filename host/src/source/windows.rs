@@ -4,6 +4,7 @@
 //! the bytes at hand, and the fetch of the bytes after them, under way. The first windows of chunks are fetched together,
 //! neighbours in one request, across as many row groups as there is memory for: small row groups take one request for
 //! hundreds of them. What is held at one time depends on the memory that there is, not on columns and row groups.
+//! The same is true of the number of requests in flight: each has a connection, and a connection has a buffer.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::SourceError;
@@ -31,6 +33,11 @@ const SHORTEST: u64 = 16 * 1024;
 const REQUEST_BYTES: u64 = 8 * 1024 * 1024;
 /// Bytes between two windows that are fetched in vain rather than in a request of their own.
 const GAP_BYTES: u64 = 128 * 1024;
+/// What a request in flight takes besides the bytes that it fetches: the HTTP client reads up to 400 KiB ahead of us into
+/// the buffer of its connection, and keeps the buffer for the next request.
+const CONNECTION_BYTES: u64 = 512 * 1024;
+/// The most requests in flight: as S3 takes some 20 ms to answer, this many of the shortest keep 25 MB/s coming.
+const MOST_REQUESTS: u64 = 32;
 
 type Fetch = Shared<BoxFuture<'static, Result<Bytes, SourceError>>>;
 
@@ -71,6 +78,8 @@ pub(super) struct Windows {
     length: u64,
     /// What may be held, in bytes.
     memory: u64,
+    /// A permit for each request in flight.
+    requests: Arc<Semaphore>,
     end: Option<Instant>,
     state: Arc<Mutex<State>>,
 }
@@ -81,7 +90,8 @@ impl Windows {
         let memory = memory as u64;
         // One that is read and one that is fetched, for each column.
         let length = (memory / (2 * columns.max(1) as u64)).clamp(SHORTEST, LONGEST);
-        Self { object, runtime, length, memory, end: None, state: Arc::default() }
+        let requests = Arc::new(Semaphore::new(most_requests(memory)));
+        Self { object, runtime, length, memory, requests, end: None, state: Arc::default() }
     }
 
     /// Stops waiting for bytes at `end`.
@@ -108,18 +118,15 @@ impl Windows {
         let firsts: Vec<_> = chunks.iter().map(|chunk| chunk.start..chunk.end.min(chunk.start + self.length)).collect();
         let mut state = self.lock();
         state.ahead += self.cost(&chunks);
+        let mut chunks = chunks.into_iter();
         for (request, windows) in coalesce(&firsts) {
             let fetch = self.fetch(request.clone());
-            for range in windows {
-                let piece = Piece { range: range.clone(), fetch_start: request.start, fetch: fetch.clone() };
-                // The chunk itself is put in its place below.
-                let window = Window { chunk: range.clone(), current: None, next: Some(piece) };
-                state.windows.insert(range.start, window);
-            }
-        }
-        for chunk in chunks {
-            if let Some(window) = state.windows.get_mut(&chunk.start) {
-                window.chunk = chunk;
+            let nexts = windows.iter().skip(1).map(|next| next.start).chain([request.end]);
+            for (chunk, next) in chunks.by_ref().take(windows.len()).zip(nexts) {
+                // What lies between this window and the next is fetched anyhow.
+                let range = chunk.start..chunk.end.min(next);
+                let piece = Piece { range, fetch_start: request.start, fetch: fetch.clone() };
+                state.windows.insert(chunk.start, Window { chunk, current: None, next: Some(piece) });
             }
         }
     }
@@ -146,7 +153,14 @@ impl Windows {
 
     fn fetch(&self, range: Range<u64>) -> Fetch {
         let object = self.object.clone();
-        let mut task = Task(self.runtime.spawn(async move { object.fetch(range).await }));
+        let requests = Arc::clone(&self.requests);
+        // First come, first served: what is waited for now was asked for before what is fetched ahead of it.
+        let mut task = Task(self.runtime.spawn(async move {
+            // Nobody closes it.
+            let _permit = requests.acquire().await;
+            // What a request takes is not set aside while it waits for its turn.
+            Box::pin(object.fetch(range)).await
+        }));
         let name = self.object.name();
         async move {
             match (&mut task.0).await {
@@ -286,6 +300,11 @@ impl Read for WindowCursor {
     }
 }
 
+/// How many requests may be in flight where so many bytes may be held: their connections take a quarter of that.
+fn most_requests(memory: u64) -> usize {
+    usize::try_from((memory / 4 / CONNECTION_BYTES).clamp(2, MOST_REQUESTS)).unwrap_or(2)
+}
+
 /// Joins neighbouring windows into requests.
 fn coalesce(windows: &[Range<u64>]) -> Vec<(Range<u64>, &[Range<u64>])> {
     let mut requests = Vec::new();
@@ -335,6 +354,12 @@ mod tests {
         let requests = coalesce(&windows);
         assert_eq!(requests.len(), 3);
         assert!(requests.iter().all(|(request, _)| request.end - request.start <= REQUEST_BYTES));
+    }
+
+    #[test]
+    fn the_buffers_of_connections_take_a_quarter_of_the_memory_or_those_of_two() {
+        const MIB: u64 = 1024 * 1024;
+        assert_eq!([1, 6, 12, 48, 3840].map(|mebibytes| most_requests(mebibytes * MIB)), [2, 3, 6, 24, 32]);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Rules {
     /// Points before this time, in nanoseconds since the epoch, are beyond the retention of 1.x and 2.x. InfluxDB 3 Core
     /// takes points of any age, and does not show old ones.
     pub oldest: Option<i64>,
+    /// For how long InfluxDB 3 shows points, as it tells it; `0s`: for ever.
+    pub retention: String,
     /// A line with this text is said not to parse, whatever it is.
     pub banned: Option<String>,
     /// The largest body, as it is sent and decompressed.
@@ -57,6 +59,7 @@ impl Rules {
             organization: "ons-energy".to_owned(),
             bucket: "energy_data".to_owned(),
             oldest: None,
+            retention: "0s".to_owned(),
             banned: None,
             bytes: match dialect {
                 // Source: services/httpd/config.go, `DefaultMaxBodySize`.

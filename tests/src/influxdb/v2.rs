@@ -80,6 +80,13 @@ impl InfluxDb2 {
         );
     }
 
+    /// Sets how much time the shards of a bucket span that are made from now on.
+    pub fn set_shard_seconds(&self, name: &str, seconds: u64) {
+        let rule = json!({ "type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": seconds });
+        let target = format!("/api/v2/buckets/{}", self.bucket_id(name));
+        self.call("PATCH", &target, &json!({ "retentionRules": [rule] }));
+    }
+
     /// Deletes a bucket with its points.
     pub fn delete_bucket(&self, name: &str) {
         self.call("DELETE", &format!("/api/v2/buckets/{}", self.bucket_id(name)), &Value::Null);
@@ -145,7 +152,12 @@ impl InfluxDb2 {
         self.start_again();
     }
 
-    fn bucket_id(&self, name: &str) -> String {
+    /// The identifier of a bucket.
+    ///
+    /// # Panics
+    ///
+    /// Where there is none of this name.
+    pub fn bucket_id(&self, name: &str) -> String {
         let target = format!("/api/v2/buckets?orgID={}&name={}", self.organization_id, form_encode(name));
         let answer = self.call("GET", &target, &Value::Null);
         answer["buckets"][0]["id"].as_str().unwrap_or_else(|| panic!("no bucket `{name}`: {answer}")).to_owned()

@@ -2,8 +2,10 @@
 #![allow(clippy::print_stdout, reason = "how many texts were tried is what one wants to know of a run by hand")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod asked;
 mod escapes;
 mod health;
+mod preflight;
 mod refusals;
 
 use influxdb_loader_tests::{InfluxDb, InfluxDb2};

@@ -27,7 +27,7 @@ const BUCKET: &str = "energy";
 const SHORT: &str = "short";
 
 /// Rows of the consumption dataset, each so old.
-fn rows(ages: &[Duration]) -> RecordBatch {
+pub(super) fn rows(ages: &[Duration]) -> RecordBatch {
     let text = |value: &str| Arc::new(StringArray::from_iter_values(vec![value; ages.len()])) as ArrayRef;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let times = ages.iter().map(|age| i64::try_from((now - *age).as_millis()).unwrap());
@@ -42,10 +42,10 @@ fn rows(ages: &[Duration]) -> RecordBatch {
     RecordBatch::try_from_iter(columns).unwrap()
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-fn write(directory: &Path, batch: &RecordBatch) -> PathBuf {
+pub(super) fn write(directory: &Path, batch: &RecordBatch) -> PathBuf {
     let file = directory.join("dataset=consumption.parquet");
     fs::write(&file, parquet(batch)).unwrap();
     file

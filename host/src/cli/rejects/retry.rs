@@ -77,7 +77,7 @@ pub(super) async fn retry(config: &Config, arguments: &Arguments) -> Result<bool
     for input in inputs {
         places.extend(rejects::find(input).await?);
     }
-    let output = Output::open(config, to, *json).await?;
+    let output = Output::open(config, to, None, *json).await?;
     let retries = Retries { loader, dataset: dataset.as_deref(), output, bar: Bar::new(places.len()) };
     let mut report = Report::default();
     for place in places {

@@ -10,30 +10,34 @@ mod http;
 mod engines;
 mod write;
 mod grant;
+mod knowledge;
 mod probe;
+mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-pub use engines::{Engine, Health};
+pub use engines::{Bucket, Engine, Health, ServerTable};
 pub use grant::{Grant, GrantError};
 pub use probe::Probe;
+pub use schema::SchemaError;
 
 use super::flow::{By, Choice};
 use super::rate::Rate;
 use super::{Delivery, Flow, Order, Parcel, SinkError, Writing};
 use crate::config::{Api, Compression, InfluxDbSettings, LoadOrder, WriteSettings};
-use crate::points::{ChunkLimits, Dialect};
+use crate::points::{ChunkLimits, Dialect, MANY_SHARDS, Shards};
 use engines::{Endpoint, Profile};
 use http::{Backoff, Courier, Tolerance};
+use knowledge::Knowledge;
 use write::{SizeLimit, Writer};
 
-/// What a shard is taken for, in nanoseconds: a day. Where shards are longer, requests that are of few days are of few shards.
-const SHARD: i64 = 24 * 3600 * 1_000_000_000;
+/// What a shard is taken for where it is not known. Where shards are longer, requests that are of few days are of few shards.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// An InfluxDB server, for the life of the process: connections, engine, token, and what was learnt of how much it takes,
 /// are kept between loads.
@@ -49,6 +53,7 @@ pub struct InfluxDb {
     courier: Courier,
     endpoint: OnceCell<Endpoint>,
     size_limit: SizeLimit,
+    knowledge: Knowledge,
 }
 
 impl InfluxDb {
@@ -77,6 +82,7 @@ impl InfluxDb {
             courier: Courier::new(write, ca_file.as_deref(), backoff)?,
             endpoint: OnceCell::new(),
             size_limit: SizeLimit::default(),
+            knowledge: Knowledge::default(),
         })
     }
 
@@ -125,6 +131,8 @@ impl InfluxDb {
     pub(super) async fn flow(&self, settings: &WriteSettings, deadline: Option<Instant>) -> Result<Flow, SinkError> {
         let engine = self.engine(deadline).await?;
         let writing = self.writing_to(engine, settings);
+        let bucket = if engine.profile().shards { self.bucket(deadline).await? } else { None };
+        let known = bucket.as_ref().and_then(Bucket::shards);
         Ok(Flow {
             dialect: match engine {
                 Engine::V1 => Dialect::V1,
@@ -133,8 +141,17 @@ impl InfluxDb {
             },
             chunks: ChunkLimits { points: writing.points.value, bytes: writing.bytes.value },
             requests: writing.requests.value,
-            order: order(engine, settings),
+            order: order(engine, settings, known),
+            shards: known,
+            kept: bucket.and_then(|bucket| bucket.kept()),
         })
+    }
+
+    /// Says, once a process, that an object has points in many shards.
+    pub(super) async fn touches_many_shards(&self, deadline: Option<Instant>) {
+        if let Ok(Some(bucket)) = self.bucket(deadline).await {
+            self.say_many_shards(&bucket, MANY_SHARDS);
+        }
     }
 
     /// How the server was written to; none where it is not known which engine it is.
@@ -146,7 +163,7 @@ impl InfluxDb {
         let Profile { points, bytes, most_bytes, requests, .. } = engine.profile();
         let points = Choice::of(settings.batch_points, points);
         let order = Choice {
-            value: order(engine, settings).name(),
+            value: order(engine, settings, None).name(),
             by: if settings.order == LoadOrder::File { By::Setting } else { By::Profile },
         };
         Writing {
@@ -222,11 +239,11 @@ impl InfluxDb {
     }
 }
 
-/// In which order an engine is sent points.
-fn order(engine: Engine, settings: &WriteSettings) -> Order {
+/// In which order an engine is sent points, in shards as far as they are known.
+fn order(engine: Engine, settings: &WriteSettings, shards: Option<Shards>) -> Order {
     match (settings.order, engine.profile().shards) {
         (LoadOrder::File, _) => Order::File,
-        (LoadOrder::Server, true) => Order::Shards(SHARD),
+        (LoadOrder::Server, true) => Order::Shards(shards.unwrap_or(Shards::of(DAY))),
         (LoadOrder::Server, false) => Order::Series,
     }
 }

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use reqwest::{Method, StatusCode};
 
 use super::InfluxDb;
-use super::engines::{self, Engine, Health};
+use super::engines::{Bucket, Health};
 use super::http::{self, Request, Tolerance};
+use crate::points::go_duration;
 use crate::sink::SinkError;
 
 /// The measurement of the points that are written to be read back.
@@ -101,23 +102,12 @@ impl InfluxDb {
     }
 
     /// The retention policy that points are written to, in words. None where the engine tells it with each point that it
-    /// refuses, or where the user may not ask for it: this is asked once, for a message, and fails nothing.
+    /// refuses, or where the user may not ask for it.
     pub(in crate::sink) async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
-        let endpoint = self.endpoint(deadline).await.ok().filter(|endpoint| endpoint.engine == Engine::V1)?;
-        let request = Request {
-            method: Method::GET,
-            url: engines::policies_url(&self.url, &self.settings),
-            body: None,
-            answer_limit: http::BODY_LIMIT,
-            credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Nothing,
-            target: &endpoint.target,
-            judge: http::judge_query,
+        let target = &self.endpoint(deadline).await.ok()?.target;
+        let Bucket { retention: Some(retention), name: Some(name), .. } = self.bucket(deadline).await.ok()?? else {
+            return None;
         };
-        let answer = self.courier.send(&request, deadline).await;
-        let answer = answer.inspect_err(|error| tracing::debug!("the retention cannot be asked for: {error}")).ok()?;
-        let answer = serde_json::from_slice(&answer.exchange.body).ok()?;
-        let (name, duration) = engines::default_policy(&answer, &self.settings)?;
-        Some(format!("the retention policy `{name}` of {} keeps {duration}", endpoint.target))
+        Some(format!("{name} of {target} keeps {}", go_duration::of(retention)))
     }
 }

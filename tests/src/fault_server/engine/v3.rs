@@ -20,6 +20,7 @@ pub(super) fn answer(call: &Call<'_>) -> Response {
         ("POST", "/api/v3/write_lp") => write(call),
         ("POST", "/api/v2/write") => write_as_v2(call),
         ("GET" | "POST", "/api/v3/query_sql") => select(call),
+        ("POST", "/api/v3/query_influxql") => policies(call),
         _ => Response::new(404, "not found"),
     }
 }
@@ -177,6 +178,32 @@ fn write_as_v2(call: &Call<'_>) -> Response {
     error(400, "invalid", "write buffer error: the write-ahead log is being rotated")
 }
 
+/// The retention of the database, which is the one thing that it tells in InfluxQL.
+fn policies(call: &Call<'_>) -> Response {
+    if !call.is_let_in() {
+        return unauthorized();
+    }
+    let rules = call.rules;
+    let policy = json!([{ "iox::database": rules.bucket, "name": "autogen", "duration": rules.retention }]);
+    Response::new(200, &policy.to_string()).header("content-type", "application/json")
+}
+
+/// The columns of all tables, which are more than those that are asked for.
+fn columns(state: &State) -> Value {
+    let column = |((_, table, column), kind): (&(i64, String, String), &&str)| {
+        let kind = match *kind {
+            "tag" => "Dictionary(Int32, Utf8)",
+            "float" => "Float64",
+            "integer" => "Int64",
+            "unsigned" => "UInt64",
+            "boolean" => "Boolean",
+            _ => "Utf8",
+        };
+        json!({ "table_name": table, "column_name": column, "data_type": kind })
+    };
+    state.types.iter().map(column).collect()
+}
+
 fn select(call: &Call<'_>) -> Response {
     if !call.is_let_in() {
         return unauthorized();
@@ -186,6 +213,10 @@ fn select(call: &Call<'_>) -> Response {
     if parameter("db") != call.rules.bucket {
         return error(404, &format!("query error: database not found: {}", parameter("db")));
     }
-    let rows = query::sql(&parameter("q"), &call.state().store);
+    let statement = parameter("q");
+    if statement.contains("information_schema.columns") {
+        return Response::new(200, &columns(&call.state()).to_string()).header("content-type", "application/json");
+    }
+    let rows = query::sql(&statement, &call.state().store);
     Response::new(200, &Value::from(rows).to_string()).header("content-type", "application/json")
 }

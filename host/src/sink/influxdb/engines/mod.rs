@@ -1,6 +1,8 @@
 //! All that differs between the engines: how one is recognized, where points go and by which right, what it says of lines that
 //! it refuses, and how it is asked for what it holds. What they have in common is in [`super::http`].
 
+mod bucket;
+mod influxql;
 mod reason;
 mod recognize;
 mod v1;
@@ -8,12 +10,15 @@ mod v2;
 mod v3;
 mod verdict;
 
-use reqwest::{Method, Url};
+use std::collections::BTreeMap;
 
+use reqwest::{Method, Url};
+use serde_json::Value;
+
+pub use bucket::{Bucket, ServerTable};
 pub(super) use reason::Reason;
 pub(super) use recognize::ping;
 pub use recognize::{Engine, Health};
-pub(super) use v1::{default_policy, policies_url};
 pub(super) use verdict::{Suspects, Verdict, read};
 
 use super::http::{Body, Credentials, Exchange, Failure};
@@ -76,6 +81,10 @@ impl Endpoint {
     }
 }
 
+/// Why an answer says nothing of measurements.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) String);
+
 /// A request for points.
 pub(super) struct Query {
     pub(super) method: Method,
@@ -99,6 +108,62 @@ impl Engine {
             Self::V1 => v1::holds_point(body),
             Self::V2 => v2::holds_point(body, measurement),
             Self::V3 => v3::holds_point(body),
+        }
+    }
+
+    /// A request for what is known of the bucket.
+    pub(super) fn bucket_query(self, base: &Url, settings: &InfluxDbSettings) -> Query {
+        match self {
+            Self::V1 => v1::bucket_query(base, settings),
+            Self::V2 => v2::bucket_query(base, settings),
+            Self::V3 => v3::bucket_query(base, settings),
+        }
+    }
+
+    /// What the answer to it says; none where it does not name the bucket.
+    pub(super) fn bucket(self, answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
+        match self {
+            Self::V1 => v1::bucket(answer, settings),
+            Self::V2 => v2::bucket(answer, settings),
+            Self::V3 => v3::bucket(answer),
+        }
+    }
+
+    /// A request for what there is of measurements.
+    pub(super) fn schema_query(self, base: &Url, settings: &InfluxDbSettings, measurements: &[String]) -> Query {
+        match self {
+            Self::V1 | Self::V2 => influxql::schema_query(base, settings, measurements),
+            Self::V3 => v3::schema_query(base, settings, measurements),
+        }
+    }
+
+    /// What the answer to it says.
+    pub(super) fn schema(self, body: &[u8]) -> Result<BTreeMap<String, ServerTable>, Unreadable> {
+        match self {
+            Self::V1 | Self::V2 => influxql::schema(body),
+            Self::V3 => v3::schema(body),
+        }
+    }
+
+    /// A request for the series of a measurement; none where the engine knows none.
+    pub(super) fn series_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        most: usize,
+    ) -> Option<Query> {
+        match self {
+            Self::V1 | Self::V2 => Some(influxql::series_query(base, settings, measurement, most)),
+            Self::V3 => None,
+        }
+    }
+
+    /// The keys in the answer to it.
+    pub(super) fn series(self, body: &[u8]) -> Result<Vec<String>, Unreadable> {
+        match self {
+            Self::V1 | Self::V2 => influxql::series(body),
+            Self::V3 => Ok(Vec::new()),
         }
     }
 

@@ -16,14 +16,11 @@
 //! Source: `tsdb/errors.go`, `tsdb/shard.go`, `tsdb/field_validator.go` and `models/points.go` (1.x, 2.x),
 //! `v1/coordinator/points_writer.go` (2.x), and what real servers answered.
 
-use crate::points::Refusal;
+use crate::points::{OUTSIDE_RETENTION, Refusal};
 use crate::sink::error::clean;
 
 /// What 1.x, 2.x and 3 call what they do not keep.
 const RETENTION: [&str; 3] = ["beyond retention policy", "outside retention policy", "outside the retention period"];
-
-/// What rows are told that are outside of it.
-const OUTSIDE: &str = "the point is outside the bucket's retention policy";
 
 /// A reason of a server not to take a line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +52,9 @@ impl Reason {
             Refusal::Refused
         };
         let message = match refusal {
-            Refusal::OutsideRetention => format!("{OUTSIDE}{}", bound_of_retention(words).unwrap_or_default()),
+            Refusal::OutsideRetention => {
+                format!("{OUTSIDE_RETENTION}{}", bound_of_retention(words).unwrap_or_default())
+            }
             _ => clean(text),
         };
         Self { refusal, message }

@@ -6,8 +6,9 @@
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::{Endpoint, Engine, Profile, Query, is_damaged};
+use super::{Bucket, Endpoint, Engine, Profile, Query, is_damaged};
 use crate::config::{InfluxDbSettings, Token};
+use crate::points::go_duration;
 use crate::sink::influxdb::http::{self, Credentials, Exchange, Failure, Scheme};
 
 /// What it says of bytes that were lost on the way (`services/httpd/handler.go`, by `compress/gzip`).
@@ -46,7 +47,7 @@ pub(super) fn endpoint(base: &Url, settings: &InfluxDbSettings) -> Endpoint {
 }
 
 /// The database, and the retention policy where one is named.
-fn place(settings: &InfluxDbSettings) -> (&str, Option<&str>) {
+pub(super) fn place(settings: &InfluxDbSettings) -> (&str, Option<&str>) {
     match settings.bucket.split_once('/') {
         Some((database, policy)) if !policy.is_empty() => (database, Some(policy)),
         Some((database, _)) => (database, None),
@@ -76,32 +77,43 @@ pub(super) fn holds_point(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|json| json.pointer("/results/0/series/0/values/0").is_some())
 }
 
-/// Where the retention policies of the database are asked for.
-pub(in crate::sink::influxdb) fn policies_url(base: &Url, settings: &InfluxDbSettings) -> Url {
-    let identifier = place(settings).0.replace('\\', "\\\\").replace('"', "\\\"");
+pub(super) fn bucket_query(base: &Url, settings: &InfluxDbSettings) -> Query {
     let mut url = http::join(base, &["query"]);
-    url.query_pairs_mut().append_pair("q", &format!("SHOW RETENTION POLICIES ON \"{identifier}\""));
-    url
+    url.query_pairs_mut().append_pair("q", &format!("SHOW RETENTION POLICIES ON {}", identifier(place(settings).0)));
+    Query { method: Method::GET, url, body: None }
 }
 
-/// The name and the duration of the policy that is written to: the one that the settings name, else the default one.
-pub(in crate::sink::influxdb) fn default_policy(
-    answer: &Value,
-    settings: &InfluxDbSettings,
-) -> Option<(String, String)> {
+/// A name in InfluxQL.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// What is said of the policy that is written to: the one that the settings name, else the default one.
+pub(super) fn bucket(answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
+    let (database, named) = place(settings);
     let series = answer.pointer("/results/0/series/0")?;
     let column = |name: &str| series["columns"].as_array()?.iter().position(|column| column == name);
-    let (name, duration, default) = (column("name")?, column("duration")?, column("default")?);
+    let (name, retention, default) = (column("name")?, column("duration")?, column("default")?);
+    let shard = column("shardGroupDuration")?;
     let mut policies = series["values"].as_array()?.iter();
-    let policy = policies.find(|policy| match place(settings).1 {
+    let policy = policies.find(|policy| match named {
         Some(named) => policy[name] == named,
         None => policy[default] == Value::Bool(true),
     })?;
-    Some((policy[name].as_str()?.to_owned(), policy[duration].as_str()?.to_owned()))
+    let duration = |column: usize| go_duration::read(policy[column].as_str()?);
+    let name = policy[name].as_str()?;
+    Some(Bucket {
+        retention: Some(duration(retention)?).filter(|retention| !retention.is_zero()),
+        shard: Some(duration(shard)?),
+        name: Some(format!("the retention policy `{name}`")),
+        command: format!("ALTER RETENTION POLICY {} ON {} SHARD DURATION", identifier(name), identifier(database)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -116,9 +128,13 @@ mod tests {
             "columns": ["name", "duration", "shardGroupDuration", "replicaN", "default"],
             "values": [["autogen", "0s", "168h0m0s", 1, false], ["short", "1h0m0s", "1h0m0s", 1, true]],
         }] }] });
-        let policy = |answer: &Value, bucket| default_policy(answer, &settings(bucket));
-        assert_eq!(policy(&answer, "d"), Some(("short".to_owned(), "1h0m0s".to_owned())));
-        assert_eq!(policy(&answer, "d/autogen"), Some(("autogen".to_owned(), "0s".to_owned())));
+        let policy = |answer: &Value, name| bucket(answer, &settings(name));
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        let short = policy(&answer, "d\"").unwrap_or_else(|| unreachable!());
+        assert_eq!((short.retention, short.shard), (Some(hours(1)), Some(hours(1))));
+        assert_eq!(short.command, "ALTER RETENTION POLICY \"short\" ON \"d\\\"\" SHARD DURATION");
+        let autogen = policy(&answer, "d/autogen").unwrap_or_else(|| unreachable!());
+        assert_eq!((autogen.retention, autogen.shard), (None, Some(hours(168))));
         assert_eq!(policy(&answer, "d/other"), None);
         assert_eq!(policy(&json!({ "results": [{ "error": "database not found: \"d\"" }] }), "d"), None);
         assert_eq!(policy(&json!([]), "d"), None);

@@ -2,9 +2,12 @@
 //!
 //! `POST /api/v2/write?org&bucket&precision`. A line that does not parse keeps all lines of its request out.
 
-use reqwest::{Method, Url};
+use std::time::Duration;
 
-use super::{Endpoint, Engine, Profile, Query, is_damaged};
+use reqwest::{Method, Url};
+use serde_json::Value;
+
+use super::{Bucket, Endpoint, Engine, Profile, Query, is_damaged};
 use crate::config::{InfluxDbSettings, Token};
 use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
 
@@ -55,4 +58,53 @@ pub(super) fn query(base: &Url, settings: &InfluxDbSettings, measurement: &str, 
 /// It answers with CSV.
 pub(super) fn holds_point(body: &[u8], measurement: &str) -> bool {
     String::from_utf8_lossy(body).lines().any(|line| line.contains(measurement))
+}
+
+/// A token that may not read the bucket gets an empty list.
+pub(super) fn bucket_query(base: &Url, settings: &InfluxDbSettings) -> Query {
+    let mut url = http::join(base, &["api", "v2", "buckets"]);
+    url.query_pairs_mut().append_pair("org", &settings.organization).append_pair("name", &settings.bucket);
+    Query { method: Method::GET, url, body: None }
+}
+
+pub(super) fn bucket(answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
+    let bucket = answer["buckets"].as_array()?.iter().find(|bucket| bucket["name"] == settings.bucket)?;
+    let id = bucket["id"].as_str()?;
+    // A bucket without rules keeps points for ever.
+    let rule = bucket["retentionRules"].as_array()?.first();
+    let seconds = |name: &str| rule.and_then(|rule| rule[name].as_u64()).filter(|seconds| *seconds > 0);
+    Some(Bucket {
+        retention: seconds("everySeconds").map(Duration::from_secs),
+        shard: seconds("shardGroupDurationSeconds").map(Duration::from_secs),
+        name: None,
+        command: format!("influx bucket update --id {id} --shard-group-duration"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_found_by_its_name() {
+        let settings = InfluxDbSettings { bucket: "b".to_owned(), ..InfluxDbSettings::default() };
+        let named = |name: &str, seconds: u64| {
+            let rule = json!({ "type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": 86_400 });
+            json!({ "id": "842b", "name": name, "retentionRules": [rule] })
+        };
+        let found = bucket(&json!({ "buckets": [named("a", 1), named("b", 3600)] }), &settings);
+        let found = found.unwrap_or_else(|| unreachable!());
+        assert_eq!(
+            (found.retention, found.shard),
+            (Some(Duration::from_secs(3600)), Some(Duration::from_secs(86_400)))
+        );
+        assert_eq!(found.command, "influx bucket update --id 842b --shard-group-duration");
+        let unlimited = bucket(&json!({ "buckets": [named("b", 0)] }), &settings);
+        assert_eq!(unlimited.map(|bucket| bucket.retention), Some(None));
+        for answer in [json!({ "buckets": [] }), json!({ "buckets": [named("a", 1)] }), json!(null)] {
+            assert_eq!(bucket(&answer, &settings), None);
+        }
+    }
 }

@@ -6,11 +6,14 @@
 //! they came first: in that of the plan. The endpoints that 3 has for clients of 1.x
 //! and 2.x are not used: they answer 400 where the server fails and not the points.
 
+use std::collections::BTreeMap;
+
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::{Endpoint, Engine, Profile, Query, is_damaged};
+use super::{Bucket, Endpoint, Engine, Profile, Query, ServerTable, Unreadable, is_damaged};
 use crate::config::{InfluxDbSettings, Token};
+use crate::points::go_duration;
 use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
 
 /// What it says of bytes that were lost on the way (`influxdb3_server/src/http.rs`).
@@ -79,6 +82,58 @@ pub(super) fn query(base: &Url, settings: &InfluxDbSettings, measurement: &str, 
 
 pub(super) fn holds_point(body: &[u8]) -> bool {
     serde_json::from_slice::<Value>(body).is_ok_and(|json| json.get(0).is_some())
+}
+
+/// It takes points of any age, and does not show old ones.
+pub(super) fn bucket_query(base: &Url, settings: &InfluxDbSettings) -> Query {
+    let url = http::join(base, &["api", "v3", "query_influxql"]);
+    let parameters = json!({ "db": settings.bucket, "q": "SHOW RETENTION POLICIES", "format": "json" });
+    let body = Body::text(parameters.to_string(), "application/json");
+    Query { method: Method::POST, url, body: Some(body) }
+}
+
+pub(super) fn bucket(answer: &Value) -> Option<Bucket> {
+    let retention = go_duration::read(answer[0]["duration"].as_str()?)?;
+    let retention = Some(retention).filter(|retention| !retention.is_zero());
+    Some(Bucket { retention, shard: None, name: None, command: String::new() })
+}
+
+pub(super) fn schema_query(base: &Url, settings: &InfluxDbSettings, measurements: &[String]) -> Query {
+    let url = http::join(base, &["api", "v3", "query_sql"]);
+    let names: Vec<String> = measurements.iter().map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
+    let query = format!(
+        "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'iox' AND table_name IN ({})",
+        names.join(", ")
+    );
+    let parameters = json!({ "db": settings.bucket, "q": query, "format": "json" });
+    Query { method: Method::POST, url, body: Some(Body::text(parameters.to_string(), "application/json")) }
+}
+
+pub(super) fn schema(body: &[u8]) -> Result<BTreeMap<String, ServerTable>, Unreadable> {
+    let rows: Vec<Value> =
+        serde_json::from_slice(body).map_err(|_| Unreadable("the answer is no list of columns".to_owned()))?;
+    let mut tables: BTreeMap<String, ServerTable> = BTreeMap::new();
+    for row in rows {
+        let cell = |column: &str| row[column].as_str().unwrap_or_default().to_owned();
+        let table = tables.entry(cell("table_name")).or_default();
+        let kind = match cell("data_type") {
+            tag if tag.starts_with("Dictionary") => {
+                table.tags.insert(cell("column_name"));
+                continue;
+            }
+            time if time.starts_with("Timestamp") => continue,
+            other => match other.as_str() {
+                "Float64" => "float".to_owned(),
+                "Int64" => "integer".to_owned(),
+                "UInt64" => "unsigned".to_owned(),
+                "Boolean" => "boolean".to_owned(),
+                "Utf8" => "string".to_owned(),
+                _ => other,
+            },
+        };
+        table.fields.entry(cell("column_name")).or_default().insert(kind);
+    }
+    Ok(tables)
 }
 
 #[cfg(test)]
