@@ -195,6 +195,8 @@ impl Drop for Partial {
 /// A number that differs where code compiled by one engine does not run in another.
 fn compatibility(engine: &Engine) -> u64 {
     let mut hasher = DefaultHasher::new();
+    // Files of another format have other names: two releases may share a directory.
+    MAGIC.hash(&mut hasher);
     engine.precompile_compatibility_hash().hash(&mut hasher);
     // The crates around wasmtime decide what is compiled, too.
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
