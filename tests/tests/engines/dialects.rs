@@ -13,6 +13,7 @@ use influxdb_loader::source::encode_sample;
 use influxdb_loader_tests::{
     Dialect, FaultServer, InfluxDb, InfluxDb2, Loader, Point, Settings, Value, every_column_component, parquet,
 };
+use serde_json::json;
 
 use super::{BUCKET, Server};
 
@@ -234,5 +235,35 @@ fn the_limits_of_every_type_are_exact_in_every_engine_that_has_them() {
         assert_eq!(wanted.len(), 6 - rejected);
         let missing: Vec<_> = wanted.symmetric_difference(&found).collect();
         assert!(missing.is_empty(), "{}: {missing:?}", engine.name());
+    }
+}
+
+#[test]
+fn what_hides_the_end_of_its_line_is_rejected_in_a_file_and_the_lines_after_it_are_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, to) = (directory.path().join("a.parquet"), directory.path().join("points.lp"));
+    let table = r#"
+        timestamp: timestamp(ms, UTC) | consumer_type: utf8 | region: utf8 | value: float64
+        2024-01-01T00:00:00Z          | plain               | first        | 1.5
+        2024-01-01T01:00:00Z          | "a\\ b"             | "x\\=\"c"    | 2.5
+        2024-01-01T02:00:00Z          | plain               | last         | 3.5
+    "#;
+    fs::write(&file, encode_sample(&Table::parse(table).unwrap().rows).unwrap()).unwrap();
+    for server in [Server::V1(InfluxDb::start(BUCKET)), Server::V2(InfluxDb2::start(BUCKET))] {
+        let settings = server.settings(BUCKET).with("VALIDATE_SCHEMA", "false");
+        let engine = Engine::Real(server);
+        let load = Loader::new(["load", "--json", "--dataset", "consumption", "--for", engine.name(), "--to"]);
+        let report = load.argument(&to).argument(&file).settings(settings.clone()).run().succeeded().json();
+        assert_eq!(report["totals"]["rejected"], json!({ "unwritable": 1 }), "{report}");
+        let found = engine.given_back("file", &fs::read_to_string(&to).unwrap());
+        let regions =
+            |points: &[Point]| points.iter().map(|point| point.tags["region"].clone()).collect::<BTreeSet<_>>();
+        assert_eq!(regions(&found), ["first", "last"].map(str::to_owned).into());
+
+        // In a request of the loader, nothing follows it.
+        let load = Loader::new(["load", "--dataset", "consumption"]).argument(&file).settings(settings);
+        load.run().succeeded();
+        let Engine::Real(server) = &engine else { unreachable!() };
+        assert_eq!(regions(&server.points(BUCKET)), ["first", "last", "x\\=\"c"].map(str::to_owned).into());
     }
 }
