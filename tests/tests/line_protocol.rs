@@ -13,7 +13,9 @@ use fastrand::Rng;
 use influxdb_loader::converter::{Constant, Converted, Field, FieldType, Key, Missing, Plan, Point, Source, Tag};
 use influxdb_loader::points::{ChunkLimits, Dialect, Encoder, Lanes, Mapping};
 use influxdb_loader::source::{Batch, RowNumbers};
-use influxdb_loader_tests::{InfluxDb, InfluxDb2, InfluxServer, Loader, parquet};
+use influxdb_loader_tests::{
+    Dialect as Engine, FaultServer, InfluxDb, InfluxDb2, InfluxServer, Loader, Value as Held, parquet,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -199,11 +201,24 @@ impl Nasty {
 
     /// Loads all rows, and holds the report against what can be written.
     fn load(&self, influxdb: &InfluxServer) {
+        let load = Loader::new(["load", "--json"]).settings(influxdb.settings(DATABASE));
+        self.run(load);
+    }
+
+    /// Loads all rows into a file for an engine, whose lines a plain client writes in one request.
+    fn load_by_a_file(&self, influxdb: &InfluxServer, engine: &str) {
+        let directory = tempfile::tempdir().unwrap();
+        let to = directory.path().join("points.lp");
+        self.run(Loader::new(["load", "--json", "--for", engine, "--to"]).argument(&to));
+        let answer = influxdb.write(DATABASE, &fs::read_to_string(&to).unwrap());
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    fn run(&self, load: Loader) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("dataset=consumption.parquet");
         fs::write(&file, self.parquet()).unwrap();
-        let load = Loader::new(["load", "--json", "--dataset", "consumption"]).argument(&file);
-        let report = load.settings(influxdb.settings(DATABASE)).run().succeeded().json();
+        let report = load.arguments(["--dataset", "consumption"]).argument(&file).run().succeeded().json();
         let (accounts, written) = (&report["objects"][0]["accounts"], self.written().len());
         assert!(written > 250, "{written} of {} rows", self.count());
         assert_eq!(accounts["written"], written, "{accounts}");
@@ -274,6 +289,37 @@ fn values_of_every_kind_are_loaded_into_influxdb_2_and_given_back() {
     influxdb.restart_with_rebuilt_index();
     nasty.assert_given_back(&influxdb);
     nasty.assert_given_back_by_flux(&influxdb);
+}
+
+#[test]
+fn values_of_every_kind_are_converted_for_influxdb_1_and_2_and_given_back() {
+    let (nasty, v1, v2) = (Nasty::new(), InfluxDb::start(DATABASE), InfluxDb2::start(DATABASE));
+    nasty.load_by_a_file(&v1, "v1");
+    nasty.assert_given_back(&v1);
+    nasty.load_by_a_file(&v2, "v2");
+    nasty.assert_given_back(&v2);
+}
+
+#[test]
+fn values_of_every_kind_are_converted_for_influxdb_3_and_given_back_by_its_model() {
+    let (nasty, directory, model) = (Nasty::new(), tempfile::tempdir().unwrap(), FaultServer::start(Engine::V3));
+    let [file, to] = ["a.parquet", "points.lp"].map(|name| directory.path().join(name));
+    fs::write(&file, nasty.parquet()).unwrap();
+    let load = Loader::new(["load", "--json", "--dataset", "consumption", "--for", "v3", "--to"]).argument(&to);
+    let report = load.argument(&file).run().succeeded().json();
+    model.seed(&fs::read_to_string(&to).unwrap());
+    let rows: BTreeMap<i64, usize> = (0..nasty.count()).map(|row| (nasty.times[row], row)).collect();
+    let store = model.store();
+    assert!(store.len() > 150, "{} points", store.len());
+    assert_eq!(report["totals"]["written"], store.len(), "{report}");
+    for point in store.points() {
+        let row = rows[&point.time];
+        assert_eq!(point.tags["region"], nasty.region(row));
+        assert_eq!(point.tags["sector"], nasty.sector(row));
+        assert_eq!(point.fields["unit"], Held::Text(nasty.unit(row).to_owned()));
+        let Held::Float(float) = point.fields["value"] else { panic!("{point:?}") };
+        assert_eq!(float.to_bits(), nasty.floats[row].to_bits());
+    }
 }
 
 /// A plan needs no converter.

@@ -231,6 +231,8 @@ fn rows_are_rejected(site: &Site) {
     site.influxdb.query(DATABASE, "DROP MEASUREMENT consumption_data");
     // Somebody has written text where the loader writes a number.
     site.influxdb.write(DATABASE, "consumption_data,region=north power_mw=\"much\" 1514764800000000001").succeeded();
+    let found = site.run("influxdb-loader preflight", &[]);
+    assert!(found.code == Some(1) && found.stdout.contains("type-conflict"), "{found}");
     let loaded = site.function.invoke(&json!({ "bucket": DATA, "key": KEY }));
     assert!(!loaded.failed, "{}", loaded.answer);
     let show = site.run("influxdb-loader rejects show", &[]).succeeded();
@@ -304,17 +306,24 @@ fn a_converter_falls_back(site: &Site) {
         site.shell("influxdb-loader converter publish converter.wasm").succeeded();
         site.shell(&format!("influxdb-loader converter promote consumption {version}")).succeeded();
     }
-    // The registry's pointer names a version that is not there.
+    // The registry's newest pointer names a version that is not there.
     let key = "converters/consumption/channels/stable.json";
     let mut pointer: Value = serde_json::from_slice(&site.stack.moto.get_object(CONVERTERS, key)).unwrap();
     pointer["previous"] = json!({ "version": pointer["version"], "sha256": pointer["sha256"] });
     pointer["version"] = json!("1.0.3");
     pointer["sha256"] = json!("0".repeat(64));
+    pointer["sequence"] = json!(pointer["sequence"].as_u64().unwrap() + 1);
     site.stack.moto.put_object(CONVERTERS, key, pointer.to_string().into());
     let loaded = site.function.invoke(&json!({ "bucket": DATA, "key": KEY }));
     assert!(!loaded.failed, "{}", loaded.answer);
     let verified = site.run("influxdb-loader converter verify", &[]);
     assert!(verified.code == Some(1) && verified.stderr.contains("1.0.3"), "{verified}");
+    let history = site.run("influxdb-loader converter history", &[]).succeeded();
+    assert!(history.stdout.contains("1.0.1") && history.stdout.contains("1.0.2"), "{history}");
+    site.shell("influxdb-loader converter keygen --out key.pem").succeeded();
+    let sign = site.guide.command("influxdb-loader converter sign", &[]);
+    let signed = site.shell(&sign.replace("VERSION", "1.0.2").replace("KEY-FILE", "key.pem")).succeeded();
+    assert!(signed.stdout.starts_with("signed: consumption 1.0.2 "), "{signed}");
     site.run("influxdb-loader converter rollback", &[]).succeeded();
     let verified = site.run("influxdb-loader converter verify", &[]).succeeded();
     assert!(verified.to_string().contains("1.0.2"), "{verified}");

@@ -83,6 +83,8 @@ pub(super) struct Conversion {
     pub(super) rows_per_batch: usize,
     pub(super) lanes: LaneLimits,
     pub(super) dialect: Dialect,
+    /// Whether they become one text.
+    pub(super) is_text: bool,
     /// How far back points are kept, where that is known.
     pub(super) kept: Option<Kept>,
     /// How the server parts time, where that is known.
@@ -315,8 +317,10 @@ impl Worker<'_> {
         if format!("{own:?}") != format!("{plan:?}") {
             return Err(at(0)(LoadError::Unsteady));
         }
-        let mut encoder =
-            Encoder::new(plan, conversion.dialect).map_err(|error| at(0)(error.into()))?.keeping(conversion.kept);
+        let mut encoder = Encoder::new(plan, conversion.dialect)
+            .map_err(|error| at(0)(error.into()))?
+            .keeping(conversion.kept)
+            .into_text(conversion.is_text);
         let mut packer = Packer::new(conversion.compresses);
         loop {
             if conversion.deadline.is_some_and(|deadline| deadline.is_over()) {

@@ -361,6 +361,7 @@ impl Loader {
             rows_per_batch: self.options.rows_per_batch,
             lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
             dialect: flow.dialect,
+            is_text: flow.is_text,
             kept: flow.kept,
             shards: flow.shards,
             drop_invalid_records: self.options.drop_invalid_records,

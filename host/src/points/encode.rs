@@ -62,6 +62,8 @@ struct PointState {
     key_bytes: usize,
     /// Whether the tags of this batch may hide where their line ends.
     may_hide_ends: bool,
+    /// Whether any line may have others after it, whoever sends it.
+    is_text: bool,
     /// The longest key that a field has in this batch.
     longest_key: usize,
     /// The most that a line takes in this batch, in bytes.
@@ -91,6 +93,7 @@ impl Encoder {
                 refused_before: i64::MIN,
                 key_bytes: dialect.series_key_bytes().unwrap_or(usize::MAX),
                 may_hide_ends: false,
+                is_text: false,
                 longest_key: 0,
                 longest_line: 0,
                 written: Vec::new(),
@@ -113,6 +116,14 @@ impl Encoder {
             point.kept = kept;
             point.refused_before = kept.map_or(i64::MIN, Kept::refused_before);
         }
+        self
+    }
+
+    /// The same, for a text that others part into requests: what hides the end of its line is rejected, since it cannot be the last
+    /// of its request for certain.
+    #[must_use]
+    pub fn into_text(mut self, is_text: bool) -> Self {
+        self.points.iter_mut().for_each(|point| point.is_text = is_text);
         self
     }
 
@@ -350,8 +361,9 @@ impl PointState {
     fn end(&self, before: LineEnd, lanes: &Lanes) -> Result<LineEnd, RowProblem> {
         let end = if self.may_hide_ends { line_end::find(lanes.line()) } else { LineEnd::Newline };
         match (before, end) {
-            (LineEnd::Newline, LineEnd::Newline | LineEnd::Hidden) => Ok(end),
-            (LineEnd::Hidden | LineEnd::Early, _) | (_, LineEnd::Early) => {
+            (LineEnd::Newline, LineEnd::Newline) => Ok(end),
+            (LineEnd::Newline, LineEnd::Hidden) if !self.is_text => Ok(end),
+            (LineEnd::Hidden | LineEnd::Early, _) | (_, LineEnd::Hidden | LineEnd::Early) => {
                 Err(RowProblem::unwritable("the row".to_owned(), Unwritable::HiddenEnd(Engines::V1AndV2)))
             }
         }

@@ -9,6 +9,8 @@ use crate::points::{ChunkLimits, Dialect, Kept, Shards};
 pub struct Flow {
     /// Whom the points are for: they keep to the rules of the engine, or of every engine where there is no server.
     pub dialect: Dialect,
+    /// Whether chunks become one text: no line of it stands at the end of a request for certain.
+    pub is_text: bool,
     /// How large chunks are.
     pub chunks: ChunkLimits,
     /// The most chunks that are written at a time.

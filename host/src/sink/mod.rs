@@ -155,6 +155,7 @@ impl Sink {
             Self::Survey(survey) => survey.flow(settings, deadline).await,
             Self::Lines(lines) => Ok(Flow {
                 dialect: lines.dialect(),
+                is_text: true,
                 chunks: ChunkLimits {
                     points: settings.batch_points.unwrap_or(FILE_POINTS),
                     bytes: settings.batch_bytes.unwrap_or(FILE_BYTES),

@@ -1,5 +1,6 @@
 //! InfluxDB. [`InfluxDb2`] is what the loader is made for, and what a test starts unless it is about 1.x.
 
+mod points;
 mod v1;
 mod v2;
 

@@ -74,9 +74,14 @@ fn key(name: &str) -> String {
 struct Rows(RecordBatch);
 
 fn rows(region: &str, count: usize, value: f64) -> Rows {
-    let text = |value: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) as ArrayRef;
-    let times = (0..count as i64).map(|hour| 1_514_764_800_000 + hour * 3_600_000);
+    rows_at(region, value, (0..count as i64).map(|hour| 1_514_764_800_000 + hour * 3_600_000))
+}
+
+/// Rows of the consumption dataset at these milliseconds, all with one value.
+fn rows_at(region: &str, value: f64, times: impl Iterator<Item = i64>) -> Rows {
     let times = TimestampMillisecondArray::from_iter_values(times).with_timezone("UTC");
+    let count = times.len();
+    let text = |value: &str| Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, count))) as ArrayRef;
     let columns = [
         ("timestamp", Arc::new(times) as ArrayRef),
         ("region", text(region)),

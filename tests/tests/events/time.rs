@@ -6,22 +6,29 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use influxdb_loader_tests::{InfluxDb2, Loader, Responder, Response, Settings, request};
 use serde_json::{Value, json};
 
-use super::{BUCKET, DATABASE, Site, key, rows};
+use super::{BUCKET, DATABASE, Rows, Site, key, rows, rows_at};
 
 /// How long the slow server takes for each write.
 const DELAY: Duration = Duration::from_millis(150);
 
 /// The server, behind something that takes one request at a time, and its time for writes.
 pub(super) fn slow(influxdb: &InfluxDb2) -> Responder {
+    delayed(influxdb, |_| DELAY)
+}
+
+/// The server, behind something that takes one request at a time, and for the body of a write so much more time.
+fn delayed(influxdb: &InfluxDb2, delay: impl Fn(&[u8]) -> Duration + Send + Sync + 'static) -> Responder {
     let port = influxdb.port();
     let turn = Mutex::new(());
     Responder::start(move |received| {
         let _turn = turn.lock().unwrap();
         if received.target.starts_with("/api/v2/write") {
-            thread::sleep(DELAY);
+            thread::sleep(delay(&received.body));
         }
         let mut forwarded = received.clone();
         forwarded.headers.retain(|name, _| !["host", "content-length", "connection"].contains(&name.as_str()));
@@ -34,15 +41,20 @@ pub(super) fn slow(influxdb: &InfluxDb2) -> Responder {
 /// Handles events one after the other, with five seconds for each, three of which are for stopping: first `event`, and then
 /// what each answer has left, until nothing is. Returns the answers.
 fn go_on_to_the_end(event: Value, settings: &Settings, directory: &Path) -> Vec<Value> {
+    go_on_within("5", 19, event, settings, directory)
+}
+
+/// As [`go_on_to_the_end`], with so many seconds for each of at most so many events.
+fn go_on_within(seconds: &str, most: usize, event: Value, settings: &Settings, directory: &Path) -> Vec<Value> {
     let (mut answers, mut event) = (Vec::new(), event);
     let path = directory.join("event.json");
     loop {
         fs::write(&path, event.to_string()).unwrap();
-        let invoke = Loader::new(["invoke", "--timeout", "5"]).argument(&path).settings(settings.clone());
+        let invoke = Loader::new(["invoke", "--timeout", seconds]).argument(&path).settings(settings.clone());
         let answer = invoke.run().succeeded().json();
         let rest = answer.get("remaining").cloned();
         answers.push(answer);
-        assert!(answers.len() < 20, "there is no end: {}", answers.last().unwrap());
+        assert!(answers.len() <= most, "there is no end: {}", answers.last().unwrap());
         match rest {
             Some(rest) => event = rest,
             None => return answers,
@@ -102,6 +114,47 @@ fn a_large_object_is_loaded_in_as_many_invocations_as_it_takes() {
     assert_eq!(site.points(name), (10_000.0, 10_000.0));
     let written: u64 = answers.iter().map(|answer| answer["totals"]["written"].as_u64().unwrap()).sum();
     assert!(written >= 10_000, "{written} rows are written");
+}
+
+#[test]
+fn daily_data_series_by_series_is_loaded_in_fewer_invocations_than_it_has_row_groups() {
+    const SERIES: usize = 200;
+    const DAYS: usize = 365;
+    let site = Site::start();
+    // 5,000 points a second.
+    let lines = |body: &[u8]| u32::try_from(body.iter().filter(|byte| **byte == b'\n').count()).unwrap();
+    let server = delayed(&site.influxdb, move |body| Duration::from_micros(200) * lines(body));
+    // Shards exist already: to make 53 of them may take longer than an invocation has.
+    let day = |day: usize| 1_514_764_800_000 + day as i64 * 86_400_000;
+    let shards = (0..DAYS).map(|at| format!("consumption_data,region=seed power_mw=0 {}000000\n", day(at)));
+    site.influxdb.write(DATABASE, &shards.collect::<String>()).succeeded();
+    let name = |series: usize| format!("series-{series}");
+    let series = |number: usize| rows_at(&name(number), number as f64, (0..DAYS).map(day));
+    let daily: Vec<RecordBatch> = (0..SERIES).map(|number| series(number).0).collect();
+    // A row group a series, of which each has a point in every shard. Nothing is set that orders rows or sizes requests.
+    let daily = Rows(concat_batches(&daily[0].schema(), &daily).unwrap());
+    site.moto.put_object(BUCKET, &key("daily"), daily.parquet(DAYS));
+    let directory = tempfile::tempdir().unwrap();
+    let event = json!({ "bucket": BUCKET, "key": key("daily") });
+    let settings = site.settings().with("INFLUXDB_URL", server.url()).with("COMPRESSION", "none");
+    let settings = settings.with("DEADLINE_MARGIN_SECONDS", "3");
+    let answers = go_on_within("8", SERIES, event, &settings, directory.path());
+    let (last, before) = statuses(&answers).split_last().map(|(last, before)| (*last, before.to_vec())).unwrap();
+    assert_eq!(last, "succeeded");
+    assert!(before.len() > 1 && before.iter().all(|status| *status == "partial"), "{before:?}");
+    assert_balanced(&answers);
+    // Each goes on where the one before it has stopped, and gets further.
+    let mut end = 0;
+    for answer in &answers {
+        let done = &answer["objects"][0]["row_groups"];
+        assert_eq!(done[0], end, "{answer}");
+        assert!(done[1].as_u64().unwrap() > end, "it does not advance: {answer}");
+        end = done[1].as_u64().unwrap();
+    }
+    assert_eq!(end, SERIES as u64);
+    for number in 0..SERIES {
+        assert_eq!(site.points(&name(number)), (DAYS as f64, (DAYS * number) as f64));
+    }
 }
 
 #[test]

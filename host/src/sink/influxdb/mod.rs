@@ -139,6 +139,7 @@ impl InfluxDb {
                 Engine::V2 => Dialect::V2,
                 Engine::V3 => Dialect::V3,
             },
+            is_text: false,
             chunks: ChunkLimits { points: writing.points.value, bytes: writing.bytes.value },
             requests: writing.requests.value,
             order: order(engine, settings, known),
