@@ -126,3 +126,53 @@ fn a_converter_that_fails_by_its_own_fault_is_never_as_expected_and_is_not_publi
     assert_eq!(published.code, Some(1), "{published}");
     assert!(site.s3.keys(super::CONVERTERS, "").is_empty());
 }
+
+#[test]
+fn what_keeps_s3_from_answering_is_a_sentence() {
+    let site = Site::start();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = site.settings().with("AWS_ENDPOINT_URL_S3", format!("http://127.0.0.1:{port}"));
+    let pull = |settings| Loader::new(["converter", "pull", "consumption@stable"]).settings(settings).run();
+    let unreached = pull(settings);
+    assert_eq!(unreached.code, Some(1), "{unreached}");
+    assert!(unreached.stderr.contains("channels/stable.json` cannot be reached: no connection: "), "{unreached}");
+
+    let none = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    let anonymous = none.into_iter().fold(site.settings(), |settings, name| settings.without(name));
+    let anonymous = pull(anonymous);
+    assert!(anonymous.stderr.contains("there are no credentials: "), "{anonymous}");
+    assert!(anonymous.stderr.contains("\nhint: set `AWS_PROFILE`, or "), "{anonymous}");
+    // Nothing of how the SDK keeps its errors.
+    for outcome in [unreached, anonymous] {
+        assert!(!outcome.stderr.contains("DispatchFailure") && !outcome.stderr.contains(" { "), "{outcome}");
+    }
+}
+
+#[test]
+fn every_command_prints_json() {
+    let site = Site::start();
+    let told = |arguments: &[&str]| json(site.converter(&[arguments, &["--json"]].concat()).succeeded());
+    let key = site.directory.path().join("key.pem");
+    let key = key.to_str().unwrap();
+    let made = told(&["keygen", "--out", key]);
+    assert_eq!(made["secret_key"], key);
+    let path = site.file("component.wasm", &component("1.0.1"));
+    let path = path.to_str().unwrap();
+    let golden = ["publish", path, "--golden", "guest-converters/consumption/golden", "--json"];
+    let published = site.converter(&golden).succeeded().stdout;
+    let lines: Vec<Value> = published.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["passed"], &lines[1]["already"]), (2, &true.into(), &false.into()));
+    assert_eq!(lines[1]["manifest"]["version"], "1.0.1");
+    site.publish(&component("1.0.2"), &[]).succeeded();
+
+    let signed = told(&["sign", "consumption", "1.0.1", "--key", key]);
+    assert_eq!((&signed["key"], &signed["already"]), (&made["key"], &false.into()));
+    assert_eq!(told(&["verify", "consumption", "1.0.1"])["manifest"], lines[1]["manifest"]);
+    assert_eq!(told(&["promote", "consumption", "1.0.2"])["pointer"]["version"], "1.0.2");
+    let promoted = told(&["promote", "consumption", "1.0.1"]);
+    assert_eq!((&promoted["before"]["version"], &promoted["channel"]), (&"1.0.2".into(), &"stable".into()));
+    assert_eq!(told(&["rollback", "consumption"])["pointer"]["version"], "1.0.2");
+    assert_eq!(told(&["history", "consumption"]).as_array().unwrap().len(), 3);
+    assert_eq!(told(&["yank", "consumption", "1.0.1", "--reason", "wrong"])["yanked"]["reason"], "wrong");
+    assert_eq!(told(&["list"])[1]["yanked"], true);
+}
