@@ -477,18 +477,6 @@ impl Registry {
         Ok((manifest, bytes))
     }
 
-    async fn may_be_used(
-        &self,
-        dataset: &DatasetName,
-        version: &Version,
-        manifest: &Manifest,
-    ) -> Result<(), RegistryError> {
-        if self.has_keys() && self.signer(dataset, version, manifest).await?.is_none() {
-            return Err(RegistryError::Untrusted { object: self.store.url(&manifest_key(dataset, version)) });
-        }
-        self.not_yanked(dataset, version).await
-    }
-
     /// As [`Self::load`], whoever has signed it.
     pub(super) async fn load_unsigned(
         &self,
@@ -573,7 +561,7 @@ fn component_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/converter.wasm")
 }
 
-fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
+pub(super) fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/manifest.json")
 }
 

@@ -461,7 +461,7 @@ mod tests {
             points: 79_990,
             rejected: 10,
             passes: 41,
-            compile: Duration::from_millis(120),
+            compile: Compile::Compiled(Duration::from_millis(120)),
             instantiate: Duration::from_micros(35),
             memory_bytes: 1_114_112,
             memory_limit: 268_435_456,
@@ -517,6 +517,10 @@ mod tests {
         assert_eq!(facts["levels"]["convert"]["call_seconds"], Value::Null);
         assert_eq!(facts["levels"]["convert"]["ns_per_row"], Value::Null);
         assert_eq!(facts["levels"]["translate"]["ns_per_value"], 1_000.0);
+        assert_eq!((&facts["compile_seconds"], &facts["cache_seconds"]), (&json!(0.12), &Value::Null));
+        let cached = Figures { compile: Compile::Cached(Duration::from_millis(3)), ..figures() };
+        assert!(cached.text().contains("\ncompile      from the cache in 3.0ms\n"));
+        assert_eq!((&cached.json()["compile_seconds"], &cached.json()["cache_seconds"]), (&Value::Null, &json!(0.003)));
         assert_eq!(facts["levels"]["translate"]["ns_per_file_row"], Value::Null);
     }
 }
