@@ -87,7 +87,16 @@ fn the_example_in_rust_gives_the_points_of_the_cleaned_file() {
 fn the_example_in_python_gives_the_points_of_the_cleaned_file() {
     let project = example("ons-load-python");
     build(&["build", project.path().to_str().unwrap()]);
-    gives_the_points_of_the_cleaned_file(&project.path().join("converter.wasm"));
+    let component = project.path().join("converter.wasm");
+    gives_the_points_of_the_cleaned_file(&component);
+    // A function of 512 MiB has the memory to compile it.
+    let cache = tempfile::tempdir().unwrap();
+    let settings = Settings::from([
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512".to_owned()),
+        ("CONVERTER_CACHE_DIRECTORY", cache.path().to_str().unwrap().to_owned()),
+    ]);
+    let load = Loader::new(["load", "--to", "/dev/null", "--converter"]).argument(&component).argument(raw_file());
+    load.settings(settings).run().succeeded();
 }
 
 #[test]

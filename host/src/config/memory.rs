@@ -12,6 +12,8 @@ const LEAST_OBJECT: usize = 16;
 const INSTANCE: usize = 256;
 /// What an interpreted converter needs, in MiB.
 const INTERPRETER: usize = 96;
+/// What is left for objects while a converter is compiled, where that leaves the compiler more than three quarters, in MiB.
+const BESIDE_COMPILER: usize = 32;
 /// The most objects at a time that are chosen: more make nothing faster.
 const MOST_OBJECTS: usize = 8;
 
@@ -53,7 +55,7 @@ impl MemorySettings {
             objects: asked.objects.unwrap_or_else(|| (left / object_mib.max(1)).clamp(1, MOST_OBJECTS)),
             instance_bytes: asked.instance.unwrap_or(INSTANCE.min(instances)).saturating_mul(MIB),
             instances_bytes: instances.saturating_mul(MIB),
-            compile_bytes: (whole / 4 * 3).saturating_mul(MIB),
+            compile_bytes: (whole / 4 * 3).max(whole.saturating_sub(BASE + BESIDE_COMPILER)).saturating_mul(MIB),
             code_bytes: (whole / 8).saturating_mul(MIB),
         }
     }
@@ -86,6 +88,12 @@ mod tests {
             assert!(BASE + object_mib * objects + instances_bytes / MIB <= memory, "{memory} MiB");
             assert!(instance_bytes <= instances_bytes, "{memory} MiB");
         }
+    }
+
+    #[test]
+    fn a_function_of_512_mib_has_room_to_compile_an_interpreter() {
+        // A component in Python of 18 MB takes 400 MiB.
+        assert_eq!([128, 256, 512, 1769].map(|memory| shared(memory).compile_bytes / MIB), [96, 192, 416, 1673]);
     }
 
     #[test]

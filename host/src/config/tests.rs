@@ -63,7 +63,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             objects: 8,
             instance_bytes: 268435456,
             instances_bytes: 822083584,
-            compile_bytes: 2466250752,
+            compile_bytes: 3187671040,
             code_bytes: 411041792,
         },
         validate_schema: true,

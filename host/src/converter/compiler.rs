@@ -33,6 +33,9 @@ const PROGRAM: &str = "/proc/self/exe";
 /// The longest reason that is taken over from the engine, in bytes.
 const MAX_REASON_BYTES: usize = 500;
 
+/// With less memory, a function has less than one processor, and each thread of the compiler takes memory for itself.
+const ONE_THREAD_BYTES: usize = 1769 << 20;
+
 /// The most native code that is taken from the compiler, in bytes.
 const MAX_CODE_BYTES: u64 = 1 << 30;
 
@@ -117,7 +120,11 @@ fn elsewhere(component: &[u8], limits: &Limits) -> Result<Vec<u8>, Failed> {
     let mut command = Command::new(PROGRAM);
     command.arg(ARGUMENT).args([*stack_bytes, *compile_bytes].map(|bytes| bytes.to_string())).arg(seconds.to_string());
     // Nothing that the loader knows, its secrets least of all.
-    command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear();
+    if *compile_bytes < ONE_THREAD_BYTES {
+        command.env("RAYON_NUM_THREADS", "1");
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (code, words) = std::thread::scope(|scope| {

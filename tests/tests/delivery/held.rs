@@ -58,8 +58,12 @@ fn a_load_waits_for_as_long_as_the_pause_object_exists() {
 fn who_may_not_look_for_the_pause_object_is_told_once_and_loads() {
     let server = FaultServer::start(Dialect::V2);
     let s3 = Responder::start(|request| {
-        let (status, code) =
-            if request.target.contains("control") { (403, "AccessDenied") } else { (404, "NoSuchKey") };
+        let (status, code) = match &request.target {
+            control if control.contains("control") => (403, "AccessDenied"),
+            // Nothing was ever published.
+            list if list.contains("list-type=2") => return Response::new(200, "<ListBucketResult/>"),
+            _ => (404, "NoSuchKey"),
+        };
         // The answer to a HEAD has no body.
         let body = if request.method == "HEAD" { String::new() } else { format!("<Error><Code>{code}</Code></Error>") };
         Response::new(status, &body)
