@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
@@ -96,15 +96,48 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
 /// What AWS answered, or what kept it from answering.
 pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// An error in words: the SDK's own `Display` says no more than `service error`.
+/// An error as a sentence: the SDK's own `Display` says no more than `service error`, and its context is for its developers.
 pub(crate) fn words<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let words = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => DisplayErrorContext(error).to_string(),
+    let status = status(&error).map_or_else(String::new, |status| format!(" (HTTP {status})"));
+    let words = match (&error, error.code(), error.message()) {
+        (_, Some(code), Some(message)) => format!("{code}: {message}"),
+        (_, Some(one), None) | (_, None, Some(one)) => one.to_owned(),
+        (SdkError::ConstructionFailure(_), ..) => format!("the request cannot be made: {}", causes(&error)),
+        (SdkError::TimeoutError(_), ..) => format!("no answer in time: {}", causes(&error)),
+        (SdkError::DispatchFailure(_), ..) => {
+            let causes = causes(&error);
+            let lacks_credentials = causes.contains("credentials");
+            let hint = if lacks_credentials {
+                "\nhint: set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or log in with `aws sso login`"
+            } else {
+                ""
+            };
+            let what = if lacks_credentials { "there are no credentials" } else { "no connection" };
+            format!("{what}: {causes}{hint}")
+        }
+        (SdkError::ResponseError(_), ..) => format!("the answer cannot be understood{status}: {}", causes(&error)),
+        // An answer without a body, as those to `HEAD` are.
+        _ => format!("the request is refused without a reason{status}"),
     };
     Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
+}
+
+/// What an error comes from, each cause once: many repeat the one below them.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = String::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !words.contains(&text) {
+            if !words.is_empty() {
+                words.push_str(": ");
+            }
+            words.push_str(&text);
+        }
+        next = cause.source();
+    }
+    words
 }

@@ -5,8 +5,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use influxdb_loader_tests::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file, parquet, raw_file, small_consumption,
 };
@@ -106,12 +107,7 @@ fn a_new_project_in_rust_builds_passes_its_test_and_converts_its_sample() {
     let said = build(&["new", "grid-load", "--from", sample.to_str().unwrap(), "--directory", project]);
     assert!(said.contains("time    timestamp\ntags    region, unit, consumer_type,"), "{said}");
 
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authoring");
-    cargo.args(["test", "--quiet"]).current_dir(project).env("CARGO_TARGET_DIR", target);
-    let tested = cargo.output().unwrap();
-    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
-    assert!(String::from_utf8_lossy(&tested.stdout).contains("1 passed"));
+    passes_its_own_test(project);
 
     build(&["build", project]);
     build(&["test", project, "--update"]);
@@ -131,6 +127,75 @@ fn a_new_project_in_rust_builds_passes_its_test_and_converts_its_sample() {
     let again = Loader::new(again).run();
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("is not empty"), "{again}");
+}
+
+/// Runs `cargo test` in a project.
+fn passes_its_own_test(project: &str) {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authoring");
+    cargo.args(["test", "--quiet"]).current_dir(project).env("CARGO_TARGET_DIR", target);
+    let tested = cargo.output().unwrap();
+    assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(String::from_utf8_lossy(&tested.stdout).contains("1 passed"));
+}
+
+/// A file of columns for which no guess is right.
+fn odd_sample(directory: &Path) -> PathBuf {
+    let file = directory.join("odd.parquet");
+    let columns: [(&str, ArrayRef); 5] = [
+        ("read", Arc::new(Int64Array::from(vec![1_700_000_000_000]))),
+        ("meter", Arc::new(Int64Array::from(vec![7]))),
+        ("note", Arc::new(StringArray::from(vec!["ok"]))),
+        ("value", Arc::new(Float64Array::from(vec![2.5]))),
+        ("billed", Arc::new(TimestampMicrosecondArray::from(vec![3]))),
+    ];
+    fs::write(&file, parquet(&RecordBatch::try_from_iter(columns).unwrap())).unwrap();
+    file
+}
+
+#[test]
+fn a_new_project_does_what_its_author_says_and_tells_what_it_does_not_use() {
+    let directory = tempfile::tempdir().unwrap();
+    let (project, sample) = (directory.path().join("odd"), odd_sample(directory.path()));
+    let (project, sample) = (project.to_str().unwrap(), sample.to_str().unwrap());
+    let new = ["new", "odd", "--from", sample, "--directory", project, "--time", "read", "--measurement", "grid.load"];
+    let said = build(&[&new[..], &["--tag", "meter", "--field", "note"]].concat());
+    let facts = "point   grid.load\ntime    read (milliseconds since 1970)\ntags    meter\nfields  note, value\n\
+                 unused  billed (Timestamp(µs)): a point has one time\n";
+    assert!(said.contains(facts), "{said}");
+    passes_its_own_test(project);
+    build(&["build", project]);
+    let (lines, _) = load(Path::new(sample), Some(&Path::new(project).join("converter.wasm")));
+    assert_eq!(lines, ["grid.load,meter=7 note=\"ok\",value=2.5 1700000000000000000"]);
+
+    let other = directory.path().join("other");
+    let new = ["new", "other", "--from", sample, "--json", "--field", "billed", "--directory", other.to_str().unwrap()];
+    let facts: Value = serde_json::from_str(&build(&[&new[..], &["--time", "read"]].concat())).unwrap();
+    assert_eq!((&facts["time"], &facts["unit"]), (&"read".into(), &"milliseconds".into()));
+    assert_eq!(facts["fields"], serde_json::json!(["meter", "value", "billed"]));
+    assert_eq!((&facts["tags"], &facts["unused"]), (&serde_json::json!(["note"]), &serde_json::json!([])));
+    passes_its_own_test(other.to_str().unwrap());
+
+    let mistyped = Loader::new(["converter", "new", "third", "--from", sample, "--time", "raed"]).run();
+    assert_eq!(mistyped.code, Some(1));
+    assert!(mistyped.stderr.contains("has no column `raed`: `read` Int64, `meter` Int64, "), "{mistyped}");
+}
+
+#[test]
+fn a_project_without_a_time_is_made_and_its_build_says_what_is_left_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let sample = odd_sample(directory.path());
+    for (language, file) in [("rust", "src/lib.rs"), ("python", "src/converter.py")] {
+        let project = directory.path().join(language);
+        let project = project.to_str().unwrap();
+        // The only time is made a tag.
+        let new = ["new", "odd", "--tag", "billed", "--language", language, "--directory", project, "--from"];
+        let said = build(&[&new[..], &[sample.to_str().unwrap()]].concat());
+        assert!(said.contains("time    TODO: no column looks like one\ntags    note, billed\n"), "{said}");
+        let outcome = Loader::new(["converter", "build", project]).build();
+        assert_eq!(outcome.code, Some(1), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("TODO: say in {file}, ")), "{outcome}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, python, raw_file, shell, small_consumption};
 
@@ -28,6 +29,43 @@ fn the_commands_of_the_readme_run() {
         shell(&command, directory.path(), &Settings::default()).succeeded();
     }
     assert_eq!(fs::read_to_string(directory.path().join("points.lp")).unwrap().lines().count(), 75_440);
+}
+
+#[test]
+fn completions_and_man_pages_know_every_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = |arguments: &[&str]| Loader::new(arguments).run().succeeded().stdout;
+    told(&["man", directory.path().to_str().unwrap()]);
+    let commands = |parent: &[&str]| -> Vec<String> {
+        let help = told(&[parent, &["--help"]].concat());
+        let section = help.split_once("\nCommands:\n").unwrap().1.split_once("\nOptions:\n").unwrap().0.to_owned();
+        let names = section.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        names
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .map(str::to_owned)
+            .collect()
+    };
+    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects")]
+        .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
+    let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
+    let mut number = 0;
+    for (prefix, name) in all.into_iter().flatten() {
+        number += 1;
+        let page = directory.path().join(format!("influxdb-loader{prefix}-{name}.1"));
+        assert!(fs::read_to_string(&page).unwrap().contains(".SH NAME"), "{}", page.display());
+        for script in &shells {
+            assert!(script.contains(&name), "{name}");
+        }
+    }
+    assert!(number > 25, "{number}");
+    let script = directory.path().join("completions.bash");
+    fs::write(&script, &shells[0]).unwrap();
+    let complete = "COMP_WORDS=(influxdb-loader converter pu) COMP_CWORD=2; _influxdb__loader influxdb-loader pu converter; \
+                    echo \"${COMPREPLY[@]}\"";
+    let bash =
+        Command::new("bash").arg("-c").arg(format!("source '{}'; {complete}", script.display())).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&bash.stdout).trim(), "publish pull", "{bash:?}");
 }
 
 /// Follows the guide to writing converters, in a directory that has the sample.

@@ -58,7 +58,7 @@ pub(super) async fn estimate(config: &Config, arguments: &EstimateArguments) -> 
     config.threads = Some(1);
     config.rejects = None;
     let loader = Loader::new(&config)?;
-    let dataset = load::dataset(&loader, conversion)?;
+    let dataset = load::dataset(&config, &loader, conversion).await?;
     let locations = inputs::find(inputs).await?;
     let sink = LineWriter::file(Path::new("/dev/null"), Compression::Gzip)?.into();
     let mut measured = Vec::new();

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, complain, inputs, preflight, print};
 use crate::config::Config;
-use crate::pipeline::{LoadError, LoadRequest, Loader};
+use crate::pipeline::{LoadRequest, Loader};
 use crate::report::Report;
 
 /// Loads what is named. Returns whether all of it was loaded.
@@ -25,7 +25,7 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
         drop(std::io::stderr().write_all(found.text().as_bytes()));
     }
     let loader = Loader::new(config)?;
-    let dataset = dataset(&loader, conversion)?;
+    let dataset = dataset(config, &loader, conversion).await?;
     let locations = inputs::find(inputs).await?;
     let output = Output::open(config, to, lines.reader, *json).await?.with_timings(*timings);
     let bar = Bar::new(locations.len());
@@ -55,10 +55,13 @@ pub(super) async fn convert(config: &Config, arguments: ConvertArguments) -> Res
 }
 
 /// Prepares the converter that the arguments name. Returns the dataset of all objects, where they name it.
-pub(super) fn dataset(loader: &Loader, arguments: &ConversionArguments) -> Result<Option<String>, CliError> {
-    let Some(path) = &arguments.converter else { return Ok(arguments.dataset.clone()) };
-    let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
-    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
+pub(super) async fn dataset(
+    config: &Config,
+    loader: &Loader,
+    arguments: &ConversionArguments,
+) -> Result<Option<String>, CliError> {
+    let Some(component) = &arguments.converter else { return Ok(arguments.dataset.clone()) };
+    let converter = component.converter(config, loader).await?;
     let dataset = arguments.dataset.clone().unwrap_or_else(|| converter.description().dataset.clone());
     loader.catalog().insert(dataset.clone(), converter);
     Ok(Some(dataset))

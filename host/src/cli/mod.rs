@@ -1,5 +1,6 @@
 //! The command line.
 
+mod component;
 mod converter;
 mod estimate;
 mod health;
@@ -11,6 +12,7 @@ mod plan;
 mod preflight;
 mod progress;
 mod rejects;
+mod shell;
 mod summary;
 mod timings;
 mod token;
@@ -19,8 +21,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use tracing::level_filters::LevelFilter;
+
+use component::Component;
 
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
@@ -146,6 +150,22 @@ The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its na
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Print the script that completes arguments in a shell.
+    #[command(after_help = "Examples:
+  influxdb-loader completions bash > ~/.local/share/bash-completion/completions/influxdb-loader
+  influxdb-loader completions zsh > ~/.zfunc/_influxdb-loader
+  influxdb-loader completions fish > ~/.config/fish/completions/influxdb-loader.fish")]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write man pages, one for each command.
+    #[command(after_help = "Examples:
+  influxdb-loader man ~/.local/share/man/man1 && man influxdb-loader-converter-new")]
+    Man {
+        /// Where they go.
+        directory: PathBuf,
     },
 }
 
@@ -284,9 +304,9 @@ struct ConversionArguments {
     /// The dataset, instead of the one that the path names (`dataset=NAME/…`, or a known name in it).
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// A component to convert with, instead of the built-in converter of the dataset.
-    #[arg(long, value_name = "FILE.wasm")]
-    converter: Option<PathBuf>,
+    /// A component to convert with, instead of the converter of the dataset: a file, or a version of the registry.
+    #[arg(long, value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
+    converter: Option<Component>,
 }
 
 /// Why a command could not do its work.
@@ -316,6 +336,8 @@ enum CliError {
     Project(#[from] converter::ProjectError),
     #[error(transparent)]
     Diff(#[from] converter::DiffError),
+    #[error("`{0}` names no version of the registry: it is neither DATASET@VERSION nor DATASET@CHANNEL")]
+    NoRelease(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
     S3Url(String),
     #[error("no Parquet files in `{0}`\nhint: files are found by their ending, `.parquet`")]
@@ -375,6 +397,8 @@ pub async fn run() -> ExitCode {
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
+            Command::Completions { shell } => shell::completions(Arguments::command(), shell),
+            Command::Man { directory } => shell::man(Arguments::command(), &directory),
             Command::Health { deep, read, json } => {
                 let depth = match (deep, read) {
                     (_, true) => Depth::Read,

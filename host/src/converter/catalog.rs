@@ -73,6 +73,21 @@ impl Catalog {
         }
     }
 
+    /// A component that was compiled before, or is now. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Engine::compile`].
+    pub fn compile(&self, component: &[u8]) -> Result<Converter, ConverterError> {
+        let Some(cache) = &self.cache else { return self.engine.compile(component) };
+        self.compiled(component).map_or_else(|| self.engine.compile_cached(component, cache), Ok)
+    }
+
+    /// A component that was compiled before: nothing where it is not in the cache, or cannot be used as it is there.
+    pub fn compiled(&self, component: &[u8]) -> Option<Converter> {
+        self.engine.cached(&engine::digest(component), self.cache.as_ref()?)?.ok()
+    }
+
     /// The converter of a dataset. The first time it may have to be compiled, which blocks.
     ///
     /// # Errors
@@ -94,17 +109,6 @@ impl Catalog {
                 dataset: dataset.to_owned(),
                 known: self.known().into_iter().map(|known| format!("`{known}`")).collect(),
             }),
-        }
-    }
-}
-
-impl Catalog {
-    /// A component that was compiled before, or is now.
-    fn compile(&self, component: &[u8]) -> Result<Converter, ConverterError> {
-        let Some(cache) = &self.cache else { return self.engine.compile(component) };
-        match self.engine.cached(&engine::digest(component), cache) {
-            Some(Ok(converter)) => Ok(converter),
-            Some(Err(_)) | None => self.engine.compile_cached(component, cache),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::properties::{self, Broken};
 use super::table::{Settings, Table};
 use crate::config::{Compression, Config};
 use crate::pipeline::{LoadRequest, Loader, Location, Progress};
-use crate::report::{Accounts, ConverterId, Failure, RejectedRow};
+use crate::report::{Accounts, ConverterId, Failure, FailureKind, RejectedRow};
 use crate::sink::{LineWriter, Sink};
 use crate::source;
 
@@ -33,6 +33,9 @@ pub struct Verdict {
     pub accounts: Accounts,
     /// The properties that it shows to be broken.
     pub broken: Vec<Broken>,
+    /// Whether the object fails for another reason than what it holds: the converter traps, exceeds a limit or breaks its
+    /// contract, or the machine is at fault. That is never what is expected.
+    pub is_fault: bool,
 }
 
 /// How the work on a sample is cut up. It must not matter.
@@ -103,7 +106,11 @@ impl Runner {
         let loaded = self.load(&sample, Cut::IN_ORDER).await?;
         let broken = properties::check(self, pair, &sample, &loaded).await?;
         let outcome = outcome(&loaded, &sample.file, pair.sample());
-        Ok(Verdict { outcome, accounts: loaded.accounts, broken })
+        let is_fault = loaded
+            .failure
+            .as_ref()
+            .is_some_and(|failure| !matches!(failure.kind(), FailureKind::Conversion | FailureKind::TooLarge));
+        Ok(Verdict { outcome, accounts: loaded.accounts, broken, is_fault })
     }
 
     /// Makes the Parquet file of a sample, under a key that has the sample's partitions.

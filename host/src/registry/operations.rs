@@ -453,15 +453,28 @@ impl Registry {
     ) -> Result<Converter, RegistryError> {
         let Release { version, sha256 } = release;
         let manifest = self.manifest(dataset, version).await?;
-        let object = self.store.url(&manifest_key(dataset, version));
         if manifest.sha256 != *sha256 {
+            let object = self.store.url(&manifest_key(dataset, version));
             return Err(RegistryError::mismatch(&object, "digest", &manifest.sha256, sha256));
         }
-        if self.has_keys() && self.signer(dataset, version, &manifest).await?.is_none() {
-            return Err(RegistryError::Untrusted { object });
-        }
-        self.not_yanked(dataset, version).await?;
+        self.may_be_used(dataset, version, &manifest).await?;
         self.load_unsigned(dataset, release, &manifest, cache).await
+    }
+
+    /// The component of a version, checked as [`Registry::verify`] does, but for compiling it.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub async fn component(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+    ) -> Result<(Manifest, Vec<u8>), RegistryError> {
+        let manifest = self.manifest(dataset, version).await?;
+        self.may_be_used(dataset, version, &manifest).await?;
+        let bytes = self.bytes(dataset, version, &manifest).await?;
+        Ok((manifest, bytes))
     }
 
     /// As [`Self::load`], whoever has signed it.
@@ -504,6 +517,22 @@ impl Registry {
         manifest: &Manifest,
         cache: Option<&Arc<CompileCache>>,
     ) -> Result<Compiled, RegistryError> {
+        let bytes = self.bytes(dataset, version, manifest).await?;
+        let (engine, cache) = (self.engine.clone(), cache.cloned());
+        blocking(move || match cache {
+            Some(cache) => engine.compile_cached(&bytes, &cache),
+            None => engine.compile(&bytes),
+        })
+        .await
+    }
+
+    /// The bytes of a component, which are those that its manifest names.
+    async fn bytes(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        manifest: &Manifest,
+    ) -> Result<Vec<u8>, RegistryError> {
         let place = component_key(dataset, version);
         let object = self.store.url(&place);
         let limit = self.engine.limits().component_bytes as u64;
@@ -517,19 +546,11 @@ impl Registry {
         if bytes.len() as u64 != manifest.size {
             return Err(RegistryError::mismatch(&object, "size", &bytes.len(), &manifest.size));
         }
-        let (engine, cache) = (self.engine.clone(), cache.cloned());
-        let expected = manifest.sha256.clone();
-        let compile = move || {
-            let found = digest(&bytes);
-            if found != expected {
-                return Err(RegistryError::mismatch(&object, "digest", &found, &expected));
-            }
-            Ok(match cache {
-                Some(cache) => engine.compile_cached(&bytes, &cache),
-                None => engine.compile(&bytes),
-            })
-        };
-        blocking(compile).await?
+        let (found, bytes) = blocking(move || (digest(&bytes), bytes)).await?;
+        if found != manifest.sha256 {
+            return Err(RegistryError::mismatch(&object, "digest", &found, &manifest.sha256));
+        }
+        Ok(bytes)
     }
 }
 
@@ -540,7 +561,7 @@ fn component_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/converter.wasm")
 }
 
-fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
+pub(super) fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/manifest.json")
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::document::{Manifest, Release, Signature, line, parse, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
-use super::operations::Registry;
+use super::operations::{Registry, manifest_key};
 use super::pointers::Moment;
 use super::signature::{SigningKey, key_id, signer};
 use super::store::{Condition, Fetched};
@@ -100,6 +100,19 @@ impl Registry {
         let Fetched::Found { bytes, .. } = self.store.document(&place, MAX_BYTES, None).await? else { return Ok(()) };
         let Yanked { reason, .. } = parse(&self.store.url(&place), &bytes)?;
         Err(RegistryError::Yanked { dataset: dataset.clone(), version: version.clone(), reason })
+    }
+
+    /// Whether a version may be used: it is signed where keys are trusted, and not out of use.
+    pub(super) async fn may_be_used(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        manifest: &Manifest,
+    ) -> Result<(), RegistryError> {
+        if self.has_keys() && self.signer(dataset, version, manifest).await?.is_none() {
+            return Err(RegistryError::Untrusted { object: self.store.url(&manifest_key(dataset, version)) });
+        }
+        self.not_yanked(dataset, version).await
     }
 
     /// The keys that have signed a version since it was published, and whether it is out of use.

@@ -1,6 +1,7 @@
 //! The registry: converters published, promoted, rolled back, tampered with and swapped, while the function runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod named;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};

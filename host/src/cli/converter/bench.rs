@@ -1,6 +1,6 @@
 //! `converter bench`: what a converter costs on a real file.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use comfy_table::{CellAlignment, Table};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use crate::cli::component::Component;
 use crate::cli::summary::grouped;
 use crate::cli::{CliError, print};
 use crate::config::Config;
@@ -23,15 +24,12 @@ use crate::source::{Memory, ParquetObject, Selection};
 /// Chunks as those of a file.
 const CHUNKS: ChunkLimits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
 
-/// How often it is compiled, where that takes no longer than the passes may.
-const COMPILATIONS: usize = 5;
-
 /// What `converter bench` is told.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component.
-    #[arg(value_name = "FILE.wasm")]
-    component: PathBuf,
+    /// The component: a file, or a version of the registry.
+    #[arg(value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
+    component: Component,
     /// A file like those that it converts.
     #[arg(value_name = "FILE.parquet")]
     file: PathBuf,
@@ -58,7 +56,7 @@ struct Figures {
     points: u64,
     rejected: u64,
     passes: usize,
-    compile: Duration,
+    compile: Compile,
     instantiate: Duration,
     memory_bytes: usize,
     memory_limit: usize,
@@ -69,6 +67,33 @@ struct Figures {
     decode: Duration,
     /// Columns to line protocol, without the converter's calls.
     encode: Duration,
+}
+
+/// How native code was had.
+enum Compile {
+    /// It was compiled, which took so long.
+    Compiled(Duration),
+    /// It was loaded from the compile cache.
+    Cached(Duration),
+}
+
+impl Compile {
+    /// The seconds that compiling took, and those that loading from the cache took.
+    fn seconds(&self) -> (Option<f64>, Option<f64>) {
+        match self {
+            Self::Compiled(time) => (Some(time.as_secs_f64()), None),
+            Self::Cached(time) => (None, Some(time.as_secs_f64())),
+        }
+    }
+}
+
+impl fmt::Display for Compile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compiled(time) => write!(formatter, "{time:.1?}"),
+            Self::Cached(time) => write!(formatter, "from the cache in {time:.1?}"),
+        }
+    }
 }
 
 /// What the calls of `translate` or of `convert` cost.
@@ -85,25 +110,22 @@ struct Level {
 }
 
 /// Prints what a converter costs. Returns true: that it is slow is no error.
-pub(super) fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
-    let Arguments { component: path, file, dataset, seconds, json } = arguments;
-    let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
+pub(super) async fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let Arguments { component, file, dataset, seconds, json } = arguments;
     let object = ParquetObject::open_file(file, Memory::default())?;
     let loader = Loader::new(config)?;
+    let component = component.bytes(config, &loader).await?;
     let engine = loader.catalog().engine();
     let limit = Duration::from_secs(*seconds);
     // Hidden where standard error is not a terminal.
     let progress = ProgressBar::new_spinner();
     progress.set_message("compiling");
-    let mut compile = Vec::new();
-    let started = Instant::now();
-    let converter = loop {
-        progress.tick();
-        let (converter, time) = timed(|| engine.compile(&component));
-        compile.push(time);
-        let converter = converter.map_err(LoadError::Converter)?;
-        if compile.len() >= COMPILATIONS || started.elapsed() >= limit {
-            break converter;
+    let (compiled, load) = timed(|| loader.catalog().compiled(&component));
+    let (converter, compile) = match compiled {
+        Some(converter) => (converter, Compile::Cached(load)),
+        None => {
+            let (converter, time) = timed(|| loader.catalog().compile(&component));
+            (converter.map_err(LoadError::Converter)?, Compile::Compiled(time))
         }
     };
     let description = converter.description();
@@ -127,7 +149,7 @@ pub(super) fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliE
         points: passes.iter().map(|pass| pass.points).max().unwrap_or_default(),
         rejected: passes.iter().map(|pass| pass.rejected).max().unwrap_or_default(),
         passes: passes.len(),
-        compile: median(compile),
+        compile,
         instantiate: median(passes.iter().map(|pass| pass.instantiate).collect()),
         memory_bytes: passes.iter().map(|pass| pass.memory_bytes).max().unwrap_or_default(),
         memory_limit: engine.limits().memory_bytes,
@@ -283,7 +305,7 @@ impl Figures {
         let digest = self.digest.get(..12).unwrap_or(&self.digest);
         let mut text = format!(
             "converter    {} {} ({digest}), {} bytes\nfile         {}, dataset {}\n\
-             a pass       {} rows: {} points, {} rejected; {} passes\ncompile      {:.1?}\ninstantiate  {:.1?}\n\
+             a pass       {} rows: {} points, {} rejected; {} passes\ncompile      {}\ninstantiate  {:.1?}\n\
              memory       {} bytes at the peak, of {}\n\n",
             self.name,
             self.version,
@@ -340,12 +362,13 @@ impl Figures {
             (name.to_owned(), json!({ "seconds": time.as_secs_f64(), "rows_per_second": rows, "percent": share }))
         });
         let prepare = self.prepare.as_secs_f64();
+        let (compiled, cached) = self.compile.seconds();
         json!({
             "converter": {
                 "name": self.name, "version": self.version, "digest": self.digest, "bytes": self.component_bytes,
             },
             "dataset": self.dataset, "file": self.file, "rows": self.rows, "points": self.points,
-            "rejected": self.rejected, "passes": self.passes, "compile_seconds": self.compile.as_secs_f64(),
+            "rejected": self.rejected, "passes": self.passes, "compile_seconds": compiled, "cache_seconds": cached,
             "instantiate_seconds": self.instantiate.as_secs_f64(), "memory_bytes": self.memory_bytes,
             "memory_limit_bytes": self.memory_limit,
             "levels": {
@@ -438,7 +461,7 @@ mod tests {
             points: 79_990,
             rejected: 10,
             passes: 41,
-            compile: Duration::from_millis(120),
+            compile: Compile::Compiled(Duration::from_millis(120)),
             instantiate: Duration::from_micros(35),
             memory_bytes: 1_114_112,
             memory_limit: 268_435_456,
@@ -494,6 +517,10 @@ mod tests {
         assert_eq!(facts["levels"]["convert"]["call_seconds"], Value::Null);
         assert_eq!(facts["levels"]["convert"]["ns_per_row"], Value::Null);
         assert_eq!(facts["levels"]["translate"]["ns_per_value"], 1_000.0);
+        assert_eq!((&facts["compile_seconds"], &facts["cache_seconds"]), (&json!(0.12), &Value::Null));
+        let cached = Figures { compile: Compile::Cached(Duration::from_millis(3)), ..figures() };
+        assert!(cached.text().contains("\ncompile      from the cache in 3.0ms\n"));
+        assert_eq!((&cached.json()["compile_seconds"], &cached.json()["cache_seconds"]), (&Value::Null, &json!(0.003)));
         assert_eq!(facts["levels"]["translate"]["ns_per_file_row"], Value::Null);
     }
 }

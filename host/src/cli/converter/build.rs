@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use converter_builder::Build;
+use serde_json::json;
 
 use super::project::{COMPONENT, Language, ProjectError, language};
 use crate::cli::{CliError, print};
@@ -15,7 +16,7 @@ use crate::config::Config;
 use crate::pipeline::{LoadError, Loader};
 
 /// Builds a project and says what came out of it. Returns true: what does not build is an error.
-pub(super) fn build(config: &Config, directory: &Path) -> Result<bool, CliError> {
+pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<bool, CliError> {
     let started = Instant::now();
     let component = match language(directory)? {
         Language::Rust => rust(directory)?,
@@ -23,20 +24,29 @@ pub(super) fn build(config: &Config, directory: &Path) -> Result<bool, CliError>
     };
     // Not left where it could be uploaded unless the loader takes it.
     let loader = Loader::new(config)?;
-    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
+    let converter = loader.catalog().compile(&component).map_err(LoadError::Converter)?;
     let path = directory.join(COMPONENT);
     std::fs::write(&path, &component).map_err(ProjectError::file(&path))?;
     let description = converter.description();
-    print(&format!(
-        "{}: {} {} for the dataset `{}`, {} bytes, sha256 {}, built in {:.1} s\n",
-        path.display(),
-        description.name,
-        description.version,
-        description.dataset,
-        component.len(),
-        converter.digest(),
-        started.elapsed().as_secs_f64()
-    ))?;
+    let seconds = started.elapsed().as_secs_f64();
+    print(&if as_json {
+        let facts = json!({
+            "file": path.display().to_string(), "name": description.name, "version": description.version,
+            "dataset": description.dataset, "bytes": component.len(), "digest": converter.digest(), "seconds": seconds,
+        });
+        format!("{facts}\n")
+    } else {
+        format!(
+            "{}: {} {} for the dataset `{}`, {} bytes, sha256 {}, built in {:.1} s\n",
+            path.display(),
+            description.name,
+            description.version,
+            description.dataset,
+            component.len(),
+            converter.digest(),
+            seconds
+        )
+    })?;
     Ok(true)
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::ProjectError;
 use super::plan;
+use crate::cli::component::Component;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::{Converter, Input};
@@ -18,11 +19,16 @@ use crate::source::{Memory, ParquetObject};
 const EXPORT: &str = "influxdb-loader:converter/converter@";
 
 /// Prints what a component is. Returns true: what is no converter is an error.
-pub(super) fn inspect(config: &Config, path: &Path, schema: Option<&Path>, as_json: bool) -> Result<bool, CliError> {
+pub(super) async fn inspect(
+    config: &Config,
+    component: &Component,
+    schema: Option<&Path>,
+    as_json: bool,
+) -> Result<bool, CliError> {
     let loader = Loader::new(config)?;
     let engine = loader.catalog().engine();
-    let component = std::fs::read(path).map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
-    let converter = engine.compile(&component).map_err(LoadError::Converter)?;
+    let component = component.bytes(config, &loader).await?;
+    let converter = loader.catalog().compile(&component).map_err(LoadError::Converter)?;
     let Interfaces { imports, exports } = Interfaces::of(&component).map_err(ProjectError::Interfaces)?;
     // The engine takes nothing that does not export it.
     let contract = exports.iter().find_map(|export| export.strip_prefix(EXPORT)).unwrap_or_default();

@@ -10,6 +10,7 @@ mod project;
 mod test;
 mod publish;
 mod promote;
+mod pull;
 mod sign;
 mod list;
 mod verify;
@@ -23,6 +24,7 @@ pub(super) use diff::DiffError;
 pub(super) use project::ProjectError;
 
 use super::CliError;
+use super::component::Component;
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
@@ -34,7 +36,8 @@ use project::Language;
 pub(super) enum Command {
     /// Make the project of a converter, its mapping guessed from a sample.
     ///
-    /// It builds and passes its tests as it stands, outside of any other repository.
+    /// It builds and passes its tests as it stands, outside of any other repository. What is not used is told with the reason.
+    /// Where no column looks like a time, the project has a TODO in its place, and does not build before that is done.
     New {
         /// The converter's name and that of its dataset: words of lower case joined by `-`.
         name: String,
@@ -47,6 +50,11 @@ pub(super) enum Command {
         /// Where the project goes; a directory that is empty or not there yet [default: NAME].
         #[arg(long)]
         directory: Option<PathBuf>,
+        #[command(flatten)]
+        choices: new::Choices,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Build a project into a component, `converter.wasm` in its directory.
     ///
@@ -55,12 +63,15 @@ pub(super) enum Command {
         /// The project.
         #[arg(default_value = ".")]
         directory: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show what a component is: its description, interfaces, digest, size and limits; and its plan for a file.
     Inspect {
-        /// The component.
-        #[arg(value_name = "FILE.wasm")]
-        component: PathBuf,
+        /// The component: a file, or a version of the registry.
+        #[arg(value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
+        component: Component,
         /// Show how it plans the columns of this file.
         #[arg(long, value_name = "FILE.parquet")]
         schema: Option<PathBuf>,
@@ -92,6 +103,9 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
+        /// Print JSON; with `--golden` a line about the golden pairs, then one about the version.
+        #[arg(long)]
+        json: bool,
     },
     /// Put a version into service: functions that use the channel take it within CONVERTER_REFRESH_SECONDS.
     Promote {
@@ -104,6 +118,9 @@ pub(super) enum Command {
         channel: Option<String>,
         #[command(flatten)]
         terms: promote::Terms,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Put the version back into service that was before; once more undoes it.
     Rollback {
@@ -114,6 +131,26 @@ pub(super) enum Command {
         channel: Option<String>,
         #[command(flatten)]
         terms: promote::Terms,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch a version of the registry into a file. Signature and digest are checked as the function does.
+    ///
+    /// Where a command takes a component's file, it takes such a name, too.
+    #[command(after_help = "Examples:
+  influxdb-loader converter pull ons-load@1.2.0
+  influxdb-loader converter pull ons-load@stable --out in-service.wasm")]
+    Pull {
+        /// The version, or a channel that points at it.
+        #[arg(value_name = "DATASET@VERSION|DATASET@CHANNEL")]
+        component: Component,
+        /// The new file [default: DATASET-VERSION.wasm].
+        #[arg(long, value_name = "FILE.wasm")]
+        out: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Add a signature to a published version, so that keys can be rotated without another build.
     Sign {
@@ -124,6 +161,9 @@ pub(super) enum Command {
         /// The file with the key.
         #[arg(long, value_name = "KEY-FILE")]
         key: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Take a version out of use: no function loads it any more. A version that a channel points at is refused.
     Yank {
@@ -137,6 +177,9 @@ pub(super) enum Command {
         /// Who does it [default: the user's name].
         #[arg(long, value_name = "NAME")]
         by: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Show who put which version into service, and when; the latest first.
     History {
@@ -163,12 +206,18 @@ pub(super) enum Command {
         dataset: String,
         /// The version; the one in service without.
         version: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Make a key to sign converters with, and print its public key.
     Keygen {
         /// The new file for the secret key.
         #[arg(long, value_name = "FILE", default_value = "converter-signing-key.pem")]
         out: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Measure a converter on a file: what its calls cost, and what share of the whole it has.
     ///
@@ -191,33 +240,38 @@ pub(super) enum Command {
 /// Runs a command. Returns whether it found everything as it should be.
 pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliError> {
     match command {
-        Command::New { name, from, language, directory } => new::new(&name, language, &from, directory.as_deref()),
-        Command::Build { directory } => build::build(config, &directory),
-        Command::Inspect { component, schema, json } => inspect::inspect(config, &component, schema.as_deref(), json),
+        Command::New { name, from, language, directory, choices, json } => {
+            new::new(&name, language, &from, directory.as_deref(), &choices, json)
+        }
+        Command::Build { directory, json } => build::build(config, &directory, json),
+        Command::Inspect { component, schema, json } => {
+            inspect::inspect(config, &component, schema.as_deref(), json).await
+        }
         Command::Test(arguments) => test::test(config, &arguments).await,
-        Command::Publish { component, dataset, sign, golden } => {
+        Command::Publish { component, dataset, sign, golden, json } => {
             if let Some(golden) = golden
-                && !test::test(config, &test::Arguments::of(&component, golden)).await?
+                && !test::test(config, &test::Arguments::of(&component, golden, json)).await?
             {
                 return Ok(false);
             }
-            publish::publish(config, &component, dataset.as_deref(), sign.as_deref()).await
+            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json).await
         }
-        Command::Promote { dataset, version, channel, terms } => {
-            promote::promote(config, &dataset, &version, channel.as_deref(), &terms).await
+        Command::Promote { dataset, version, channel, terms, json } => {
+            promote::promote(config, &dataset, &version, channel.as_deref(), &terms, json).await
         }
-        Command::Rollback { dataset, channel, terms } => {
-            promote::rollback(config, &dataset, channel.as_deref(), &terms).await
+        Command::Rollback { dataset, channel, terms, json } => {
+            promote::rollback(config, &dataset, channel.as_deref(), &terms, json).await
         }
-        Command::Sign { dataset, version, key } => sign::sign(config, &dataset, &version, &key).await,
-        Command::Yank { dataset, version, reason, by } => {
-            sign::yank(config, &dataset, &version, &reason, by.as_deref()).await
+        Command::Pull { component, out, json } => pull::pull(config, &component, out.as_deref(), json).await,
+        Command::Sign { dataset, version, key, json } => sign::sign(config, &dataset, &version, &key, json).await,
+        Command::Yank { dataset, version, reason, by, json } => {
+            sign::yank(config, &dataset, &version, &reason, by.as_deref(), json).await
         }
         Command::History { dataset, channel, json } => sign::history(config, &dataset, channel.as_deref(), json).await,
         Command::List { dataset, json } => list::list(config, dataset.as_deref(), json).await,
-        Command::Verify { dataset, version } => verify::verify(config, &dataset, version.as_deref()).await,
-        Command::Keygen { out } => keygen::keygen(&out),
-        Command::Bench(arguments) => bench::bench(config, &arguments),
+        Command::Verify { dataset, version, json } => verify::verify(config, &dataset, version.as_deref(), json).await,
+        Command::Keygen { out, json } => keygen::keygen(&out, json),
+        Command::Bench(arguments) => bench::bench(config, &arguments).await,
         Command::Diff(arguments) => diff::diff(config, &arguments).await,
     }
 }

@@ -31,11 +31,15 @@ pub(in crate::cli) enum ProjectError {
     Name(String),
     #[error("`{}` is not empty\nhint: choose another with `--directory`", .0.display())]
     NotEmpty(PathBuf),
+    #[error("`{sample}` has no column `{name}`: {columns}")]
+    NoColumn { name: String, sample: String, columns: String },
+    #[error("`{0}` is named twice\nhint: a column is the time, a tag or a field")]
+    ChosenTwice(String),
+    #[error("`{name}` cannot be that: {reason}")]
+    Unusable { name: String, reason: &'static str },
     #[error(
-        "no column of `{sample}` is a time: {columns}\nhint: a point needs a timestamp, or text such as 2024-03-01T12:30:00Z"
+        "no column of `{sample}` is a number or a boolean: {columns}\nhint: a point needs a field; `--field COLUMN` makes one of a text"
     )]
-    NoTime { sample: String, columns: String },
-    #[error("no column of `{sample}` is a number or a boolean: {columns}\nhint: a point needs a field")]
     NoField { sample: String, columns: String },
     #[error("`{}` is not a converter's project: it has neither `{RUST_FILE}` nor `{PYTHON_FILE}`\nhint: `influxdb-loader converter new` makes one", .0.display())]
     NoProject(PathBuf),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::json;
 
 use super::publish::signing_key;
 use super::{loader_and_registry, named};
@@ -69,13 +70,14 @@ pub(super) async fn promote(
     version: &str,
     channel: Option<&str>,
     terms: &Terms,
+    as_json: bool,
 ) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let channel = chosen(&registry, channel)?;
     let key = terms.key()?;
     let endorsement = terms.endorsement(key.as_ref());
     let promotion = registry.promote(&named(dataset)?, &version.parse()?, &channel, &endorsement).await?;
-    tell(dataset, &channel, &promotion)
+    tell(dataset, &channel, &promotion, as_json)
 }
 
 /// Lets a channel point at what it pointed at before. Returns true: what cannot be done is an error.
@@ -84,13 +86,14 @@ pub(super) async fn rollback(
     dataset: &str,
     channel: Option<&str>,
     terms: &Terms,
+    as_json: bool,
 ) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let channel = chosen(&registry, channel)?;
     let key = terms.key()?;
     let endorsement = terms.endorsement(key.as_ref());
     let promotion = registry.rollback(&named(dataset)?, &channel, &endorsement).await?;
-    tell(dataset, &channel, &promotion)
+    tell(dataset, &channel, &promotion, as_json)
 }
 
 /// The channel of the arguments, else that of the settings.
@@ -98,8 +101,15 @@ pub(super) fn chosen(registry: &Registry, channel: Option<&str>) -> Result<Chann
     Ok(channel.map(str::parse).transpose()?.unwrap_or_else(|| registry.channel().clone()))
 }
 
-fn tell(dataset: &str, channel: &Channel, promotion: &Promotion) -> Result<bool, CliError> {
+fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) -> Result<bool, CliError> {
     let Promotion { before, pointer, already } = promotion;
+    if as_json {
+        let facts = json!({
+            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "already": already,
+        });
+        print(&format!("{facts}\n"))?;
+        return Ok(true);
+    }
     let before = match before {
         Some(_) if *already => "already ".to_owned(),
         Some(before) => format!("{} → ", before.version),

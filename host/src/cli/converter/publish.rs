@@ -1,9 +1,11 @@
 //! `converter publish`.
 
-use std::io::Read;
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{loader_and_registry, named};
+use crate::cli::component::read;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::registry::SigningKey;
@@ -17,6 +19,7 @@ pub(super) async fn publish(
     path: &Path,
     dataset: Option<&str>,
     key: Option<&Path>,
+    as_json: bool,
 ) -> Result<bool, CliError> {
     let (loader, registry) = loader_and_registry(config)?;
     let key = key.map(signing_key).transpose()?;
@@ -28,19 +31,15 @@ pub(super) async fn publish(
     let manifest = &publication.manifest;
     let what = if publication.already { "already published" } else { "published" };
     let (dataset, version, object) = (&manifest.dataset, &manifest.version, &publication.object);
-    print(&format!("{what}: {dataset} {version}, sha256:{}, {object}\n", manifest.sha256))?;
+    print(&if as_json {
+        format!("{}\n", json!({ "already": publication.already, "object": object, "manifest": manifest }))
+    } else {
+        format!("{what}: {dataset} {version}, sha256:{}, {object}\n", manifest.sha256)
+    })?;
     Ok(true)
 }
 
 pub(super) fn signing_key(path: &Path) -> Result<SigningKey, CliError> {
     let text = read(path, MAX_KEY_BYTES)?;
     Ok(SigningKey::read(&String::from_utf8_lossy(&text))?)
-}
-
-/// The first `limit` bytes of a file.
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, CliError> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes));
-    read.map_err(|cause| CliError::Read { path: path.display().to_string(), cause })?;
-    Ok(bytes)
 }

@@ -16,12 +16,23 @@ use crate::registry::{Moment, Promoted, Yanked};
 const MOST: usize = 100;
 
 /// Adds a signature to a version. Returns true: what cannot be signed is an error.
-pub(super) async fn sign(config: &Config, dataset: &str, version: &str, key: &Path) -> Result<bool, CliError> {
+pub(super) async fn sign(
+    config: &Config,
+    dataset: &str,
+    version: &str,
+    key: &Path,
+    as_json: bool,
+) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let key = signing_key(key)?;
     let is_new = registry.sign(&named(dataset)?, &version.parse()?, &key).await?;
     let what = if is_new { "signed" } else { "already signed" };
-    print(&format!("{what}: {dataset} {version} by key {}\n", key.id()))?;
+    print(&if as_json {
+        let facts = json!({ "dataset": dataset, "version": version, "key": key.id(), "already": !is_new });
+        format!("{facts}\n")
+    } else {
+        format!("{what}: {dataset} {version} by key {}\n", key.id())
+    })?;
     Ok(true)
 }
 
@@ -32,12 +43,17 @@ pub(super) async fn yank(
     version: &str,
     reason: &str,
     by: Option<&str>,
+    as_json: bool,
 ) -> Result<bool, CliError> {
     let (_loader, registry) = loader_and_registry(config)?;
     let yanked = Yanked { at: Moment::now(), by: who(by), reason: on_a_line(reason) };
     let is_new = registry.yank(&named(dataset)?, &version.parse()?, &yanked).await?;
     let what = if is_new { "out of use" } else { "already out of use" };
-    print(&format!("{what}: {dataset} {version}\n"))?;
+    print(&if as_json {
+        format!("{}\n", json!({ "dataset": dataset, "version": version, "yanked": yanked, "already": !is_new }))
+    } else {
+        format!("{what}: {dataset} {version}\n")
+    })?;
     Ok(true)
 }
 

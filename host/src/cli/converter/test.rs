@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::cli::component::Component;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::Converter;
@@ -23,9 +24,9 @@ pub(in crate::cli) struct Arguments {
     /// A converter's directory, with `converter.wasm` and `golden` in it, or a component beside `golden`.
     #[arg(value_name = "DIRECTORY|FILE.wasm")]
     target: PathBuf,
-    /// The component to test, instead of the directory's `converter.wasm`.
-    #[arg(long, value_name = "FILE.wasm")]
-    component: Option<PathBuf>,
+    /// The component to test, instead of the directory's `converter.wasm`: a file, or a version of the registry.
+    #[arg(long, value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
+    component: Option<Component>,
     /// The directory of golden pairs, instead of `golden`.
     #[arg(long, value_name = "DIRECTORY")]
     golden: Option<PathBuf>,
@@ -39,8 +40,8 @@ pub(in crate::cli) struct Arguments {
 
 impl Arguments {
     /// To test a component on the pairs of a directory.
-    pub(super) fn of(component: &Path, golden: PathBuf) -> Self {
-        Self { target: component.to_owned(), component: None, golden: Some(golden), update: false, json: false }
+    pub(super) fn of(component: &Path, golden: PathBuf, json: bool) -> Self {
+        Self { target: component.to_owned(), component: None, golden: Some(golden), update: false, json }
     }
 }
 
@@ -55,6 +56,7 @@ impl Tested {
     fn status(&self) -> &'static str {
         match &self.result {
             Err(_) => "invalid",
+            Ok((verdict, _)) if verdict.is_fault => "faulty",
             Ok((verdict, _)) if !verdict.broken.is_empty() => "broken",
             Ok((_, differences)) if differences.is_empty() => "passed",
             Ok(_) if self.updated => "updated",
@@ -70,7 +72,7 @@ impl Tested {
 /// Runs every golden pair. Returns whether all of them are as expected.
 pub(super) async fn test(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let loader = Loader::new(config)?;
-    let (converter, from) = converter(&loader, arguments)?;
+    let (converter, from) = converter(config, &loader, arguments).await?;
     let dataset = converter.description().dataset.clone();
     loader.catalog().insert(dataset.clone(), converter.clone());
     let runner = Runner::new(&loader, config, dataset)?;
@@ -94,7 +96,7 @@ async fn test_pair(runner: &Runner, pair: Pair, update: bool) -> Result<Tested, 
     };
     let differences = pair.differences(&verdict.outcome)?;
     // What a broken converter gives is nothing to expect.
-    let updated = update && !differences.is_empty() && verdict.broken.is_empty();
+    let updated = update && !differences.is_empty() && verdict.broken.is_empty() && !verdict.is_fault;
     if updated {
         pair.expect(&verdict.outcome)?;
     }
@@ -102,21 +104,16 @@ async fn test_pair(runner: &Runner, pair: Pair, update: bool) -> Result<Tested, 
 }
 
 /// The converter to test, and where it is from.
-fn converter(loader: &Loader, arguments: &Arguments) -> Result<(Converter, String), CliError> {
+async fn converter(config: &Config, loader: &Loader, arguments: &Arguments) -> Result<(Converter, String), CliError> {
     let target = &arguments.target;
-    let file = match &arguments.component {
-        Some(file) => file.clone(),
-        None if target.is_dir() => target.join(COMPONENT),
-        None => target.clone(),
-    };
+    let file = if target.is_dir() { target.join(COMPONENT) } else { target.clone() };
     if arguments.component.is_none() && target.is_dir() && !file.exists() {
         let name = built_in(loader, target).ok_or_else(|| CliError::NoComponent(target.display().to_string()))?;
         let converter = loader.catalog().converter(&name).map_err(LoadError::Converter)?;
         return Ok((converter, format!("built in, because there is no `{}`", file.display())));
     }
-    let component = std::fs::read(&file).map_err(|cause| CliError::Read { path: file.display().to_string(), cause })?;
-    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
-    Ok((converter, file.display().to_string()))
+    let component = arguments.component.clone().unwrap_or(Component::File(file));
+    Ok((component.converter(config, loader).await?, component.to_string()))
 }
 
 /// The built-in dataset that has the name of a directory.
@@ -158,6 +155,11 @@ fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
             "hint: where points replace each other, make what tells them apart a tag; `--update` accepts it\n",
         );
     }
+    if tested.iter().any(|tested| tested.status() == "faulty") {
+        text.push_str(
+            "hint: a converter that traps or exceeds a limit is never as expected, and cannot be published\n",
+        );
+    }
     if tested.iter().any(|tested| tested.status() == "differs") {
         text.push_str("hint: where what it gives now is right, run again with `--update`\n");
     }
@@ -167,13 +169,16 @@ fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
 fn told(verdict: &Verdict, differences: &[Difference], updated: bool) -> String {
     let accounts = &verdict.accounts;
     let mut told = match &verdict.outcome.failure {
+        // It is not held against what is expected.
+        Some(failure) if verdict.is_fault => return format!("the converter fails\n{}", indented(failure)),
         Some(_) => "the object fails".to_owned(),
         None => format!(
-            "{} rows: {} points, {} rejected, {} filtered",
+            "{} rows: {} points, {} rejected, {} filtered, {} superseded",
             accounts.rows,
             accounts.points,
             accounts.rejected_total(),
-            accounts.filtered
+            accounts.filtered,
+            accounts.superseded
         ),
     };
     for broken in &verdict.broken {
@@ -209,6 +214,9 @@ fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
                 Err(failure) => golden["error"] = json!(failure.message()),
                 Ok((verdict, differences)) => {
                     golden["accounts"] = json!(verdict.accounts);
+                    if verdict.is_fault {
+                        golden["error"] = json!(verdict.outcome.failure.as_deref().map(str::trim_end));
+                    }
                     golden["broken"] = verdict
                         .broken
                         .iter()

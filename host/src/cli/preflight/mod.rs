@@ -61,7 +61,7 @@ pub(super) async fn look(
     config.rejects = None;
     config.drop_invalid_records = true;
     let loader = Loader::new(&config)?;
-    let dataset = load::dataset(&loader, conversion)?;
+    let dataset = load::dataset(&config, &loader, conversion).await?;
     let locations = inputs::find(inputs).await?;
     let survey = Survey::of(InfluxDb::new(config.influxdb()?, &config.write)?);
     survey.server().reach(None).await?;

@@ -1,8 +1,8 @@
 //! `rejects retry`.
 
 use std::io::Write;
-use std::path::PathBuf;
 
+use crate::cli::component::Component;
 use crate::cli::load;
 use crate::cli::output::Output;
 use crate::cli::progress::Bar;
@@ -27,8 +27,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// A component to convert the rows of its dataset with, instead of the converter in service.
-    #[arg(long, value_name = "FILE.wasm")]
-    converter: Option<PathBuf>,
+    #[arg(long, value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
+    converter: Option<Component>,
     /// Where the points go: `influxdb`, a file of line protocol, or `-` for standard output. Only what goes to InfluxDB is
     /// taken out of the rejected rows.
     #[arg(long, default_value = "influxdb", value_name = "influxdb|PATH|-")]
@@ -72,7 +72,8 @@ pub(super) async fn retry(config: &Config, arguments: &Arguments) -> Result<bool
     let Arguments { inputs, dataset, converter, to, json } = arguments;
     let loader = Loader::new(config)?;
     // It is the converter of its dataset. Rows of other datasets, which may be there as well, have theirs.
-    load::dataset(&loader, &ConversionArguments { dataset: dataset.clone(), converter: converter.clone() })?;
+    let conversion = ConversionArguments { dataset: dataset.clone(), converter: converter.clone() };
+    load::dataset(config, &loader, &conversion).await?;
     let mut places = Vec::new();
     for input in inputs {
         places.extend(rejects::find(input).await?);

@@ -7,13 +7,13 @@ mod show;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use crate::cli::component::Component;
 use crate::cli::{CliError, inputs, print};
 use crate::config::{Compression, Config};
 use crate::converter::Converter;
-use crate::pipeline::{LoadError, LoadRequest, Loader, Location, Progress};
+use crate::pipeline::{LoadRequest, Loader, Location, Progress};
 use crate::report::{Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
 use compare::{Both, Comparison};
@@ -24,12 +24,12 @@ const MAXIMUM_POINTS: usize = 5_000_000;
 /// What `converter diff` is told.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The component to compare with.
-    #[arg(value_name = "OLD.wasm")]
-    old: PathBuf,
+    /// The component to compare with: a file, or a version of the registry, `DATASET@VERSION` or `DATASET@CHANNEL`.
+    #[arg(value_name = "OLD")]
+    old: Component,
     /// The component to compare.
-    #[arg(value_name = "NEW.wasm")]
-    new: PathBuf,
+    #[arg(value_name = "NEW")]
+    new: Component,
     /// Files, directories (every *.parquet below them), s3://bucket/key, or s3://bucket/prefix/.
     #[arg(required = true, value_name = "FILE|DIRECTORY|S3-URL")]
     inputs: Vec<String>,
@@ -112,7 +112,10 @@ pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool,
     // What is rejected here is compared, and not to be loaded again.
     config.rejects = None;
     let loader = Loader::new(&config)?;
-    let versions = Both { old: version(&loader, &arguments.old)?, new: version(&loader, &arguments.new)? };
+    let versions = Both {
+        old: version(&config, &loader, &arguments.old).await?,
+        new: version(&config, &loader, &arguments.new).await?,
+    };
     let dataset = arguments.dataset.clone().unwrap_or_else(|| versions.old.converter.description().dataset.clone());
     let locations = inputs::find(&arguments.inputs).await?;
     let objects = locations.len();
@@ -132,11 +135,8 @@ pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool,
     Ok(found.is_same())
 }
 
-fn version(loader: &Loader, path: &Path) -> Result<Version, CliError> {
-    let path_text = path.display().to_string();
-    let component = fs::read(path).map_err(|cause| CliError::Read { path: path_text.clone(), cause })?;
-    let converter = loader.catalog().engine().compile(&component).map_err(LoadError::Converter)?;
-    Ok(Version { path: path_text, converter })
+async fn version(config: &Config, loader: &Loader, component: &Component) -> Result<Version, CliError> {
+    Ok(Version { path: component.to_string(), converter: component.converter(config, loader).await? })
 }
 
 /// Converts an object as the function does, into a temporary file.

@@ -63,10 +63,99 @@ impl Unit {
     }
 }
 
+/// What stands for the time where none was found: the author replaces it.
+const NO_TIME: &str = "TODO";
+
+/// What the author has said, which goes before what is guessed.
+#[derive(Debug, Default, clap::Args)]
+pub(in crate::cli) struct Choices {
+    /// The column that is the time, instead of the one that looks like it.
+    #[arg(long, value_name = "COLUMN")]
+    time: Option<String>,
+    /// A column, or a partition of the sample's key, to make a tag. Repeatable; the others are guessed.
+    #[arg(long = "tag", value_name = "COLUMN")]
+    tags: Vec<String>,
+    /// A column to make a field. Repeatable; the others are guessed.
+    #[arg(long = "field", value_name = "COLUMN")]
+    fields: Vec<String>,
+    /// The measurement [default: the name, with `_` for `-`].
+    #[arg(long, value_name = "NAME", value_parser = measurement)]
+    pub(super) measurement: Option<String>,
+}
+
+impl Choices {
+    /// Every name once, and each of them a column or, where it may be, a partition.
+    fn check(&self, sample: &str, columns: &[ColumnSchema]) -> Result<(), ProjectError> {
+        let partitions = dataset::partitions(sample);
+        let mut said: Vec<&String> = Vec::new();
+        let names = self.time.iter().chain(&self.fields).map(|name| (name, false));
+        for (name, is_tag) in names.chain(self.tags.iter().map(|name| (name, true))) {
+            if said.contains(&name) {
+                return Err(ProjectError::ChosenTwice(name.clone()));
+            }
+            said.push(name);
+            let is_partition = is_tag && partitions.iter().any(|(partition, _)| partition == name);
+            let reason = match columns.iter().find(|column| column.name == *name) {
+                Some(column) => unusable(column, columns),
+                None if is_partition => RESERVED.contains(&&**name).then_some(KEPT),
+                None => {
+                    let (sample, columns) = (sample.to_owned(), list(columns));
+                    return Err(ProjectError::NoColumn { name: name.clone(), sample, columns });
+                }
+            };
+            let is_key = self.time.as_ref() != Some(name);
+            if let Some(reason) = reason.filter(|reason| is_key || *reason != KEPT) {
+                return Err(ProjectError::Unusable { name: name.clone(), reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A measurement that means the same wherever it is written.
+fn measurement(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
+    let is_one = !text.starts_with('_') && !text.is_empty() && text.len() <= 256 && text.chars().all(allowed);
+    if is_one {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, `_`, `-`, `.`, `/` and `:`, and no `_` first".to_owned())
+    }
+}
+
+/// Why no guess uses such a name.
+const KEPT: &str = "InfluxDB keeps this name for itself";
+
+/// Why a column can be neither tag nor field.
+fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static str> {
+    match column.column_type {
+        _ if columns.iter().filter(|other| other.name == column.name).count() > 1 => {
+            Some("several columns have this name")
+        }
+        _ if column.name.is_empty() => Some("it has no name"),
+        _ if RESERVED.contains(&&*column.name) => Some(KEPT),
+        ColumnType::Other => Some("converters cannot read this type"),
+        ColumnType::Boolean
+        | ColumnType::Integer
+        | ColumnType::Unsigned
+        | ColumnType::Float
+        | ColumnType::Text
+        | ColumnType::Timestamp => None,
+    }
+}
+
+fn list(columns: &[ColumnSchema]) -> String {
+    let names = columns.iter().map(|column| format!("`{}` {}", column.name, column.source_type));
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// Which column becomes what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Guess {
+    /// A stand-in where none was found; see [`Guess::has_time`].
     pub(super) time: ColumnSchema,
+    /// Whether the sample has a time.
+    pub(super) has_time: bool,
     /// What the values of an integer time count.
     pub(super) unit: Unit,
     /// Partitions of the sample's key that no column repeats, by name.
@@ -82,13 +171,34 @@ pub(super) struct Guess {
 impl Guess {
     /// Guesses by the sample's path and schema, and by its first rows: all its columns, in the types of
     /// [`ColumnType::arrow`], but those that cannot be read, which `rows` has not.
-    pub(super) fn new(sample: &str, columns: &[ColumnSchema], rows: &RecordBatch) -> Result<Self, ProjectError> {
+    pub(super) fn new(
+        sample: &str,
+        columns: &[ColumnSchema],
+        rows: &RecordBatch,
+        choices: &Choices,
+    ) -> Result<Self, ProjectError> {
         let columns: Vec<ColumnSchema> = columns.iter().cloned().map(asked_for).collect();
         let columns = columns.as_slice();
-        let names = || columns.iter().map(|column| format!("`{}` {}", column.name, column.source_type));
-        let list = || names().collect::<Vec<_>>().join(", ");
-        let time =
-            time(columns, rows).ok_or_else(|| ProjectError::NoTime { sample: sample.to_owned(), columns: list() })?;
+        choices.check(sample, columns)?;
+        let is_free =
+            |column: &ColumnSchema| !choices.tags.contains(&column.name) && !choices.fields.contains(&column.name);
+        let free: Vec<ColumnSchema> = columns.iter().filter(|column| is_free(column)).cloned().collect();
+        let found = match &choices.time {
+            Some(name) => columns.iter().find(|column| column.name == *name),
+            None => time(&free, rows),
+        };
+        let has_time = found.is_some();
+        let stand_in = ColumnSchema {
+            name: NO_TIME.to_owned(),
+            column_type: ColumnType::Timestamp,
+            source_type: String::new(),
+            nullable: true,
+        };
+        let time = found.unwrap_or(&stand_in);
+        if matches!(time.column_type, ColumnType::Boolean | ColumnType::Float) {
+            let reason = "a time is a timestamp, a text or an integer";
+            return Err(ProjectError::Unusable { name: time.name.clone(), reason });
+        }
         let values = rows.column_by_name(&time.name).and_then(|values| cast(values, &DataType::Int64).ok());
         let unit = match values.as_ref().and_then(|values| values.as_primitive_opt::<Int64Type>()) {
             Some(values) if matches!(time.column_type, ColumnType::Integer | ColumnType::Unsigned) => Unit::of(values),
@@ -98,43 +208,55 @@ impl Guess {
         if time.column_type == ColumnType::Unsigned {
             time.column_type = ColumnType::Integer;
         }
-        let mut guess =
-            Self { time: time.clone(), unit, partitions: vec![], tags: vec![], fields: vec![], unused: vec![] };
-        guess.add_partitions(sample, columns);
-        for column in columns.iter().filter(|column| column.name != time.name) {
-            let is_ambiguous = columns.iter().filter(|other| other.name == column.name).count() > 1;
-            let reason = match column.column_type {
-                _ if is_ambiguous => "several columns have this name",
-                _ if column.name.is_empty() => "it has no name",
-                _ if RESERVED.contains(&&*column.name) => "InfluxDB keeps this name for itself",
-                ColumnType::Text => {
-                    guess.tags.push(column.clone());
-                    continue;
+        let mut guess = Self {
+            time: time.clone(),
+            has_time,
+            unit,
+            partitions: vec![],
+            tags: vec![],
+            fields: vec![],
+            unused: vec![],
+        };
+        guess.add_partitions(sample, columns, choices);
+        for column in columns.iter().filter(|column| !has_time || column.name != time.name) {
+            if let Some(reason) = unusable(column, columns) {
+                guess.unused.push((column.clone(), reason));
+            } else if choices.tags.contains(&column.name) {
+                guess.tags.push(column.clone());
+            } else if choices.fields.contains(&column.name) {
+                guess.fields.push(column.clone());
+            } else {
+                match column.column_type {
+                    ColumnType::Text => guess.tags.push(column.clone()),
+                    ColumnType::Timestamp | ColumnType::Other => {
+                        guess.unused.push((column.clone(), "a point has one time"));
+                    }
+                    ColumnType::Boolean | ColumnType::Integer | ColumnType::Unsigned | ColumnType::Float => {
+                        guess.fields.push(column.clone());
+                    }
                 }
-                ColumnType::Boolean | ColumnType::Integer | ColumnType::Unsigned | ColumnType::Float => {
-                    guess.fields.push(column.clone());
-                    continue;
-                }
-                ColumnType::Timestamp => "a point has one time",
-                ColumnType::Other => "converters cannot read this type",
-            };
-            guess.unused.push((column.clone(), reason));
+            }
         }
         if guess.fields.is_empty() {
-            return Err(ProjectError::NoField { sample: sample.to_owned(), columns: list() });
+            return Err(ProjectError::NoField { sample: sample.to_owned(), columns: list(columns) });
         }
         Ok(guess)
     }
 
     /// What stands only in the key is part of a row as its columns are. A column of the same name says it for each row.
-    fn add_partitions(&mut self, sample: &str, columns: &[ColumnSchema]) {
+    fn add_partitions(&mut self, sample: &str, columns: &[ColumnSchema], choices: &Choices) {
         let is_column = |name: &str| columns.iter().any(|column| column.name == name);
         for (name, _) in dataset::partitions(sample) {
             let lower = name.to_ascii_lowercase();
-            let reason = if name == dataset::PARTITION || is_column(&name) || self.partitions.contains(&name) {
+            let is_chosen = choices.tags.contains(&name);
+            let is_dataset = name == dataset::PARTITION && !is_chosen;
+            let reason = if is_dataset || is_column(&name) || self.partitions.contains(&name) {
+                continue;
+            } else if is_chosen {
+                self.partitions.push(name);
                 continue;
             } else if RESERVED.contains(&&*name) {
-                "InfluxDB keeps this name for itself"
+                KEPT
             } else if TIME_NAMES.iter().chain(&TIME_PARTITIONS).any(|known| *known == lower) {
                 "a partition of the key that says when the rows are, as their times do"
             } else {
@@ -251,7 +373,65 @@ mod tests {
         });
         let rows = RecordBatch::try_from_iter_with_nullable(readable).unwrap();
         let columns: Vec<_> = columns.iter().map(|(name, column_type, _)| column(name, *column_type)).collect();
-        Guess::new(sample, &columns, &rows)
+        Guess::new(sample, &columns, &rows, &Choices::default())
+    }
+
+    /// As `guess_of`, for columns of which the rows do not matter.
+    fn chosen(sample: &str, columns: &[(&str, ColumnType)], choices: &Choices) -> Result<Guess, ProjectError> {
+        let rows = RecordBatch::new_empty(arrow::datatypes::Schema::empty().into());
+        let columns: Vec<_> = columns.iter().map(|(name, column_type)| column(name, *column_type)).collect();
+        Guess::new(sample, &columns, &rows, choices)
+    }
+
+    fn choices(time: Option<&str>, tags: &[&str], fields: &[&str]) -> Choices {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Choices { time: time.map(str::to_owned), tags: owned(tags), fields: owned(fields), measurement: None }
+    }
+
+    const COLUMNS: [(&str, ColumnType); 6] = [
+        ("created", ColumnType::Timestamp),
+        ("time", ColumnType::Integer),
+        ("meter", ColumnType::Integer),
+        ("note", ColumnType::Text),
+        ("value", ColumnType::Float),
+        ("raw", ColumnType::Other),
+    ];
+
+    #[test]
+    fn what_the_author_says_goes_before_what_is_guessed() {
+        let guess =
+            chosen("year=2024/a.parquet", &COLUMNS, &choices(Some("time"), &["meter", "year"], &["note", "created"]));
+        let guess = guess.unwrap();
+        assert_eq!((guess.time.name.as_str(), guess.has_time), ("time", true));
+        assert_eq!((names(&guess.tags), guess.partitions), (vec!["meter"], vec!["year".to_owned()]));
+        assert_eq!(names(&guess.fields), ["created", "note", "value"]);
+        let unused: Vec<_> = guess.unused.iter().map(|(column, _)| &*column.name).collect();
+        assert_eq!(unused, ["raw"]);
+        // What is a tag is not the time.
+        let guess = chosen("a.parquet", &COLUMNS, &choices(None, &["created"], &[])).unwrap();
+        assert_eq!((guess.time.name.as_str(), names(&guess.tags)), ("time", vec!["created", "note"]));
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_reason() {
+        let refused = |choices: Choices| chosen("year=2024/a.parquet", &COLUMNS, &choices).unwrap_err().to_string();
+        let unknown = refused(choices(Some("at"), &[], &[]));
+        assert!(unknown.starts_with("`year=2024/a.parquet` has no column `at`: `created` Timestamp, "), "{unknown}");
+        assert!(refused(choices(Some("value"), &[], &[])).contains("`value` cannot be that: a time is a timestamp"));
+        assert!(
+            refused(choices(None, &["raw"], &[])).contains("`raw` cannot be that: converters cannot read this type")
+        );
+        assert!(refused(choices(None, &["time"], &[])).contains("`time` cannot be that: InfluxDB keeps"));
+        assert!(refused(choices(None, &["note"], &["note"])).contains("`note` is named twice"));
+        assert!(refused(choices(None, &[], &["year"])).contains("has no column `year`"));
+    }
+
+    #[test]
+    fn a_measurement_needs_no_escapes() {
+        assert_eq!(measurement("grid.load/1"), Ok("grid.load/1".to_owned()));
+        for bad in ["", "_internal", "a b", "a,b", "a\n", "a\"", &"a".repeat(257)] {
+            assert!(measurement(bad).is_err(), "{bad}");
+        }
     }
 
     fn names(columns: &[ColumnSchema]) -> Vec<&str> {
@@ -290,8 +470,11 @@ mod tests {
     fn an_integer_is_the_time_only_by_its_name() {
         let columns = [("count", ColumnType::Integer, ""), ("time", ColumnType::Integer, "")];
         assert_eq!(guess(&columns).unwrap().time.name, "time");
-        let error = guess(&columns[..1]).unwrap_err().to_string();
-        assert!(error.starts_with("no column of `sample.parquet` is a time: `count` Integer"), "{error}");
+        let without = guess(&columns[..1]).unwrap();
+        assert_eq!(
+            (without.has_time, without.time.name.as_str(), names(&without.fields)),
+            (false, "TODO", vec!["count"])
+        );
     }
 
     #[test]

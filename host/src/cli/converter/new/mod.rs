@@ -9,12 +9,15 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use guess::Guess;
+use serde_json::json;
+
+pub(super) use guess::Choices;
+use guess::{Guess, Unit};
 
 use super::project::{Language, ProjectError};
 use crate::cli::{CliError, print};
 use crate::dataset;
-use crate::source::{ColumnType, Memory, ParquetObject, Selection};
+use crate::source::{ColumnSchema, ColumnType, Memory, ParquetObject, Selection};
 
 /// The rows of the sample that the project keeps: enough to see what a row becomes, few enough to review.
 const SAMPLE_ROWS: usize = 20;
@@ -50,14 +53,24 @@ impl Names {
 }
 
 /// Makes a project. Returns true: what cannot be made is an error.
-pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Option<&Path>) -> Result<bool, CliError> {
-    let names = Names::new(name)?;
+pub(super) fn new(
+    name: &str,
+    language: Language,
+    sample: &Path,
+    directory: Option<&Path>,
+    choices: &Choices,
+    as_json: bool,
+) -> Result<bool, CliError> {
+    let mut names = Names::new(name)?;
+    if let Some(measurement) = &choices.measurement {
+        names.measurement.clone_from(measurement);
+    }
     let directory = directory.unwrap_or(Path::new(name));
     if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(ProjectError::NotEmpty(directory.to_owned()).into());
     }
     let object = ParquetObject::open_file(sample, Memory::default())?;
-    let guess = guess(sample, &object)?;
+    let guess = guess(sample, &object, choices)?;
     let (files, sdk, source, test) = match language {
         Language::Rust => {
             (rust::files(&names, &guess), &sdk::RUST[..], "src/lib.rs", "- `cargo test` tests it row by row.\n")
@@ -76,23 +89,56 @@ pub(super) fn new(name: &str, language: Language, sample: &Path, directory: Opti
     }
     write(&directory.join("README.md"), readme.as_bytes())?;
     write(&directory.join(golden), &object.head(SAMPLE_ROWS)?)?;
-    let columns = |columns: &[_]| columns.iter().map(column_name).collect::<Vec<_>>();
-    let tags = guess.partitions.iter().map(|name| format!("{name} (of the key)")).chain(columns(&guess.tags));
-    print(&format!(
-        "{directory}: a converter for the dataset `{name}`, guessed from `{sample}`\n\
-         time    {}\ntags    {}\nfields  {}\n\
-         next    review `{directory}/{source}`, then `influxdb-loader converter build {directory}`\n",
-        guess.time.name,
-        tags.collect::<Vec<_>>().join(", "),
-        columns(&guess.fields).join(", "),
-        directory = directory.display(),
-        sample = sample.display(),
-    ))?;
+    let source = directory.join(source);
+    print(&if as_json {
+        format!("{}\n", facts(&names, directory, &source, &guess))
+    } else {
+        summary(&names, directory, &source, sample, &guess)
+    })?;
     Ok(true)
 }
 
-fn column_name(column: &crate::source::ColumnSchema) -> String {
-    column.name.clone()
+/// What was made, for people.
+fn summary(names: &Names, directory: &Path, source: &Path, sample: &Path, guess: &Guess) -> String {
+    let (directory, source, sample) = (directory.display(), source.display(), sample.display());
+    let columns = |columns: &[ColumnSchema]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let tags = guess.partitions.iter().map(|name| format!("{name} (of the key)")).chain(columns(&guess.tags));
+    let time = match (guess.has_time, guess.time.column_type) {
+        (false, _) => "TODO: no column looks like one".to_owned(),
+        (true, ColumnType::Integer) => format!("{} ({} since 1970)", guess.time.name, guess.unit.name()),
+        (true, _) => guess.time.name.clone(),
+    };
+    let mut text = format!(
+        "{directory}: a converter for the dataset `{}`, guessed from `{sample}`\n\
+         point   {}\ntime    {time}\ntags    {}\nfields  {}\n",
+        names.name,
+        names.measurement,
+        tags.collect::<Vec<_>>().join(", "),
+        columns(&guess.fields).join(", "),
+    );
+    for (column, reason) in &guess.unused {
+        text.push_str(&format!("unused  {} ({}): {reason}\n", column.name, column.source_type));
+    }
+    let todo = if guess.has_time { "review" } else { "say what the time is: `--time COLUMN`, or in" };
+    text.push_str(&format!("next    {todo} `{source}`, then `influxdb-loader converter build {directory}`\n"));
+    text
+}
+
+/// What was made, as JSON.
+fn facts(names: &Names, directory: &Path, source: &Path, guess: &Guess) -> serde_json::Value {
+    let columns = |columns: &[ColumnSchema]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let unused = guess
+        .unused
+        .iter()
+        .map(|(column, reason)| json!({ "name": column.name, "type": column.source_type, "reason": reason }));
+    let is_counted = guess.unit != Unit::Nanoseconds || guess.time.column_type == ColumnType::Integer;
+    json!({
+        "directory": directory.display().to_string(), "source": source.display().to_string(),
+        "dataset": names.name, "measurement": names.measurement,
+        "time": guess.has_time.then_some(&guess.time.name), "unit": is_counted.then(|| guess.unit.name()),
+        "partitions": guess.partitions, "tags": columns(&guess.tags), "fields": columns(&guess.fields),
+        "unused": unused.collect::<Vec<_>>(),
+    })
 }
 
 /// The directories of the sample that are partitions which the converter uses: its golden sample lies below the same.
@@ -105,13 +151,13 @@ fn partitions(sample: &Path, guess: &Guess) -> PathBuf {
     directories.filter(is_used).collect()
 }
 
-fn guess(sample: &Path, object: &ParquetObject) -> Result<Guess, CliError> {
+fn guess(sample: &Path, object: &ParquetObject, choices: &Choices) -> Result<Guess, CliError> {
     let readable = object.columns().iter().enumerate().filter(|(_, column)| column.column_type != ColumnType::Other);
     let readable = readable.map(|(index, _)| index).collect();
     let rows = object.read(readable, SAMPLE_ROWS, &Selection::All)?.next().transpose()?;
     let rows = rows.map(|batch| batch.columns);
     let rows = rows.unwrap_or_else(|| arrow::array::RecordBatch::new_empty(arrow::datatypes::Schema::empty().into()));
-    Ok(Guess::new(&sample.display().to_string(), object.columns(), &rows)?)
+    Ok(Guess::new(&sample.display().to_string(), object.columns(), &rows, choices)?)
 }
 
 /// A template with `{name}` replaced by what stands for it. Other braces stay as they are.
