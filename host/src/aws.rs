@@ -97,6 +97,7 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
 pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// An error as a sentence: the SDK's own `Display` says no more than `service error`, and its context is for its developers.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` asks for")]
 pub(crate) fn words<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

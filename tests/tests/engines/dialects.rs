@@ -23,6 +23,7 @@ const DATASETS: [&str; 3] = ["generation", "consumption", "transmission"];
 const THREADS: usize = 4;
 
 /// An engine that lines can be for.
+#[expect(clippy::large_enum_variant, reason = "there are three of them")]
 enum Engine {
     Real(Server),
     Model,

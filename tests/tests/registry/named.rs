@@ -18,7 +18,7 @@ fn site() -> (Site, String) {
     (site, sample.to_str().unwrap().to_owned())
 }
 
-fn json(outcome: Outcome) -> Value {
+fn json(outcome: &Outcome) -> Value {
     serde_json::from_str(&outcome.stdout).unwrap()
 }
 
@@ -30,17 +30,17 @@ fn load(site: &Site, arguments: &[&str]) -> Outcome {
 fn a_version_of_the_registry_is_named_wherever_a_file_is() {
     let (site, sample) = site();
     let sample = sample.as_str();
-    let version = |outcome: Outcome| json(outcome.succeeded())["version"].clone();
+    let version = |outcome: Outcome| json(&outcome.succeeded())["version"].clone();
     assert_eq!(version(site.converter(&["inspect", "consumption@1.0.2", "--json"])), "1.0.2");
     assert_eq!(version(site.converter(&["inspect", "consumption@stable", "--json"])), "1.0.1");
 
-    let bench = json(site.converter(&["bench", "consumption@1.0.2", sample, "--seconds", "1", "--json"]).succeeded());
+    let bench = json(&site.converter(&["bench", "consumption@1.0.2", sample, "--seconds", "1", "--json"]).succeeded());
     assert_eq!(bench["converter"]["version"], "1.0.2");
     let golden = ["test", "guest-converters/consumption", "--component", "consumption@1.0.1"];
     let tested = site.converter(&golden).succeeded().stdout;
     assert!(tested.starts_with("converter consumption 1.0.1 (consumption@1.0.1)\n"), "{tested}");
     let diff = site.converter(&["diff", "consumption@stable", "consumption@1.0.2", sample, "--json"]);
-    assert_eq!((diff.code, &json(diff)["points"]["changed"]), (Some(1), &Value::from(1)));
+    assert_eq!((diff.code, &json(&diff)["points"]["changed"]), (Some(1), &Value::from(1)));
 
     let loaded = load(&site, &["load", sample, "--converter", "consumption@1.0.2", "--to", "-"]).succeeded().stdout;
     assert!(loaded.contains("power_mx=1.5") && !loaded.contains("power_mw"), "{loaded}");
@@ -56,7 +56,7 @@ fn pull_fetches_a_version_into_a_new_file() {
     let pulled = pull(&["consumption@stable"]).succeeded();
     assert!(pulled.stdout.starts_with("consumption-1.0.1.wasm: consumption 1.0.1, "), "{pulled}");
     assert_eq!(fs::read(site.directory.path().join("consumption-1.0.1.wasm")).unwrap(), component("1.0.1"));
-    let pulled = json(pull(&["consumption@1.0.2", "--out", "new.wasm", "--json"]).succeeded());
+    let pulled = json(&pull(&["consumption@1.0.2", "--out", "new.wasm", "--json"]).succeeded());
     assert_eq!((&pulled["file"], &pulled["manifest"]["version"]), (&"new.wasm".into(), &"1.0.2".into()));
 
     let refused = |arguments: &[&str], why: &str| {
@@ -93,7 +93,7 @@ fn what_one_command_has_compiled_no_other_compiles_again() {
     site.converter(&["diff", path, path, sample]).succeeded();
     load(&site, &["load", sample, "--converter", path, "--to", "-"]).succeeded();
     site.converter(&["publish", path, "--golden", "guest-converters/consumption/golden"]).succeeded();
-    let bench = json(site.converter(&["bench", path, sample, "--seconds", "1", "--json"]).succeeded());
+    let bench = json(&site.converter(&["bench", path, sample, "--seconds", "1", "--json"]).succeeded());
     assert_eq!(bench["compile_seconds"], Value::Null, "{bench}");
     assert!(bench["cache_seconds"].as_f64().unwrap() > 0.0, "{bench}");
     assert_eq!(cached(), before);
@@ -118,7 +118,7 @@ fn a_converter_that_fails_by_its_own_fault_is_never_as_expected_and_is_not_publi
     assert!(!pair.join("clean.failure").exists());
 
     // Even where somebody has written down that it is expected.
-    let told = json(site.converter(&[&test[..], &["--json"]].concat()));
+    let told = json(&site.converter(&[&test[..], &["--json"]].concat()));
     let failure = format!("{}\n", told["golden"][0]["error"].as_str().unwrap());
     fs::write(pair.join("clean.failure"), failure).unwrap();
     assert_eq!(site.converter(&test).code, Some(1));
@@ -151,7 +151,7 @@ fn what_keeps_s3_from_answering_is_a_sentence() {
 #[test]
 fn every_command_prints_json() {
     let site = Site::start();
-    let told = |arguments: &[&str]| json(site.converter(&[arguments, &["--json"]].concat()).succeeded());
+    let told = |arguments: &[&str]| json(&site.converter(&[arguments, &["--json"]].concat()).succeeded());
     let key = site.directory.path().join("key.pem");
     let key = key.to_str().unwrap();
     let made = told(&["keygen", "--out", key]);
