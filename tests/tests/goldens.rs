@@ -187,3 +187,24 @@ fn what_belongs_to_no_sample_is_an_error() {
     let empty = tempfile::tempdir().unwrap();
     assert!(test_in(&empty).run().stderr.contains("no golden pairs in"));
 }
+
+#[test]
+fn rows_that_replace_each_other_are_counted_and_have_to_be_accepted() {
+    let directory = copy(&["clean.table", "clean.lp"]);
+    let table = directory.path().join("clean.table");
+    let text = fs::read_to_string(&table).unwrap();
+    let last = text.trim_end().lines().last().unwrap();
+    fs::write(&table, format!("{}\n{last}\n", text.trim_end())).unwrap();
+
+    let differs = test_in(&directory).run();
+    assert_eq!(differs.code, Some(1), "{differs}");
+    assert!(differs.stdout.contains("4 rows: 4 points, 0 rejected, 0 filtered, 1 superseded"), "{differs}");
+    assert!(
+        differs.stdout.contains("hint: where points replace each other, make what tells them apart a tag"),
+        "{differs}"
+    );
+    test_in(&directory).argument("--update").run().succeeded();
+    let superseded = fs::read_to_string(directory.path().join("clean.superseded")).unwrap();
+    assert!(superseded.starts_with("1 row supersedes an earlier row"), "{superseded}");
+    test_in(&directory).run().succeeded();
+}
