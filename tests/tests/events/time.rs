@@ -137,11 +137,12 @@ fn daily_data_series_by_series_is_loaded_in_fewer_invocations_than_it_has_row_gr
     let directory = tempfile::tempdir().unwrap();
     let event = json!({ "bucket": BUCKET, "key": key("daily") });
     let settings = site.settings().with("INFLUXDB_URL", server.url()).with("COMPRESSION", "none");
-    let settings = settings.with("DEADLINE_MARGIN_SECONDS", "3");
-    let answers = go_on_within("8", SERIES, event, &settings, directory.path());
+    // 15 seconds of work in parts of 9, and 3 for the request that was begun last.
+    let settings = settings.with("DEADLINE_MARGIN_SECONDS", "9").with("WRITE_CONCURRENCY", "1");
+    let answers = go_on_within("18", SERIES, event, &settings, directory.path());
     let (last, before) = statuses(&answers).split_last().map(|(last, before)| (*last, before.to_vec())).unwrap();
     assert_eq!(last, "succeeded");
-    assert!(before.len() > 1 && before.iter().all(|status| *status == "partial"), "{before:?}");
+    assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
     assert_balanced(&answers);
     // Each goes on where the one before it has stopped, and gets further.
     let mut end = 0;

@@ -35,7 +35,8 @@ fn failed(outcome: &Outcome) -> String {
 
 #[test]
 fn a_memory_bomb_takes_no_more_memory_than_a_converter_may_have() {
-    let honest = convert("evil", Settings::default()).succeeded().peak_memory_kib;
+    // It ends so soon that its peak is not always seen.
+    let honest = (0..8).map(|_| convert("evil", Settings::default()).succeeded().peak_memory_kib).max().unwrap();
     for (setting, limit) in [(None, 256 * 1024), (Some("64"), 64 * 1024)] {
         let settings = Settings::default();
         let settings = setting.map_or(settings.clone(), |mib| settings.with("CONVERTER_MEMORY_MIB", mib));
