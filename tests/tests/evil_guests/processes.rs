@@ -44,8 +44,9 @@ fn a_memory_bomb_takes_no_more_memory_than_a_converter_may_have() {
         let message = failed(&outcome);
         assert!(message.contains("ran out of memory in `convert`"), "{message}");
         let taken = outcome.peak_memory_kib - honest;
-        // Half of it shows that it was measured; 16 MiB are for what differs from run to run in the host itself.
-        assert!((limit / 2..limit + 16 * 1024).contains(&taken), "it took {taken} KiB of {limit}");
+        // Half of it shows that it was measured; 48 MiB are for what the host takes besides, of which the peak of an honest guest shows
+        // too little: it is seen every hundredth of a second.
+        assert!((limit / 2..limit + 48 * 1024).contains(&taken), "it took {taken} KiB of {limit}");
     }
 }
 
