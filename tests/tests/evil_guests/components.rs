@@ -4,7 +4,7 @@ use influxdb_loader::converter::ConverterError;
 use insta::assert_snapshot;
 
 use super::module::Module;
-use super::{Victim, evil_component};
+use super::{Victim, evil_component, nest};
 
 /// Why the bytes are not taken as a converter.
 fn refused(component: &[u8]) -> String {
@@ -68,14 +68,7 @@ fn an_import_that_converters_do_not_get() {
 /// A kilobyte that the compiler would write out to gigabytes.
 #[test]
 fn a_nest_of_instantiations_that_double_at_each_of_26_levels() {
-    let nest: String = (1..=26)
-        .map(|level| {
-            let before = level - 1;
-            let twice = "(instance (instantiate $c))".repeat(2);
-            format!("(component $c{level} (alias outer 1 $c{before} (component $c)) {twice})")
-        })
-        .collect();
-    let component = text(&format!("(component (component $c0) {nest} (instance (instantiate $c26)))"));
+    let component = text(&nest());
     assert!(component.len() < 2048, "{}", component.len());
     assert_snapshot!(refused(&component), @"component `sha256:…` does not compile: it has 134217727 instances when nested ones are written out, at most 1000 are allowed");
 }

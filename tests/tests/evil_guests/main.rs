@@ -159,3 +159,15 @@ fn processor_time() -> Duration {
     let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
     Duration::from_millis(10 * (ticks(14) + ticks(15)))
 }
+
+/// The text of a component whose instances double at each of 26 levels.
+fn nest() -> String {
+    let levels: String = (1..=26)
+        .map(|level| {
+            let before = level - 1;
+            let twice = "(instance (instantiate $c))".repeat(2);
+            format!("(component $c{level} (alias outer 1 $c{before} (component $c)) {twice})")
+        })
+        .collect();
+    format!("(component (component $c0) {levels} (instance (instantiate $c26)))")
+}
