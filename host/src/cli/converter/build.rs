@@ -5,49 +5,71 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use converter_builder::Build;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::project::{COMPONENT, Language, ProjectError, language};
 use crate::cli::{CliError, print};
 use crate::config::Config;
+use crate::converter::Converter;
 use crate::pipeline::{LoadError, Loader};
+
+/// A project's component.
+pub(super) struct Built {
+    /// The file that holds it.
+    pub(super) path: PathBuf,
+    pub(super) component: Vec<u8>,
+    pub(super) converter: Converter,
+    pub(super) time: Duration,
+}
+
+impl Built {
+    /// What came out, for programs.
+    pub(super) fn facts(&self) -> Value {
+        let description = self.converter.description();
+        json!({
+            "file": self.path.display().to_string(), "name": description.name, "version": description.version,
+            "dataset": description.dataset, "bytes": self.component.len(), "digest": self.converter.digest(),
+            "seconds": self.time.as_secs_f64(),
+        })
+    }
+}
 
 /// Builds a project and says what came out of it. Returns true: what does not build is an error.
 pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<bool, CliError> {
+    let built = built(&Loader::new(config)?, directory)?;
+    print(&if as_json {
+        format!("{}\n", built.facts())
+    } else {
+        let description = built.converter.description();
+        format!(
+            "{}: {} {} for the dataset `{}`, {} bytes, sha256 {}, built in {:.1} s\n",
+            built.path.display(),
+            description.name,
+            description.version,
+            description.dataset,
+            built.component.len(),
+            built.converter.digest(),
+            built.time.as_secs_f64()
+        )
+    })?;
+    Ok(true)
+}
+
+/// Builds a project. Blocks for as long as cargo or pip takes.
+pub(super) fn built(loader: &Loader, directory: &Path) -> Result<Built, CliError> {
     let started = Instant::now();
     let component = match language(directory)? {
         Language::Rust => rust(directory)?,
         Language::Python => python(directory)?,
     };
     // Not left where it could be uploaded unless the loader takes it.
-    let loader = Loader::new(config)?;
     let converter = loader.catalog().compile(&component).map_err(LoadError::Converter)?;
     let path = directory.join(COMPONENT);
     std::fs::write(&path, &component).map_err(ProjectError::file(&path))?;
-    let description = converter.description();
-    let seconds = started.elapsed().as_secs_f64();
-    print(&if as_json {
-        let facts = json!({
-            "file": path.display().to_string(), "name": description.name, "version": description.version,
-            "dataset": description.dataset, "bytes": component.len(), "digest": converter.digest(), "seconds": seconds,
-        });
-        format!("{facts}\n")
-    } else {
-        format!(
-            "{}: {} {} for the dataset `{}`, {} bytes, sha256 {}, built in {:.1} s\n",
-            path.display(),
-            description.name,
-            description.version,
-            description.dataset,
-            component.len(),
-            converter.digest(),
-            seconds
-        )
-    })?;
-    Ok(true)
+    Ok(Built { path, component, converter, time: started.elapsed() })
 }
 
 /// Says what is going on to whoever waits: that it cannot be said stops nothing.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod dev;
 mod diff;
 mod inspect;
 mod new;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub(super) use dev::DevError;
 pub(super) use diff::DiffError;
 pub(super) use project::ProjectError;
 
@@ -67,6 +69,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work on a project in the browser: rebuilt whenever it changes, with what it makes of a sample beside it.
+    ///
+    /// Serves one page on 127.0.0.1 and prints its address, with a token that nobody can guess. The page shows the sample (any Parquet
+    /// file dropped on it), the plan level by level, every row with its points or the reason why it is rejected, rows that replace
+    /// each other, the golden pairs, the difference to the version in service, and what the converter costs. It publishes and
+    /// promotes where a registry is configured.
+    #[command(after_help = "Examples:
+  influxdb-loader converter dev my-converter
+  influxdb-loader converter dev my-converter --sample data/region=SE/2024.parquet
+  CONVERTER_BUCKET=my-registry influxdb-loader converter dev my-converter --sign converter-signing-key.pem")]
+    Dev(dev::Arguments),
     /// Show what a component is: its description, interfaces, digest, size and limits; and its plan for a file.
     Inspect {
         /// The component: a file, or a version of the registry.
@@ -244,6 +257,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             new::new(&name, language, &from, directory.as_deref(), &choices, json)
         }
         Command::Build { directory, json } => build::build(config, &directory, json),
+        Command::Dev(arguments) => dev::dev(config, &arguments).await,
         Command::Inspect { component, schema, json } => {
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }

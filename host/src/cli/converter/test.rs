@@ -16,7 +16,7 @@ use crate::report::{Failure, FailureKind};
 const COMPONENT: &str = "converter.wasm";
 
 /// The directory of golden pairs in a converter's directory.
-const GOLDEN: &str = "golden";
+pub(super) const GOLDEN: &str = "golden";
 
 /// What `converter test` is told.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ impl Arguments {
 }
 
 /// What became of a pair.
-struct Tested {
+pub(super) struct Tested {
     pair: Pair,
     result: Result<(Verdict, Vec<Difference>), Failure>,
     updated: bool,
@@ -73,16 +73,31 @@ impl Tested {
 pub(super) async fn test(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let loader = Loader::new(config)?;
     let (converter, from) = converter(config, &loader, arguments).await?;
+    let tested = run(config, &loader, &converter, &golden_directory(arguments), arguments.update).await?;
+    print(&if arguments.json {
+        format!("{}\n", facts(&converter, &from, &tested))
+    } else {
+        as_text(&converter, &from, &tested)
+    })?;
+    Ok(tested.iter().all(Tested::is_good))
+}
+
+/// Runs the golden pairs of a directory, and makes what the converter gives what is expected where it is to.
+pub(super) async fn run(
+    config: &Config,
+    loader: &Loader,
+    converter: &Converter,
+    golden: &Path,
+    update: bool,
+) -> Result<Vec<Tested>, CliError> {
     let dataset = converter.description().dataset.clone();
     loader.catalog().insert(dataset.clone(), converter.clone());
-    let runner = Runner::new(&loader, config, dataset)?;
+    let runner = Runner::new(loader, config, dataset)?;
     let mut tested = Vec::new();
-    for pair in golden::find(&golden_directory(arguments))? {
-        tested.push(test_pair(&runner, pair, arguments.update).await?);
+    for pair in golden::find(golden)? {
+        tested.push(test_pair(&runner, pair, update).await?);
     }
-    let text = if arguments.json { as_json(&converter, &from, &tested) } else { as_text(&converter, &from, &tested) };
-    print(&text)?;
-    Ok(tested.iter().all(Tested::is_good))
+    Ok(tested)
 }
 
 async fn test_pair(runner: &Runner, pair: Pair, update: bool) -> Result<Tested, CliError> {
@@ -200,7 +215,8 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
+/// What became of the pairs, for programs.
+pub(super) fn facts(converter: &Converter, from: &str, tested: &[Tested]) -> Value {
     let description = converter.description();
     let goldens: Vec<Value> = tested
         .iter()
@@ -231,11 +247,10 @@ fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
             golden
         })
         .collect();
-    let report = json!({
+    json!({
         "converter": { "name": description.name, "version": description.version, "digest": converter.digest() },
         "component": from,
         "passed": tested.iter().all(Tested::is_good),
         "golden": goldens,
-    });
-    format!("{report}\n")
+    })
 }
