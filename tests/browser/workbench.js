@@ -86,10 +86,10 @@ async function main() {
 
     // What is no Parquet file is refused with the reason, and the sample stays.
     await page.setInputFiles("#sample-file", { name: "notes.parquet", mimeType: "text/plain", buffer: Buffer.from("no Parquet") });
-    await shows("#notice", "`notes.parquet` is not a sample");
+    await shows("#notice", "that is no sample");
     seen.refused = await page.textContent("#notice");
     await page.selectOption("#sample-name", facts.golden);
-    await shows("#points", "of the first 20 rows of 20");
+    await shows("#points", "20 points of 20 rows");
 
     // Into service.
     await press("publish");
@@ -123,27 +123,25 @@ async function main() {
     seen.foreign = await foreign(browser, digest);
     await page.reload();
     await shows("#status", "built in");
-    seen["commands afterwards"] = await page.textContent("#action-status code");
+    seen["command afterwards"] = await page.textContent("#action-status code");
   } finally {
     await browser.close();
   }
   console.log(JSON.stringify(seen));
 }
 
-// What a page from another origin gets of the workbench: of its answers to requests that browsers send without asking.
+// What a page from another origin gets of the workbench, by requests that browsers send without asking.
 async function foreign(browser, digest) {
   const server = http.createServer((_, response) => response.setHeader("content-type", "text/html").end("<p>evil"));
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   try {
     const page = await browser.newPage();
-    const answers = [];
-    page.on("response", (response) => response.request().method() === "POST" && answers.push(response.status()));
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
-    const read = await page.evaluate(async ([url, digest]) => {
-      await fetch(`${url}api/promote?digest=${digest}`, { method: "POST", mode: "no-cors" });
-      return fetch(`${url}api/state`).then((answer) => answer.text(), (error) => error.name);
+    return await page.evaluate(async ([url, digest]) => {
+      const got = (answer) => answer.then((answer) => answer.type, (error) => error.name);
+      const post = (action) => got(fetch(`${url}api/${action}?digest=${digest}`, { method: "POST", mode: "no-cors" }));
+      return { posted: [await post("accept"), await post("publish")], read: await got(fetch(`${url}api/state`)) };
     }, [facts.url, digest]);
-    return { answers, read };
   } finally {
     server.close();
   }

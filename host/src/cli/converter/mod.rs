@@ -25,8 +25,8 @@ pub(super) use dev::DevError;
 pub(super) use diff::DiffError;
 pub(super) use project::ProjectError;
 
-use super::CliError;
 use super::component::Component;
+use super::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
@@ -116,7 +116,7 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
-        /// Print JSON; with `--golden` a line about the golden pairs, then one about the version.
+        /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
     },
@@ -263,12 +263,21 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
         Command::Publish { component, dataset, sign, golden, json } => {
-            if let Some(golden) = golden
-                && !test::test(config, &test::Arguments::of(&component, golden, json)).await?
-            {
-                return Ok(false);
+            let mut tested = None;
+            if let Some(golden) = golden {
+                let (facts, text, is_good) =
+                    test::tested(config, &test::Arguments::of(&component, golden, json)).await?;
+                if !json {
+                    print(&text)?;
+                } else if !is_good {
+                    print(&format!("{}\n", serde_json::json!({ "published": false, "golden": facts })))?;
+                }
+                if !is_good {
+                    return Ok(false);
+                }
+                tested = Some(facts);
             }
-            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json).await
+            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json, tested).await
         }
         Command::Promote { dataset, version, channel, terms, json } => {
             promote::promote(config, &dataset, &version, channel.as_deref(), &terms, json).await

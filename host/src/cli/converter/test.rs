@@ -71,15 +71,18 @@ impl Tested {
 
 /// Runs every golden pair. Returns whether all of them are as expected.
 pub(super) async fn test(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let (facts, text, is_good) = tested(config, arguments).await?;
+    print(&if arguments.json { format!("{facts}\n") } else { text })?;
+    Ok(is_good)
+}
+
+/// What became of every golden pair, for programs and for people, and whether all of them are as expected.
+pub(super) async fn tested(config: &Config, arguments: &Arguments) -> Result<(Value, String, bool), CliError> {
     let loader = Loader::new(config)?;
     let (converter, from) = converter(config, &loader, arguments).await?;
     let tested = run(config, &loader, &converter, &golden_directory(arguments), arguments.update).await?;
-    print(&if arguments.json {
-        format!("{}\n", facts(&converter, &from, &tested))
-    } else {
-        as_text(&converter, &from, &tested)
-    })?;
-    Ok(tested.iter().all(Tested::is_good))
+    let (facts, text) = (facts(&converter, &from, &tested), as_text(&converter, &from, &tested));
+    Ok((facts, text, tested.iter().all(Tested::is_good)))
 }
 
 /// Runs the golden pairs of a directory, and makes what the converter gives what is expected where it is to.
@@ -227,7 +230,10 @@ pub(super) fn facts(converter: &Converter, from: &str, tested: &[Tested]) -> Val
                 "status": tested.status(),
             });
             match &tested.result {
-                Err(failure) => golden["error"] = json!(failure.message()),
+                Err(failure) => {
+                    golden["error"] = json!(failure.message());
+                    golden["hint"] = json!(failure.hint());
+                }
                 Ok((verdict, differences)) => {
                     golden["accounts"] = json!(verdict.accounts);
                     if verdict.is_fault {

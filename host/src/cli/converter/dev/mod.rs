@@ -28,7 +28,6 @@ use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::logs::on_a_thread;
 use crate::report::{Failure, FailureKind};
-use crate::source::SourceError;
 use actions::Action;
 use guard::Guard;
 use http::{Answer, Request};
@@ -77,12 +76,8 @@ pub(in crate::cli) enum DevError {
     Temporary(#[source] io::Error),
     #[error("the work on the project has stopped")]
     Stopped(#[source] tokio::task::JoinError),
-    #[error("`{name}` is not a sample: it must be a Parquet file")]
-    NotASample {
-        name: String,
-        #[source]
-        cause: SourceError,
-    },
+    #[error("that is no sample: {reason}")]
+    NotASample { reason: String },
     #[error("cannot run a command of the loader")]
     Command(#[source] io::Error),
     #[error("`{command}` was stopped after {limit:?}")]

@@ -12,6 +12,7 @@ use super::watch::Files;
 use crate::cli::CliError;
 use crate::cli::component::read;
 use crate::golden::{GoldenError, Table};
+use crate::report::{Failure, FailureKind};
 use crate::source::{self, Memory, ParquetObject};
 
 /// Samples that are listed at most.
@@ -103,8 +104,11 @@ pub(super) fn keep(directory: &Path, name: &str, bytes: &[u8]) -> Result<Sample,
     // Looked at before it stands where it is listed.
     let mut file = tempfile::NamedTempFile::new_in(directory).map_err(DevError::Temporary)?;
     io::Write::write_all(&mut file, bytes).map_err(DevError::Temporary)?;
-    if let Err(cause) = ParquetObject::open_file(file.path(), Memory::default()) {
-        return Err(DevError::NotASample { name: safe(name), cause }.into());
+    if let Err(error) = ParquetObject::open_file(file.path(), Memory::default()) {
+        let failure = Failure::new(FailureKind::Unexpected, &error);
+        // The author knows the file by another name.
+        let reason = failure.message().replace(&*file.path().to_string_lossy(), &safe(name));
+        return Err(DevError::NotASample { reason }.into());
     }
     let before = dropped(directory);
     for sample in before.iter().take((before.len() + 1).saturating_sub(DROPPED)) {
@@ -148,7 +152,7 @@ mod tests {
     fn what_is_no_parquet_is_not_kept_and_old_samples_make_room() {
         let directory = tempfile::tempdir().unwrap();
         let error = keep(directory.path(), "a.parquet", b"PAR1 but not really PAR1").unwrap_err();
-        assert!(error.to_string().starts_with("`a.parquet` is not a sample"), "{error}");
+        assert!(error.to_string().starts_with("that is no sample: `a.parquet` is not a Parquet file"), "{error}");
         assert!(dropped(directory.path()).is_empty());
         let rows = Table::parse("int64:a\n1\n").map(|table| source::encode_sample(&table.rows).unwrap());
         let bytes = rows.unwrap();

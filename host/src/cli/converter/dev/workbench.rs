@@ -227,7 +227,11 @@ impl Workbench {
         let _turn = self.turn.lock().await;
         self.show("build", json!({ "status": "working" }));
         let this = Arc::clone(self);
-        let built = on_a_thread(move || build::built(&this.loader, &this.project)).await;
+        let built = on_a_thread(move || {
+            let mut tell = |doing: &str| this.show("build", json!({ "status": "working", "doing": doing }));
+            build::built(&this.loader, &this.project, &mut tell)
+        });
+        let built = built.await;
         match flat(built) {
             Ok(built) => {
                 let facts = built.facts();

@@ -19,6 +19,7 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+const plain = (text) => text.replaceAll("`", "");
 const count = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 const pill = (text, kind = "") => make("span", { class: `pill ${kind}` }, text);
 const section = (name) => state.sections[name] ?? { status: "none" };
@@ -73,7 +74,7 @@ function header() {
   by("directory").textContent = `${project.directory} · ${project.language}`;
   const status = by("status");
   const [text, kind] = {
-    working: ["building…", "warn working"],
+    working: [sections.build?.doing ?? "building…", "warn working"],
     done: [component && `built in ${component.seconds.toFixed(1)} s · ${component.bytes.toLocaleString("en")} bytes`, "good"],
     failed: ["the build fails", "bad"],
   }[sections.build?.status] ?? ["waiting", ""];
@@ -102,7 +103,7 @@ function plan(data) {
       const all = [{ kind: "time", key: "", from: point.time.from, level: point.time.level }, ...point.items];
       return all.filter((item) => item.level === level).map((item) => make("li", {},
         make("b", {}, `${item.kind} `), make("span", { class: { time: "z", tag: "t", field: "f" }[item.kind] }, item.key),
-        ` ← ${item.from}`, item.as && item.as !== "text" ? make("b", {}, ` as ${item.as}`) : null,
+        ` ← ${plain(item.from)}`, item.as && item.as !== "text" ? make("b", {}, ` as ${item.as}`) : null,
         item.missing && item.missing !== "left out" ? make("b", {}, ` · ${item.missing}`) : null, make("b", {}, of)));
     });
     const seen = { plan: [], translate: data.translated, convert: data.read }[level];
@@ -142,7 +143,8 @@ function points(data) {
   const code = (row) => [pill(row.code, "bad"), make("div", { class: "soft" }, row.message)];
   const become = (row) => make("td", {}, why.has(row) ? code(why.get(row))
     : lines.get(row)?.map((point) => line(point.line)) ?? make("span", { class: "null" }, "no point"));
-  const said = [`${count(data.points, "point")} of the first ${count(data.looked_at, "row")} of ${data.total.toLocaleString("en")}`];
+  const of = data.looked_at < data.total ? `the first ${count(data.looked_at, "row")} of ${data.total.toLocaleString("en")}` : count(data.total, "row");
+  const said = [`${count(data.points, "point")} of ${of}`];
   if (data.filtered) said.push(`${data.filtered.toLocaleString("en")} filtered`);
   for (const [name, number] of Object.entries(data.rejected_total)) said.push(`${number.toLocaleString("en")} ${name}`);
   const shown = {
@@ -162,7 +164,7 @@ function golden(data) {
   const kinds = { passed: "good", updated: "good", differs: "warn", broken: "bad", faulty: "bad", invalid: "bad" };
   const list = data.golden.map((pair) => make("div", {}, make("p", {}, pill(pair.status, kinds[pair.status]), ` ${pair.name} `,
     make("span", { class: "soft" }, pair.accounts ? count(pair.accounts.rows, "row") : "")),
-  pair.error ? make("pre", { tabindex: "0" }, pair.error) : null,
+  pair.error ? make("pre", { tabindex: "0" }, pair.error) : null, hint(pair.hint),
   (pair.broken ?? []).map((broken) => make("pre", { tabindex: "0" }, `property ${broken.property} does not hold, ${broken.message}`)),
   (pair.differences ?? []).map((difference) => make("pre", { tabindex: "0", "aria-label": `difference to ${difference.file}` }, difference.text.split("\n").map((text) =>
     make("span", { class: text.startsWith("+") ? "added" : text.startsWith("-") ? "removed" : null }, `${text}\n`))))));
@@ -190,6 +192,12 @@ function ask(action, question) {
   dialog.showModal();
 }
 
+// The values of a field: one where a point is added or removed, two where it is changed.
+function values(kind, { old, new: now }) {
+  if (kind !== "changed") return make("span", {}, now ?? old);
+  return [make("span", { class: "removed" }, old ?? "none"), " → ", make("span", { class: "added" }, now ?? "none")];
+}
+
 function service() {
   const part = section("service");
   const component = section("build").component;
@@ -202,7 +210,7 @@ function service() {
     parts.push(make("p", { class: "soft" }, `points of the sample: ${points.same} the same, ${points.added} added, ${points.removed} removed, ${points.changed} changed`));
     const rows = difference.differences.map((item) => make("tr", {}, make("td", {}, pill(item.kind, { added: "good", removed: "bad" }[item.kind] ?? "warn")),
       make("td", { class: "mono" }, `${item.series} ${item.time}`),
-      make("td", { class: "mono" }, item.fields.map((field) => make("div", {}, `${field.key}: `, make("span", { class: "removed" }, field.old ?? "none"), " → ", make("span", { class: "added" }, field.new ?? "none"))))));
+      make("td", { class: "mono" }, item.fields.map((field) => make("div", {}, `${field.key}: `, ...[values(item.kind, field)].flat())))));
     if (rows.length) parts.push(table(["", "point", "fields"], rows, "Points that differ"));
     for (const failed of difference.failed) parts.push(make("pre", { tabindex: "0" }, `${failed.object}\nold: ${failed.old ?? "loads"}\nnew: ${failed.new ?? "loads"}`));
   } else {
