@@ -334,7 +334,7 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?;
+        let object = object?.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -346,12 +346,7 @@ impl Loader {
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let conversion = Conversion {
-            input: Input {
-                dataset: dataset.as_str().to_owned(),
-                columns: object.columns().to_vec(),
-                partitions: dataset::partitions(&key),
-                strict: self.options.strict,
-            },
+            input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
             selection: selection.clone(),
             deadline,
