@@ -83,7 +83,7 @@ wasm:
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install.sh python judges npm jq influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
+	@scripts/install.sh python judges npm chromium jq influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
 
 .PHONY: bench-tools
 bench-tools:

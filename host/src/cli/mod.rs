@@ -336,6 +336,8 @@ enum CliError {
     Project(#[from] converter::ProjectError),
     #[error(transparent)]
     Diff(#[from] converter::DiffError),
+    #[error(transparent)]
+    Dev(#[from] converter::DevError),
     #[error("`{0}` names no version of the registry: it is neither DATASET@VERSION nor DATASET@CHANNEL")]
     NoRelease(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]

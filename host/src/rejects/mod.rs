@@ -17,6 +17,7 @@ mod parts;
 mod pending;
 mod place;
 mod retry;
+mod shown;
 mod writer;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use line::{ContentDigest, Line, LineProblem};
 pub use origin::{Origin, Source};
 pub use place::{Place, Snapshot, State};
 pub use retry::Group;
+pub use shown::{Shown, shown};
 pub use writer::RejectWriter;
 
 /// The longest line, in bytes, with its newline.

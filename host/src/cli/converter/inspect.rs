@@ -78,7 +78,7 @@ pub(super) async fn inspect(
 }
 
 /// How the converter plans the columns of a file.
-fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
+pub(super) fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
     let object = ParquetObject::open_file(schema, Memory::default())?;
     let input = Input {
         dataset: converter.description().dataset.clone(),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod dev;
 mod diff;
 mod inspect;
 mod new;
@@ -20,11 +21,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub(super) use dev::DevError;
 pub(super) use diff::DiffError;
 pub(super) use project::ProjectError;
 
-use super::CliError;
 use super::component::Component;
+use super::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
@@ -67,6 +69,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work on a project in the browser: rebuilt whenever it changes, with what it makes of a sample beside it.
+    ///
+    /// Serves one page on 127.0.0.1 and prints its address, with a token that nobody can guess. The page shows the sample (any Parquet
+    /// file dropped on it), the plan level by level, every row with its points or the reason why it is rejected, rows that replace
+    /// each other, the golden pairs, the difference to the version in service, and what the converter costs. It publishes and
+    /// promotes where a registry is configured.
+    #[command(after_help = "Examples:
+  influxdb-loader converter dev my-converter
+  influxdb-loader converter dev my-converter --sample data/region=SE/2024.parquet
+  CONVERTER_BUCKET=my-registry influxdb-loader converter dev my-converter --sign converter-signing-key.pem")]
+    Dev(dev::Arguments),
     /// Show what a component is: its description, interfaces, digest, size and limits; and its plan for a file.
     Inspect {
         /// The component: a file, or a version of the registry.
@@ -103,7 +116,7 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
-        /// Print JSON; with `--golden` a line about the golden pairs, then one about the version.
+        /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
     },
@@ -244,17 +257,27 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             new::new(&name, language, &from, directory.as_deref(), &choices, json)
         }
         Command::Build { directory, json } => build::build(config, &directory, json),
+        Command::Dev(arguments) => dev::dev(config, &arguments).await,
         Command::Inspect { component, schema, json } => {
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
         Command::Publish { component, dataset, sign, golden, json } => {
-            if let Some(golden) = golden
-                && !test::test(config, &test::Arguments::of(&component, golden, json)).await?
-            {
-                return Ok(false);
+            let mut tested = None;
+            if let Some(golden) = golden {
+                let (facts, text, is_good) =
+                    test::tested(config, &test::Arguments::of(&component, golden, json)).await?;
+                if !json {
+                    print(&text)?;
+                } else if !is_good {
+                    print(&format!("{}\n", serde_json::json!({ "published": false, "golden": facts })))?;
+                }
+                if !is_good {
+                    return Ok(false);
+                }
+                tested = Some(facts);
             }
-            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json).await
+            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json, tested).await
         }
         Command::Promote { dataset, version, channel, terms, json } => {
             promote::promote(config, &dataset, &version, channel.as_deref(), &terms, json).await

@@ -132,8 +132,8 @@ fn whole(Difference { kind, series, time, fields }: &Difference, text: &mut Stri
     }
 }
 
-/// One line of JSON.
-pub(super) fn as_json(found: &Found) -> String {
+/// The same for programs.
+pub(super) fn facts(found: &Found) -> Value {
     let Comparison { points, duplicates, same, differing, .. } = &found.comparison;
     let comparison = &found.comparison;
     let version = |Version { path, converter }: &Version| {
@@ -157,7 +157,7 @@ pub(super) fn as_json(found: &Found) -> String {
             json!({ "object": object, "old": message(&failures.old), "new": message(&failures.new) })
         })
         .collect();
-    let facts = json!({
+    json!({
         "same": found.is_same(),
         "dataset": found.dataset,
         "old": version(&found.versions.old),
@@ -173,8 +173,7 @@ pub(super) fn as_json(found: &Found) -> String {
         "rejected_otherwise": comparison.rejected_otherwise,
         "differences": comparison.differences,
         "failed": failed,
-    });
-    format!("{facts}\n")
+    })
 }
 
 fn with_counts(mut facts: Value, counts: Counts) -> Value {
