@@ -19,6 +19,7 @@ pub mod rejects;
 pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
+pub mod verify;
 pub mod golden;
 pub mod lambda;
 pub mod cli;

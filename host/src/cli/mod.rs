@@ -17,6 +17,7 @@ mod shell;
 mod summary;
 mod timings;
 mod token;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -104,6 +105,19 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   influxdb-loader preflight s3://bucket/dataset=generation/2024/ --rate 100000 --json | jq .problems
   influxdb-loader load data/ --preflight")]
     Preflight(PreflightArguments),
+    /// Hold what is in InfluxDB against what was loaded.
+    ///
+    /// Reads what is named again through its converter, and asks InfluxDB, by day: are there as many points of each field, with the
+    /// same least and greatest value, sum, first and last time, and as many series? Where that differs, where a day has few points,
+    /// and for texts and booleans, every point is compared: floats bit by bit. Of a point that comes twice the last one counts.
+    ///
+    /// Needs a token that may read. Exits with 0 only when the database has all of it, and nothing else.
+    #[command(after_help = "Examples:
+  influxdb-loader verify data/
+  influxdb-loader verify s3://bucket/dataset=generation/2024/ --exact --html report.html
+  influxdb-loader verify one-of-many.parquet --ignore-extra --json | jq .differences
+  influxdb-loader verify --against old_bucket")]
+    Verify(verify::VerifyArguments),
     /// Estimate what loading costs in AWS Lambda.
     ///
     /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
@@ -331,6 +345,8 @@ enum CliError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
@@ -408,6 +424,7 @@ pub async fn run() -> ExitCode {
         match arguments.command {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
+            Command::Verify(arguments) => verify::verify(&config, &arguments).await,
             Command::Preflight(arguments) => preflight::preflight(&config, &arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,

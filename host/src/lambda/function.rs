@@ -109,7 +109,7 @@ impl Function {
         };
         let openings = match &self.sink {
             Sink::InfluxDb(influxdb) => influxdb.breaker_openings(),
-            Sink::Lines(_) | Sink::Survey(_) => 0,
+            Sink::Lines(_) | Sink::Survey(_) | Sink::Watch(_) => 0,
         };
         self.metrics.send(&report, openings, deadline.map(|deadline| deadline.metrics_end())).await;
         let answer = answer(&caller, &report);

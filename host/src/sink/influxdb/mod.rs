@@ -12,6 +12,7 @@ mod write;
 mod grant;
 mod knowledge;
 mod probe;
+pub mod reading;
 mod schema;
 #[cfg(test)]
 mod tests;

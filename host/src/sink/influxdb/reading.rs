@@ -1,0 +1,274 @@
+//! What the server has of points: summed up by buckets of time, or one by one.
+//!
+//! Every question is bounded: by a range of time, by the bytes of its answer and by a deadline. Whoever asks for too much is told so,
+//! and asks for less.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::InfluxDb;
+use super::engines::{Query, Unreadable, Unusable};
+use super::http::{self, Request, Tolerance};
+use crate::sink::SinkError;
+use crate::sink::survey::Kind;
+
+/// How long the server may take for an answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most that is read of an answer, in bytes.
+const ANSWER_BYTES: usize = 2 << 20;
+
+/// A range of time, in nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// The first nanosecond.
+    pub from: i64,
+    /// The one after the last.
+    pub to: i64,
+}
+
+/// A field that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its key.
+    pub name: String,
+    /// The type that it is read as.
+    pub kind: Kind,
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A number with a fraction.
+    Float(f64),
+    /// A whole number.
+    Integer(i64),
+    /// A whole number that is not negative.
+    Unsigned(u64),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Float(value) => write!(f, "{value:?}"),
+            Self::Integer(value) => write!(f, "{value}i"),
+            Self::Unsigned(value) => write!(f, "{value}u"),
+            Self::Boolean(value) => write!(f, "{value}"),
+            Self::Text(value) => write!(f, "{value:?}"),
+        }
+    }
+}
+
+/// What a field has in a bucket of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// How many points have it.
+    pub count: u64,
+    /// The least value, of numbers.
+    pub least: Option<Value>,
+    /// The greatest value, of numbers.
+    pub greatest: Option<Value>,
+    /// The sum, of numbers: of integers without regard to overflow.
+    pub sum: Option<Value>,
+    /// Of how many series they are.
+    pub series: Option<u64>,
+}
+
+/// A value of a point.
+#[derive(Debug)]
+pub struct Point<'a> {
+    /// Keys and values of its tags, in any order.
+    pub tags: &'a [(&'a str, &'a str)],
+    /// Points of an answer with the same number have the same tags.
+    pub series: usize,
+    /// In nanoseconds since 1970.
+    pub time: i64,
+    /// Which of the fields that were asked for.
+    pub column: usize,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Why nothing is known of points.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The server does not answer, or refuses.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// It answers something else than what was asked.
+    #[error(
+        "`{url}` does not answer what it was asked: {reason}\nhint: check `INFLUXDB_URL`, and that the token may read the bucket"
+    )]
+    Unreadable {
+        /// The server.
+        url: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+    /// It takes too long.
+    #[error("`{url}` does not answer a question within {} s", PATIENCE.as_secs())]
+    TooLate {
+        /// The server.
+        url: String,
+    },
+    /// The answer is larger than what is read of one, or the server has cut it short.
+    #[error("the answer of `{url}` is larger than {ANSWER_BYTES} bytes, or cut short")]
+    TooLarge {
+        /// The server.
+        url: String,
+    },
+}
+
+/// A series by its tags, in the order of their keys, as `key=value,key=value`. No two series are the same text: what parts them is
+/// escaped. A tag without a value is none.
+pub fn series_name<'a>(tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut tags: Vec<(&str, &str)> = tags.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    tags.sort_unstable();
+    let mut name = String::new();
+    for (key, value) in tags {
+        if !name.is_empty() {
+            name.push(',');
+        }
+        escape(key, &mut name);
+        name.push('=');
+        escape(value, &mut name);
+    }
+    name
+}
+
+fn escape(text: &str, name: &mut String) {
+    for character in text.chars() {
+        if matches!(character, ',' | '=' | '\\') {
+            name.push('\\');
+        }
+        if character.is_control() {
+            // Writing to a string does not fail.
+            _ = write!(name, "{}", character.escape_default());
+        } else {
+            name.push(character);
+        }
+    }
+}
+
+impl InfluxDb {
+    /// The measurements that the server has.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn measurements(&self, deadline: Option<Instant>) -> Result<Vec<String>, ReadError> {
+        let engine = self.engine(deadline).await?;
+        let answer = self.read_answer(engine.measurements_query(&self.url, &self.settings), deadline).await?;
+        engine.measurements(&answer).map_err(|unusable| self.read_error(unusable))
+    }
+
+    /// Sums up fields of a measurement by buckets of so many seconds, from 1970 on: for each field, by the start of the bucket, those
+    /// with points.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn summaries(
+        &self,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+        seconds: i64,
+        deadline: Option<Instant>,
+    ) -> Result<Vec<BTreeMap<i64, Summary>>, ReadError> {
+        let engine = self.engine(deadline).await?;
+        let query = engine.summaries_query(&self.url, &self.settings, measurement, columns, window, seconds);
+        let answer = self.read_answer(query, deadline).await?;
+        engine.summaries(&answer, columns).map_err(|unusable| self.read_error(unusable))
+    }
+
+    /// The first and the last time that a field has in a window, for each of several; none where it has no point.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub async fn ends(
+        &self,
+        measurement: &str,
+        asked: &[(&Column, Window)],
+        deadline: Option<Instant>,
+    ) -> Result<Vec<Option<(i64, i64)>>, ReadError> {
+        let engine = self.engine(deadline).await?;
+        let query = engine.ends_query(&self.url, &self.settings, measurement, asked);
+        let answer = self.read_answer(query, deadline).await?;
+        engine.ends(&answer, asked.len()).map_err(|unusable| self.read_error(unusable))
+    }
+
+    /// Calls `each` with every value of these fields in a window, in any order.
+    ///
+    /// # Errors
+    /// See [`ReadError`]. After [`ReadError::TooLarge`] nothing was called.
+    pub async fn points(
+        &self,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+        deadline: Option<Instant>,
+        each: &mut (dyn FnMut(Point<'_>) + Send),
+    ) -> Result<(), ReadError> {
+        let engine = self.engine(deadline).await?;
+        let query = engine.points_query(&self.url, &self.settings, measurement, columns, window);
+        let answer = self.read_answer(query, deadline).await?;
+        engine.points(&answer, columns, each).map_err(|unusable| self.read_error(unusable))
+    }
+
+    async fn read_answer(&self, query: Query, deadline: Option<Instant>) -> Result<Vec<u8>, ReadError> {
+        let endpoint = self.endpoint(deadline).await?;
+        let request = Request {
+            method: query.method,
+            url: query.url,
+            body: query.body,
+            answer_limit: ANSWER_BYTES,
+            credentials: Some(endpoint.reader()),
+            tolerance: Tolerance::Brief,
+            target: &endpoint.target,
+            judge: http::judge_query,
+        };
+        let sent = timeout(PATIENCE, self.courier.send(&request, deadline)).await;
+        let answer = sent.map_err(|_| ReadError::TooLate { url: http::shown(&self.url) })??;
+        if !answer.exchange.complete {
+            return Err(ReadError::TooLarge { url: http::shown(&self.url) });
+        }
+        Ok(answer.exchange.body)
+    }
+
+    fn read_error(&self, unusable: Unusable) -> ReadError {
+        let url = http::shown(&self.url);
+        match unusable {
+            Unusable::Partial => ReadError::TooLarge { url },
+            Unusable::Unreadable(Unreadable(reason)) => {
+                ReadError::Unreadable { url, reason: crate::sink::error::clean(&reason) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_are_named_alike_whatever_the_order_of_their_tags() {
+        assert_eq!(series_name([("b", "2"), ("a", "x y"), ("c", "")]), "a=x y,b=2");
+        assert_eq!(series_name([]), "");
+        assert_ne!(series_name([("a", "1,b=2")]), series_name([("a", "1"), ("b", "2")]));
+        assert_ne!(series_name([("a", "1\\")]), series_name([("a", "1\\\\")]));
+        assert_ne!(series_name([("a", "\n")]), series_name([("a", "\\n")]));
+    }
+
+    #[test]
+    fn floats_are_shown_so_that_they_differ_where_their_bits_do() {
+        assert_ne!(Value::Float(0.1 + 0.2).to_string(), Value::Float(0.3).to_string());
+        assert_ne!(Value::Float(0.0).to_string(), Value::Float(-0.0).to_string());
+        assert_ne!(Value::Float(1.0).to_string(), Value::Integer(1).to_string());
+    }
+}
