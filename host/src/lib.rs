@@ -17,6 +17,7 @@ pub mod points;
 pub mod sink;
 pub mod report;
 pub mod rejects;
+pub mod ledger;
 pub mod metrics;
 pub mod pipeline;
 pub mod verify;

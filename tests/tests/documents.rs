@@ -46,7 +46,7 @@ fn completions_and_man_pages_know_every_command() {
             .map(str::to_owned)
             .collect()
     };
-    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects")]
+    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects"), (&["ledger"], "-ledger")]
         .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
     let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
     let mut number = 0;
@@ -107,13 +107,19 @@ fn the_commands_of_the_guide_to_deploying_run() {
 }
 
 #[test]
+fn the_commands_of_the_page_about_the_ledger_run() {
+    operate("docs/ledger.md");
+}
+
+#[test]
 fn the_commands_of_the_guide_to_migrating_run() {
     operate("docs/migrating.md");
 }
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents = ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md"];
+    let documents =
+        ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md", "docs/ledger.md"];
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
 }

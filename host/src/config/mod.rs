@@ -58,6 +58,8 @@ pub struct Config {
     pub source_buckets: Option<SourceBuckets>,
     /// Where rejected rows are kept; none: nowhere.
     pub rejects: Option<RejectsUri>,
+    /// Where loads are recorded; none: nowhere.
+    pub ledger: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
     pub metrics: MetricsBackend,
     /// The stack by which metrics are told apart as well; none: they are not.
@@ -380,6 +382,7 @@ impl Config {
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             source_buckets: reader.source_buckets(&settings::SOURCE_BUCKETS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
+            ledger: reader.rejects_uri(&settings::LEDGER_URI),
             metrics: MetricsBackend::read(&mut reader),
             metrics_stack: reader.text(&settings::METRICS_STACK),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),

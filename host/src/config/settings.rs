@@ -355,6 +355,14 @@ pub(super) const REJECTS_URI: Setting = Setting {
     meaning: "Where rejected rows are kept, to be looked at and loaded again by `influxdb-loader rejects`. Without it they are counted, and the first few are in the report and in the log.",
 };
 
+/// Where loads are recorded.
+pub(super) const LEDGER_URI: Setting = Setting {
+    name: "LEDGER_URI",
+    default: None,
+    kind: Kind::RejectsUri,
+    meaning: "Where each load into InfluxDB leaves a record of what it wrote, for `load --skip-loaded`, `influxdb-loader ledger` and `influxdb-loader whence`. One ledger is of one bucket of InfluxDB. An object whose record cannot be written fails, though its points are written.",
+};
+
 /// Whether metrics are sent.
 pub(super) const ENABLE_METRICS: Setting = Setting {
     name: "ENABLE_METRICS",
@@ -528,6 +536,7 @@ pub const SETTINGS: &[&Setting] = &[
     &DROP_INVALID_RECORDS,
     &SOURCE_BUCKETS,
     &REJECTS_URI,
+    &LEDGER_URI,
     &ENABLE_METRICS,
     &METRICS_BACKEND,
     &METRICS_STACK,

@@ -11,9 +11,11 @@ mod deadline;
 mod error;
 mod gate;
 mod lanes;
+mod loaded;
 mod nothing_written;
 mod order;
 mod passes;
+mod record;
 mod reject;
 mod row_groups;
 mod split_rows;
@@ -48,6 +50,7 @@ use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
 use gate::Gate;
 use nothing_written::NothingWritten;
+use record::{Record, Recording};
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use split_rows::SplitRows;
@@ -162,6 +165,7 @@ struct Options {
     strict_guess: bool,
     drop_invalid_records: bool,
     rejects: Option<RejectsUri>,
+    ledger: Option<RejectsUri>,
 }
 
 impl Options {
@@ -175,6 +179,7 @@ impl Options {
             strict_guess: config.strict_guess,
             drop_invalid_records: config.drop_invalid_records,
             rejects: config.rejects.clone(),
+            ledger: config.ledger.clone(),
         }
     }
 }
@@ -273,7 +278,11 @@ impl Loader {
         let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
         let (draft, error) = match outcome {
             // Its rejected rows are kept, as those of any object that is done.
-            Ok(draft) => (draft, NothingWritten::by(sink, &report, deadline).await.map(LoadError::from)),
+            Ok((draft, record)) => match NothingWritten::by(sink, &report, deadline).await {
+                Some(error) => (draft, Some(LoadError::from(error))),
+                // The last of all, so that what is recorded is done.
+                None => (draft, recorded(record, &report, deadline).await.err()),
+            },
             Err(error) => (None, Some(error)),
         };
         report.timings.total = started.elapsed();
@@ -295,23 +304,13 @@ impl Loader {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
-    ) -> Result<Option<Draft>, LoadError> {
+    ) -> Result<(Option<Draft>, Option<(Record, u64)>), LoadError> {
         if deadline.is_some_and(|deadline| deadline.is_over()) {
             return Err(LoadError::NoTime);
         }
         let LoadRequest { location, selection, .. } = request;
         let key = location.key();
-        let dataset = match request.dataset.or(report.dataset.as_deref()) {
-            Some(name) => name.parse::<DatasetName>()?,
-            // The registry is listed only if the key does not name the dataset.
-            None => match dataset::name::<&str>(&key, &[]) {
-                Err(DatasetError::Unnamed { .. }) => {
-                    let guessed = Deadline::within(deadline, self.guess(&key)).await;
-                    guessed.ok_or(LoadError::NoTime)??
-                }
-                named => named?,
-            },
-        };
+        let dataset = Deadline::within(deadline, self.dataset(request)).await.ok_or(LoadError::NoTime)??;
         report.dataset = Some(dataset.as_str().to_owned());
         // For all that is logged from here on, by the converter too.
         let span = Span::current();
@@ -345,6 +344,8 @@ impl Loader {
         let mut row_groups = RowGroups::new(&object, selection);
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
+        let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
+        let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
         let conversion = Conversion {
             input: Input {
                 dataset: dataset.as_str().to_owned(),
@@ -369,6 +370,7 @@ impl Loader {
             lines: sink.lines().cloned(),
             requests: flow.requests,
             threads: self.options.threads,
+            measurements: recording.as_ref().map(Recording::measurements),
         };
         let writing = Writing {
             sink,
@@ -383,6 +385,7 @@ impl Loader {
             report,
             row_groups: &mut row_groups,
             keeper: rejects.as_ref().map(Rejects::keeper),
+            recording: recording.as_mut(),
         };
         let outcome = transfer(conversion, writing).await.map(|(stopped, timings)| {
             report.timings += timings;
@@ -426,7 +429,10 @@ impl Loader {
         };
         report.accounts.bytes_read = object.bytes_read();
         match (loaded, kept) {
-            (Ok(()), Ok(draft)) => Ok(draft),
+            (Ok(()), Ok(draft)) => {
+                let record = recording.and_then(|recording| recording.end(&row_groups));
+                Ok((draft, record.map(|record| (record, row_groups.done_of_selected()))))
+            }
             (Ok(()), Err(error)) => Err(error.into()),
             (Err(error), Ok(_)) => Err(error),
             (Err(other), Err(error)) => {
@@ -434,6 +440,23 @@ impl Loader {
                 tracing::error!(object = report.object, "{}", Failure::new(other.kind(), &other));
                 Err(error.into())
             }
+        }
+    }
+
+    /// The dataset of an object: as the request says, or its event, or its key.
+    pub(crate) async fn dataset(&self, request: &LoadRequest<'_>) -> Result<DatasetName, LoadError> {
+        let named = match request.location {
+            Location::S3(object) => object.dataset.as_deref(),
+            Location::File(_) => None,
+        };
+        let key = request.location.key();
+        match request.dataset.or(named) {
+            Some(name) => Ok(name.parse::<DatasetName>()?),
+            // The registry is listed only if the key does not name the dataset.
+            None => match dataset::name::<&str>(&key, &[]) {
+                Err(DatasetError::Unnamed { .. }) => self.guess(&key).await,
+                named => Ok(named?),
+            },
         }
     }
 
@@ -479,6 +502,16 @@ impl Loader {
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))
     }
+}
+
+/// Writes what is recorded of a load, with the number of rows that it is about.
+async fn recorded(
+    record: Option<(Record, u64)>,
+    report: &ObjectReport,
+    deadline: Option<Deadline>,
+) -> Result<(), LoadError> {
+    let Some((record, rows)) = record else { return Ok(()) };
+    Ok(record.write(report, rows, deadline.map(|deadline| deadline.rejects_end())).await?)
 }
 
 /// Converts and writes. Returns whether it stopped ahead of the deadline, and the timings of converting where that was completed.

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::convert::{Counted, Packed, Step};
 use super::gate::Gate;
+use super::record::Recording;
 use super::row_groups::RowGroups;
 use super::split_rows::SplitRows;
 use super::waiting::Waiting;
@@ -37,6 +38,8 @@ pub(super) struct Writing<'a> {
     pub(super) row_groups: &'a mut RowGroups,
     /// What keeps the rejected rows.
     pub(super) keeper: Option<&'a Keeper>,
+    /// What counts points for the ledger.
+    pub(super) recording: Option<&'a mut Recording>,
 }
 
 impl Writing<'_> {
@@ -106,7 +109,10 @@ impl Writing<'_> {
 
     /// Counts what the encoder made of a batch.
     fn encoded(&mut self, counted: Counted) {
-        let Counted { row_group, rows, filtered, rejected, superseded, .. } = counted;
+        let Counted { row_group, rows, filtered, rejected, superseded, tally, touches_many_shards: _ } = counted;
+        if let (Some(recording), Some(tally)) = (&mut self.recording, tally) {
+            recording.add(row_group, tally, filtered, superseded, self.row_groups);
+        }
         self.report.accounts.rows += rows;
         self.report.accounts.filtered += filtered;
         self.report.accounts.superseded += superseded;
@@ -150,6 +156,9 @@ impl Writing<'_> {
 
     fn reject(&mut self, row: RejectedRow) {
         self.report.accounts.reject(&row.code, 1);
+        if let Some(recording) = &mut self.recording {
+            recording.reject(row.row_group, &row.code);
+        }
         self.progress.advanced(1);
         self.progress.rejected(&row);
         tracing::debug!(object = self.report.object, row = row.row, code = row.code, "{}", row.message);
