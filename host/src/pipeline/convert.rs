@@ -194,8 +194,9 @@ impl Conversion {
             move || this.plan()
         })
         .await??;
-        if let Some(measurements) = &self.measurements {
-            let mut names: Vec<String> = first.plan.points.iter().map(|point| point.measurement.clone()).collect();
+        if let Some(measurements) = &self.measurements
+            && let Some(mut names) = first.plan.measurements()
+        {
             names.sort();
             names.dedup();
             measurements.get_or_init(|| names);

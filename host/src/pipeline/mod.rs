@@ -309,7 +309,6 @@ impl Loader {
             return Err(LoadError::NoTime);
         }
         let LoadRequest { location, selection, .. } = request;
-        let key = location.key();
         let dataset = Deadline::within(deadline, self.dataset(request)).await.ok_or(LoadError::NoTime)??;
         report.dataset = Some(dataset.as_str().to_owned());
         // For all that is logged from here on, by the converter too.
@@ -333,7 +332,7 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?;
+        let object = object?.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -347,12 +346,7 @@ impl Loader {
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
         let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
         let conversion = Conversion {
-            input: Input {
-                dataset: dataset.as_str().to_owned(),
-                columns: object.columns().to_vec(),
-                partitions: dataset::partitions(&key),
-                strict: self.options.strict,
-            },
+            input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
             selection: selection.clone(),
             deadline,

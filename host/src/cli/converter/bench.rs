@@ -1,7 +1,7 @@
 //! `converter bench`: what a converter costs on a real file.
 
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, RecordBatch, StringArray};
@@ -16,7 +16,7 @@ use crate::cli::summary::grouped;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
-use crate::dataset::{self, DatasetName};
+use crate::dataset::DatasetName;
 use crate::pipeline::{LoadError, Loader};
 use crate::points::{
     Chunk, ChunkLimits, Dialect, EncodeError, Encoded, Encoder, Full, FullChunks, Lanes, Mapping, PointKey,
@@ -133,7 +133,8 @@ pub(super) async fn bench(config: &Config, arguments: &Arguments) -> Result<bool
     let (converter, compile) = compiled(&loader, &component)?;
     let dataset = dataset.as_deref().unwrap_or(&converter.description().dataset);
     let dataset = dataset.parse::<DatasetName>().map_err(LoadError::from)?;
-    let input = input(config, &object, file, dataset.as_str());
+    let object = object.in_types_of(converter.contract().edition());
+    let input = Input::new(dataset.as_str(), &object, config.validate_schema);
     let memory_limit = loader.catalog().engine().limits().memory_bytes;
     let subject = Subject { config, converter: &converter, object: &object, input, selection: Selection::All };
     let passes = measure(&subject, Duration::from_secs(*seconds), &mut Ticks { progress: &progress, passes: 0 })?;
@@ -198,15 +199,6 @@ pub(super) fn measure(
         passes.push(pass(subject, onlooker)?);
     }
     Ok(passes)
-}
-
-pub(super) fn input(config: &Config, object: &ParquetObject, file: &Path, dataset: &str) -> Input {
-    Input {
-        dataset: dataset.to_owned(),
-        columns: object.columns().to_vec(),
-        partitions: dataset::partitions(&file.to_string_lossy()),
-        strict: config.validate_schema,
-    }
 }
 
 /// What one pass over the file took, by a fresh instance, as an object is loaded.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::bench::{self, Compile, Figures, Onlooker, Subject};
 use crate::cli::CliError;
 use crate::config::Config;
-use crate::converter::Converter;
+use crate::converter::{Converter, Input};
 use crate::points::{Chunk, Encoded, PointKey};
 use crate::rejects;
 use crate::report::RejectedRow;
@@ -89,13 +89,13 @@ pub(super) fn look(
     memory_limit: usize,
     file: &Path,
 ) -> Result<Looked, CliError> {
-    let object = ParquetObject::open_file(file, Memory::default())?;
+    let object = ParquetObject::open_file(file, Memory::default())?.in_types_of(converter.contract().edition());
     let dataset = &converter.description().dataset;
     let of = |selection| Subject {
         config,
         converter,
         object: &object,
-        input: bench::input(config, &object, file, dataset),
+        input: Input::new(dataset, &object, config.validate_schema),
         selection,
     };
     let subject = of(Selection::All);
