@@ -71,6 +71,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
         drop_invalid_records: true,
         source_buckets: None,
         rejects: None,
+        ledger: None,
         metrics: CloudWatch,
         metrics_stack: None,
         deadline_margin: 10s,
