@@ -89,15 +89,11 @@ pub(super) fn look(
     memory_limit: usize,
     file: &Path,
 ) -> Result<Looked, CliError> {
-    let object = ParquetObject::open_file(file, Memory::default())?.in_types_of(converter.contract().edition());
-    let dataset = &converter.description().dataset;
-    let of = |selection| Subject {
-        config,
-        converter,
-        object: &object,
-        input: Input::new(dataset, &object, config.validate_schema),
-        selection,
-    };
+    // Shown as every converter may see them, and converted in the types of the converter's contract.
+    let plain = ParquetObject::open_file(file, Memory::default())?;
+    let object = plain.clone().in_types_of(converter.contract().edition());
+    let input = || Input::new(&converter.description().dataset, &object, config.validate_schema);
+    let of = |selection| Subject { config, converter, object: &object, input: input(), selection };
     let subject = of(Selection::All);
     let mut all = All::new();
     let mut passes = bench::measure(&subject, Duration::ZERO, &mut all)?;
@@ -111,7 +107,7 @@ pub(super) fn look(
     let numbers: BTreeSet<u64> = first.chain(replaced).chain(all.rejected.iter().map(|row| row.row)).collect();
     let mut lines = Lines::default();
     bench::measure(&of(Selection::rows(numbers.iter().copied())), Duration::ZERO, &mut lines)?;
-    let mut facts = rows(&object, numbers)?;
+    let mut facts = rows(&plain, numbers)?;
     facts["looked_at"] = json!(all.rows);
     facts["total"] = json!(object.rows());
     facts["points"] = json!(all.points);
