@@ -31,7 +31,7 @@ use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
 use crate::logs;
 use crate::pipeline::{LimitBelowMargin, LoadError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, RuleError};
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::{Depth, SinkError};
@@ -356,6 +356,8 @@ enum CliError {
     },
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     #[error(transparent)]
     Rejects(#[from] RejectsError),
     #[error(transparent)]

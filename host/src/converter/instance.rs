@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -48,7 +48,7 @@ impl Converter {
         let subject = Subject::unnamed(&digest);
         let linked = engine.linked(&code, &subject)?;
         let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes, Warnings::default());
-        let mut instance = Instance::start(&engine, &linked, subject, log)?;
+        let mut instance = Instance::start(&engine, &linked, subject, log, None)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
         Ok(Self(Arc::new(Compiled { engine, code, description, digest, subject })))
@@ -62,6 +62,11 @@ impl Converter {
     /// The lower-case hexadecimal SHA-256 of the component.
     pub fn digest(&self) -> &str {
         &self.0.digest
+    }
+
+    /// What an instance may have, in bytes.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.0.engine.limits().memory_bytes
     }
 
     /// Whether it costs next to nothing while it is not used, since its code can be mapped again.
@@ -90,10 +95,23 @@ impl Converter {
     ///
     /// As [`Self::instantiate`].
     pub fn instantiate_beside(&self, others: &Warnings) -> Result<Instance, ConverterError> {
+        self.start(others, None)
+    }
+
+    /// As [`Self::instantiate_beside`], for what must not disturb: it takes what memory others leave, and ends at a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::instantiate`].
+    pub(crate) fn instantiate_aside(&self, others: &Warnings, end: Instant) -> Result<Instance, ConverterError> {
+        self.start(others, Some(end))
+    }
+
+    fn start(&self, others: &Warnings, aside: Option<Instant>) -> Result<Instance, ConverterError> {
         let Compiled { engine, code, description, subject, .. } = &*self.0;
         let linked = engine.linked(code, subject)?;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
-        Instance::start(engine, &linked, subject.clone(), log)
+        Instance::start(engine, &linked, subject.clone(), log, aside)
     }
 }
 
@@ -124,6 +142,8 @@ pub struct Instance {
     spent: bool,
     /// What `translate` and `convert` were given, in bytes.
     pushed_bytes: usize,
+    /// When it ends, whatever the time slice of a call.
+    end: Option<Instant>,
 }
 
 impl std::fmt::Debug for Instance {
@@ -142,9 +162,10 @@ impl Instance {
         Linked { pre, exports }: &Linked,
         subject: Subject,
         log: Log,
+        end: Option<Instant>,
     ) -> Result<Self, ConverterError> {
         let limits = engine.limits();
-        let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room()));
+        let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room(), end.is_some()));
         store.limiter(State::limiter);
         // Time that was spent waiting for memory is no time of the guest's.
         store.epoch_deadline_callback(|mut store| match store.data_mut().waited() {
@@ -163,7 +184,7 @@ impl Instance {
         })?;
         store.data().log().end();
         let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
-        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false, pushed_bytes: 0 })
+        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false, pushed_bytes: 0, end })
     }
 
     fn describe(&mut self) -> Result<Description, ConverterError> {
@@ -287,6 +308,8 @@ impl Instance {
             Call::Instantiate | Call::Describe | Call::Prepare => limits.prepare_time,
             Call::Translate | Call::Convert => limits.call_time,
         };
+        let left = self.end.map_or(slice, |end| end.saturating_duration_since(Instant::now()));
+        let slice = slice.min(left);
         self.store.data_mut().begin();
         self.store.set_epoch_deadline(Engine::ticks(slice));
         let answer = enter(self.world.influxdb_loader_converter_converter(), &mut self.store);

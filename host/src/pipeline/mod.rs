@@ -16,7 +16,9 @@ mod order;
 mod passes;
 mod reject;
 mod row_groups;
+mod shadow;
 mod split_rows;
+mod trial;
 mod waiting;
 mod write;
 
@@ -51,6 +53,7 @@ use nothing_written::NothingWritten;
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use split_rows::SplitRows;
+use trial::Part;
 use write::Writing;
 
 /// Where an object is.
@@ -162,6 +165,8 @@ struct Options {
     strict_guess: bool,
     drop_invalid_records: bool,
     rejects: Option<RejectsUri>,
+    /// How much longer an object may take for its shadow, in percent.
+    shadow_percent: u32,
 }
 
 impl Options {
@@ -175,6 +180,7 @@ impl Options {
             strict_guess: config.strict_guess,
             drop_invalid_records: config.drop_invalid_records,
             rejects: config.rejects.clone(),
+            shadow_percent: config.converter.shadow_percent,
         }
     }
 }
@@ -269,8 +275,8 @@ impl Loader {
         progress: &dyn Progress,
     ) -> (ObjectReport, Option<Draft>) {
         let started = Instant::now();
-        let mut report = request.location.report();
-        let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
+        let (mut report, mut part) = (request.location.report(), None);
+        let outcome = self.run(request, keep, sink, deadline, progress, &mut report, &mut part).await;
         let (draft, error) = match outcome {
             // Its rejected rows are kept, as those of any object that is done.
             Ok(draft) => (draft, NothingWritten::by(sink, &report, deadline).await.map(LoadError::from)),
@@ -284,9 +290,13 @@ impl Loader {
             }
             report.failure = Some(Failure::new(error.kind(), &error));
         }
+        if let Some(part) = part {
+            part.end(&self.resolver, &self.options, deadline, &mut report).await;
+        }
         (report, draft)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is asked for, and what becomes of it")]
     async fn run(
         &self,
         request: &LoadRequest<'_>,
@@ -295,6 +305,7 @@ impl Loader {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
+        part: &mut Option<Part>,
     ) -> Result<Option<Draft>, LoadError> {
         if deadline.is_some_and(|deadline| deadline.is_over()) {
             return Err(LoadError::NoTime);
@@ -317,7 +328,10 @@ impl Loader {
         let span = Span::current();
         span.record("dataset", dataset.as_str());
         let resolved = Deadline::within(deadline, self.converter(&dataset, location)).await;
-        let (Resolution { converter, fallback }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        let (Resolution { converter, fallback, trial }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        // Files are not written for anybody to look at, and rows that are loaded again were counted.
+        let counts = matches!(sink, Sink::InfluxDb(_)) && !matches!(selection, Selection::Rows(_));
+        *part = trial.filter(|_| counts).and_then(|trial| Part::of(trial, &converter, location));
         let selection = if from_the_start { &Selection::All } else { selection };
         report.converter_fallback = fallback;
         let description = converter.description();
@@ -345,19 +359,24 @@ impl Loader {
         let mut row_groups = RowGroups::new(&object, selection);
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
+        let input = Input {
+            dataset: dataset.as_str().to_owned(),
+            columns: object.columns().to_vec(),
+            partitions: dataset::partitions(&key),
+            strict: self.options.strict,
+        };
+        let warnings = Warnings::default();
+        if let Some(part) = part {
+            part.opened(&object, &input, &warnings);
+        }
         let conversion = Conversion {
-            input: Input {
-                dataset: dataset.as_str().to_owned(),
-                columns: object.columns().to_vec(),
-                partitions: dataset::partitions(&key),
-                strict: self.options.strict,
-            },
+            input,
             object: object.clone(),
             selection: selection.clone(),
             deadline,
             converter,
             memory: self.options.memory,
-            warnings: Warnings::default(),
+            warnings,
             rows_per_batch: self.options.rows_per_batch,
             lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
             dialect: flow.dialect,
@@ -456,7 +475,14 @@ impl Loader {
     /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
     /// gone.
     async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
-        let resolution = self.resolver.converter(dataset).await?;
+        let mut resolution = self.resolver.converter(dataset).await?;
+        if let Some(trial) = &resolution.trial {
+            resolution.converter = match location {
+                Location::S3(object) => trial.converter(&object.key).clone(),
+                // A file of this machine is in no share of the objects.
+                Location::File(_) => trial.in_service().clone(),
+            };
+        }
         let begun_with = match location {
             Location::S3(object) => object.converter_digest.as_deref(),
             Location::File(_) => None,
@@ -465,7 +491,7 @@ impl Loader {
             return Ok((resolution, false));
         };
         if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {
-            return Ok((Resolution { converter, fallback: false }, false));
+            return Ok((Resolution { converter, fallback: false, trial: resolution.trial }, false));
         }
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))
