@@ -14,6 +14,7 @@ pub mod source;
 pub mod converter;
 pub mod registry;
 pub mod points;
+mod compare;
 pub mod sink;
 pub mod report;
 pub mod rejects;

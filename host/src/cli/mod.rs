@@ -34,7 +34,7 @@ use crate::golden::GoldenError;
 use crate::ledger::LedgerError;
 use crate::logs;
 use crate::pipeline::{LimitBelowMargin, LoadError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, RuleError};
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::{Depth, SinkError};
@@ -386,6 +386,8 @@ enum CliError {
     },
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Rule(#[from] RuleError),
     #[error(transparent)]
     Rejects(#[from] RejectsError),
     #[error(transparent)]

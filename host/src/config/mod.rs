@@ -197,6 +197,8 @@ pub struct ConverterSettings {
     pub result_bytes: usize,
     /// Bytes that an instance may log.
     pub log_bytes: usize,
+    /// How much longer an object may take for the shadow of a candidate, in percent.
+    pub shadow_percent: u32,
     /// Where compiled converters are kept.
     pub cache_directory: PathBuf,
 }
@@ -391,6 +393,7 @@ impl Config {
                 time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
+                shadow_percent: reader.integer(&settings::CONVERTER_SHADOW_PERCENT),
                 cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
             },
             registry: RegistrySettings::read(&mut reader),

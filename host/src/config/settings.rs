@@ -468,6 +468,14 @@ pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
     meaning: "How long a converter is used before the registry is asked whether there is another; meanwhile, objects use the one in service. `0`: it is asked for every object, which waits for the answer.",
 };
 
+/// What trials may cost.
+pub(super) const CONVERTER_SHADOW_PERCENT: Setting = Setting {
+    name: "CONVERTER_SHADOW_PERCENT",
+    default: Some("25"),
+    kind: Kind::Integer { minimum: 0, maximum: 1000 },
+    meaning: "How much longer an object may take for the shadow of a candidate (`converter promote --shadow`), in percent of the time of its load, but at least a second. What takes longer is not compared. `0`: nothing is compared.",
+};
+
 /// Whom to trust.
 pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
     name: "CONVERTER_PUBLIC_KEYS",
@@ -550,6 +558,7 @@ pub const SETTINGS: &[&Setting] = &[
     &CONVERTER_PREFIX,
     &CONVERTER_CHANNEL,
     &CONVERTER_REFRESH_SECONDS,
+    &CONVERTER_SHADOW_PERCENT,
     &CONVERTER_PUBLIC_KEYS,
     &CONVERTER_REQUIRE_SIGNED_POINTERS,
     &DATASET_GUESS,

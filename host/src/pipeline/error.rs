@@ -179,6 +179,9 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::NotSigned { .. }
         | RegistryError::Conflict { .. }
         | RegistryError::NoPrevious { .. }
+        | RegistryError::NothingInService { .. }
+        | RegistryError::TrialRuns { .. }
+        | RegistryError::Trial { .. }
         | RegistryError::InService { .. }
         | RegistryError::OtherDataset { .. }
         | RegistryError::SigningKey { .. }

@@ -18,7 +18,9 @@ mod passes;
 mod record;
 mod reject;
 mod row_groups;
+mod shadow;
 mod split_rows;
+mod trial;
 mod waiting;
 mod write;
 
@@ -54,6 +56,7 @@ use record::{Record, Recording};
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use split_rows::SplitRows;
+use trial::Part;
 use write::Writing;
 
 /// Where an object is.
@@ -166,6 +169,8 @@ struct Options {
     drop_invalid_records: bool,
     rejects: Option<RejectsUri>,
     ledger: Option<RejectsUri>,
+    /// How much longer an object may take for its shadow, in percent.
+    shadow_percent: u32,
 }
 
 impl Options {
@@ -180,6 +185,7 @@ impl Options {
             drop_invalid_records: config.drop_invalid_records,
             rejects: config.rejects.clone(),
             ledger: config.ledger.clone(),
+            shadow_percent: config.converter.shadow_percent,
         }
     }
 }
@@ -274,8 +280,8 @@ impl Loader {
         progress: &dyn Progress,
     ) -> (ObjectReport, Option<Draft>) {
         let started = Instant::now();
-        let mut report = request.location.report();
-        let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
+        let (mut report, mut part) = (request.location.report(), None);
+        let outcome = self.run(request, keep, sink, deadline, progress, &mut report, &mut part).await;
         let (draft, error) = match outcome {
             // Its rejected rows are kept, as those of any object that is done.
             Ok((draft, record)) => match NothingWritten::by(sink, &report, deadline).await {
@@ -293,9 +299,13 @@ impl Loader {
             }
             report.failure = Some(Failure::new(error.kind(), &error));
         }
+        if let Some(part) = part {
+            part.end(&self.resolver, &self.options, deadline, &mut report).await;
+        }
         (report, draft)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is asked for, and what becomes of it")]
     async fn run(
         &self,
         request: &LoadRequest<'_>,
@@ -304,6 +314,7 @@ impl Loader {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
+        part: &mut Option<Part>,
     ) -> Result<(Option<Draft>, Option<(Record, u64)>), LoadError> {
         if deadline.is_some_and(|deadline| deadline.is_over()) {
             return Err(LoadError::NoTime);
@@ -315,7 +326,10 @@ impl Loader {
         let span = Span::current();
         span.record("dataset", dataset.as_str());
         let resolved = Deadline::within(deadline, self.converter(&dataset, location)).await;
-        let (Resolution { converter, fallback }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        let (Resolution { converter, fallback, trial }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        // Files are not written for anybody to look at, and rows that are loaded again were counted.
+        let counts = matches!(sink, Sink::InfluxDb(_)) && !matches!(selection, Selection::Rows(_));
+        *part = trial.filter(|_| counts).and_then(|trial| Part::of(trial, &converter, location));
         let selection = if from_the_start { &Selection::All } else { selection };
         report.converter_fallback = fallback;
         let description = converter.description();
@@ -345,14 +359,19 @@ impl Loader {
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
         let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
+        let input = Input::new(dataset.as_str(), &object, self.options.strict);
+        let warnings = Warnings::default();
+        if let Some(part) = part {
+            part.opened(&object, &input, &warnings);
+        }
         let conversion = Conversion {
-            input: Input::new(dataset.as_str(), &object, self.options.strict),
+            input,
             object: object.clone(),
             selection: selection.clone(),
             deadline,
             converter,
             memory: self.options.memory,
-            warnings: Warnings::default(),
+            warnings,
             rows_per_batch: self.options.rows_per_batch,
             lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
             dialect: flow.dialect,
@@ -482,7 +501,14 @@ impl Loader {
     /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
     /// gone.
     async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
-        let resolution = self.resolver.converter(dataset).await?;
+        let mut resolution = self.resolver.converter(dataset).await?;
+        if let Some(trial) = &resolution.trial {
+            resolution.converter = match location {
+                Location::S3(object) => trial.converter(&object.key).clone(),
+                // A file of this machine is in no share of the objects.
+                Location::File(_) => trial.in_service().clone(),
+            };
+        }
         let begun_with = match location {
             Location::S3(object) => object.converter_digest.as_deref(),
             Location::File(_) => None,
@@ -491,7 +517,7 @@ impl Loader {
             return Ok((resolution, false));
         };
         if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {
-            return Ok((Resolution { converter, fallback: false }, false));
+            return Ok((Resolution { converter, fallback: false, trial: resolution.trial }, false));
         }
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))
