@@ -53,6 +53,7 @@ fn without_settings_the_defaults_of_the_documentation_hold() {
             time: 10s,
             result_bytes: 67108864,
             log_bytes: 65536,
+            shadow_percent: 25,
             cache_directory: "/tmp/influxdb-loader",
         },
         registry: None,
