@@ -348,7 +348,11 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?;
+        let (opened, warnings) = (object?, Warnings::default());
+        if let Some(part) = part {
+            part.opened(&opened, &warnings);
+        }
+        let object = opened.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -359,18 +363,8 @@ impl Loader {
         let mut row_groups = RowGroups::new(&object, selection);
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
-        let input = Input {
-            dataset: dataset.as_str().to_owned(),
-            columns: object.columns().to_vec(),
-            partitions: dataset::partitions(&key),
-            strict: self.options.strict,
-        };
-        let warnings = Warnings::default();
-        if let Some(part) = part {
-            part.opened(&object, &input, &warnings);
-        }
         let conversion = Conversion {
-            input,
+            input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
             selection: selection.clone(),
             deadline,

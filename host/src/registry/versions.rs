@@ -10,6 +10,7 @@ use super::pointers::Moment;
 use super::promotions::InService;
 use super::signature::{SigningKey, key_id, signer};
 use super::store::{Condition, Fetched};
+use crate::converter::Contract;
 use crate::dataset::DatasetName;
 
 /// The largest of these documents, in bytes.
@@ -111,6 +112,11 @@ impl Registry {
         version: &Version,
         manifest: &Manifest,
     ) -> Result<(), RegistryError> {
+        // What cannot be run need not be fetched.
+        if Contract::of_version(&manifest.contract).is_none() {
+            let (object, found) = (self.store.url(&manifest_key(dataset, version)), manifest.contract.clone());
+            return Err(RegistryError::ContractVersion { object, found });
+        }
         if self.has_keys() && self.signer(dataset, version, manifest).await?.is_none() {
             return Err(RegistryError::Untrusted { object: self.store.url(&manifest_key(dataset, version)) });
         }
