@@ -346,7 +346,11 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?.in_types_of(converter.contract().edition());
+        let (opened, warnings) = (object?, Warnings::default());
+        if let Some(part) = part {
+            part.opened(&opened, &warnings);
+        }
+        let object = opened.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -359,13 +363,8 @@ impl Loader {
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
         let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
-        let input = Input::new(dataset.as_str(), &object, self.options.strict);
-        let warnings = Warnings::default();
-        if let Some(part) = part {
-            part.opened(&object, &input, &warnings);
-        }
         let conversion = Conversion {
-            input,
+            input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
             selection: selection.clone(),
             deadline,

@@ -6,7 +6,7 @@
 //!        └→ candidate          → lines ─┘
 //! ```
 //!
-//! An object is read once more for it, on one thread, when it is loaded and its memory is free again. What is held is a batch
+//! An object is read once more for it, twice where the two versions speak different contracts, on one thread, when it is loaded and its memory is free again. What is held is a batch
 //! and its lines. Nothing waits for memory, and everything ends with the budget: an object that was not compared to its end
 //! counts as not compared.
 //!
@@ -31,10 +31,12 @@ const CHUNKS: ChunkLimits = ChunkLimits { points: 10_000, bytes: 5 << 20 };
 
 /// An object, and the two versions that convert it.
 pub(super) struct Shadow {
+    /// As it was opened, in the types of the first contract.
     pub(super) object: ParquetObject,
     pub(super) selection: Selection,
     pub(super) rows_per_batch: usize,
-    pub(super) input: Input,
+    pub(super) dataset: String,
+    pub(super) strict: bool,
     /// What the version in service has warned of when the object was loaded.
     pub(super) warnings: Warnings,
     pub(super) before: Converter,
@@ -63,6 +65,8 @@ pub(super) enum Incomparable {
 
 /// A version at work.
 struct Version {
+    /// In the types of its contract.
+    object: ParquetObject,
     instance: Instance,
     encoder: Encoder,
     /// Where its columns are among those that are read.
@@ -80,11 +84,6 @@ struct Made {
 impl Shadow {
     /// Blocks, until the budget is used up at the latest.
     pub(super) fn run(self) -> Result<Compared, Incomparable> {
-        let edition = |converter: &Converter| converter.contract().edition();
-        if edition(&self.before) != edition(&self.candidate) && self.object.differs_by_edition() {
-            let reason = "the contracts of the two versions have columns of this object in different types: see `converter diff`";
-            return Err(Incomparable::NotCompared(reason.to_owned()));
-        }
         let mut before = self
             .version(&self.before, &self.warnings)
             .map_err(|error| self.unable("the version in service", &error))?;
@@ -96,17 +95,35 @@ impl Shadow {
             let place = |column: &usize| columns.binary_search(column).ok();
             version.places = version.encoder.columns().iter().filter_map(place).collect();
         }
-        let batches = self.object.read(columns, self.rows_per_batch, &self.selection);
-        let batches = batches.map_err(|error| self.unable("the object", &error.into()))?.until(Some(self.until));
+        let unreadable = |error| match error {
+            SourceError::Deadline { .. } => used_up(),
+            error => self.unable("the object", &error.into()),
+        };
+        let read = |version: &Version| {
+            let batches = version.object.read(columns.clone(), self.rows_per_batch, &self.selection);
+            batches.map(|batches| batches.until(Some(self.until))).map_err(unreadable)
+        };
+        // Contracts have other types for some columns: then the object is read for each.
+        let is_same = self.before.contract() == self.candidate.contract();
+        let mut others = if is_same { None } else { Some(read(&candidate)?) };
         let mut compared = Compared::default();
-        for batch in batches {
-            let batch = batch.map_err(|error| match error {
-                SourceError::Deadline { .. } => used_up(),
-                error => self.unable("the object", &error.into()),
-            })?;
+        for batch in read(&before)? {
+            let batch = batch.map_err(unreadable)?;
+            let other = match &mut others {
+                Some(others) => Some(others.next().transpose().map_err(unreadable)?),
+                None => None,
+            };
+            let other = match &other {
+                None => &batch,
+                Some(Some(other)) if other.columns.num_rows() == batch.columns.num_rows() => other,
+                Some(_) => {
+                    let reason = "the two contracts part its rows into other batches".to_owned();
+                    return Err(Incomparable::NotCompared(reason));
+                }
+            };
             compared.rows += batch.columns.num_rows() as u64;
             let old = before.convert(&batch).map_err(|error| self.unable("the version in service", &error))?;
-            let new = candidate.convert(&batch).map_err(|error| self.failed(error))?;
+            let new = candidate.convert(other).map_err(|error| self.failed(error))?;
             for made in [&old, &new] {
                 if made.lines.len() > MAXIMUM_BYTES {
                     let reason = format!("a batch gives more than {MAXIMUM_BYTES} bytes of points");
@@ -129,9 +146,12 @@ impl Shadow {
 
     fn version(&self, converter: &Converter, warnings: &Warnings) -> Result<Version, LoadError> {
         let started = Instant::now();
+        let object = self.object.clone().in_types_of(converter.contract().edition());
         let mut instance = converter.instantiate_aside(warnings, self.until)?;
-        let encoder = Encoder::new(&instance.prepare(&self.input)?, Dialect::Any)?;
-        Ok(Version { instance, encoder, places: Vec::new(), lanes: Lanes::single(CHUNKS), time: started.elapsed() })
+        let plan = instance.prepare(&Input::new(&self.dataset, &object, self.strict))?;
+        let encoder = Encoder::new(&plan, Dialect::Any)?;
+        let (lanes, time) = (Lanes::single(CHUNKS), started.elapsed());
+        Ok(Version { object, instance, encoder, places: Vec::new(), lanes, time })
     }
 
     /// The candidate fails, unless it was kept from working.
@@ -248,11 +268,11 @@ mod tests {
     }
 
     fn compared(candidate: &[(&[u8], &[u8])], until: Instant, limits: Limits) -> Result<Compared, Incomparable> {
-        let (engine, object) = (Engine::new(limits).unwrap(), object());
-        let input = Input::new("consumption", &object, true);
+        let (engine, object, dataset) = (Engine::new(limits).unwrap(), object(), "consumption".to_owned());
         let (before, candidate) = (converter(&engine, &[]), converter(&engine, candidate));
         let (selection, warnings) = (Selection::All, Warnings::default());
-        Shadow { object, selection, rows_per_batch: 8192, input, warnings, before, candidate, until }.run()
+        let (rows_per_batch, strict) = (8192, true);
+        Shadow { object, selection, rows_per_batch, dataset, strict, warnings, before, candidate, until }.run()
     }
 
     fn later() -> Instant {

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::shadow::{Compared, Incomparable, Shadow};
 use super::{Deadline, Location, Options};
 use crate::compare::{self, Comparison};
-use crate::converter::{Converter, Input, Warnings};
+use crate::converter::{Converter, Warnings};
 use crate::logs::{on_a_thread, on_one_line};
 use crate::registry::{Counts, Kind, Observed, Points, Resolver, Running, Side};
 use crate::report::{Failure, FailureKind, ObjectReport, TrialReport};
@@ -31,8 +31,8 @@ const MAXIMUM_REASON: usize = 500;
 pub(super) struct Part {
     trial: Arc<Running>,
     role: Role,
-    /// The object, as soon as it is open, and what it is converted with.
-    opened: Option<(ParquetObject, Input, Warnings)>,
+    /// The object, as soon as it is open, and what its converter warns of.
+    opened: Option<(ParquetObject, Warnings)>,
 }
 
 /// What is done with the object.
@@ -89,8 +89,9 @@ impl Part {
         Some(Self { trial, role, opened: None })
     }
 
-    pub(super) fn opened(&mut self, object: &ParquetObject, input: &Input, warnings: &Warnings) {
-        self.opened = Some((object.clone(), input.clone(), warnings.clone()));
+    /// The object, before it is in the types of a contract.
+    pub(super) fn opened(&mut self, object: &ParquetObject, warnings: &Warnings) {
+        self.opened = Some((object.clone(), warnings.clone()));
     }
 
     /// Counts what became of the object, and runs its shadow.
@@ -185,7 +186,7 @@ impl Part {
         report: &ObjectReport,
     ) -> Result<Compared, Incomparable> {
         let not = |reason: &str| Incomparable::NotCompared(reason.to_owned());
-        let (object, input, warnings) = self.opened.clone().ok_or_else(|| not("it was not opened"))?;
+        let (object, warnings) = self.opened.clone().ok_or_else(|| not("it was not opened"))?;
         let row_groups = report.row_groups.clone().ok_or_else(|| not("it is not known how far it was loaded"))?;
         if options.shadow_percent == 0 {
             return Err(not("`CONVERTER_SHADOW_PERCENT` is 0"));
@@ -195,7 +196,8 @@ impl Part {
             object,
             selection: Selection::RowGroups(row_groups),
             rows_per_batch: options.rows_per_batch,
-            input,
+            dataset: report.dataset.clone().unwrap_or_default(),
+            strict: options.strict,
             warnings,
             before: self.trial.before().clone(),
             candidate: self.trial.candidate().clone(),

@@ -129,11 +129,6 @@ impl ParquetObject {
         self
     }
 
-    /// Whether editions of the contract have columns of it in different types.
-    pub fn differs_by_edition(&self) -> bool {
-        !self.second.is_empty()
-    }
-
     /// Where it is from.
     pub fn origin(&self) -> Origin {
         match &self.storage {
