@@ -13,6 +13,7 @@ mod publish;
 mod promote;
 mod pull;
 mod sign;
+mod trial;
 mod list;
 mod verify;
 mod keygen;
@@ -120,17 +121,51 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put a version into service: functions that use the channel take it within CONVERTER_REFRESH_SECONDS.
+    /// Put a version into service, or try it beside the one in service: functions that use the channel take it within
+    /// CONVERTER_REFRESH_SECONDS.
+    ///
+    /// A shadow converts objects beside the version in service; its points are compared and never written. A canary's points are
+    /// written, for a share of the objects. Rules decide what becomes of either: a measure, a relation and a value, joined by `and`
+    /// and `or`. Measures are objects, rows, rejected, failed, time and age; of a shadow also equal, added, removed, changed and
+    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the version in service has of it.
+    #[command(after_help = "Examples:
+  influxdb-loader converter promote ons-load 1.2.0
+  influxdb-loader converter promote ons-load --shadow 1.3.0 --when \"objects >= 100 and changed = 0 and rejected <= before\"
+  influxdb-loader converter promote ons-load --canary 1.3.0 --share 5% --when \"objects >= 100 and age >= 1d\" \\
+      --unless \"failed > 0 or objects >= 20 and rejected > before * 1.1\"")]
     Promote {
         /// The dataset.
         dataset: String,
         /// The version.
-        version: String,
+        #[arg(required_unless_present_any = ["shadow", "canary"])]
+        version: Option<String>,
+        #[command(flatten)]
+        trial: promote::Trial,
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
         #[command(flatten)]
         terms: promote::Terms,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how the trial of a candidate stands, as `promote --shadow` or `--canary` has begun it; or end it by hand.
+    #[command(after_help = "Examples:
+  influxdb-loader converter trial ons-load
+  influxdb-loader converter trial ons-load --end --by Ana")]
+    Trial {
+        /// The dataset.
+        dataset: String,
+        /// The channel, instead of that of the settings.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// End it: the version before stays in service.
+        #[arg(long)]
+        end: bool,
+        /// Who ends it [default: the user's name].
+        #[arg(long, value_name = "NAME", requires = "end")]
+        by: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -279,8 +314,12 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             }
             publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json, tested).await
         }
-        Command::Promote { dataset, version, channel, terms, json } => {
-            promote::promote(config, &dataset, &version, channel.as_deref(), &terms, json).await
+        Command::Promote { dataset, version, trial, channel, terms, json } => {
+            promote::promote(config, &dataset, version.as_deref(), &trial, channel.as_deref(), &terms, json).await
+        }
+        Command::Trial { dataset, channel, end, by, json } => {
+            let end = end.then(|| promote::who(by.as_deref()));
+            trial::trial(config, &dataset, channel.as_deref(), end.as_deref(), json).await
         }
         Command::Rollback { dataset, channel, terms, json } => {
             promote::rollback(config, &dataset, channel.as_deref(), &terms, json).await

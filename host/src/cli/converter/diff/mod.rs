@@ -1,7 +1,5 @@
 //! `converter diff`: what two versions of a converter make differently from the same files.
 
-mod lines;
-mod compare;
 mod show;
 
 use std::collections::BTreeMap;
@@ -14,12 +12,12 @@ use serde_json::Value;
 
 use crate::cli::component::Component;
 use crate::cli::{CliError, inputs, print};
+use crate::compare::{Both, Comparison, lines};
 use crate::config::{Compression, Config};
 use crate::converter::Converter;
 use crate::pipeline::{LoadRequest, Loader, Location, Progress};
 use crate::report::{Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
-use compare::{Both, Comparison};
 
 /// The most points of one version and one object, and the most rejected rows: all of them are in memory at once.
 const MAXIMUM_POINTS: usize = 5_000_000;

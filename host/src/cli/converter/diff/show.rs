@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::compare::{Both, Comparison, Counts, Difference, Kind};
 use super::{Failed, Found, Version};
+use crate::compare::{Both, Comparison, Counts, Difference, Kind};
 use crate::logs::on_one_line;
 use crate::report::Failure;
 
@@ -187,8 +187,8 @@ fn with_counts(mut facts: Value, counts: Counts) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use super::super::lines::points;
     use super::*;
+    use crate::compare::lines::points;
 
     #[test]
     fn differences_are_told_by_measurement_tag_field_and_whole() {
