@@ -295,7 +295,8 @@ def distributed_map(of, reader, common):
 def definition():
     return {
         "Comment": "Loads every object below a prefix, or every line of a plan. Made by statemachine/backfill.py. Input: "
-        '{"prefix": "dataset=generation/2024/"}, optionally with "verify": true, or {"plan": "plans/generation.jsonl"}.',
+        '{"prefix": "dataset=generation/2024/"}, optionally with "verify": true, or {"plan": "plans/generation.jsonl"}; with '
+        '"skip_loaded": true, without what the ledger says is loaded.',
         "QueryLanguage": "JSONata",
         "StartAt": "What is to be loaded",
         "States": {
@@ -335,7 +336,11 @@ def definition():
                     "Resource": "arn:${Partition}:states:::s3:listObjectsV2",
                     "Arguments": {"Bucket": "${DataBucket}", "Prefix": jsonata("$states.input.prefix")},
                 },
-                {"bucket": "${DataBucket}", "prefix": jsonata("$states.input.prefix")},
+                {
+                    "bucket": "${DataBucket}",
+                    "prefix": jsonata("$states.input.prefix"),
+                    "skip_loaded": jsonata("$states.input.skip_loaded = true"),
+                },
             ),
             "Load the plan": distributed_map(
                 "plan",
@@ -344,7 +349,7 @@ def definition():
                     "ReaderConfig": {"InputType": "JSONL"},
                     "Arguments": {"Bucket": "${ReportBucket}", "Key": jsonata("$states.input.plan")},
                 },
-                {"bucket": "${DataBucket}"},
+                {"bucket": "${DataBucket}", "skip_loaded": jsonata("$states.input.skip_loaded = true")},
             ),
             "Summarize the report": invoke(
                 {
@@ -359,7 +364,14 @@ def definition():
                 "Type": "Choice",
                 "Choices": [
                     {"Condition": jsonata("$states.input.counts.failed > 0"), "Next": "Objects failed"},
-                    {"Condition": jsonata("$states.input.counts.objects = 0"), "Next": "Nothing to load"},
+                    {
+                        "Comment": "A backfill that is begun again may find that all is loaded.",
+                        "Condition": jsonata(
+                            """$states.input.counts.objects = 0
+                                and $not($states.context.Execution.Input.skip_loaded = true and $states.input.counts.skipped > 0)"""
+                        ),
+                        "Next": "Nothing to load",
+                    },
                 ],
                 "Default": "Is it verified",
             },

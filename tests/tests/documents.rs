@@ -51,7 +51,7 @@ fn completions_and_man_pages_know_every_command() {
             .map(str::to_owned)
             .collect()
     };
-    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects")]
+    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects"), (&["ledger"], "-ledger")]
         .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
     let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
     let mut number = 0;
@@ -109,6 +109,11 @@ fn operate(document: &str) {
 #[test]
 fn the_commands_of_the_guide_to_deploying_run() {
     operate("docs/deploying.md");
+}
+
+#[test]
+fn the_commands_of_the_page_about_the_ledger_run() {
+    operate("docs/ledger.md");
 }
 
 #[test]
@@ -176,7 +181,8 @@ fn what_the_guide_to_migrating_says_of_the_python_loader_is_what_the_code_does()
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents = ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md"];
+    let documents =
+        ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md", "docs/ledger.md"];
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
 }

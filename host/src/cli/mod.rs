@@ -6,6 +6,7 @@ mod estimate;
 mod health;
 mod inputs;
 mod invoke;
+mod ledger;
 mod load;
 mod output;
 mod plan;
@@ -30,9 +31,10 @@ use component::Component;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
+use crate::ledger::LedgerError;
 use crate::logs;
 use crate::pipeline::{LimitBelowMargin, LoadError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, RuleError};
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::{Depth, SinkError};
@@ -59,6 +61,7 @@ enum Command {
     #[command(after_help = "Examples:
   influxdb-loader load data/ --to points.lp
   influxdb-loader load s3://bucket/dataset=generation/2024/ --json
+  LEDGER_URI=s3://bucket/ledger influxdb-loader load s3://bucket/dataset=generation/ --skip-loaded
   influxdb-loader load file.parquet --dataset generation --converter generation.wasm --to -")]
     Load(LoadArguments),
     /// Write a file's line protocol to standard output, and the summary to standard error.
@@ -135,6 +138,11 @@ little memory costs least.")]
     /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
     #[command(subcommand)]
     Rejects(rejects::Command),
+    /// Look at what was loaded, and what was not.
+    ///
+    /// With the setting LEDGER_URI, every load into InfluxDB leaves a record there of what it wrote.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Make a token that may write to one bucket of InfluxDB 2 and nothing else.
     ///
     /// Timestream for InfluxDB makes a secret by itself, with organization, bucket, user and password. The user may do
@@ -198,6 +206,10 @@ struct LoadArguments {
     /// Look first, as `preflight` does, and write nothing where something would be lost.
     #[arg(long)]
     preflight: bool,
+    /// Skip objects that the ledger (LEDGER_URI) says are loaded: in the version that they have now, by the converter that is in
+    /// service, and into this bucket. A load that was stopped goes on where it was.
+    #[arg(long)]
+    skip_loaded: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -352,6 +364,8 @@ enum CliError {
     Project(#[from] converter::ProjectError),
     #[error(transparent)]
     Diff(#[from] converter::DiffError),
+    #[error(transparent)]
+    Dev(#[from] converter::DevError),
     #[error("`{0}` names no version of the registry: it is neither DATASET@VERSION nor DATASET@CHANNEL")]
     NoRelease(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
@@ -373,7 +387,15 @@ enum CliError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
+    Rule(#[from] RuleError),
+    #[error(transparent)]
     Rejects(#[from] RejectsError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(
+        "`--skip-loaded` asks the ledger what InfluxDB has: `{to}` is a file\nhint: leave `--skip-loaded` or `--to` out"
+    )]
+    SkipLoadedToFile { to: String },
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
@@ -414,6 +436,7 @@ pub async fn run() -> ExitCode {
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
+            Command::Ledger(command) => ledger::run(&config, command).await,
             Command::Completions { shell } => shell::completions(Arguments::command(), shell),
             Command::Man { directory } => shell::man(Arguments::command(), &directory),
             Command::Health { deep, read, json } => {

@@ -10,6 +10,7 @@ mod error;
 mod flow;
 mod gzip;
 mod influxdb;
+mod kind;
 mod lines;
 mod parcel;
 mod rate;

@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_sum_in_another_order_is_the_same_and_one_without_a_point_is_not() {
-        let values: Vec<f64> = (1..=10_000).map(|number| 1e6 / f64::from(number)).collect();
+        let values: Vec<f64> = (0..10_000).map(|number| f64::from(number * 7919 % 997) * 0.1).collect();
         let backwards: f64 = values.iter().rev().sum();
         assert_ne!(backwards, values.iter().sum::<f64>());
         let ends = Some((0, 9_999));

@@ -395,8 +395,8 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       action: {"action": "health"}, optionally with "deep": true; {"action": "summarize", "bucket": "…", "manifest": "…", "plan": "…"}; {"action": "verify", "bucket": "…", "prefix": "…"}, or any other object or list, optionally with "exact", "ignore_extra" and "bucket_seconds"
       Distributed Map batch: {"Items": [{"bucket": "…", "key": "…"} or {"Key": "…", "Size": …}, …], "BatchInput": {"bucket": "…"}}
       direct invocation for a list: {"objects": [{"bucket": "…", "key": "…"}, …]}
-      direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset"
-      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]
+      direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after", "dataset" and "skip_loaded"
+      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset", "row_groups": [from, to] and "skip_loaded"
       EventBridge Pipes batch: [{"eventSource": "aws:sqs", "messageId": "…", "body": "{\"Records\": …}", …}, …]
     "#);
 }

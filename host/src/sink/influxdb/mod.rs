@@ -87,6 +87,11 @@ impl InfluxDb {
         })
     }
 
+    /// What it was made of.
+    pub(crate) fn settings(&self) -> &InfluxDbSettings {
+        &self.settings
+    }
+
     /// Whether requests are compressed.
     pub(super) fn compresses(&self) -> bool {
         self.compresses

@@ -1,41 +1,7 @@
 //! A line as it is sent, taken apart: only lines that the encoder wrote, so that nothing is checked.
 
 use crate::points::Dialect;
-
-/// The type of a field's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A number with a fraction, as far as engines are concerned.
-    Float,
-    /// A whole number.
-    Integer,
-    /// A whole number that is not negative.
-    Unsigned,
-    /// `true` or `false`.
-    Boolean,
-    /// A text.
-    Text,
-}
-
-impl Kind {
-    /// As `SHOW FIELD KEYS` names it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Float => "float",
-            Self::Integer => "integer",
-            Self::Unsigned => "unsigned",
-            Self::Boolean => "boolean",
-            Self::Text => "string",
-        }
-    }
-
-    /// The one of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Float, Self::Integer, Self::Unsigned, Self::Boolean, Self::Text]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-    }
-}
+use crate::sink::kind::Kind;
 
 /// Parts of a line, as they are written.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use line::Kind;
+pub use super::kind::Kind;
 pub(crate) use line::{Line, name};
 pub use series::{ERROR, EXACT, Series};
 

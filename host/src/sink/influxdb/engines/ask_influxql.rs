@@ -16,11 +16,11 @@ use reqwest::Url;
 
 use super::influxql::{query, source};
 use super::json::{Cell, Json};
+use super::stored::{Column, Point, Summary, Value, Window};
 use super::v1::identifier;
 use super::{Query, Unreadable};
 use crate::config::InfluxDbSettings;
-use crate::sink::influxdb::reading::{Column, Point, Summary, Value, Window};
-use crate::sink::survey::Kind;
+use crate::sink::kind::Kind;
 
 /// A series of an answer.
 struct Series<'a> {

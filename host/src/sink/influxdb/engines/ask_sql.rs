@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::ask_influxql::{Unusable, value};
 use super::json::{Cell, Json};
+use super::stored::{Column, Point, Window};
 use super::{Query, Unreadable};
 use crate::config::InfluxDbSettings;
 use crate::sink::influxdb::http::{self, Body};
-use crate::sink::influxdb::reading::{Column, Point, Window};
 
 fn query(base: &Url, settings: &InfluxDbSettings, statement: &str) -> Query {
     let url = http::join(base, &["api", "v3", "query_sql"]);
@@ -90,9 +90,9 @@ fn rows<'a>(
 
 #[cfg(test)]
 mod tests {
+    use super::super::stored::{Value, series_name};
     use super::*;
-    use crate::sink::influxdb::reading::{Value, series_name};
-    use crate::sink::survey::Kind;
+    use crate::sink::kind::Kind;
 
     #[test]
     fn rows_of_3_are_read_as_it_has_answered_them() {

@@ -8,6 +8,7 @@ mod influxql;
 mod json;
 mod reason;
 mod recognize;
+pub(super) mod stored;
 mod v1;
 mod v2;
 mod v3;
@@ -26,9 +27,9 @@ pub use recognize::{Engine, Health};
 pub(super) use verdict::{Suspects, Verdict, read};
 
 use super::http::{Body, Credentials, Exchange, Failure};
-use super::reading::{Column, Point, Summary, Window};
 use crate::config::InfluxDbSettings;
 use crate::sink::error::SinkError;
+use stored::{Column, Point, Summary, Window};
 
 /// How an engine is written to where the settings leave it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
