@@ -2,6 +2,7 @@
 
 mod component;
 mod converter;
+mod demo;
 mod estimate;
 mod health;
 mod inputs;
@@ -42,7 +43,8 @@ use crate::source::SourceError;
 
 /// Loads Parquet files into InfluxDB through sandboxed WebAssembly converters.
 ///
-/// Settings come from the environment: INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_BUCKET and others; the README lists them.
+/// Settings come from the environment: INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_BUCKET and others, which
+/// docs/reference/settings.md explains.
 #[derive(Debug, Parser)]
 #[command(name = "influxdb-loader", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
@@ -55,6 +57,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Load four years of real data, which this program carries, into a local file.
+    ///
+    /// Needs no server, no settings and no network.
+    #[command(after_help = "Examples:
+  influxdb-loader demo
+  influxdb-loader demo /tmp/demo && head /tmp/demo/points.lp")]
+    Demo {
+        /// Where the sample, its points and its rejected rows are stored.
+        #[arg(default_value = "influxdb-loader-demo", value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
     /// Load files, directories or objects of S3 into InfluxDB, a file or standard output.
     ///
     /// Exits with 0 only when everything was loaded.
@@ -426,6 +439,7 @@ pub async fn run() -> ExitCode {
         };
         logs::start(level, LogFormat::Text);
         match arguments.command {
+            Command::Demo { directory } => demo::demo(&config, &directory).await,
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Verify(arguments) => verify::verify(&config, &arguments).await,
@@ -474,4 +488,22 @@ fn complain(failure: &Failure, object: Option<&str>) {
 
 fn print(text: &str) -> Result<(), CliError> {
     io::stdout().write_all(text.as_bytes()).map_err(CliError::Print)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_reference_of_the_commands_is_that_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/commands.md");
+        let generated = shell::reference(Arguments::command());
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &generated).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert!(written == generated, "docs/reference/commands.md differs from the code; UPDATE_DOCUMENTS=1 writes it");
+    }
 }

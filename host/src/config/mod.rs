@@ -6,9 +6,10 @@
 
 mod memory;
 mod secret;
-mod settings;
 mod reader;
+mod reference;
 mod rejects_uri;
+mod settings;
 mod source_buckets;
 mod unknown;
 
@@ -22,10 +23,11 @@ use tracing::level_filters::LevelFilter;
 
 pub use memory::MemorySettings;
 pub use reader::BadSetting;
+pub use reference::markdown;
 pub use rejects_uri::RejectsUri;
 pub(crate) use rejects_uri::is_bucket;
 pub use secret::Secret;
-pub use settings::{Kind, SETTINGS, Setting, markdown};
+pub use settings::{Kind, SETTINGS, Setting};
 pub use source_buckets::SourceBuckets;
 pub use unknown::{UnknownSetting, unknown};
 

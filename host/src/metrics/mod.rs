@@ -168,6 +168,18 @@ mod tests {
         Report { objects: (0..datasets).map(object).collect(), ..Report::default() }
     }
 
+    #[test]
+    fn the_reference_of_the_metrics_names_each_with_its_unit() {
+        let text = include_str!("../../../docs/reference/metrics.md");
+        for metric in Metric::ALL {
+            let named = |line: &&str| {
+                line.split('|').nth(1).is_some_and(|it| it.split(',').any(|it| it.trim() == metric.name()))
+            };
+            let row = text.lines().find(named).unwrap_or_default();
+            assert!(row.contains(&format!("| {} |", metric.unit().name())), "{}: {row}", metric.name());
+        }
+    }
+
     #[tokio::test]
     async fn every_metric_arrives() {
         let server = ScriptedServer::replying([Reply::status(200)]).await;
