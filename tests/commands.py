@@ -23,6 +23,7 @@ GLOBAL = {"query", "output", "cli-binary-format"}
 CUSTOM = {
     ("s3", "cp"): set(),
     ("s3", "ls"): {"recursive"},
+    ("s3", "sync"): set(),
     ("logs", "tail"): {"follow"},
     ("cloudformation", "deploy"): {"stack-name", "template-file", "s3-bucket", "capabilities", "parameter-overrides"},
 }
@@ -30,7 +31,7 @@ CUSTOM = {
 SERVICES = {"s3api": "s3"}
 
 # What is no output of the stack: the reader's own.
-OWN = {"DATA-BUCKET", "CONVERTER-BUCKET", "REGION"}
+OWN = {"DATA-BUCKET", "CONVERTER-BUCKET", "DATASET", "REGION"}
 
 
 def commands(text):

@@ -7,6 +7,7 @@ mod estimate;
 mod health;
 mod inputs;
 mod invoke;
+mod ledger;
 mod load;
 mod output;
 mod plan;
@@ -17,6 +18,7 @@ mod shell;
 mod summary;
 mod timings;
 mod token;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -30,9 +32,10 @@ use component::Component;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
+use crate::ledger::LedgerError;
 use crate::logs;
 use crate::pipeline::{LimitBelowMargin, LoadError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, RuleError};
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::{Depth, SinkError};
@@ -67,10 +70,11 @@ enum Command {
     },
     /// Load files, directories or objects of S3 into InfluxDB, a file or standard output.
     ///
-    /// Exits with 0 only when everything was loaded.
+    /// Exits with 0 only if everything was loaded.
     #[command(after_help = "Examples:
   influxdb-loader load data/ --to points.lp
   influxdb-loader load s3://bucket/dataset=generation/2024/ --json
+  LEDGER_URI=s3://bucket/ledger influxdb-loader load s3://bucket/dataset=generation/ --skip-loaded
   influxdb-loader load file.parquet --dataset generation --converter generation.wasm --to -")]
     Load(LoadArguments),
     /// Write a file's line protocol to standard output, and the summary to standard error.
@@ -82,18 +86,18 @@ enum Command {
   influxdb-loader invoke event.json
   echo '{\"bucket\": \"energy\", \"prefix\": \"dataset=generation/2024/\"}' | influxdb-loader invoke -
 
-Stopping and going on, as the function does when its time runs out:
+Stop at a deadline and resume, as the function does:
   influxdb-loader invoke event.json --timeout 30 > answer.json
   jq -e .remaining answer.json > rest.json && influxdb-loader invoke rest.json --timeout 30")]
     Invoke(InvokeArguments),
     /// Split large objects of S3 into events that load a part of them each.
     ///
-    /// An invocation of the function has a time limit, and a large object takes longer. Its row groups can be loaded by many
-    /// invocations at a time: each event is one JSON object, names the object in the state that it has now, and is taken by
-    /// the function, by `influxdb-loader invoke`, and by the backfill state machine of template.yaml. Only the metadata at
-    /// the end of each object is read. Objects that are small enough stay whole, and single row groups are never split.
+    /// A large object may exceed the time limit of an invocation. Many invocations can load its row groups in parallel: each event
+    /// is one JSON object and names the object version. The function, `influxdb-loader invoke` and the backfill state machine of
+    /// template.yaml accept such events. Only the metadata at the end of each object is read. Small objects stay whole, and single
+    /// row groups are never split.
     ///
-    /// Exits with 0 only when every object could be opened; those that could not are told of and left out.
+    /// Exits with 0 only if every object could be opened; the others are reported and skipped.
     #[command(after_help = "Examples:
   influxdb-loader plan s3://bucket/dataset=generation/ > generation.jsonl
   influxdb-loader plan s3://bucket/large.parquet --rows 200000 --array
@@ -103,50 +107,68 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   aws stepfunctions start-execution --state-machine-arn BACKFILL \
       --input '{\"plan\": \"plans/generation.jsonl\"}'")]
     Plan(PlanArguments),
-    /// Look at what a load would do, before its first point.
+    /// Show what a load would do and lose, without sending a point.
     ///
-    /// Converts what is named as for a load, sends nothing, and asks InfluxDB what it has: rows that would be rejected or replaced,
-    /// fields of another type, points beyond the retention, series, shards, requests, bytes, seconds and a price.
+    /// Converts the input as a load does, and compares it with InfluxDB: rows that would be rejected or replaced, fields of another
+    /// type, points beyond the retention, series, shards, requests, bytes, duration and price.
     ///
-    /// Exits with 0 only when nothing would be lost.
+    /// Exits with 0 only if nothing would be lost.
     #[command(after_help = "Examples:
   influxdb-loader preflight data/
   influxdb-loader preflight s3://bucket/dataset=generation/2024/ --rate 100000 --json | jq .problems
   influxdb-loader load data/ --preflight")]
     Preflight(PreflightArguments),
+    /// Hold what is in InfluxDB against what was loaded.
+    ///
+    /// Reads what is named again through its converter, and asks InfluxDB, by day: are there as many points of each field, with the
+    /// same least and greatest value, sum, first and last time, and as many series? Where that differs, where a day has few points,
+    /// and for texts and booleans, every point is compared: floats bit by bit. Of a point that comes twice the last one counts.
+    ///
+    /// Needs a token that may read. Exits with 0 only when the database has all of it, and nothing else.
+    #[command(after_help = "Examples:
+  influxdb-loader verify data/
+  influxdb-loader verify s3://bucket/dataset=generation/2024/ --exact --html report.html
+  influxdb-loader verify one-of-many.parquet --ignore-extra --json | jq .differences
+  influxdb-loader verify --against old_bucket")]
+    Verify(verify::VerifyArguments),
     /// Estimate what loading costs in AWS Lambda.
     ///
-    /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
-    /// processor of this machine it tells how long a million rows take a function of each memory size, and what they cost.
-    /// A processor of Lambda may be slower or faster than one of this machine.
+    /// Converts the input several times, as the function does, and discards the points. From the processor time on this machine it
+    /// computes duration and cost of a million rows for each memory size of the function. A processor of Lambda may be slower or
+    /// faster than one of this machine.
     #[command(after_help = "Examples:
   influxdb-loader estimate sample.parquet
   influxdb-loader estimate sample.parquet --server 200000
 
-With --server the time is not less than InfluxDB needs for the rows: as a rule it is the slower one, and then a function with
-little memory costs least.")]
+With --server, the duration is at least what InfluxDB needs for the rows. InfluxDB is usually the slower one, and then a function
+with little memory costs least.")]
     Estimate(EstimateArguments),
-    /// Write, test, upload and choose converters.
+    /// Write, test, publish and promote converters.
     #[command(subcommand)]
     Converter(converter::Command),
-    /// Look at rows that were rejected, and load them again.
+    /// Show rejected rows, and retry them.
     ///
-    /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
+    /// With the setting REJECTS_URI, each load keeps its rejected rows there, with their contents.
     #[command(subcommand)]
     Rejects(rejects::Command),
-    /// Make a token that may write to one bucket of InfluxDB 2 and nothing else.
+    /// Look at what was loaded, and what was not.
     ///
-    /// Timestream for InfluxDB makes a secret by itself, with organization, bucket, user and password. The user may do
-    /// everything; the function needs to write. Prints the token, or stores it as INFLUXDB_TOKEN_SECRET_NAME reads it.
+    /// With the setting LEDGER_URI, every load into InfluxDB leaves a record there of what it wrote.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
+    /// Create a token that can write to one bucket of InfluxDB 2 and nothing else.
+    ///
+    /// Timestream for InfluxDB creates a secret itself, with organization, bucket, user and password. That user has full access; the
+    /// function only needs to write. Prints the token, or stores it in the form that INFLUXDB_TOKEN_SECRET_NAME reads.
     #[command(after_help = "Examples:
   influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij --store energy/influxdb-token
   INFLUXDB_TOKEN=$(influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij) influxdb-loader health
 
 The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its name.")]
     Token(TokenArguments),
-    /// Ask InfluxDB whether it is there and well, and which engine it is.
+    /// Check that InfluxDB is reachable and healthy, and show its engine.
     ///
-    /// Exits with 0 only when it is.
+    /// Exits with 0 only if it is.
     #[command(after_help = "Examples:
   influxdb-loader health
   influxdb-loader health --deep --json
@@ -154,10 +176,10 @@ The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its na
     Health {
         /// Also write a point, of the measurement influxdb_loader_probe, and read it back. The point stays.
         ///
-        /// A token that may write and not read is well: a remark says so.
+        /// A token without read access passes, with a remark.
         #[arg(long)]
         deep: bool,
-        /// As --deep, but a token that may not read is not well.
+        /// As --deep, but a token without read access fails.
         #[arg(long)]
         read: bool,
         /// Print JSON.
@@ -194,13 +216,17 @@ struct LoadArguments {
     to: String,
     #[command(flatten)]
     lines: LinesArguments,
-    /// Look first, as `preflight` does, and write nothing where something would be lost.
+    /// Check first, as `preflight` does, and write nothing if something would be lost.
     #[arg(long)]
     preflight: bool,
+    /// Skip objects that the ledger (LEDGER_URI) says are loaded: in the version that they have now, by the converter that is in
+    /// service, and into this bucket. A load that was stopped goes on where it was.
+    #[arg(long)]
+    skip_loaded: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    /// Also show how long each stage worked, and what it waited for. The summary as JSON always contains it.
     #[arg(long)]
     timings: bool,
 }
@@ -224,10 +250,10 @@ struct PreflightArguments {
 struct InvokeArguments {
     /// A file with the event, in any form that the function takes; `-` for standard input.
     event: PathBuf,
-    /// Act as if the function had so many seconds left.
+    /// Set the deadline to so many seconds from now.
     ///
-    /// It stops DEADLINE_MARGIN_SECONDS (10) before they are over. What is being written is completed, the answer has the
-    /// status `partial`, and its `remaining` is an event that loads what is left. Without it there is no end.
+    /// The load stops DEADLINE_MARGIN_SECONDS (10) before it. Requests in flight are completed, the answer has the status `partial`,
+    /// and its `remaining` is an event that resumes the load. Without it there is no deadline.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     timeout: Option<u32>,
 }
@@ -260,7 +286,7 @@ struct ConvertArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    /// Also show how long each stage worked, and what it waited for. The summary as JSON always contains it.
     #[arg(long)]
     timings: bool,
 }
@@ -288,7 +314,7 @@ struct EstimateArguments {
     inputs: Vec<String>,
     #[command(flatten)]
     conversion: ConversionArguments,
-    /// How often it is measured, after a round that does not count.
+    /// The number of measurements, after a first one that does not count.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
     rounds: u8,
     /// How many rows a second InfluxDB takes.
@@ -332,6 +358,8 @@ enum CliError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
@@ -349,6 +377,8 @@ enum CliError {
     Project(#[from] converter::ProjectError),
     #[error(transparent)]
     Diff(#[from] converter::DiffError),
+    #[error(transparent)]
+    Dev(#[from] converter::DevError),
     #[error("`{0}` names no version of the registry: it is neither DATASET@VERSION nor DATASET@CHANNEL")]
     NoRelease(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
@@ -370,7 +400,15 @@ enum CliError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
+    Rule(#[from] RuleError),
+    #[error(transparent)]
     Rejects(#[from] RejectsError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(
+        "`--skip-loaded` asks the ledger what InfluxDB has: `{to}` is a file\nhint: leave `--skip-loaded` or `--to` out"
+    )]
+    SkipLoadedToFile { to: String },
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
@@ -404,6 +442,7 @@ pub async fn run() -> ExitCode {
             Command::Demo { directory } => demo::demo(&config, &directory).await,
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
+            Command::Verify(arguments) => verify::verify(&config, &arguments).await,
             Command::Preflight(arguments) => preflight::preflight(&config, &arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,
@@ -411,6 +450,7 @@ pub async fn run() -> ExitCode {
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
+            Command::Ledger(command) => ledger::run(&config, command).await,
             Command::Completions { shell } => shell::completions(Arguments::command(), shell),
             Command::Man { directory } => shell::man(Arguments::command(), &directory),
             Command::Health { deep, read, json } => {
@@ -442,7 +482,7 @@ fn complain(failure: &Failure, object: Option<&str>) {
         text.push_str(&format!("`{object}`: "));
     }
     text.push_str(&format!("{failure}\n"));
-    // When standard error is closed there is nobody left to tell.
+    // When standard error is closed, there is no reader.
     drop(io::stderr().write_all(text.as_bytes()));
 }
 

@@ -34,7 +34,7 @@ pub use unknown::{UnknownSetting, unknown};
 use memory::Asked;
 use reader::Reader;
 
-/// What the environment says, checked.
+/// The settings of the environment, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     influxdb: InfluxDb,
@@ -54,15 +54,17 @@ pub struct Config {
     pub validate_schema: bool,
     /// Whether a key that does not name its dataset clearly is an error.
     pub strict_guess: bool,
-    /// Whether rejected rows are left out; else the first one fails the object.
+    /// Whether rejected rows are skipped and counted; otherwise the first one fails the object.
     pub drop_invalid_records: bool,
     /// Which objects events may name; none: any.
     pub source_buckets: Option<SourceBuckets>,
     /// Where rejected rows are kept; none: nowhere.
     pub rejects: Option<RejectsUri>,
+    /// Where loads are recorded; none: nowhere.
+    pub ledger: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
     pub metrics: MetricsBackend,
-    /// The stack by which metrics are told apart as well; none: they are not.
+    /// The value of the dimension `Stack`; none: metrics do not have it.
     pub metrics_stack: Option<String>,
     /// How long before the deadline the loader stops.
     pub deadline_margin: Duration,
@@ -197,6 +199,8 @@ pub struct ConverterSettings {
     pub result_bytes: usize,
     /// Bytes that an instance may log.
     pub log_bytes: usize,
+    /// How much longer an object may take for the shadow of a candidate, in percent.
+    pub shadow_percent: u32,
     /// Where compiled converters are kept.
     pub cache_directory: PathBuf,
 }
@@ -382,6 +386,7 @@ impl Config {
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             source_buckets: reader.source_buckets(&settings::SOURCE_BUCKETS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
+            ledger: reader.rejects_uri(&settings::LEDGER_URI),
             metrics: MetricsBackend::read(&mut reader),
             metrics_stack: reader.text(&settings::METRICS_STACK),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
@@ -390,6 +395,7 @@ impl Config {
                 time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
+                shadow_percent: reader.integer(&settings::CONVERTER_SHADOW_PERCENT),
                 cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
             },
             registry: RegistrySettings::read(&mut reader),
@@ -398,7 +404,7 @@ impl Config {
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
     }
 
-    /// The API that InfluxDB is said to speak.
+    /// The API that the settings name.
     pub fn api(&self) -> Api {
         self.influxdb.api
     }

@@ -21,6 +21,7 @@ mod lanes;
 mod layout;
 mod line;
 mod line_end;
+mod measurement;
 mod numbers;
 mod pool;
 mod recent;
@@ -30,6 +31,7 @@ mod series;
 mod shards;
 mod sorted;
 mod tags;
+mod tally;
 mod text;
 mod times;
 mod tokens;
@@ -47,6 +49,7 @@ pub use recent::{PointKey, Recent};
 pub use rejects::{OUTSIDE_RETENTION, Refusal, RejectedRow};
 pub use rules::Unwritable;
 pub use shards::{MANY_SHARDS, Shards, Touched};
+pub use tally::{Bucket as TallyBucket, MAXIMUM_BUCKETS, Tally};
 pub use translations::Mapping;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::names::{Channel, Version};
 use super::pointers::Moment;
-use crate::converter::ConverterError;
+use crate::converter::{Contract, ConverterError};
 use crate::dataset::DatasetName;
 
 /// How much of a bad name is shown, in characters.
@@ -108,6 +108,18 @@ pub enum RegistryError {
         found: String,
         /// What it should say.
         expected: String,
+    },
+    /// It was built for another contract, of which this loader knows nothing.
+    #[error(
+        "`{object}` needs contract {found}, this loader speaks {}\nhint: update the loader, or promote a version that was \
+         built for one of these",
+        Contract::known()
+    )]
+    ContractVersion {
+        /// The manifest.
+        object: String,
+        /// The version of the contract.
+        found: String,
     },
     /// None of the keys in the settings has signed it.
     #[error(
@@ -213,6 +225,35 @@ pub enum RegistryError {
         /// The channel.
         channel: Channel,
     },
+    /// There is no version in service beside which another could be tried.
+    #[error(
+        "channel `{channel}` of dataset `{dataset}` has no version in service\nhint: promote one first; a trial compares with it"
+    )]
+    NothingInService {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+    },
+    /// Going back is ambiguous while a candidate is tried.
+    #[error(
+        "channel `{channel}` of dataset `{dataset}` tries converter {candidate}\nhint: `influxdb-loader converter trial {dataset} --end` ends \
+         that, and the version before stays in service; then roll back, if that is to go as well"
+    )]
+    TrialRuns {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+        /// What is tried.
+        candidate: Version,
+    },
+    /// A trial cannot be as it is asked for.
+    #[error("there can be no such trial: {reason}")]
+    Trial {
+        /// Why.
+        reason: String,
+    },
     /// The component does not do.
     #[error("converter {version} of dataset `{dataset}` cannot be used")]
     Converter {
@@ -269,6 +310,7 @@ impl RegistryError {
             | Self::TooLarge { .. }
             | Self::Malformed { .. }
             | Self::Mismatch { .. }
+            | Self::ContractVersion { .. }
             | Self::Untrusted { .. }
             | Self::PointerSuperseded { .. }
             | Self::PointerExpired { .. }
@@ -277,6 +319,9 @@ impl RegistryError {
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
             | Self::NoPrevious { .. }
+            | Self::NothingInService { .. }
+            | Self::TrialRuns { .. }
+            | Self::Trial { .. }
             | Self::OtherDataset { .. }
             | Self::SigningKey { .. } => true,
             Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),

@@ -2,7 +2,7 @@
 //!
 //! There is one object of JSON lines for each source object, at a place that follows from its name ([`Place::of`]): in S3
 //! or in a directory. It is written as a whole, or not at all, and replaced when the source is loaded again. While a
-//! source is loaded, a [`Keeper`] takes the rows that are rejected. A line says where its row comes from, why it was
+//! source is loaded, a [`Keeper`] takes the rows that are rejected. A line names the source of its row, why it was
 //! rejected, and what is in it; [`Snapshot::lines`] reads it back.
 
 mod content;
@@ -11,12 +11,13 @@ mod error;
 mod find;
 mod keeper;
 mod line;
-mod name;
+pub(crate) mod name;
 mod origin;
 mod parts;
 mod pending;
 mod place;
 mod retry;
+mod shown;
 mod writer;
 
 #[cfg(test)]
@@ -31,11 +32,13 @@ use crate::logs::on_a_thread;
 pub use draft::Draft;
 pub use error::RejectsError;
 pub use find::find;
+pub(crate) use find::find_below;
 pub use keeper::{Gone, Keeper};
 pub use line::{ContentDigest, Line, LineProblem};
 pub use origin::{Origin, Source};
 pub use place::{Place, Snapshot, State};
 pub use retry::Group;
+pub use shown::{Shown, shown};
 pub use writer::RejectWriter;
 
 /// The longest line, in bytes, with its newline.

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::SourceError;
 use super::error::Cause;
+use super::origin::{self, Origin};
 use crate::aws;
 
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
@@ -48,6 +49,9 @@ pub(super) struct S3Object {
     etag: Option<String>,
     /// The version that was opened, in a bucket that keeps versions.
     version: Option<String>,
+    /// When it was last modified, in nanoseconds since 1970.
+    last_modified: Option<i64>,
+    metadata: Arc<[(String, String)]>,
     bytes: u64,
     read: Arc<AtomicU64>,
     /// What the first request brought: the object's last bytes.
@@ -63,6 +67,8 @@ impl S3Object {
             location: Arc::new(location),
             etag,
             version: None,
+            last_modified: None,
+            metadata: Arc::default(),
             bytes: 0,
             read: Arc::default(),
             tail: Bytes::new(),
@@ -78,10 +84,12 @@ impl S3Object {
         };
         object.bytes = total_bytes(&answer).ok_or_else(|| SourceError::Read {
             object: object.location.to_string(),
-            cause: words("the answer does not say how long the object is"),
+            cause: words("the answer lacks the length of the object"),
         })?;
         object.etag = answer.e_tag().map(quoted).or(object.etag);
         object.version = answer.version_id().map(str::to_owned);
+        object.last_modified = answer.last_modified().and_then(|time| i64::try_from(time.as_nanos()).ok());
+        object.metadata = origin::bounded(answer.metadata(), &object.name()).into();
         let expected = object.bytes.min(TAIL_BYTES);
         let tail = match object.body(answer, expected).await {
             Ok(tail) => tail,
@@ -109,6 +117,16 @@ impl S3Object {
     /// What tells it from other states of the object; none where S3 does not say.
     pub(super) fn state(&self) -> Option<ObjectState> {
         ObjectState::of(self.version.as_deref(), self.etag.as_deref())
+    }
+
+    /// Where it is from.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            bucket: Some(self.location.bucket.clone()),
+            key: self.location.key.clone(),
+            last_modified: self.last_modified,
+            metadata: self.metadata.to_vec(),
+        }
     }
 
     /// Its name, for messages.
@@ -198,6 +216,8 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size: Option<u64>,
+    /// Its entity tag without quotation marks.
+    pub etag: Option<String>,
 }
 
 /// Some of the objects below a prefix.
@@ -230,11 +250,11 @@ pub async fn list_page(
         }
     })?;
     let size = |bytes: i64| u64::try_from(bytes).ok();
-    let objects = page
-        .contents()
-        .iter()
-        .filter_map(|entry| Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size) }));
-    let objects: Vec<Listed> = objects.collect();
+    let listed = |entry: &aws_sdk_s3::types::Object| {
+        let etag = entry.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+        Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size), etag })
+    };
+    let objects: Vec<Listed> = page.contents().iter().filter_map(listed).collect();
     let last = objects.last().filter(|_| page.is_truncated() == Some(true));
     Ok(Page { next: last.map(|last| last.key.clone()), objects })
 }

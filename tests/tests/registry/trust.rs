@@ -6,13 +6,13 @@ use super::*;
 const POINTER: &str = "converters/consumption/channels/stable.json";
 
 /// A key: its file, and what `CONVERTER_PUBLIC_KEYS` has of it.
-struct Key {
-    file: String,
-    public: String,
+pub(super) struct Key {
+    pub(super) file: String,
+    pub(super) public: String,
 }
 
 impl Key {
-    fn make(site: &Site, name: &str) -> Self {
+    pub(super) fn make(site: &Site, name: &str) -> Self {
         let file = site.directory.path().join(name).display().to_string();
         let made = site.converter(&["keygen", "--out", &file]).succeeded();
         let public = made.stdout.lines().find_map(|line| line.strip_prefix("public key  ")).unwrap().to_owned();
@@ -54,7 +54,7 @@ impl Signed {
     }
 }
 
-fn measured(settings: Settings) -> Settings {
+pub(super) fn measured(settings: Settings) -> Settings {
     settings.with("ENABLE_METRICS", "true").with("METRICS_BACKEND", "emf")
 }
 
@@ -281,7 +281,7 @@ fn only_datasets_in_service_are_guessed_and_doubts_are_told_or_refused() {
 
     let strict = Service::start(site.settings().with("DATASET_GUESS", "strict"));
     let refused = load(&strict, "consumption/heat-demand.parquet").unwrap_err();
-    assert!(refused.contains("`heat-demand` would be taken, which also contains `consumption`"), "{refused}");
+    assert!(refused.contains("`heat-demand` would be used, which also contains `consumption`"), "{refused}");
     assert!(load(&strict, "heat-demands/1.parquet").is_err());
     assert_eq!(load(&strict, "landing/heat-demand-2024.parquet"), Ok("heat-demand".to_owned()));
     assert_eq!(load(&strict, "consumption/dataset=heat-demand/1.parquet"), Ok("heat-demand".to_owned()));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::points::{Dialect, go_duration};
 use crate::report::Accounts;
-use crate::sink::survey::{Findings, Kind, Table};
+use crate::sink::survey::{Findings, Table};
 use crate::sink::{Bucket, Engine, ServerTable};
 
 /// The most shards that a load touches without a remark.
@@ -140,7 +140,7 @@ fn types(measurement: &str, table: &Table, there: &ServerTable, engine: Engine, 
 
 fn tags(measurement: &str, table: &Table, there: &ServerTable, engine: Engine, problems: &mut Vec<Problem>) {
     let refused = engine == Engine::V3;
-    let consequence = if refused { "the server refuses the points" } else { "queries have to tell them apart" };
+    let consequence = if refused { "the server refuses the points" } else { "queries must distinguish them" };
     for (tag, points) in &table.tags {
         if there.fields.contains_key(tag) {
             let message = format!("a tag in the input, a field in the server: {consequence}");
@@ -168,28 +168,16 @@ fn columns(measurement: &str, table: &Table, there: &ServerTable, engine: Engine
     // With the time.
     let columns = names.collect::<BTreeSet<_>>().len() + 1;
     if columns > most {
-        let message = format!("the table would have {columns} columns with those that are there, and may have {most}");
+        let message = format!("the table would have {columns} columns with the existing ones, and may have {most}");
         let problem = Problem::new("too-many-columns", true, message);
         problems.push(Problem { measurement: Some(measurement.to_owned()), ..problem });
-    }
-}
-
-impl Kind {
-    /// As `SHOW FIELD KEYS` names it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Float => "float",
-            Self::Integer => "integer",
-            Self::Unsigned => "unsigned",
-            Self::Boolean => "boolean",
-            Self::Text => "string",
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::survey::Kind;
 
     fn input(fields: &[(&str, Kind, u64)], tags: &[&str]) -> Findings {
         let mut table = Table::default();

@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use line::Kind;
+pub use super::kind::Kind;
+pub(crate) use line::{Line, name};
 pub use series::{ERROR, EXACT, Series};
 
 use super::{Delivery, Flow, InfluxDb, Parcel, SinkError};
 use crate::config::WriteSettings;
 use crate::points::{Dialect, Kept, Shards};
-use line::Line;
 
 /// Looks at points on their way to a server.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub struct Findings {
     pub tables: BTreeMap<String, Table>,
     /// How many series there are.
     pub series: Series,
-    /// In how many shards points lie, where the server has said how long they are.
+    /// In how many shards points lie, where the server has reported how long they are.
     pub shards: Option<u64>,
     /// The first and the last time, in nanoseconds since 1970.
     pub times: Option<(i64, i64)>,
@@ -139,10 +139,10 @@ impl State {
     fn add(&mut self, line: &Line<'_>) {
         let table = entry(&mut self.tables, line.measurement());
         table.series.add(line.series);
-        for tag in line.tags() {
+        for (tag, _) in line.tags() {
             *entry(&mut table.tags, tag) += 1;
         }
-        let time = line.fields(|key, kind| *entry(&mut table.fields, key).entry(kind).or_default() += 1);
+        let time = line.fields(|key, kind, _| *entry(&mut table.fields, key).entry(kind).or_default() += 1);
         let (first, last) = self.times.get_or_insert((time, time));
         (*first, *last) = ((*first).min(time), (*last).max(time));
         self.too_old += u64::from(self.kept.is_some_and(|kept| time < kept.bound()));
@@ -160,7 +160,7 @@ fn entry<'a, V: Default>(map: &'a mut HashMap<Vec<u8>, V>, key: &[u8]) -> &'a mu
     if !map.contains_key(key) {
         map.insert(key.to_owned(), V::default());
     }
-    // Inserted before, where it was not there.
-    #[expect(clippy::expect_used, reason = "the key is there")]
-    map.get_mut(key).expect("the key is there")
+    // Inserted before, where it did not exist.
+    #[expect(clippy::expect_used, reason = "the key exists")]
+    map.get_mut(key).expect("the key exists")
 }

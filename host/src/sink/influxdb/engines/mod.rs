@@ -1,10 +1,14 @@
-//! All that differs between the engines: how one is recognized, where points go and by which right, what it says of lines that
+//! All that differs between the engines: how one is recognized, where points go and by which right, how it describes lines that
 //! it refuses, and how it is asked for what it holds. What they have in common is in [`super::http`].
 
+mod ask_influxql;
+mod ask_sql;
 mod bucket;
 mod influxql;
+mod json;
 mod reason;
 mod recognize;
+pub(super) mod stored;
 mod v1;
 mod v2;
 mod v3;
@@ -15,6 +19,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
+pub(super) use ask_influxql::Unusable;
 pub use bucket::{Bucket, ServerTable};
 pub(super) use reason::Reason;
 pub(super) use recognize::ping;
@@ -24,6 +29,7 @@ pub(super) use verdict::{Suspects, Verdict, read};
 use super::http::{Body, Credentials, Exchange, Failure};
 use crate::config::InfluxDbSettings;
 use crate::sink::error::SinkError;
+use stored::{Column, Point, Summary, Window};
 
 /// How an engine is written to where the settings leave it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +38,7 @@ pub(super) struct Profile {
     pub(super) points: usize,
     /// Bytes of line protocol in a request.
     pub(super) bytes: usize,
-    /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings say.
+    /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings are.
     pub(super) most_bytes: usize,
     /// Requests in flight at first.
     pub(super) first_requests: usize,
@@ -81,7 +87,7 @@ impl Endpoint {
     }
 }
 
-/// Why an answer says nothing of measurements.
+/// Why an answer has nothing about measurements.
 #[derive(Debug)]
 pub(super) struct Unreadable(pub(super) String);
 
@@ -120,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// What the answer to it says; none where it does not name the bucket.
+    /// The meaning of the answer to it; none where it does not name the bucket.
     pub(super) fn bucket(self, answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
         match self {
             Self::V1 => v1::bucket(answer, settings),
@@ -137,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// What the answer to it says.
+    /// The meaning of the answer to it.
     pub(super) fn schema(self, body: &[u8]) -> Result<BTreeMap<String, ServerTable>, Unreadable> {
         match self {
             Self::V1 | Self::V2 => influxql::schema(body),
@@ -167,8 +173,91 @@ impl Engine {
         }
     }
 
+    /// A request for the names of all measurements.
+    pub(super) fn measurements_query(self, base: &Url, settings: &InfluxDbSettings) -> Query {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::measurements_query(base, settings),
+            Self::V3 => ask_sql::measurements_query(base, settings),
+        }
+    }
+
+    /// The names in the answer to it.
+    pub(super) fn measurements(self, body: &[u8]) -> Result<Vec<String>, Unusable> {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::measurements(body),
+            Self::V3 => ask_sql::measurements(body),
+        }
+    }
+
+    /// Whether it is asked for sums. 3 is asked for points: it has no series, and a row of a table is a point of one.
+    pub fn sums_up(self) -> bool {
+        self != Self::V3
+    }
+
+    /// A request for what fields have in each bucket of so many seconds; of an engine that [sums up](Self::sums_up).
+    pub(super) fn summaries_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+        seconds: i64,
+    ) -> Query {
+        ask_influxql::summaries_query(base, settings, measurement, columns, window, seconds)
+    }
+
+    /// What the answer to it says, by field and the start of the bucket.
+    pub(super) fn summaries(self, body: &[u8], columns: &[Column]) -> Result<Vec<BTreeMap<i64, Summary>>, Unusable> {
+        ask_influxql::summaries(body, columns)
+    }
+
+    /// A request for the first and the last time of fields; of an engine that [sums up](Self::sums_up).
+    pub(super) fn ends_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        asked: &[(&Column, Window)],
+    ) -> Query {
+        ask_influxql::ends_query(base, settings, measurement, asked)
+    }
+
+    /// The times in the answer to it.
+    pub(super) fn ends(self, body: &[u8], asked: usize) -> Result<Vec<Option<(i64, i64)>>, Unusable> {
+        ask_influxql::ends(body, asked)
+    }
+
+    /// A request for the points in a window.
+    pub(super) fn points_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+    ) -> Query {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::points_query(base, settings, measurement, columns, window),
+            Self::V3 => ask_sql::points_query(base, settings, measurement, window),
+        }
+    }
+
+    /// Calls `each` with every value in the answer to it.
+    pub(super) fn points(
+        self,
+        body: &[u8],
+        columns: &[Column],
+        each: &mut dyn FnMut(Point<'_>),
+    ) -> Result<(), Unusable> {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::points(body, columns, each),
+            Self::V3 => ask_sql::points(body, columns, each),
+        }
+    }
+
     /// What it means that a bucket which has just been written to cannot be queried: that it may not be read, where 1.x and 3
-    /// answer 403, and 2.x 404, as if it were not there. Any other error is what it was.
+    /// answer 403, and 2.x 404, as if it did not exist. Any other error is what it was.
     pub(super) fn unreadable(self, error: SinkError) -> Result<SinkError, SinkError> {
         match error {
             SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),
