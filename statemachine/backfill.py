@@ -296,7 +296,7 @@ def definition():
     return {
         "Comment": "Loads every object below a prefix, or every line of a plan. Made by statemachine/backfill.py. Input: "
         '{"prefix": "dataset=generation/2024/"}, optionally with "verify": true, or {"plan": "plans/generation.jsonl"}; with '
-        '"skip_loaded": true, without what the ledger says is loaded.',
+        '"skip_loaded": true, without what the ledger records as loaded.',
         "QueryLanguage": "JSONata",
         "StartAt": "What is to be loaded",
         "States": {

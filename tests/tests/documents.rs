@@ -211,14 +211,8 @@ fn what_the_guide_to_migrating_says_of_the_python_loader_is_what_the_code_does()
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents = [
-        "tests/commands.py",
-        "README.md",
-        "docs/operating.md",
-        "docs/deploying.md",
-        "docs/migrating.md",
-        "docs/ledger.md",
-    ];
+    let guides = ["operating", "deploying", "migrating", "ledger"].map(|name| format!("docs/{name}.md"));
+    let documents = ["tests/commands.py".to_owned(), "README.md".to_owned()].into_iter().chain(guides);
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
 }

@@ -161,7 +161,7 @@ const GROUPS: &[Group] = &[
             Entry(
                 &OBJECT_MEMORY_MIB,
                 "OBJECT_MEMORY_MIB=512",
-                "a message says that a page or a value `does not fit in memory`, or requests should touch fewer shards.",
+                "the message `does not fit in memory` names a page or a value, or requests should touch fewer shards.",
             ),
             Entry(
                 &OBJECT_CONCURRENCY,
@@ -200,7 +200,7 @@ const GROUPS: &[Group] = &[
             Entry(
                 &LEDGER_URI,
                 "LEDGER_URI=s3://operations/ledger",
-                "a backfill that stops should resume without loading anything twice, or you want to know which object wrote a point.",
+                "you want to know which objects are loaded, by which converter, and skip them in the next backfill.",
             ),
         ],
     },
@@ -217,11 +217,6 @@ const GROUPS: &[Group] = &[
                 "a promotion may take longer to arrive, and you want fewer requests to S3.",
             ),
             Entry(
-                &CONVERTER_SHADOW_PERCENT,
-                "CONVERTER_SHADOW_PERCENT=100",
-                "a trial counts many objects as not compared.",
-            ),
-            Entry(
                 &CONVERTER_PUBLIC_KEYS,
                 "CONVERTER_PUBLIC_KEYS=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
                 "write access to the bucket should not be enough to change what the function runs.",
@@ -230,6 +225,11 @@ const GROUPS: &[Group] = &[
                 &CONVERTER_REQUIRE_SIGNED_POINTERS,
                 "CONVERTER_PUBLIC_KEYS=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\nCONVERTER_REQUIRE_SIGNED_POINTERS=true",
                 "every channel is signed, so that an unsigned one is an attack or a mistake.",
+            ),
+            Entry(
+                &CONVERTER_SHADOW_PERCENT,
+                "CONVERTER_SHADOW_PERCENT=100",
+                "many objects of a shadow are `not compared`, and loads may take longer.",
             ),
             Entry(
                 &CONVERTER_CACHE_DIRECTORY,

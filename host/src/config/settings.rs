@@ -377,7 +377,7 @@ pub(super) const METRICS_BACKEND: Setting = Setting {
     meaning: "How metrics reach CloudWatch. `cloudwatch`: by API calls. `emf`: as lines of the Embedded Metric Format on standard output, which CloudWatch extracts from the function's log. `none`: not at all, as with `ENABLE_METRICS=false`.",
 };
 
-/// By what the metrics of a stack are told apart.
+/// The dimension that separates the metrics of stacks.
 pub(super) const METRICS_STACK: Setting = Setting {
     name: "METRICS_STACK",
     default: None,

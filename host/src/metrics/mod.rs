@@ -40,9 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Metrics {
     backend: Backend,
-    /// The stack, where its metrics are told apart from those of others.
+    /// The stack, where its metrics have a dimension of their own.
     stack: Option<String>,
-    /// How often the breaker had opened when that was told last.
+    /// How often the breaker had opened at the last report.
     openings: AtomicU64,
     /// Whether nothing has been sent yet.
     cold: AtomicBool,
@@ -196,7 +196,7 @@ mod tests {
         }
     }
 
-    /// What the loader before this one sends, whose dashboards and alarms go on working.
+    /// What the loader before this one sends, whose dashboards and alarms keep working.
     const OLD: [(Metric, &[&str], &str); 8] = [
         (Metric::PointsWritten, &["DatasetType", "Function"], "PointsWritten Count"),
         (Metric::BatchesProcessed, &["DatasetType", "Function"], "BatchesProcessed Count"),
