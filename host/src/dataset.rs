@@ -180,7 +180,7 @@ fn decode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails has to say so")]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test must panic")]
 
     use proptest::prelude::*;
 

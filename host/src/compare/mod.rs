@@ -12,7 +12,7 @@ use lines::Point;
 /// How many differences are kept whole.
 pub(crate) const MAXIMUM_DIFFERENCES: usize = 20;
 
-/// How many different tags, measurements, fields and codes are told apart, each: what differs everywhere would name every value
+/// How many different tags, measurements, fields and codes are kept apart, each: what differs everywhere would name every value
 /// of every tag.
 const MAXIMUM_NAMES: usize = 100_000;
 

@@ -42,11 +42,11 @@ pub enum Metric {
     ConverterVersion,
     /// Objects converted by the previous version of a converter, because the promoted one is unusable.
     ConverterFallbacks,
-    /// Points of an object that a candidate would make differently than the version in service.
+    /// Points of an object that a candidate would make differently than the promoted version.
     ShadowDifferences,
-    /// Trials of which the candidate was put into service by its rule.
+    /// Trials whose candidate was promoted by its rule.
     TrialPromotions,
-    /// Trials of which the candidate was taken back by its rule.
+    /// Trials whose candidate was rolled back by its rule.
     TrialRollbacks,
     /// Objects of which InfluxDB has refused every row.
     ObjectsRejected,

@@ -128,7 +128,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use aws_sdk_cloudwatch::Client;
     use aws_sdk_cloudwatch::config::retry::RetryConfig;

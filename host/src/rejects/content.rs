@@ -47,7 +47,7 @@ impl Contents {
         self.columns.iter().map(|(index, _)| *index).collect()
     }
 
-    /// A row of a batch that has [`Self::columns`], each cell as its JSON, null where it is left out.
+    /// A row of a batch that has [`Self::columns`], each cell as its JSON, null where it is omitted.
     pub(super) fn cells(&self, batch: &Cells, row: usize) -> Vec<String> {
         let cell = |(place, column): (usize, &Column)| {
             let mut text = Vec::new();

@@ -51,7 +51,7 @@ pub(crate) fn directory(source: &Source, extension: &str) -> String {
     path_name(source, SEGMENT_BYTES + ENDING_BYTES, |segment, _| segment.ends_with(extension))
 }
 
-/// A name that shows a source, with room behind it for so many bytes. `misleads` tells of a segment, and whether it is the last one, that it has to be another.
+/// A name that shows a source, with room behind it for so many bytes. `misleads`: whether a segment, which may be the last one, has to be another.
 fn path_name(source: &Source, room: usize, misleads: impl Fn(&str, bool) -> bool) -> String {
     let (place, path) = match source {
         Source::S3 { bucket, key, .. } if bucket == FILES => ("%66ile".to_owned(), key.as_str()),

@@ -51,7 +51,7 @@ impl fmt::Display for Place {
 /// What changes when the contents change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is there.
+    /// Nothing exists.
     Absent,
     /// Its entity tag, as S3 writes it.
     Object(String),
@@ -162,7 +162,7 @@ impl Place {
         }
     }
 
-    /// What is here, where it has no more than so many bytes, and what it can be told by.
+    /// What is here, where it has no more than so many bytes, and what identifies it.
     ///
     /// # Errors
     ///

@@ -236,7 +236,7 @@ async fn all_rows_of_a_large_object_are_kept_in_little_memory_and_in_order() {
     assert_eq!(descents, 1, "they are written down once in between");
 }
 
-/// What is said of a line after a good one.
+/// The error for a line after a good one.
 async fn refused(line: &str) -> String {
     let bench = Bench::new(&numbered(3), 3);
     let good = bench.lines([rejected(1, "bad", "")]).await;

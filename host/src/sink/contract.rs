@@ -1,6 +1,6 @@
 //! What every sink keeps to, whatever is behind it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,7 @@ async fn delivers_chunks_whole_from_many_tasks<R: AsyncFn() -> String>(Subject {
     assert_eq!(points, 2000);
     let arrived = arrived().await;
     for number in 0..20 {
-        assert_eq!(arrived.matches(&text(number)).count(), 1, "chunk {number} is not there once and in one piece");
+        assert_eq!(arrived.matches(&text(number)).count(), 1, "chunk {number} is not found once and in one piece");
     }
 }
 

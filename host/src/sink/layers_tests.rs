@@ -1,6 +1,6 @@
 //! The layers of the stage: each imports only what stands above it, so that a rule has one home.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

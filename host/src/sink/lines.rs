@@ -271,7 +271,7 @@ impl Drop for Unfinished {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use std::error::Error;
     use std::io::Read;

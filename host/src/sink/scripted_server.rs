@@ -1,6 +1,6 @@
 //! An HTTP/1.1 server on a free port of this machine that answers as a test defines, and remembers what it was sent.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 use std::io::Read;
 use std::sync::{Arc, Mutex};

@@ -57,7 +57,7 @@ fn stopped(key: &str) -> ObjectReport {
     ObjectReport { remaining, row_groups: Some(0..3), ..good(key) }
 }
 
-/// A report of items that name an object each, but for those that are broken, which name none.
+/// A report of items that name an object each, except those that are broken, which name none.
 fn items(objects: Vec<ObjectReport>, broken: usize) -> Report {
     let named = objects.iter().enumerate().map(|(place, object)| ItemReport {
         id: format!("item-{place}"),
@@ -73,7 +73,7 @@ fn items(objects: Vec<ObjectReport>, broken: usize) -> Report {
     Report { items: named.chain(broken).collect(), ..report(objects) }
 }
 
-/// Without accounts and timings, which say the same everywhere.
+/// Without accounts and timings, which are the same everywhere.
 fn short(mut json: Value) -> Value {
     if let Value::Object(members) = &mut json {
         for name in ["totals", "accounts", "timings", "rejections", "dataset", "converter", "bucket", "key"] {
@@ -86,7 +86,7 @@ fn short(mut json: Value) -> Value {
     json
 }
 
-/// What every caller is answered. Those that have no items are told of objects alone.
+/// What every caller is answered. Those that have no items get objects alone.
 fn answers(report: &Report) -> String {
     let tell = |caller: &Caller| {
         let has_items = matches!(caller, Caller::Map | Caller::Queue | Caller::BatchOperations { .. });
@@ -167,7 +167,7 @@ fn a_rejected_object_is_a_failure_to_those_who_wait_and_is_not_tried_again() {
     "#);
     let all = items(vec![refused("a"), refused("b")], 0);
     assert_eq!(answer(&Caller::Direct, &all).unwrap_err().error_type, ErrorType::InfluxDBWriteError);
-    // A batch is told which of its items are rejected, even if all of them are: nothing is to be retried.
+    // A batch gets the status `rejected` for items, even if all of them are: nothing is to be retried.
     assert_eq!(answer(&Caller::Map, &all).unwrap()["items"][1]["status"], "rejected");
 }
 
@@ -187,7 +187,7 @@ fn of_a_rejected_object_and_one_that_failed_the_failure_is_told_and_tried_again(
     assert_eq!(answer(&Caller::ApiGateway, &report).unwrap()["statusCode"], 400);
     let undone = json!({ "batchItemFailures": [{ "itemIdentifier": "item-1" }, { "itemIdentifier": "item-2" }] });
     assert_eq!(answer(&Caller::Queue, &report).unwrap(), undone);
-    // Of what is left nobody but the notification's invocation can tell.
+    // Only the notification's invocation can report what remains.
     let report = items(vec![refused("a"), stopped("b")], 0);
     assert_eq!(report.status(), Status::Rejected);
     assert_eq!(answer(&Caller::Asynchronous, &report).unwrap_err().error_type, ErrorType::UnexpectedError);

@@ -1,6 +1,6 @@
 //! What the server has of points: summed up by buckets of time, or one by one.
 //!
-//! Every question is bounded: by a range of time, by the bytes of its answer and by a deadline. Whoever asks for too much is told so,
+//! Every question is bounded: by a range of time, by the bytes of its answer and by a deadline. Asking for too much is an error,
 //! and asks for less.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! Against a server that answers as told: what is sent, how often, after which waits, and which error comes of it.
+//! Against a server that answers as scripted: what is sent, how often, after which waits, and which error comes of it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod engines;
 mod health;

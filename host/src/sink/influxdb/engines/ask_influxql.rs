@@ -1,4 +1,4 @@
-//! What 1.x and 2.x are asked of points, in InfluxQL, and what their answers say.
+//! What 1.x and 2.x are asked of points, in InfluxQL, and what their answers mean.
 //!
 //! ```text
 //! summaries   SELECT count, min, max, sum … GROUP BY time     a row a bucket
@@ -132,7 +132,7 @@ pub(super) fn measurements(body: &[u8]) -> Result<Vec<String>, Unusable> {
     Ok(names)
 }
 
-/// What a condition on time says; nothing of an end that no point lies beyond, since engines refuse to read it.
+/// A condition on time; nothing of an end that no point lies beyond, since engines refuse to read it.
 fn condition(window: Window) -> String {
     let literal = |time: i64| Timestamp::from_nanosecond(time.into()).unwrap_or_default();
     let mut conditions = Vec::new();

@@ -1,4 +1,4 @@
-//! What 3 is asked of points, in SQL, and what its answers say: a list of rows, each an object without the columns that are null.
+//! What 3 is asked of points, in SQL, and its answers: a list of rows, each an object without the columns that are null.
 
 use std::borrow::Cow;
 

@@ -207,7 +207,7 @@ impl Engine {
         ask_influxql::summaries_query(base, settings, measurement, columns, window, seconds)
     }
 
-    /// What the answer to it says, by field and the start of the bucket.
+    /// The meaning of the answer to it, by field and the start of the bucket.
     pub(super) fn summaries(self, body: &[u8], columns: &[Column]) -> Result<Vec<BTreeMap<i64, Summary>>, Unusable> {
         ask_influxql::summaries(body, columns)
     }

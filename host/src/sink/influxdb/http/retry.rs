@@ -194,7 +194,7 @@ pub(in crate::sink::influxdb) fn retry_after(value: &str, now: SystemTime) -> Op
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
     use proptest::prelude::*;
 

@@ -73,7 +73,7 @@ async fn a_point_that_is_not_there_is_looked_for_a_few_times() {
 #[tokio::test]
 async fn a_token_that_may_not_read_is_said_to_be_so() {
     let forbidden = Reply::with(403, &[], r#"{"code":"forbidden","message":"insufficient permissions for read"}"#);
-    // So 2.7 says it.
+    // As 2.7 answers.
     let hidden =
         r#"{"code":"not found","message":"failed to initialize execute state: could not find bucket \"energy_data\""}"#;
     for (api, answer) in [

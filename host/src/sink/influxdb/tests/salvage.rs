@@ -76,7 +76,7 @@ fn conflict(_: &[String], bad: &[usize]) -> (Reply, bool) {
     (Reply::with(422, &[], &json!({ "code": "unprocessable entity", "message": message }).to_string()), true)
 }
 
-/// One point of several in a row is dropped, and which one is not told.
+/// One point of several in a row is dropped, and which one is unknown.
 fn few_words(_: &[String], _: &[usize]) -> (Reply, bool) {
     (Reply::with(400, &[], r#"{"error":"partial write: max-values-per-tag limit exceeded dropped=1"}"#), true)
 }
@@ -198,7 +198,7 @@ async fn what_is_too_large_is_halved_and_the_size_remembered() {
     assert!(second.requests < first.requests, "{} requests, then {}", first.requests, second.requests);
     let received = server.received();
     let later = received.iter().zip(0..).filter(|(_, number)| *number >= first.requests);
-    assert!(later.clone().all(|(request, _)| request.text().len() <= 70_000), "what was too large is sent again");
+    assert!(later.clone().all(|(request, _)| request.text().len() <= 70_000), "what was too large is retried");
     assert_eq!(later.count() as u64, second.requests);
 }
 

@@ -4,7 +4,7 @@
 //! The model runs [`Search`] itself. A server is disturbed in windows: from one request to another one nothing is taken. So a
 //! row without a fault may be refused in each window, and is to be taken in the end.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::collections::BTreeSet;
 
@@ -20,9 +20,9 @@ enum Server {
     Names { all: bool, others_kept: bool },
     /// It counts what it drops, and keeps the others.
     Counts(Counting),
-    /// It takes all rows of a request or none, and does not say why.
+    /// It takes all rows of a request or none, and names no reason.
     Silent,
-    /// It keeps the others, and does not say so.
+    /// It keeps the others, without reporting it.
     KeepsSilently,
     /// The connection breaks; the others are kept, or nothing is.
     Breaks { others_kept: bool },
@@ -53,7 +53,7 @@ enum Disturbance {
     Breaks,
     /// Connections break after the server has taken the rows.
     BreaksLate,
-    /// A proxy says that it is too much.
+    /// A proxy answers that it is too much.
     SaysTooLarge,
 }
 
@@ -78,12 +78,12 @@ impl Site {
         self.bad & (1 << row) != 0
     }
 
-    /// Whether a row that is not at fault is never said to be.
+    /// Whether a row that is not at fault is never blamed.
     fn is_truthful(self) -> bool {
         self.server != Server::Counts(Counting::Lying)
     }
 
-    /// What the server answers, and which rows it keeps. `count` is what it says where it lies.
+    /// What the server answers, and which rows it keeps. `count` is its number where it lies.
     fn answer(self, rows: &[usize], count: usize) -> (Outcome, Vec<usize>) {
         let (bad, good): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| self.is_bad(**row));
         let too_large = || Outcome::TooLarge { message: String::new() };
@@ -173,7 +173,7 @@ enum End {
 /// What happens to the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
-    /// The server answers, and says this number if it lies.
+    /// The server answers, with this number if it lies.
     Answer(usize),
     Disturb,
 }
@@ -182,7 +182,7 @@ enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Planted {
     Nothing,
-    /// Suspects are sent again without a look at whether the server takes anything.
+    /// Suspects are retried without a look at whether the server takes anything.
     NoControl,
     /// What follows from counts is taken for granted.
     CountsAreBelieved,
@@ -333,7 +333,7 @@ impl World {
         !counts || (0..2).all(|point| self.points[point] == last(point))
     }
 
-    /// Where nothing is disturbed and the engine says which or how many, the chunk does not fail.
+    /// Where nothing is disturbed and the engine names which or how many, the chunk does not fail.
     fn failed_in_spite_of_words(&self) -> bool {
         let words = matches!(self.site.server, Server::Names { .. } | Server::Counts(_));
         let undisturbed = self.site.disturbance == Disturbance::Nothing;

@@ -1,6 +1,6 @@
 //! The search against servers that are models: exact to the row, whatever they count, and few requests.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,7 +72,7 @@ fn search(rows: usize, ordered: bool, mut server: impl Server) -> Option<Found> 
     for (row, fate) in search.fates().iter().enumerate() {
         match fate {
             Fate::Open => panic!("row {row} has no fate"),
-            Fate::Written => assert!(stored.contains(&row), "row {row} is said to be written and is not"),
+            Fate::Written => assert!(stored.contains(&row), "row {row} is reported as written and is not"),
             Fate::Rejected(_) => drop(rejected.insert(row)),
         }
     }
@@ -92,7 +92,7 @@ fn counting(bad: &BTreeSet<usize>) -> impl Server {
     }
 }
 
-/// Takes all rows of a request or none, and does not say why.
+/// Takes all rows of a request or none, and names no reason.
 fn silent(bad: &BTreeSet<usize>) -> impl Server {
     |rows: &[usize]| match rows.iter().any(|row| bad.contains(row)) {
         true => (refused(), Vec::new()),
