@@ -67,6 +67,12 @@ from wit_world.imports.types import (
 )
 from wit_world.imports.types import Point as WitPoint
 
+try:
+    # The project's `wit` directory has the contract: 0.2, or 0.1, which has no row numbers.
+    from wit_world.imports.types import Source_RowNumber
+except ImportError:
+    Source_RowNumber = None
+
 Source = Union[Source_Column, Source_Translated, Source_Computed, bool, int, float, str]
 """A column, a translation, a computed column, or a constant."""
 
@@ -99,7 +105,11 @@ def timestamp(text: Optional[str]) -> Optional[int]:
 class Point:
     """A point that every row gives; a row whose time is missing is rejected as `invalid-timestamp`."""
 
-    def __init__(self, measurement: str, time: Source, when: Optional[int] = None):
+    def __init__(self, measurement: Union[str, Source_Translated], time: Source, when: Optional[int] = None):
+        if Source_RowNumber is not None:
+            measurement = _key(measurement)
+        elif not isinstance(measurement, str):
+            raise Err([_beyond("a measurement from a translation")])
         self._point = WitPoint(measurement, _source(time), [], [], when)
 
     def tag(self, key: Union[str, Source_Translated], source: Source, *, when: Optional[int] = None,
@@ -111,6 +121,18 @@ class Point:
               when: Optional[int] = None, missing: Optional[str] = None) -> None:
         """Adds a field. `missing` is the code under which a row without a value is rejected; None leaves the field out."""
         self._point.fields.append(Field(_key(key), _source(source), write_as, when, _missing(missing)))
+
+
+def row_number():
+    """The number of the row in its object, from 0: a source of contract 0.2."""
+    if Source_RowNumber is None:
+        raise Err([_beyond("row numbers")])
+    return Source_RowNumber()
+
+
+def _beyond(what: str) -> Problem:
+    message = f"the plan has {what}, which contract 0.1 cannot say: put contract 0.2 into the project's `wit` directory"
+    return Problem("needs-contract-0-2", message, None)
 
 
 class PlanBuilder:

@@ -27,6 +27,26 @@ pub fn every_column_component() -> &'static [u8] {
     &COMPONENT
 }
 
+/// The converter of consumption data in a component that speaks contract 0.2, built once.
+///
+/// # Panics
+///
+/// Where it does not compile, with what the compiler says.
+pub fn consumption_0_2_component() -> &'static [u8] {
+    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("consumption-0-2"));
+    &COMPONENT
+}
+
+/// The example of a family of tables, which speaks contract 0.2, built once: its dataset is `metrics`.
+///
+/// # Panics
+///
+/// Where it does not compile, with what the compiler says.
+pub fn metrics_component() -> &'static [u8] {
+    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("../guest-converters/examples/metrics-rust"));
+    &COMPONENT
+}
+
 fn built(package: &str) -> Vec<u8> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
     let mut components = Build::new(package, converters_directory()).workspace_profile().locked().run().unwrap();

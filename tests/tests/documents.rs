@@ -46,8 +46,14 @@ fn completions_and_man_pages_know_every_command() {
             .map(str::to_owned)
             .collect()
     };
-    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects"), (&["ledger"], "-ledger")]
-        .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
+    let all = [
+        (&[][..], ""),
+        (&["converter"], "-converter"),
+        (&["rejects"], "-rejects"),
+        (&["ledger"], "-ledger"),
+        (&["migrate"], "-migrate"),
+    ]
+    .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
     let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
     let mut number = 0;
     for (prefix, name) in all.into_iter().flatten() {
@@ -118,8 +124,14 @@ fn the_commands_of_the_guide_to_migrating_run() {
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents =
-        ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md", "docs/ledger.md"];
+    let documents = [
+        "tests/commands.py",
+        "docs/operating.md",
+        "docs/deploying.md",
+        "docs/migrating.md",
+        "docs/ledger.md",
+        "docs/liveanalytics.md",
+    ];
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
 }

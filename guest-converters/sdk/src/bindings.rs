@@ -1,4 +1,4 @@
-//! The contract as `wit-bindgen` writes it in Rust, undecorated.
+//! Contract 0.1 as `wit-bindgen` writes it in Rust, undecorated.
 //!
 //! A converter that needs none of this crate's comfort implements
 //! [`Guest`](exports::influxdb_loader::converter::converter::Guest) and exports itself by [`export!`].

@@ -3171,7 +3171,7 @@ mod _rt {
 #[allow(unused_macros)]
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __export_converter_world_impl {
+macro_rules! __export_bindings_impl {
     ($ty:ident) => {
         converter_sdk::bindings::export!($ty with_types_in converter_sdk::bindings);
     };
@@ -3232,7 +3232,7 @@ oducers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\
     };
 }
 #[doc(inline)]
-pub use __export_converter_world_impl as export;
+pub use __export_bindings_impl as export;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(

@@ -53,10 +53,21 @@
 // What `wit-bindgen` generates names this crate from outside.
 extern crate self as converter_sdk;
 
+// A component says in its sections which contract it speaks, so that only one of them is part of it.
+#[cfg(not(all(target_arch = "wasm32", feature = "contract-0-2")))]
 pub mod bindings;
+#[cfg(any(not(target_arch = "wasm32"), feature = "contract-0-2"))]
+pub mod bindings_0_2;
+#[cfg(not(all(target_arch = "wasm32", feature = "contract-0-2")))]
 #[rustfmt::skip]
 #[allow(warnings, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
 mod generated;
+#[cfg(any(not(target_arch = "wasm32"), feature = "contract-0-2"))]
+#[rustfmt::skip]
+#[allow(warnings, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+mod generated_0_2;
+mod crossing;
+mod types;
 pub mod log;
 pub mod parse;
 mod strings;
@@ -70,10 +81,10 @@ pub mod testing;
 #[doc(hidden)]
 pub use wit_bindgen;
 
-pub use bindings::influxdb_loader::converter::types::{
-    Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, Mask,
-    Missing, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,
-};
 pub use column::{ColumnView, Texts};
 pub use export::{Converter, Exported};
 pub use plan::{ColumnRef, Computed, Mapping, MaskRef, PlanBuilder, Translated};
+pub use types::{
+    Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, Mask,
+    Missing, Object, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,
+};

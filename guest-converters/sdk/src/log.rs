@@ -5,12 +5,17 @@
 use std::panic;
 use std::sync::Once;
 
-pub use crate::bindings::influxdb_loader::converter::host::Level;
+#[cfg(not(all(target_arch = "wasm32", feature = "contract-0-2")))]
+use crate::bindings;
+#[cfg(all(target_arch = "wasm32", feature = "contract-0-2"))]
+use crate::bindings_0_2 as bindings;
+
+pub use bindings::influxdb_loader::converter::host::Level;
 
 /// Writes a message at `level` to the loader's log, under the converter's name. The host bounds how much it takes.
 pub fn log(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
-    crate::bindings::influxdb_loader::converter::host::log(level, message);
+    bindings::influxdb_loader::converter::host::log(level, message);
     #[cfg(not(target_arch = "wasm32"))]
     #[expect(clippy::print_stderr, reason = "there is no host to log to")]
     {

@@ -6,8 +6,8 @@ use crate::{
 };
 
 impl Point {
-    /// A point without tags and fields.
-    pub fn new(measurement: impl Into<String>, time: impl Into<Source>) -> Self {
+    /// A point without tags and fields. A measurement that comes from a translation needs contract 0.2.
+    pub fn new(measurement: impl Into<Key>, time: impl Into<Source>) -> Self {
         Self { measurement: measurement.into(), time: time.into(), tags: Vec::new(), fields: Vec::new(), when: None }
     }
 

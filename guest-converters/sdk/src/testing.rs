@@ -38,7 +38,7 @@ use jiff::Timestamp;
 
 use crate::{
     Batch, Column, ColumnSchema, ColumnType, ColumnView, Constant, Converted, Converter, Field, FieldType, Input, Key,
-    Mapping, Mask, Missing, Plan, Point, Problem, Source, Tag, Values,
+    Mapping, Mask, Missing, Object, Plan, Point, Problem, Source, Tag, Values,
 };
 
 /// Columns with names: what a Parquet file is to a converter.
@@ -52,7 +52,7 @@ pub struct Table {
 impl Table {
     /// A table of `dataset` without columns; its schema is checked.
     pub fn new(dataset: &str) -> Self {
-        let input = Input { dataset: dataset.to_owned(), columns: vec![], partitions: vec![], strict: true };
+        let input = Input { dataset: dataset.to_owned(), strict: true, ..Input::default() };
         Self { input, columns: Vec::new(), rows: 0 }
     }
 
@@ -65,6 +65,18 @@ impl Table {
     /// Adds a `name=value` segment to the object's key.
     pub fn partition(mut self, name: &str, value: &str) -> Self {
         self.input.partitions.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Publishes a JSON document beside the converter.
+    pub fn parameters(mut self, json: &str) -> Self {
+        self.input.parameters = Some(json.to_owned());
+        self
+    }
+
+    /// Says where the table is from.
+    pub fn object(mut self, object: Object) -> Self {
+        self.input.object = object;
         self
     }
 
@@ -241,6 +253,13 @@ impl<'a> Rows<'a> {
             },
             None => return Err("invalid-timestamp".to_owned()),
         };
+        let measurement = match &point.measurement {
+            Key::Name(name) => name.clone(),
+            Key::Translated(translation) => match self.translated[*translation as usize][row].clone() {
+                Some(name) if !name.is_empty() => name,
+                Some(_) | None => return Err("invalid-measurement".to_owned()),
+            },
+        };
         let mut tags = Vec::new();
         for Tag { key, source, when, missing } in &point.tags {
             let tag = self.item(key, source, *when, missing, row)?;
@@ -263,7 +282,7 @@ impl<'a> Rows<'a> {
             items.join(",")
         };
         let separator = if tags.is_empty() { "" } else { "," };
-        Ok(format!("{}{separator}{} {} {time}", point.measurement, join(tags), join(fields)))
+        Ok(format!("{measurement}{separator}{} {} {time}", join(tags), join(fields)))
     }
 
     /// A tag or a field.
@@ -303,6 +322,7 @@ impl<'a> Rows<'a> {
                 Constant::Float(value) => Value::Float(value),
                 Constant::Text(value) => Value::Text(value),
             }),
+            Source::RowNumber => i64::try_from(row).ok().map(Value::Integer),
         }
     }
 

@@ -83,12 +83,7 @@ impl<'a> Subject<'a> {
         // As the loader does it where nothing is set.
         let config = Config::read(|_| None).unwrap();
         let converter = engine.compile(component).unwrap();
-        let input = Input {
-            dataset: name.to_owned(),
-            columns: object.columns().to_vec(),
-            partitions: Vec::new(),
-            strict: config.validate_schema,
-        };
+        let input = Input::new(name, object, config.validate_schema);
         let plan = converter.instantiate().unwrap().prepare(&input).unwrap();
         let limits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
         Self { name, object, converter, input, plan, rows_per_batch: config.rows_per_batch, limits }

@@ -26,6 +26,7 @@ impl NativeGeneration {
             columns: columns.collect(),
             partitions: input.partitions.clone(),
             strict: input.strict,
+            ..converter_sdk::Input::default()
         };
         Self(Generation::prepare(&input).unwrap())
     }

@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use wasmtime::component::{Component, InstancePre};
 
-use super::bindings::ConverterWorldIndices;
 use super::cache::Stored;
 use super::error::ConverterError;
 use super::state::State;
+use super::world::Exports;
 
 /// What instances are made of. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Linked {
     pub(super) pre: InstancePre<State>,
-    pub(super) exports: ConverterWorldIndices,
+    pub(super) exports: Exports,
 }
 
 /// The code of one converter.

@@ -6,7 +6,6 @@ use arrow::array::types::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampNan
 use arrow::array::{Array, AsArray, DictionaryArray, StringArray};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 
-use super::bindings::influxdb_loader::converter::types as wit;
 use crate::source::{ColumnType, as_floats};
 
 /// A column as it crosses. Holds Arrow's buffers, which are shared, not copied.
@@ -16,8 +15,9 @@ pub(super) struct Column {
     validity: Option<Buffer>,
 }
 
+/// The values of a column as they cross.
 #[derive(Debug)]
-enum Values {
+pub(super) enum Values {
     Booleans(Buffer),
     Integers(ScalarBuffer<i64>),
     Unsigneds(ScalarBuffer<u64>),
@@ -64,18 +64,13 @@ impl Column {
         Some(Self { values, validity: validity(nulls.as_ref()) })
     }
 
-    pub(super) fn lower(&self) -> wit::ColumnParam<'_> {
-        let values = match &self.values {
-            Values::Booleans(bits) => wit::ValuesParam::Booleans(bits),
-            Values::Integers(values) => wit::ValuesParam::Integers(values),
-            Values::Unsigneds(values) => wit::ValuesParam::Unsigneds(values),
-            Values::Floats(values) => wit::ValuesParam::Floats(values),
-            Values::Texts { codes, dictionary } => {
-                wit::ValuesParam::Texts(wit::TextParam { codes, dictionary: dictionary.lower() })
-            }
-            Values::Timestamps(values) => wit::ValuesParam::Timestamps(values),
-        };
-        wit::ColumnParam { values, validity: self.validity.as_deref() }
+    pub(super) fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// A bitmap of the rows that have a value; none: all have one.
+    pub(super) fn validity(&self) -> Option<&[u8]> {
+        self.validity.as_deref()
     }
 
     /// What crosses, in bytes.
@@ -117,8 +112,17 @@ impl Strings {
         Self { offsets, data, validity }
     }
 
-    pub(super) fn lower(&self) -> wit::StringsParam<'_> {
-        wit::StringsParam { offsets: &self.offsets, data: &self.data, validity: self.validity.as_deref() }
+    pub(super) fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
+    pub(super) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// A bitmap of the strings that are there; none: all are.
+    pub(super) fn validity(&self) -> Option<&[u8]> {
+        self.validity.as_deref()
     }
 
     /// What crosses, in bytes.

@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, OptLevel, WasmBacktraceDetails};
 
-use super::bindings::{ConverterWorld, ConverterWorldIndices};
+use super::bindings::{v0_1, v0_2};
 use super::cache::{CompileCache, Stored};
 use super::code::{Code, Linked, Shelf};
 use super::compiler::{self, Failed};
+use super::contract::Contract;
 use super::error::{ConverterError, Subject};
 use super::instance::Converter;
 use super::limits::Limits;
@@ -21,6 +22,7 @@ use super::room::Room;
 use super::state::State;
 use super::survey::survey;
 use super::text::one_line;
+use super::world::Exports;
 use super::{inspect, wasi};
 
 /// How often time is counted: a time slice ends at most so much late. A hundred times a second costs nothing measurable.
@@ -156,8 +158,12 @@ impl Engine {
     }
 
     fn link(&self, component: &Component, subject: &Subject) -> Result<Linked, ConverterError> {
+        let exported = component.component_type();
+        // What exports none was refused before it was compiled; linking says what it lacks.
+        let contract = Contract::exported(exported.exports(&self.0.wasmtime).map(|(name, _)| name));
+        let contract = contract.unwrap_or(Contract::V0_1);
         let linked = self.0.linker.instantiate_pre(component);
-        let linked = linked.and_then(|pre| Ok(Linked { exports: ConverterWorldIndices::new(&pre)?, pre }));
+        let linked = linked.and_then(|pre| Ok(Linked { exports: Exports::new(contract, &pre)?, pre }));
         linked.map_err(|error| {
             let reason = one_line(&format!("{error:#}"), MAX_REASON_BYTES);
             ConverterError::NotAConverter { subject: subject.clone(), reason }
@@ -203,7 +209,8 @@ pub(super) fn wasmtime(stack_bytes: usize) -> wasmtime::Result<wasmtime::Engine>
 /// What converters may import: the log, and a WASI that grants nothing.
 fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
-    ConverterWorld::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    v0_1::ConverterWorld::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    v0_2::ConverterWorld::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     wasi::add_to_linker(&mut linker)?;
     Ok(linker)
 }

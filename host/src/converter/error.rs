@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::contract::Contract;
 use super::plan::Description;
 
 /// Which converter an error is about: by its name and version once it has said them, before that by its digest.
@@ -183,12 +184,20 @@ pub enum ConverterError {
         imports: Vec<String>,
     },
     /// A converter for another version of the contract.
-    #[error("{subject} speaks contract version {found}, this loader speaks {}", super::CONTRACT_VERSION)]
+    #[error("{subject} speaks contract version {found}, this loader speaks {}", Contract::known())]
     ContractVersion {
         /// The component.
         subject: Subject,
         /// The version that it imports or exports.
         found: String,
+    },
+    /// Parameters that the converter cannot be given.
+    #[error("{subject} cannot be given its parameters: {reason}")]
+    Parameters {
+        /// The converter.
+        subject: Subject,
+        /// Why not.
+        reason: String,
     },
     /// The component is broken, too large, or uses what the engine does not have.
     #[error("{subject} does not compile: {reason}")]
@@ -228,6 +237,7 @@ impl ConverterError {
             Self::NotAConverter { .. } => "not-a-converter",
             Self::UnsupportedImports { .. } => "unsupported-imports",
             Self::ContractVersion { .. } => "contract-version",
+            Self::Parameters { .. } => "parameters",
             Self::Compile { .. } => "compile",
             Self::UnknownDataset { .. } => "unknown-dataset",
             Self::Engine { .. } => "engine",
@@ -252,6 +262,7 @@ impl ConverterError {
             | Self::NotAConverter { .. }
             | Self::UnsupportedImports { .. }
             | Self::ContractVersion { .. }
+            | Self::Parameters { .. }
             | Self::Compile { .. }
             | Self::UnknownDataset { .. }
             | Self::Engine { .. } => false,
@@ -270,6 +281,7 @@ impl ConverterError {
             | Self::NotAConverter { .. }
             | Self::UnsupportedImports { .. }
             | Self::ContractVersion { .. }
+            | Self::Parameters { .. }
             | Self::Compile { .. }
             | Self::UnknownDataset { .. } => false,
         }
@@ -282,6 +294,7 @@ impl ConverterError {
             | Self::NotAConverter { .. }
             | Self::UnsupportedImports { .. }
             | Self::ContractVersion { .. }
+            | Self::Parameters { .. }
             | Self::Compile { .. } => true,
             Self::Rejected { .. }
             | Self::Trapped { .. }
@@ -308,6 +321,7 @@ impl ConverterError {
             | Self::NotAConverter { .. }
             | Self::UnsupportedImports { .. }
             | Self::ContractVersion { .. }
+            | Self::Parameters { .. }
             | Self::Compile { .. }
             | Self::UnknownDataset { .. }
             | Self::Engine { .. } => &[],
@@ -321,7 +335,9 @@ impl ConverterError {
             Self::UnsupportedImports { .. } => {
                 Some("converters read no files, network or environment; build for `wasm32-unknown-unknown`")
             }
-            Self::ContractVersion { .. } => Some("build the converter against the `wit` directory of this loader"),
+            Self::ContractVersion { .. } => {
+                Some("update the loader, or build the converter against the `wit` directory of this loader")
+            }
             Self::Rejected { .. }
             | Self::Trapped { .. }
             | Self::RanOutOfTime { .. }
@@ -329,6 +345,7 @@ impl ConverterError {
             | Self::InvalidResult { .. }
             | Self::Spent { .. }
             | Self::NotAConverter { .. }
+            | Self::Parameters { .. }
             | Self::Compile { .. }
             | Self::UnknownDataset { .. }
             | Self::Engine { .. } => None,

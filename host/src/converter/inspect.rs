@@ -1,15 +1,10 @@
 //! Whether bytes are a component, and a component is a converter, before anything of it runs.
 
+use super::contract::{Contract, EXPORT, PACKAGE};
 use super::error::{ConverterError, Subject};
 use super::survey::Survey;
 use super::text::one_line;
-use super::{CONTRACT_VERSION, wasi};
-
-/// The package of the contract.
-const PACKAGE: &str = "influxdb-loader:converter/";
-
-/// The interface of the contract that converters export.
-const EXPORT: &str = "influxdb-loader:converter/converter";
+use super::wasi;
 
 /// How many names of imports or exports an error lists.
 const MAX_NAMES: usize = 20;
@@ -43,7 +38,7 @@ pub(super) fn preamble(bytes: &[u8], subject: &Subject) -> Result<(), ConverterE
 pub(super) fn interfaces(survey: Survey<'_>, subject: &Subject) -> Result<(), ConverterError> {
     let Survey { imports, exports } = survey;
     let ours = imports.iter().chain(&exports).filter(|name| name.starts_with(PACKAGE));
-    if let Some(found) = ours.filter_map(|name| version(name)).find(|version| !speaks(version)) {
+    if let Some(found) = ours.filter_map(|name| version(name)).find(|version| Contract::of_version(version).is_none()) {
         let found = one_line(found, MAX_NAME_BYTES);
         return Err(ConverterError::ContractVersion { subject: subject.clone(), found });
     }
@@ -54,7 +49,7 @@ pub(super) fn interfaces(survey: Survey<'_>, subject: &Subject) -> Result<(), Co
     if !exports.iter().any(|name| interface(name) == EXPORT) {
         let exports = quoted(exports.into_iter());
         let exports = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        let reason = format!("it exports {exports}, a converter exports `{EXPORT}@{CONTRACT_VERSION}`");
+        let reason = format!("it exports {exports}, a converter exports `{EXPORT}@{}`", Contract::V0_2);
         return Err(ConverterError::NotAConverter { subject: subject.clone(), reason });
     }
     Ok(())
@@ -67,16 +62,6 @@ fn is_supported(import: &str) -> bool {
             && version(import).is_some_and(|version| version.starts_with("0.2."))
     };
     import.starts_with(PACKAGE) || wasi()
-}
-
-/// Whether this loader understands what was built for a version of the contract: as with Cargo, patches add and change
-/// nothing, and before 1.0 minor versions change everything.
-fn speaks(version: &str) -> bool {
-    let series = |version: &str| {
-        let mut parts = version.split('.').map(str::to_owned);
-        (parts.next(), parts.next(), parts.next().is_some_and(|patch| !patch.contains('-')))
-    };
-    series(version) == series(CONTRACT_VERSION)
 }
 
 fn version(name: &str) -> Option<&str> {
@@ -104,11 +89,5 @@ mod tests {
         assert!(!is_supported("wasi:http/outgoing-handler@0.2.0"));
         assert!(!is_supported("wasi:client/x@0.2.0"));
         assert!(!is_supported("log"));
-    }
-
-    #[test]
-    fn patches_of_the_contract_are_understood() {
-        assert!(speaks("0.1.0") && speaks("0.1.7"));
-        assert!(!speaks("0.2.0") && !speaks("1.1.0") && !speaks("0.1.0-draft") && !speaks("0.1"));
     }
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 
-use super::bindings::ConverterWorld;
-use super::bindings::exports::influxdb_loader::converter::converter::Guest;
-use super::bindings::influxdb_loader::converter::types as wit;
+use super::bindings::v0_2::influxdb_loader::converter::types as wit;
 use super::code::{Code, Linked};
 use super::columns::{Column, Strings};
+use super::contract::Contract;
 use super::engine::Engine;
 use super::error::{Call, ConverterError, Subject};
 use super::log::{Log, Warnings};
@@ -20,6 +19,7 @@ use super::state::State;
 use super::text::one_line;
 use super::validate::{self, Invalid};
 use super::wasi;
+use super::world::World;
 use crate::source::ColumnType;
 
 /// The longest message of a failure, in bytes.
@@ -31,15 +31,23 @@ const MAX_FRAMES: usize = 100;
 /// How many different codes an instance may reject rows with: reports and metrics keep an account of each.
 const MAX_CODES: usize = 100;
 
+/// The largest document of parameters, in bytes: a table of some ten thousand names. Each instance has a copy of its own.
+const MAX_PARAMETERS_BYTES: usize = 1024 * 1024;
+
 /// A converter, compiled. Cheap to clone; may be used from many threads.
 #[derive(Clone)]
-pub struct Converter(Arc<Compiled>);
+pub struct Converter {
+    compiled: Arc<Compiled>,
+    /// What its instances are told in `prepare`.
+    parameters: Option<Arc<str>>,
+}
 
 struct Compiled {
     engine: Engine,
     code: Arc<Code>,
     description: Description,
     digest: String,
+    contract: Contract,
     subject: Subject,
 }
 
@@ -47,32 +55,67 @@ impl Converter {
     pub(super) fn new(engine: Engine, code: Arc<Code>, digest: String) -> Result<Self, ConverterError> {
         let subject = Subject::unnamed(&digest);
         let linked = engine.linked(&code, &subject)?;
+        let contract = linked.exports.contract();
         let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes, Warnings::default());
-        let mut instance = Instance::start(&engine, &linked, subject, log)?;
+        let mut instance = Instance::start(&engine, &linked, subject, log, None)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
-        Ok(Self(Arc::new(Compiled { engine, code, description, digest, subject })))
+        let compiled = Compiled { engine, code, description, digest, contract, subject };
+        Ok(Self { compiled: Arc::new(compiled), parameters: None })
+    }
+
+    /// The same converter, whose instances are told `parameters` in `prepare`: a JSON document that is published beside its
+    /// version.
+    ///
+    /// # Errors
+    ///
+    /// [`ConverterError::Parameters`] where the document is no JSON or larger than 1 MiB, and where the converter speaks
+    /// contract 0.1, which has no parameters.
+    pub fn with_parameters(&self, parameters: Arc<str>) -> Result<Self, ConverterError> {
+        let (length, max) = (parameters.len(), MAX_PARAMETERS_BYTES);
+        let reason = if self.contract() < Contract::V0_2 {
+            Some(format!("it speaks contract {}, parameters came with {}", self.contract(), Contract::V0_2))
+        } else if length > max {
+            Some(format!("they have {length} bytes, at most {max} are allowed"))
+        } else {
+            let read = serde_json::from_str::<serde::de::IgnoredAny>(&parameters);
+            read.err().map(|error| format!("they are no JSON: {}", one_line(&error.to_string(), MAX_MESSAGE_BYTES)))
+        };
+        match reason {
+            Some(reason) => Err(ConverterError::Parameters { subject: self.compiled.subject.clone(), reason }),
+            None => Ok(Self { compiled: Arc::clone(&self.compiled), parameters: Some(parameters) }),
+        }
+    }
+
+    /// What its instances are told in `prepare`, as [`Self::with_parameters`] was given it.
+    pub fn parameters(&self) -> Option<&Arc<str>> {
+        self.parameters.as_ref()
+    }
+
+    /// The version of the contract that it speaks.
+    pub fn contract(&self) -> Contract {
+        self.compiled.contract
     }
 
     /// What it is, in its own words.
     pub fn description(&self) -> &Description {
-        &self.0.description
+        &self.compiled.description
     }
 
     /// The lower-case hexadecimal SHA-256 of the component.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.compiled.digest
     }
 
     /// Whether it costs next to nothing while it is not used, since its code can be mapped again.
     pub(crate) fn is_stored(&self) -> bool {
-        self.0.code.is_stored()
+        self.compiled.code.is_stored()
     }
 
     /// Whether its code is mapped.
     #[cfg(test)]
     pub(super) fn is_mapped(&self) -> bool {
-        self.0.code.held() > 0
+        self.compiled.code.held() > 0
     }
 
     /// A fresh instance, which shares nothing with any other.
@@ -90,20 +133,21 @@ impl Converter {
     ///
     /// As [`Self::instantiate`].
     pub fn instantiate_beside(&self, others: &Warnings) -> Result<Instance, ConverterError> {
-        let Compiled { engine, code, description, subject, .. } = &*self.0;
+        let Compiled { engine, code, description, subject, .. } = &*self.compiled;
         let linked = engine.linked(code, subject)?;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
-        Instance::start(engine, &linked, subject.clone(), log)
+        Instance::start(engine, &linked, subject.clone(), log, self.parameters.clone())
     }
 }
 
 impl std::fmt::Debug for Converter {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Compiled { description, digest, .. } = &*self.0;
+        let Compiled { description, digest, contract, .. } = &*self.compiled;
         formatter
             .debug_struct("Converter")
             .field("description", description)
             .field("digest", digest)
+            .field("contract", contract)
             .finish_non_exhaustive()
     }
 }
@@ -111,7 +155,9 @@ impl std::fmt::Debug for Converter {
 /// An instance of a converter: one for each worker on an object. Calls block, on any thread that may block.
 pub struct Instance {
     engine: Engine,
-    world: ConverterWorld,
+    world: World,
+    contract: Contract,
+    parameters: Option<Arc<str>>,
     store: Store<State>,
     subject: Subject,
     /// What the calls after `prepare` are checked against.
@@ -142,6 +188,7 @@ impl Instance {
         Linked { pre, exports }: &Linked,
         subject: Subject,
         log: Log,
+        parameters: Option<Arc<str>>,
     ) -> Result<Self, ConverterError> {
         let limits = engine.limits();
         let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room()));
@@ -162,12 +209,23 @@ impl Instance {
             ConverterError::NotAConverter { subject: subject.clone(), reason }
         })?;
         store.data().log().end();
-        let (engine, plan, reads, codes) = (engine.clone(), None, Vec::new(), BTreeSet::new());
-        Ok(Self { engine, world, store, subject, plan, reads, codes, spent: false, pushed_bytes: 0 })
+        Ok(Self {
+            engine: engine.clone(),
+            world,
+            contract: exports.contract(),
+            parameters,
+            store,
+            subject,
+            plan: None,
+            reads: Vec::new(),
+            codes: BTreeSet::new(),
+            spent: false,
+            pushed_bytes: 0,
+        })
     }
 
     fn describe(&mut self) -> Result<Description, ConverterError> {
-        let description = self.call(Call::Describe, |guest, store| guest.call_describe(store))?;
+        let description = self.call(Call::Describe, World::describe)?;
         validate::description(description).map_err(|invalid| self.invalid(invalid))
     }
 
@@ -178,24 +236,12 @@ impl Instance {
     /// [`ConverterError::Rejected`] with everything that the converter misses in the input; and all errors of a converter
     /// that breaks.
     pub fn prepare(&mut self, input: &Input) -> Result<Plan, ConverterError> {
-        let columns: Vec<wit::ColumnSchema<'_>> = input
-            .columns
-            .iter()
-            .map(|column| wit::ColumnSchema {
-                name: &column.name,
-                column_type: column_type(column.column_type),
-                source_type: &column.source_type,
-                nullable: column.nullable,
-            })
-            .collect();
-        let partitions: Vec<(&str, &str)> =
-            input.partitions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let lowered =
-            wit::Input { dataset: &input.dataset, columns: &columns, partitions: &partitions, strict: input.strict };
         self.plan = None;
-        let answer = self.call(Call::Prepare, |guest, store| guest.call_prepare(store, lowered))?;
+        let parameters = self.parameters.clone();
+        let answer = self.call(Call::Prepare, |world, store| world.prepare(store, input, parameters.as_deref()))?;
         let plan = answer.map_err(|problems| self.rejected(problems))?;
-        let plan = validate::plan(plan, input).map_err(|invalid| self.invalid(invalid.within("plan")))?;
+        let plan =
+            validate::plan(plan, input, self.contract).map_err(|invalid| self.invalid(invalid.within("plan")))?;
         self.reads = plan.reads.iter().map(|&column| input.columns[column].column_type).collect();
         self.plan = Some(Arc::new(plan.clone()));
         Ok(plan)
@@ -218,7 +264,7 @@ impl Instance {
         }
         let strings = Strings::new(values);
         self.pushed_bytes += strings.bytes();
-        let answer = self.call(Call::Translate, |guest, store| guest.call_translate(store, index, strings.lower()))?;
+        let answer = self.call(Call::Translate, |world, store| world.translate(store, index, &strings))?;
         let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
         validate::translated(answer, values.len()).map_err(|invalid| self.invalid(invalid))
     }
@@ -246,9 +292,8 @@ impl Instance {
             return Ok(nothing(&plan));
         }
         self.pushed_bytes += crossing.iter().map(Column::bytes).sum::<usize>();
-        let lowered: Vec<wit::ColumnParam<'_>> = crossing.iter().map(Column::lower).collect();
-        let batch = wit::Batch { rows: u32::try_from(rows).map_err(misuse)?, columns: &lowered };
-        let answer = self.call(Call::Convert, |guest, store| guest.call_convert(store, batch))?;
+        let count = u32::try_from(rows).map_err(misuse)?;
+        let answer = self.call(Call::Convert, |world, store| world.convert(store, count, &crossing))?;
         let answer = answer.map_err(|problem| self.rejected(vec![problem]))?;
         let converted = validate::converted(answer, &plan, rows).map_err(|invalid| self.invalid(invalid))?;
         for rejection in &converted.rejected {
@@ -277,7 +322,7 @@ impl Instance {
     fn call<R>(
         &mut self,
         call: Call,
-        enter: impl FnOnce(&Guest, &mut Store<State>) -> wasmtime::Result<R>,
+        enter: impl FnOnce(&World, &mut Store<State>) -> wasmtime::Result<R>,
     ) -> Result<R, ConverterError> {
         if self.spent {
             return Err(ConverterError::Spent { subject: self.subject.clone() });
@@ -289,7 +334,7 @@ impl Instance {
         };
         self.store.data_mut().begin();
         self.store.set_epoch_deadline(Engine::ticks(slice));
-        let answer = enter(self.world.influxdb_loader_converter_converter(), &mut self.store);
+        let answer = enter(&self.world, &mut self.store);
         self.store.data().log().end();
         answer.map_err(|error| {
             self.spent = true;
@@ -384,18 +429,6 @@ fn nothing(plan: &Plan) -> Converted {
 /// The host broke the rules of this module.
 fn misuse(reason: impl std::fmt::Display) -> ConverterError {
     ConverterError::Engine { reason: reason.to_string() }
-}
-
-fn column_type(column_type: ColumnType) -> wit::ColumnType {
-    match column_type {
-        ColumnType::Boolean => wit::ColumnType::Boolean,
-        ColumnType::Integer => wit::ColumnType::Integer,
-        ColumnType::Unsigned => wit::ColumnType::Unsigned,
-        ColumnType::Float => wit::ColumnType::Float,
-        ColumnType::Text => wit::ColumnType::Text,
-        ColumnType::Timestamp => wit::ColumnType::Timestamp,
-        ColumnType::Other => wit::ColumnType::Other,
-    }
 }
 
 #[cfg(test)]

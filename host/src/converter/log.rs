@@ -3,7 +3,6 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::bindings::influxdb_loader::converter::host::Level;
 use super::text::one_line;
 
 /// The longest line that is logged, in bytes: a panic message with a value in it fits.
@@ -11,6 +10,15 @@ const MAX_LINE_BYTES: usize = 4096;
 
 /// How many of the last lines on standard error are kept for errors: the traceback of an interpreter.
 const KEPT_LINES: usize = 20;
+
+/// How much a message matters, as the guest says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
 
 /// A stream of a guest that was built for WASI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,14 @@ mod catalog;
 mod code;
 mod columns;
 mod compiler;
+mod contract;
 mod engine;
 mod error;
 mod inspect;
 mod instance;
 mod limits;
 mod log;
+mod older;
 mod plan;
 mod room;
 mod state;
@@ -23,10 +25,12 @@ mod survey;
 mod text;
 mod validate;
 mod wasi;
+mod world;
 
 pub use cache::CompileCache;
 pub use catalog::Catalog;
 pub use compiler::run_compiler;
+pub use contract::Contract;
 pub use engine::Engine;
 pub use error::{Call, ConverterError, Problem, Subject};
 pub use instance::{Converter, Instance};
@@ -35,9 +39,6 @@ pub use log::Warnings;
 pub use plan::{
     Constant, Converted, Description, Field, FieldType, Input, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
 };
-
-/// The version of the contract, `wit/converter.wit`, that this loader speaks.
-pub const CONTRACT_VERSION: &str = "0.1.0";
 
 #[cfg(test)]
 mod tests;

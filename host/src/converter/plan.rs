@@ -1,9 +1,10 @@
-//! What converters are told and what they answer, checked: the counterparts of the records in `wit/converter.wit`, where
+//! What converters are told and what they answer, checked: the counterparts of the records in `wit/0.2/converter.wit`, where
 //! each item is documented. A value of these types obeys every rule of the contract.
 
 use arrow::array::{ArrayRef, BooleanArray};
 
-use crate::source::{ColumnSchema, ColumnType};
+use crate::dataset;
+use crate::source::{ColumnSchema, ColumnType, Origin, ParquetObject};
 
 /// What a converter is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +24,29 @@ pub struct Description {
 pub struct Input {
     /// The dataset's name.
     pub dataset: String,
+    /// Where the object is from; for contract 0.2.
+    pub origin: Origin,
     /// The columns of the file, in its order.
     pub columns: Vec<ColumnSchema>,
     /// The `name=value` segments of the object's key.
     pub partitions: Vec<(String, String)>,
     /// Whether every required column must be there.
     pub strict: bool,
+}
+
+impl Input {
+    /// What `prepare` is told about an object, which is in the types of the converter's contract
+    /// ([`ParquetObject::in_types_of`]).
+    pub fn new(dataset: &str, object: &ParquetObject, strict: bool) -> Self {
+        let origin = object.origin();
+        Self {
+            dataset: dataset.to_owned(),
+            columns: object.columns().to_vec(),
+            partitions: dataset::partitions(&origin.key),
+            origin,
+            strict,
+        }
+    }
 }
 
 /// A value that is the same in every row.
@@ -57,10 +75,12 @@ pub enum Source {
     Computed(usize),
     /// The same in every row.
     Constant(Constant),
+    /// The number of the row in its object, from 0.
+    RowNumber,
 }
 
-/// The key of a tag or a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The key of a tag or a field, or a measurement.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// The same in every row; never empty.
     Name(String),
@@ -133,8 +153,8 @@ pub struct Field {
 /// A point that every row gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
-    /// Never empty.
-    pub measurement: String,
+    /// Which measurement it is of.
+    pub measurement: Key,
     /// A timestamp or an integer of nanoseconds.
     pub time: Source,
     /// In the converter's order.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-use super::bindings::influxdb_loader::converter::{host, types};
 use super::limits::Limits;
-use super::log::Log;
+use super::log::{Level, Log};
 use super::room::{Room, Share};
 use super::wasi::Wasi;
 
@@ -67,13 +66,31 @@ pub(super) fn lock(log: &Mutex<Log>) -> MutexGuard<'_, Log> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl host::Host for State {
-    fn log(&mut self, level: host::Level, message: String) {
-        State::log(self).message(level, &message);
-    }
+/// What a contract lets its converters import.
+macro_rules! imports {
+    ($contract:ident) => {
+        const _: () = {
+            use super::bindings::$contract::influxdb_loader::converter::{host, types};
+
+            impl host::Host for State {
+                fn log(&mut self, level: host::Level, message: String) {
+                    let level = match level {
+                        host::Level::Debug => Level::Debug,
+                        host::Level::Info => Level::Info,
+                        host::Level::Warn => Level::Warn,
+                        host::Level::Error => Level::Error,
+                    };
+                    State::log(self).message(level, &message);
+                }
+            }
+
+            impl types::Host for State {}
+        };
+    };
 }
 
-impl types::Host for State {}
+imports!(v0_1);
+imports!(v0_2);
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {

@@ -151,6 +151,7 @@ fn converter(error: &ConverterError) -> FailureKind {
         | ConverterError::NotAConverter { .. }
         | ConverterError::UnsupportedImports { .. }
         | ConverterError::ContractVersion { .. }
+        | ConverterError::Parameters { .. }
         | ConverterError::Compile { .. } => FailureKind::Converter,
     }
 }
@@ -165,6 +166,7 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::TooLarge { .. }
         | RegistryError::Malformed { .. }
         | RegistryError::Mismatch { .. }
+        | RegistryError::ContractVersion { .. }
         | RegistryError::Untrusted { .. }
         | RegistryError::PointerUntrusted { .. }
         | RegistryError::PointerSuperseded { .. }

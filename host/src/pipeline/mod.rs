@@ -38,7 +38,7 @@ pub use error::{LoadError, sink_failure_kind};
 use crate::aws;
 use crate::config::{Config, RejectsUri, WriteSettings};
 use crate::control::Pause;
-use crate::converter::{Catalog, CompileCache, Engine, Input, Limits, Warnings};
+use crate::converter::{Catalog, CompileCache, Converter, Engine, Input, Limits, Warnings};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
@@ -309,7 +309,6 @@ impl Loader {
             return Err(LoadError::NoTime);
         }
         let LoadRequest { location, selection, .. } = request;
-        let key = location.key();
         let dataset = Deadline::within(deadline, self.dataset(request)).await.ok_or(LoadError::NoTime)??;
         report.dataset = Some(dataset.as_str().to_owned());
         // For all that is logged from here on, by the converter too.
@@ -333,7 +332,7 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?;
+        let object = object?.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -345,14 +344,9 @@ impl Loader {
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
-        let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
+        let mut recording = Recording::start(ledger, location, &object, selection, &converter, sink, end).await?;
         let conversion = Conversion {
-            input: Input {
-                dataset: dataset.as_str().to_owned(),
-                columns: object.columns().to_vec(),
-                partitions: dataset::partitions(&key),
-                strict: self.options.strict,
-            },
+            input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
             selection: selection.clone(),
             deadline,
@@ -474,6 +468,11 @@ impl Loader {
             }
             None => Ok(guess.name),
         }
+    }
+
+    /// The converter that is in service for a dataset.
+    pub(crate) async fn converter_in_service(&self, dataset: &DatasetName) -> Result<Converter, LoadError> {
+        Ok(self.resolver.converter(dataset).await?.converter)
     }
 
     /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt64Array};
 
-use super::tests::{Native, batch, encode_in, field, plan, tag, text, times, unused};
+use super::tests::{Native, batch, encode_in, field, name, plan, tag, text, times, unused};
 use super::*;
 use crate::converter::{Constant, Field, FieldType, Key, Plan, Source, Tag};
 
@@ -139,7 +139,7 @@ fn a_tag_and_a_field_of_the_same_name_are_refused_by_3() {
     (second.tags, second.fields) = (vec![], vec![one("a")]);
     apart.points.push(second);
     assert!(Encoder::new(&apart, Dialect::V3).is_err());
-    apart.points[1].measurement = "n".to_owned();
+    apart.points[1].measurement = name("n");
     assert!(Encoder::new(&apart, Dialect::V3).is_ok());
 }
 

@@ -150,7 +150,7 @@ impl Encoder {
     ) -> Result<Encoded, EncodeError<M::Error>> {
         let rows = batch.columns.num_rows();
         let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
-        let mut inputs = Inputs::new(&self.columns, &self.plan.translations, &batch.columns, &converted);
+        let mut inputs = Inputs::new(&self.columns, &self.plan.translations, batch, &converted);
         for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
             let coded = inputs.coded(&Source::Column(*column))?;
             inputs.add_translated(translation.translate(&coded, mapping).map_err(EncodeError::Mapping)?);
@@ -223,6 +223,7 @@ impl PointState {
     fn bind(&mut self, rows: usize, inputs: &mut Inputs<'_>) -> Result<(), ArrowError> {
         self.when = inputs.choice(self.layout.when);
         self.times = Some(inputs.times(&self.layout.time)?);
+        self.layout.measurement.bind(inputs)?;
         for tag in &mut self.layout.tags {
             tag.bind(inputs)?;
         }
@@ -297,11 +298,12 @@ impl PointState {
             return Err(kept.problem());
         }
         let tags = if self.layout.tags_are_settled { self.tags[row] } else { self.tags_in_order(row)? };
+        let measurement = self.layout.measurement.hash(row);
         // By the tags alone, so that points of a row that differ in their measurement are sent together.
-        lanes.begin_line(if tags == 0 { self.layout.measurement_hash } else { tags });
+        lanes.begin_line(if tags == 0 { measurement } else { tags });
         let fields = self.write(row, time, lanes.text())?;
         let end = self.end(before, lanes)?;
-        let point = series::point(tags.wrapping_add(self.layout.measurement_hash), time);
+        let point = series::point(tags.wrapping_add(measurement), time);
         #[expect(clippy::cast_possible_truncation, reason = "tells rows apart that follow each other")]
         let row_number = row as u32;
         if self.layout.fields_by_key {
@@ -320,7 +322,7 @@ impl PointState {
     #[inline]
     fn write(&mut self, row: usize, time: i64, text: &mut Text) -> Result<u32, RowProblem> {
         let mut line = text.line(self.longest_line);
-        line.piece(self.layout.measurement.get(0));
+        self.layout.measurement.write(row, &mut line)?;
         if self.layout.tags_are_settled {
             for tag in &self.layout.tags {
                 tag.write(row, &mut line)?;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Int64Array, StringArray};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
 use super::coded::Coded;
 use super::exact;
-use crate::converter::{Constant, Converted, Mask, Source};
+use crate::converter::{Constant, Converted, Key, Mask, Source};
+use crate::source::Batch;
 
 /// The entry of a dictionary that each row of a batch has.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +54,7 @@ impl Choice {
 pub(super) struct Inputs<'a> {
     columns: &'a [usize],
     translated_columns: &'a [usize],
-    batch: &'a RecordBatch,
+    batch: &'a Batch,
     converted: &'a Converted,
     /// Columns that were needed as text, by their index in the object.
     coded: HashMap<usize, Coded>,
@@ -66,7 +67,7 @@ impl<'a> Inputs<'a> {
     pub(super) fn new(
         columns: &'a [usize],
         translated_columns: &'a [usize],
-        batch: &'a RecordBatch,
+        batch: &'a Batch,
         converted: &'a Converted,
     ) -> Self {
         Self { columns, translated_columns, batch, converted, coded: HashMap::new(), translated: Vec::new() }
@@ -81,12 +82,26 @@ impl<'a> Inputs<'a> {
     pub(super) fn array(&self, source: &Source) -> Result<ArrayRef, ArrowError> {
         let array = match source {
             Source::Column(column) => {
-                self.columns.binary_search(column).ok().and_then(|position| self.batch.columns().get(position))
+                self.columns.binary_search(column).ok().and_then(|position| self.batch.columns.columns().get(position))
             }
             Source::Computed(index) => self.converted.computed.get(*index),
+            Source::RowNumber => return Ok(self.row_numbers()),
             Source::Translated(_) | Source::Constant(_) => None,
         };
         array.map(Arc::clone).ok_or_else(|| ArrowError::SchemaError(format!("the batch has no {source:?}")))
+    }
+
+    fn row_numbers(&self) -> ArrayRef {
+        let numbers = (0..self.batch.columns.num_rows()).map(|row| i64::try_from(self.batch.rows.number(row)).ok());
+        Arc::new(numbers.collect::<Int64Array>())
+    }
+
+    /// The key of each row and the dictionary; none where it is the same in every row.
+    pub(super) fn key(&mut self, key: &Key) -> Result<Option<(Codes, StringArray)>, ArrowError> {
+        match key {
+            Key::Name(_) => Ok(None),
+            Key::Translated(index) => self.text(&Source::Translated(*index)).map(Some),
+        }
     }
 
     /// A source that is not translated and not constant, as codes into a dictionary.
@@ -114,7 +129,7 @@ impl<'a> Inputs<'a> {
                 let dictionary = self.translated.get(*index).ok_or_else(missing)?.clone();
                 Ok((Codes::Rows(self.coded(&Source::Column(column))?.codes), dictionary))
             }
-            Source::Column(_) | Source::Computed(_) => {
+            Source::Column(_) | Source::Computed(_) | Source::RowNumber => {
                 let coded = self.coded(source)?;
                 Ok((Codes::Rows(coded.codes), coded.dictionary))
             }
@@ -124,7 +139,7 @@ impl<'a> Inputs<'a> {
     /// A source as nanoseconds since the epoch.
     pub(super) fn times(&self, source: &Source) -> Result<Int64Array, ArrowError> {
         if let Source::Constant(Constant::Integer(time)) = source {
-            return Ok(Int64Array::from_value(*time, self.batch.num_rows()));
+            return Ok(Int64Array::from_value(*time, self.batch.columns.num_rows()));
         }
         let array = self.array(source)?;
         // What is too large for a time is none.

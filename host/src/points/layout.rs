@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use super::dialect::{Dialect, Engines};
 use super::error::LayoutError;
-use super::escape;
 use super::fields::FieldSlot;
-use super::line::Pieces;
+use super::measurement::MeasurementSlot;
 use super::recent::FIELD_BITS;
-use super::rules::{Element, Unwritable};
-use super::series;
+use super::rules::Unwritable;
 use super::tags::TagSlot;
 use super::times::TimeText;
 use crate::converter::{Key, Plan, Point, Source};
@@ -23,13 +21,13 @@ pub(super) struct Columns {
 }
 
 /// The columns of each measurement of a plan, where the engine has rules for them; nothing, where it has none.
-pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Columns>, LayoutError> {
+pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&Key, Columns>, LayoutError> {
     let Some(most) = dialect.columns() else { return Ok(BTreeMap::new()) };
     let name = |key: &Key| match key {
         Key::Name(name) => Some(name.clone()),
         Key::Translated(_) => None,
     };
-    let mut names: BTreeMap<&str, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    let mut names: BTreeMap<&Key, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
     for point in &plan.points {
         let (tags, fields) = names.entry(&point.measurement).or_default();
         tags.extend(point.tags.iter().filter_map(|tag| name(&tag.key)));
@@ -42,6 +40,7 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Col
         let columns = tags.len() + fields.len() + 1;
         if columns > most {
             let reason = Unwritable::TooManyColumns(columns, most, Engines::V3);
+            let measurement = Key::name(measurement).unwrap_or("of a translation");
             return Err(LayoutError::new("measurement", measurement, reason));
         }
         Ok((measurement, Columns { tags: Arc::new(tags), fields: Arc::new(fields) }))
@@ -52,9 +51,7 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&str, Col
 /// A point of the plan with all that does not depend on the batch.
 #[derive(Debug)]
 pub(super) struct PointLayout {
-    /// The measurement, escaped.
-    pub(super) measurement: Pieces,
-    pub(super) measurement_hash: u64,
+    pub(super) measurement: MeasurementSlot,
     pub(super) time: Source,
     pub(super) time_text: TimeText,
     /// Sorted by key where the engine has less work with that, else in the plan's order, in which those with the same key are;
@@ -78,19 +75,16 @@ impl PointLayout {
     pub(super) fn new(
         point: &Point,
         plan: &Plan,
-        tables: &BTreeMap<&str, Columns>,
+        tables: &BTreeMap<&Key, Columns>,
         dialect: Dialect,
     ) -> Result<Self, LayoutError> {
-        let mut measurement = Vec::new();
-        escape::element(Element::Measurement, &point.measurement, dialect, &mut measurement)
-            .map_err(|reason| LayoutError::new("measurement", &point.measurement, reason))?;
         let nothing = Columns::default();
-        let columns = tables.get(&*point.measurement).unwrap_or(&nothing);
+        let columns = tables.get(&point.measurement).unwrap_or(&nothing);
         let tags = point.tags.iter().map(|tag| TagSlot::new(tag, &columns.fields, dialect));
         let mut tags = tags.collect::<Result<Vec<_>, _>>()?;
         let fields = point.fields.iter().map(|field| FieldSlot::new(field, &columns.tags, dialect));
         let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
-        let beside = || plan.points.iter().filter(|beside| beside.measurement == point.measurement);
+        let beside = || plan.points.iter().filter(|beside| may_be_one(&beside.measurement, &point.measurement));
         let keys = || beside().flat_map(|point| &point.fields).map(|field| &field.key);
         let fields_by_key = keys().any(|key| matches!(key, Key::Translated(_)));
         let mut names: Vec<_> = keys().filter_map(Key::name).collect();
@@ -121,8 +115,7 @@ impl PointLayout {
             names.windows(2).all(|pair| pair[0] != pair[1])
         };
         Ok(Self {
-            measurement_hash: series::of_text(&measurement),
-            measurement: Pieces::from(&*measurement),
+            measurement: MeasurementSlot::new(&point.measurement, dialect)?,
             time: point.time.clone(),
             time_text: TimeText::default(),
             tags,
@@ -136,11 +129,19 @@ impl PointLayout {
     }
 }
 
+/// Whether points of two measurements may be of the same.
+fn may_be_one(one: &Key, other: &Key) -> bool {
+    match (one, other) {
+        (Key::Name(one), Key::Name(other)) => one == other,
+        (Key::Translated(_), _) | (_, Key::Translated(_)) => true,
+    }
+}
+
 /// The columns that have to be decoded to execute a plan, each once, in the order of the file.
 pub(super) fn columns(plan: &Plan) -> Vec<usize> {
     let direct = |source: &Source| match source {
         Source::Column(column) => Some(*column),
-        Source::Translated(_) | Source::Computed(_) | Source::Constant(_) => None,
+        Source::Translated(_) | Source::Computed(_) | Source::Constant(_) | Source::RowNumber => None,
     };
     let mut columns: Vec<usize> = plan.reads.iter().chain(&plan.translations).copied().collect();
     for point in &plan.points {

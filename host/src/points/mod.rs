@@ -21,6 +21,7 @@ mod lanes;
 mod layout;
 mod line;
 mod line_end;
+mod measurement;
 mod numbers;
 mod pool;
 mod recent;

@@ -20,6 +20,8 @@ pub struct RejectedRow {
 
 /// The code of a row without a usable time.
 const INVALID_TIMESTAMP: &str = "invalid-timestamp";
+/// The code of a row whose measurement is to come from a translation that gives none.
+const INVALID_MEASUREMENT: &str = "invalid-measurement";
 /// The code of a row without a field.
 const NO_FIELDS: &str = "no-fields";
 /// The code of a row with bytes in place of text.
@@ -93,6 +95,11 @@ impl RowProblem {
     #[cold]
     pub(super) fn timestamp() -> Self {
         Self { code: INVALID_TIMESTAMP.to_owned(), message: "the row has no time that can be read".to_owned() }
+    }
+
+    #[cold]
+    pub(super) fn measurement() -> Self {
+        Self { code: INVALID_MEASUREMENT.to_owned(), message: "the row has no measurement".to_owned() }
     }
 
     #[cold]

@@ -143,7 +143,7 @@ impl Names {
         fields.push(field("", Source::Column(9), FieldType::Float));
         fields[5].key = translated(1);
         let mut plan = plan(tags, fields);
-        plan.points[0].measurement.clone_from(&self.measurement);
+        plan.points[0].measurement = Key::Name(self.measurement.clone());
         plan.translations = vec![10, 11];
         plan
     }

@@ -106,7 +106,10 @@ impl TagSlot {
     fn title(&self) -> String {
         match (&self.tag.key, &self.tag.source) {
             (Key::Name(name), _) => format!("the tag `{name}`"),
-            (Key::Translated(index), Source::Column(_) | Source::Computed(_) | Source::Constant(_)) => {
+            (
+                Key::Translated(index),
+                Source::Column(_) | Source::Computed(_) | Source::Constant(_) | Source::RowNumber,
+            ) => {
                 format!("the tag named by translation {index}")
             }
             (Key::Translated(index), Source::Translated(value)) => {

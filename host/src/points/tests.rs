@@ -58,6 +58,10 @@ pub(super) fn times(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampNanosecondArray::from(values))
 }
 
+pub(super) fn name(name: &str) -> Key {
+    Key::Name(name.to_owned())
+}
+
 pub(super) fn tag(key: &str, source: Source) -> Tag {
     Tag { key: Key::Name(key.to_owned()), source, when: None, missing: Missing::Omit }
 }
@@ -68,7 +72,7 @@ pub(super) fn field(key: &str, source: Source, write_as: FieldType) -> Field {
 
 /// A plan of one point whose time is the first column.
 pub(super) fn plan(tags: Vec<Tag>, fields: Vec<Field>) -> Plan {
-    let point = Point { measurement: "m".to_owned(), time: Source::Column(0), tags, fields, when: None };
+    let point = Point { measurement: name("m"), time: Source::Column(0), tags, fields, when: None };
     Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 }
 }
 
@@ -280,7 +284,7 @@ fn a_row_with_one_bad_point_writes_none_of_its_points() {
     let mut strict = field("w", Source::Column(1), FieldType::Float);
     strict.missing = Missing::Reject("invalid-value".to_owned());
     let mut plan = plan(vec![], vec![good]);
-    let second = Point { measurement: "n".to_owned(), fields: vec![strict], ..plan.points[0].clone() };
+    let second = Point { measurement: name("n"), fields: vec![strict], ..plan.points[0].clone() };
     plan.points.push(second);
     insta::assert_snapshot!(encode(&plan, &columns), @r"
     m v=1i 1
@@ -290,10 +294,52 @@ fn a_row_with_one_bad_point_writes_none_of_its_points() {
 }
 
 #[test]
+fn a_measurement_may_come_from_a_translation() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), Some(3), Some(4), Some(5)]),
+        text(&[Some("cpu load"), Some("none"), None, Some("#comment"), Some("memory")]),
+    ]);
+    let mut plan = plan(vec![tag("t", Source::Column(1))], vec![field("n", Source::RowNumber, FieldType::Integer)]);
+    plan.points[0].measurement = Key::Translated(0);
+    plan.translations = vec![1];
+    let translate: fn(usize, Option<&str>) -> Option<String> = |_, name| match name {
+        Some("none") => Some(String::new()),
+        name => name.map(str::to_owned),
+    };
+    let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @"");
+}
+
+/// Whether the second row is seen to replace the first, for points of a time, whose measurement is translated.
+fn replaces(names: [&str; 2], point_beside: Option<&str>) -> bool {
+    let columns = batch(vec![times(vec![Some(1), Some(1)]), text(&names.map(Some))]);
+    let mut plan = plan(vec![], vec![field("v", Source::RowNumber, FieldType::Integer)]);
+    plan.points[0].measurement = Key::Translated(0);
+    plan.translations = vec![1];
+    if let Some(beside) = point_beside {
+        plan.points.push(Point { measurement: name(beside), ..plan.points[0].clone() });
+    }
+    let translate: fn(usize, Option<&str>) -> Option<String> = |_, name| name.map(str::to_owned);
+    let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
+    let mut encoder = Encoder::new(&plan, Dialect::Any).unwrap();
+    let mut lanes = Lanes::single(ChunkLimits { points: 1_000, bytes: 1_000_000 });
+    encoder.encode(&columns, &mut mapping, &mut lanes).unwrap();
+    Recent::default().replaced_by(encoder.keys()) > 0
+}
+
+#[test]
+fn rows_of_one_translated_measurement_replace_each_other_and_those_of_two_do_not() {
+    assert!(replaces(["cpu", "cpu"], None));
+    assert!(!replaces(["cpu", "memory"], None));
+    // A point that has the same measurement by name.
+    assert!(replaces(["cpu", "memory"], Some("cpu")));
+}
+
+#[test]
 fn a_plan_that_names_what_cannot_be_written_is_refused() {
     let value = || vec![field("v", Source::Constant(Constant::Integer(1)), FieldType::Integer)];
     let mut comment = plan(vec![], value());
-    comment.points[0].measurement = "#m".to_owned();
+    comment.points[0].measurement = name("#m");
     for (plan, expected) in [
         (comment, "the measurement `#m` cannot be written"),
         (plan(vec![tag("time", Source::Column(1))], value()), "the tag key `time` cannot be written"),

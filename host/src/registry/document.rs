@@ -31,7 +31,7 @@ pub struct Manifest {
     /// One line for people.
     #[serde(deserialize_with = "line")]
     pub description: String,
-    /// The version of the contract that the loader spoke which published it.
+    /// The version of the contract that it speaks.
     #[serde(deserialize_with = "line")]
     pub contract: String,
     /// The lower-case hexadecimal SHA-256 of the component.

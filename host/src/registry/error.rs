@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::names::{Channel, Version};
 use super::pointers::Moment;
-use crate::converter::ConverterError;
+use crate::converter::{Contract, ConverterError};
 use crate::dataset::DatasetName;
 
 /// How much of a bad name is shown, in characters.
@@ -108,6 +108,18 @@ pub enum RegistryError {
         found: String,
         /// What it should say.
         expected: String,
+    },
+    /// It was built for another contract, of which this loader knows nothing.
+    #[error(
+        "`{object}` needs contract {found}, this loader speaks {}\nhint: update the loader, or promote a version that was \
+         built for one of these",
+        Contract::known()
+    )]
+    ContractVersion {
+        /// The manifest.
+        object: String,
+        /// The version of the contract.
+        found: String,
     },
     /// None of the keys in the settings has signed it.
     #[error(
@@ -269,6 +281,7 @@ impl RegistryError {
             | Self::TooLarge { .. }
             | Self::Malformed { .. }
             | Self::Mismatch { .. }
+            | Self::ContractVersion { .. }
             | Self::Untrusted { .. }
             | Self::PointerSuperseded { .. }
             | Self::PointerExpired { .. }

@@ -13,7 +13,7 @@ use super::signature::SigningKey;
 use super::store::{Condition, Fetched, Store};
 use crate::config::{RegistrySettings, TrustedKey};
 use crate::control::CONTROL;
-use crate::converter::{CONTRACT_VERSION, CompileCache, Converter, ConverterError, Engine};
+use crate::converter::{CompileCache, Converter, ConverterError, Engine};
 use crate::dataset::DatasetName;
 use crate::logs::on_a_thread;
 
@@ -150,7 +150,7 @@ impl Registry {
             version: version.clone(),
             name: description.name.clone(),
             description: description.summary.clone(),
-            contract: CONTRACT_VERSION.to_owned(),
+            contract: converter.contract().version().to_owned(),
             sha256: converter.digest().to_owned(),
             size: component.len() as u64,
             signatures: Vec::new(),

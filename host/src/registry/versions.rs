@@ -9,6 +9,7 @@ use super::operations::{Registry, manifest_key};
 use super::pointers::Moment;
 use super::signature::{SigningKey, key_id, signer};
 use super::store::{Condition, Fetched};
+use crate::converter::Contract;
 use crate::dataset::DatasetName;
 
 /// The largest of these documents, in bytes.
@@ -109,6 +110,11 @@ impl Registry {
         version: &Version,
         manifest: &Manifest,
     ) -> Result<(), RegistryError> {
+        // What cannot be run need not be fetched.
+        if Contract::of_version(&manifest.contract).is_none() {
+            let (object, found) = (self.store.url(&manifest_key(dataset, version)), manifest.contract.clone());
+            return Err(RegistryError::ContractVersion { object, found });
+        }
         if self.has_keys() && self.signer(dataset, version, manifest).await?.is_none() {
             return Err(RegistryError::Untrusted { object: self.store.url(&manifest_key(dataset, version)) });
         }

@@ -138,6 +138,7 @@ impl Normalizer {
         Ok(match kind {
             Kind::Boolean => Arc::clone(column),
             Kind::Integer => cast(column, &DataType::Int64)?,
+            Kind::Whole => whole(column)?,
             Kind::Unsigned => Arc::new(unsigned(column)?),
             Kind::Float => cast(column, &DataType::Float64)?,
             Kind::Half => Arc::new(halves(bytes(column)?)),
@@ -308,6 +309,16 @@ fn decimal_128(column: &ArrayRef, data_type: DataType) -> Result<ArrayRef, Arrow
         _ => return decimals::from_bytes::<Decimal128Type>(bytes(column)?.iter(), data_type, decimals::small),
     };
     Ok(Arc::new(decimals.with_data_type(data_type)))
+}
+
+/// Decimals without digits after the point.
+fn whole(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let small = |bytes: &[u8]| decimals::small(bytes).and_then(|value| i64::try_from(value).ok());
+    match column.data_type() {
+        DataType::Int32 | DataType::Int64 => cast(column, &DataType::Int64),
+        DataType::Binary => decimals::from_bytes::<Int64Type>(column.as_binary::<i32>().iter(), DataType::Int64, small),
+        _ => decimals::from_bytes::<Int64Type>(bytes(column)?.iter(), DataType::Int64, small),
+    }
 }
 
 fn decimal_256(column: &ArrayRef, data_type: DataType) -> Result<ArrayRef, ArrowError> {

@@ -72,6 +72,22 @@ fn numbers_widen_without_changing_their_value() {
 }
 
 #[test]
+fn whole_decimals_are_integers_whatever_they_are_stored_as() {
+    let integers = |column: ArrayRef| -> Vec<Option<i64>> {
+        let normal = Normalizer::default().normalize(0, Kind::Whole, &column, &mut Vec::new()).unwrap();
+        normal.as_primitive::<Int64Type>().iter().collect()
+    };
+    assert_eq!(integers(Arc::new(Int32Array::from(vec![Some(-7), None]))), [Some(-7), None]);
+    assert_eq!(integers(Arc::new(Int64Array::from(vec![571_313_174_160_000_019]))), [Some(571_313_174_160_000_019)]);
+    assert_eq!(integers(Arc::new(BinaryArray::from(vec![&[0x01, 0x00][..], &[0xff]]))), [Some(256), Some(-1)]);
+    let fixed = FixedSizeBinaryArray::try_from_iter([(-5_i128).to_be_bytes()].into_iter()).unwrap();
+    assert_eq!(integers(Arc::new(fixed)), [Some(-5)]);
+    // More digits than the type says.
+    let large: ArrayRef = Arc::new(BinaryArray::from(vec![&[0x7f; 9][..]]));
+    assert!(Normalizer::default().normalize(0, Kind::Whole, &large, &mut Vec::new()).is_err());
+}
+
+#[test]
 fn a_uuid_is_its_text_with_hyphens() {
     let bytes: Vec<u8> = (0..16).map(|byte| byte * 17).collect();
     let values = FixedSizeBinaryArray::try_from_iter([bytes].into_iter()).unwrap();

@@ -125,7 +125,7 @@ fn write_digits(digits: &str, scale: i8, text: &mut String) {
 pub(super) fn from_bytes<'a, T: ArrowPrimitiveType>(
     values: impl ExactSizeIterator<Item = Option<&'a [u8]>>,
     data_type: DataType,
-    read: fn(&[u8]) -> Option<T::Native>,
+    read: impl Fn(&[u8]) -> Option<T::Native>,
 ) -> Result<ArrayRef, ArrowError>
 where
     T::Native: ArrowNativeType,

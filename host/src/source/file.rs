@@ -12,6 +12,7 @@ use ::parquet::file::reader::{ChunkReader, Length};
 use bytes::Bytes;
 
 use super::SourceError;
+use super::origin;
 
 /// A page header takes a few dozen bytes; more is read in vain.
 const HEADER_BYTES: usize = 256;
@@ -21,6 +22,8 @@ const HEADER_BYTES: usize = 256;
 pub(super) struct LocalFile {
     file: Arc<File>,
     bytes: u64,
+    /// In nanoseconds since 1970.
+    last_modified: Option<i64>,
     read: Arc<AtomicU64>,
 }
 
@@ -41,7 +44,14 @@ impl LocalFile {
             let reason = "it is not a regular file".to_owned();
             return Err(SourceError::NotParquet { object, reason });
         }
-        Ok(Self { file: Arc::new(file), bytes: metadata.len(), read: Arc::default() })
+        // A file system without times says so.
+        let last_modified = metadata.modified().ok().and_then(origin::nanoseconds);
+        Ok(Self { file: Arc::new(file), bytes: metadata.len(), last_modified, read: Arc::default() })
+    }
+
+    /// When it was last modified, in nanoseconds since 1970.
+    pub(super) fn last_modified(&self) -> Option<i64> {
+        self.last_modified
     }
 
     /// Bytes read so far.

@@ -22,10 +22,11 @@ use super::caught::caught;
 use super::columns::ColumnSchema;
 use super::file::LocalFile;
 use super::footer;
+use super::origin::Origin;
 use super::pool::{Memory, TooLarge};
 use super::s3::{S3Location, S3Object};
 use super::selection::{self, Part, Selection};
-use super::types::{self, Kind};
+use super::types::{self, Edition, Kind};
 use super::windows::Windows;
 
 /// What a Parquet file ends with, and the length of that together with the length of its metadata.
@@ -48,6 +49,8 @@ pub struct ParquetObject {
     metadata: ArrowReaderMetadata,
     columns: Vec<ColumnSchema>,
     kinds: Arc<[Kind]>,
+    /// Columns that are of another type in the second edition.
+    second: Arc<[(usize, ColumnSchema, Kind)]>,
     /// With the types of the file; that of `metadata` has only what is decoded.
     schema: SchemaDescPtr,
     memory: Memory,
@@ -99,9 +102,10 @@ impl ParquetObject {
         let file = metadata.file_metadata();
         let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
         let (columns, kinds) = types::columns(&schema, key_values);
+        let second = types::second_edition(&schema, &columns).into();
         let made = caught(|| decoder_metadata(metadata, &schema, &kinds));
         match made.unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
-            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), schema, memory }),
+            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), second, schema, memory }),
             Err(cause) => Err(SourceError::Metadata { object: name, reason: cause.to_string() }),
         }
     }
@@ -109,6 +113,31 @@ impl ParquetObject {
     /// The object's name, as `s3://bucket/key` or as a path.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same with the types of its columns as an edition of the contract has them; without this, as the first has them.
+    #[must_use]
+    pub fn in_types_of(mut self, edition: Edition) -> Self {
+        if edition == Edition::Second {
+            let mut kinds = self.kinds.to_vec();
+            for (index, column, kind) in self.second.iter() {
+                self.columns[*index] = column.clone();
+                kinds[*index] = *kind;
+            }
+            self.kinds = kinds.into();
+        }
+        self
+    }
+
+    /// Where it is from.
+    pub fn origin(&self) -> Origin {
+        match &self.storage {
+            Storage::File(file) => {
+                let (key, last_modified) = (self.name.clone(), file.last_modified());
+                Origin { key, last_modified, ..Origin::default() }
+            }
+            Storage::S3(object, _) => object.origin(),
+        }
     }
 
     /// The columns, in the order of the file.

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::SourceError;
 use super::error::Cause;
+use super::origin::{self, Origin};
 use crate::aws;
 
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
@@ -48,6 +49,9 @@ pub(super) struct S3Object {
     etag: Option<String>,
     /// The version that was opened, in a bucket that keeps versions.
     version: Option<String>,
+    /// When it was last modified, in nanoseconds since 1970.
+    last_modified: Option<i64>,
+    metadata: Arc<[(String, String)]>,
     bytes: u64,
     read: Arc<AtomicU64>,
     /// What the first request brought: the object's last bytes.
@@ -63,6 +67,8 @@ impl S3Object {
             location: Arc::new(location),
             etag,
             version: None,
+            last_modified: None,
+            metadata: Arc::default(),
             bytes: 0,
             read: Arc::default(),
             tail: Bytes::new(),
@@ -82,6 +88,8 @@ impl S3Object {
         })?;
         object.etag = answer.e_tag().map(quoted).or(object.etag);
         object.version = answer.version_id().map(str::to_owned);
+        object.last_modified = answer.last_modified().and_then(|time| i64::try_from(time.as_nanos()).ok());
+        object.metadata = origin::bounded(answer.metadata(), &object.name()).into();
         let expected = object.bytes.min(TAIL_BYTES);
         let tail = match object.body(answer, expected).await {
             Ok(tail) => tail,
@@ -109,6 +117,16 @@ impl S3Object {
     /// What tells it from other states of the object; none where S3 does not say.
     pub(super) fn state(&self) -> Option<ObjectState> {
         ObjectState::of(self.version.as_deref(), self.etag.as_deref())
+    }
+
+    /// Where it is from.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            bucket: Some(self.location.bucket.clone()),
+            key: self.location.key.clone(),
+            last_modified: self.last_modified,
+            metadata: self.metadata.to_vec(),
+        }
     }
 
     /// Its name, for messages.
@@ -269,6 +287,32 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, So
             _ => Err(SourceError::Read { object: format!("s3://{bucket}/{key}"), cause: aws::words(error) }),
         },
     }
+}
+
+/// All of an object that has no more than so many bytes.
+///
+/// # Errors
+///
+/// When it is longer, does not exist, may not be read, or does not answer.
+pub async fn read_small(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+    let object = || format!("s3://{bucket}/{key}");
+    let unread = |cause| SourceError::Read { object: object(), cause };
+    let too_long = || unread(words(&format!("it has more than {limit} bytes")));
+    let answer =
+        client.get_object().bucket(bucket).key(key).send().await.map_err(|error| match aws::status(&error) {
+            Some(404) => SourceError::NotFound { object: object() },
+            Some(401 | 403) => SourceError::Forbidden { object: object(), cause: aws::words(error) },
+            _ => unread(aws::words(error)),
+        })?;
+    let (mut stream, mut bytes) = (answer.body, Vec::new());
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|broken| unread(Arc::new(broken) as Cause))?;
+        if (bytes.len() + part.len()) as u64 > limit {
+            return Err(too_long());
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
 }
 
 /// What tells one state of an object from another.

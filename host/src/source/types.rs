@@ -25,9 +25,20 @@ pub(super) const INT96_BYTES: i32 = 12;
 const UUID_BYTES: i32 = 16;
 /// Bytes of a half-precision float.
 const HALF_BYTES: i32 = 2;
+/// The most digits that 64 bits hold, whatever they are.
+const DIGITS_64: i32 = 18;
 /// The most digits that 128 and 256 bits hold for Arrow.
 const DIGITS_128: i32 = 38;
 const DIGITS_256: i32 = 76;
+
+/// Which columns cross to converters in which types: contract 0.1 promises some that 0.2 improves on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edition {
+    /// Contract 0.1.
+    First,
+    /// Contract 0.2: whole decimals of up to 18 digits are integers.
+    Second,
+}
 
 /// A row of the table: what a column holds, and so how its physical values are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +55,8 @@ pub(super) enum Kind {
     Half,
     /// DECIMAL on any of its four physical types, of at most 38 or 76 digits.
     Decimal { wide: bool, scale: i8 },
+    /// DECIMAL without digits after the point, of at most 18 digits. Of the second edition alone.
+    Whole,
     /// BYTE_ARRAY that is text by its annotation (STRING, JSON, ENUM) or has none: Impala, Hive and older writers do not
     /// annotate text. What is not UTF-8 is found when it is read.
     Text,
@@ -66,7 +79,7 @@ impl Kind {
     pub(super) fn column_type(self) -> ColumnType {
         match self {
             Self::Boolean => ColumnType::Boolean,
-            Self::Integer => ColumnType::Integer,
+            Self::Integer | Self::Whole => ColumnType::Integer,
             Self::Unsigned => ColumnType::Unsigned,
             // Contract 0.1 promises that decimals are floats, and published converters rely on it.
             Self::Float | Self::Half | Self::Decimal { .. } => ColumnType::Float,
@@ -82,7 +95,18 @@ impl Kind {
     }
 }
 
-/// The columns of a file, with what they hold.
+/// The columns that are of another type in [`Edition::Second`], by their place.
+pub(super) fn second_edition(schema: &SchemaDescriptor, first: &[ColumnSchema]) -> Vec<(usize, ColumnSchema, Kind)> {
+    let column = |(index, (column, first)): (usize, (&Arc<Type>, &ColumnSchema))| {
+        let is_decimal = first.column_type == ColumnType::Float && matches!(of(column).0, Kind::Decimal { .. });
+        let (precision, scale) = digits(column).filter(|_| is_decimal)?;
+        let kind = (scale <= 0 && precision <= DIGITS_64).then_some(Kind::Whole)?;
+        Some((index, ColumnSchema { column_type: kind.column_type(), ..first.clone() }, kind))
+    };
+    schema.root_schema().get_fields().iter().zip(first).enumerate().filter_map(column).collect()
+}
+
+/// The columns of a file, with what they hold, as [`Edition::First`] has them.
 pub(super) fn columns(schema: &SchemaDescriptor, metadata: Option<&Vec<KeyValue>>) -> (Vec<ColumnSchema>, Vec<Kind>) {
     // For words only: where it cannot be read, a nested column is called a group and a duration an integer.
     let nested = caught(|| parquet_to_arrow_schema(schema, None)).ok().and_then(Result::ok);
@@ -208,12 +232,7 @@ fn integer(physical: Physical, logical: Option<&LogicalType>, converted: Convert
 
 /// What a column holds whose annotation is DECIMAL.
 fn decimal(column: &Type, length: i32) -> Option<(Kind, String)> {
-    let info = column.get_basic_info();
-    let (precision, scale) = match (info.logical_type_ref(), info.converted_type(), column) {
-        (Some(LogicalType::Decimal(decimal)), ..) => (decimal.precision, decimal.scale),
-        (None, ConvertedType::DECIMAL, Type::PrimitiveType { precision, scale, .. }) => (*precision, *scale),
-        _ => return None,
-    };
+    let (precision, scale) = digits(column)?;
     // What is written without a scale has the scale 0.
     let scale = scale.max(0);
     let wide = match column.get_physical_type() {
@@ -229,6 +248,16 @@ fn decimal(column: &Type, length: i32) -> Option<(Kind, String)> {
             Some((Kind::Decimal { wide, scale: small }, name))
         }
         _ => Some((Kind::Other, name)),
+    }
+}
+
+/// How many digits the values of a DECIMAL have, and how many of them after the point.
+fn digits(column: &Type) -> Option<(i32, i32)> {
+    let info = column.get_basic_info();
+    match (info.logical_type_ref(), info.converted_type(), column) {
+        (Some(LogicalType::Decimal(decimal)), ..) => Some((decimal.precision, decimal.scale)),
+        (None, ConvertedType::DECIMAL, Type::PrimitiveType { precision, scale, .. }) => Some((*precision, *scale)),
+        _ => None,
     }
 }
 

@@ -54,7 +54,7 @@ fn a_component_of_another_world() {
 
 #[test]
 fn a_component_of_another_contract_version() {
-    assert_snapshot!(refused(&Module { contract: "0.2.0", ..Module::default() }.component()), @"component `sha256:…` speaks contract version 0.2.0, this loader speaks 0.1.0 (build the converter against the `wit` directory of this loader)");
+    assert_snapshot!(refused(&Module { contract: "0.3.0", ..Module::default() }.component()), @"component `sha256:…` speaks contract version 0.3.0, this loader speaks 0.1.0 and 0.2.0 (update the loader, or build the converter against the `wit` directory of this loader)");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `converter bench`: what a converter costs on a real file.
 
 use std::fmt::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, RecordBatch, StringArray};
@@ -16,7 +16,7 @@ use crate::cli::summary::grouped;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
-use crate::dataset::{self, DatasetName};
+use crate::dataset::DatasetName;
 use crate::pipeline::{LoadError, Loader};
 use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, FullChunks, Lanes, Mapping};
 use crate::source::{Memory, ParquetObject, Selection};
@@ -130,7 +130,8 @@ pub(super) async fn bench(config: &Config, arguments: &Arguments) -> Result<bool
     };
     let description = converter.description();
     let dataset = dataset.as_deref().unwrap_or(&description.dataset).parse::<DatasetName>().map_err(LoadError::from)?;
-    let input = input(config, &object, file, dataset.as_str());
+    let object = object.in_types_of(converter.contract().edition());
+    let input = Input::new(dataset.as_str(), &object, config.validate_schema);
     let mut passes = Vec::new();
     let started = Instant::now();
     while passes.is_empty() || started.elapsed() < limit {
@@ -161,15 +162,6 @@ pub(super) async fn bench(config: &Config, arguments: &Arguments) -> Result<bool
     };
     print(&if *json { format!("{}\n", figures.json()) } else { figures.text() })?;
     Ok(true)
-}
-
-fn input(config: &Config, object: &ParquetObject, file: &Path, dataset: &str) -> Input {
-    Input {
-        dataset: dataset.to_owned(),
-        columns: object.columns().to_vec(),
-        partitions: dataset::partitions(&file.to_string_lossy()),
-        strict: config.validate_schema,
-    }
 }
 
 /// What one pass over the file took, by a fresh instance, as an object is loaded.

@@ -11,7 +11,6 @@ use crate::cli::component::Component;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::{Converter, Input};
-use crate::dataset;
 use crate::pipeline::{LoadError, Loader};
 use crate::source::{Memory, ParquetObject};
 
@@ -79,13 +78,8 @@ pub(super) async fn inspect(
 
 /// How the converter plans the columns of a file.
 fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
-    let object = ParquetObject::open_file(schema, Memory::default())?;
-    let input = Input {
-        dataset: converter.description().dataset.clone(),
-        columns: object.columns().to_vec(),
-        partitions: dataset::partitions(&schema.to_string_lossy()),
-        strict: config.validate_schema,
-    };
+    let object = ParquetObject::open_file(schema, Memory::default())?.in_types_of(converter.contract().edition());
+    let input = Input::new(&converter.description().dataset, &object, config.validate_schema);
     let mut instance = converter.instantiate().map_err(LoadError::Converter)?;
     let plan = instance.prepare(&input).map_err(LoadError::Converter)?;
     Ok(plan::Planned { plan, columns: input.columns })

@@ -33,7 +33,7 @@ impl Planned {
         for (index, point) in self.plan.points.iter().enumerate() {
             let (time, level) = self.source(&point.time);
             // Writing to a string does not fail.
-            _ = write!(text, "\npoint {}: {}, time from {time} ({level})", index + 1, point.measurement);
+            _ = write!(text, "\npoint {}: {}, time from {time} ({level})", index + 1, self.key(&point.measurement));
             if let Some(mask) = point.when {
                 _ = write!(text, ", in the rows of mask {mask}");
             }
@@ -62,7 +62,7 @@ impl Planned {
             });
             let (time, level) = self.source(&point.time);
             json!({
-                "measurement": point.measurement, "time": { "from": time, "level": level }, "mask": point.when,
+                "measurement": self.key(&point.measurement), "time": { "from": time, "level": level }, "mask": point.when,
                 "items": items.collect::<Vec<_>>(),
             })
         });
@@ -106,6 +106,7 @@ impl Planned {
             }
             Source::Computed(computed) => (format!("computed column {computed}"), "convert"),
             Source::Constant(constant) => (value(constant), "plan"),
+            Source::RowNumber => ("the row number".to_owned(), "plan"),
         }
     }
 

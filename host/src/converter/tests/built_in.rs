@@ -82,7 +82,7 @@ fn clean_columns_pass_by_the_guest() {
     let plan = instance.prepare(&columns(ColumnType::Timestamp, ColumnType::Float)).unwrap();
     assert!(!plan.converts());
     let [point] = &plan.points[..] else { panic!("one point") };
-    assert_eq!((&*point.measurement, &point.time), ("generation_data", &Source::Column(0)));
+    assert_eq!((&point.measurement, &point.time), (&Key::Name("generation_data".into()), &Source::Column(0)));
     assert_eq!(point.tags.len(), 3);
     let field = &point.fields[0];
     assert_eq!((field.source.clone(), field.write_as), (Source::Column(4), FieldType::Float));
@@ -162,7 +162,9 @@ fn the_schema_need_not_be_strict() {
     assert_debug_snapshot!(plan.points, @r#"
     [
         Point {
-            measurement: "transmission_data",
+            measurement: Name(
+                "transmission_data",
+            ),
             time: Column(
                 0,
             ),

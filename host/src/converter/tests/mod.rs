@@ -15,7 +15,7 @@ use arrow::datatypes::{Field, Schema};
 
 use self::guest::Guest;
 use super::{Converter, ConverterError, Engine, Input, Instance, Limits};
-use crate::source::{ColumnSchema, ColumnType};
+use crate::source::{ColumnSchema, ColumnType, Origin};
 
 /// An engine as it is by default.
 fn engine() -> Engine {
@@ -53,7 +53,8 @@ fn input<const N: usize>(columns: [(&str, ColumnType); N]) -> Input {
         source_type: format!("{column_type:?}").to_lowercase(),
         nullable: true,
     });
-    Input { dataset: "generation".into(), columns: columns.into(), partitions: Vec::new(), strict: true }
+    let origin = Origin { key: "load.parquet".into(), ..Origin::default() };
+    Input { dataset: "generation".into(), origin, columns: columns.into(), partitions: Vec::new(), strict: true }
 }
 
 /// A batch of columns whose names do not matter.

@@ -57,17 +57,17 @@ fn all_imports_that_converters_do_not_get_are_named() {
 
 #[test]
 fn another_version_of_the_contract_is_named() {
-    let text = r#"(component (instance $i) (export "influxdb-loader:converter/converter@0.2.0" (instance $i)))"#;
-    assert_snapshot!(refused(&component(text)), @"contract-version: component `sha256:…` speaks contract version 0.2.0, this loader speaks 0.1.0");
+    let text = r#"(component (instance $i) (export "influxdb-loader:converter/converter@0.3.0" (instance $i)))"#;
+    assert_snapshot!(refused(&component(text)), @"contract-version: component `sha256:…` speaks contract version 0.3.0, this loader speaks 0.1.0 and 0.2.0");
     let text = r#"(component (import "influxdb-loader:converter/host@1.0.0" (instance)))"#;
-    assert_snapshot!(refused(&component(text)), @"contract-version: component `sha256:…` speaks contract version 1.0.0, this loader speaks 0.1.0");
+    assert_snapshot!(refused(&component(text)), @"contract-version: component `sha256:…` speaks contract version 1.0.0, this loader speaks 0.1.0 and 0.2.0");
 }
 
 #[test]
 fn a_component_of_another_world_is_no_converter() {
-    assert_snapshot!(refused(&component("(component)")), @"not-a-converter: component `sha256:…` is not a converter: it exports nothing, a converter exports `influxdb-loader:converter/converter@0.1.0`");
+    assert_snapshot!(refused(&component("(component)")), @"not-a-converter: component `sha256:…` is not a converter: it exports nothing, a converter exports `influxdb-loader:converter/converter@0.2.0`");
     let text = r#"(component (instance $i) (export "wasi:cli/run@0.2.0" (instance $i)))"#;
-    assert_snapshot!(refused(&component(text)), @"not-a-converter: component `sha256:…` is not a converter: it exports `wasi:cli/run@0.2.0`, a converter exports `influxdb-loader:converter/converter@0.1.0`");
+    assert_snapshot!(refused(&component(text)), @"not-a-converter: component `sha256:…` is not a converter: it exports `wasi:cli/run@0.2.0`, a converter exports `influxdb-loader:converter/converter@0.2.0`");
     // The right name on something else.
     let text = r#"(component (instance $i) (export "influxdb-loader:converter/converter@0.1.0" (instance $i)))"#;
     assert_snapshot!(refused(&component(text)), @"not-a-converter: component `sha256:…` is not a converter: instance export `influxdb-loader:converter/converter@0.1.0` does not have export `describe`");

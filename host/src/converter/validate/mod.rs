@@ -9,7 +9,7 @@ pub(super) use columns::{converted, translated};
 pub(super) use description::description;
 pub(super) use plan::plan;
 
-use super::bindings::influxdb_loader::converter::types as wit;
+use super::bindings::v0_2::influxdb_loader::converter::types as wit;
 use super::error::Problem;
 use super::text::one_line;
 

@@ -1,11 +1,18 @@
 //! The answer of `prepare`.
 
 use super::{Invalid, code, wit};
+use crate::converter::contract::Contract;
 use crate::converter::plan::{Constant, Field, FieldType, Input, Key, Missing, Plan, Point, Source, Tag};
 use crate::source::{ColumnSchema, ColumnType};
 
-/// How many points a row may give: a wide table becomes some dozens.
-const MAX_POINTS: usize = 64;
+/// How many points a row may give in contract 0.1: a wide table becomes some dozens.
+const MAX_POINTS_0_1: usize = 64;
+
+/// The same in contract 0.2: a point for each quarter of an hour of a week.
+const MAX_POINTS: usize = 1024;
+
+/// How many tags and fields all points may have together. Each is bound to every batch, and held for it.
+const MAX_ITEMS: usize = 131_072;
 
 /// How many tags a point may have: engines index each of them.
 const MAX_TAGS: usize = 256;
@@ -20,9 +27,18 @@ const MAX_COLUMNS: usize = 1024;
 const MAX_NAME_BYTES: usize = 4096;
 
 /// Checks a plan for an input.
-pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input) -> Result<Plan, Invalid> {
+pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input, contract: Contract) -> Result<Plan, Invalid> {
     let wit::Plan { points, translations, reads, computed, masks } = plan;
-    count("points", points.len(), MAX_POINTS)?;
+    let max_points = match contract {
+        Contract::V0_1 => MAX_POINTS_0_1,
+        Contract::V0_2 => MAX_POINTS,
+    };
+    count("points", points.len(), max_points)?;
+    let items: usize = points.iter().map(|point| point.tags.len() + point.fields.len()).sum();
+    if items > MAX_ITEMS {
+        let reason = format!("have {items} tags and fields together, at most {MAX_ITEMS} are allowed");
+        return Err(Invalid::new("points", reason));
+    }
     count("translations", translations.len(), MAX_COLUMNS)?;
     count("reads", reads.len(), MAX_COLUMNS)?;
     count("computed", computed.len(), MAX_COLUMNS)?;
@@ -53,7 +69,7 @@ pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input) -> Result<Plan,
         computed: &computed,
         masks,
     };
-    let points = items("points", points, |point| names.point(point))?;
+    let points = self::items("points", points, |point| names.point(point))?;
     Ok(Plan { points, translations, reads, computed, masks })
 }
 
@@ -70,7 +86,7 @@ struct Names<'a> {
 impl Names<'_> {
     fn point(&self, point: wit::Point) -> Result<Point, Invalid> {
         let wit::Point { measurement, time, tags, fields, when } = point;
-        name("measurement", &measurement)?;
+        let measurement = self.key("measurement", measurement)?;
         count("tags", tags.len(), MAX_TAGS)?;
         count("fields", fields.len(), MAX_FIELDS)?;
         if fields.is_empty() {
@@ -96,7 +112,7 @@ impl Names<'_> {
 
     fn tag(&self, tag: wit::Tag) -> Result<Tag, Invalid> {
         Ok(Tag {
-            key: self.key(tag.key)?,
+            key: self.key("key", tag.key)?,
             source: self.source("source", tag.source)?.0,
             when: self.when(tag.when)?,
             missing: missing(tag.missing)?,
@@ -104,7 +120,7 @@ impl Names<'_> {
     }
 
     fn field(&self, field: wit::Field) -> Result<Field, Invalid> {
-        let key = self.key(field.key)?;
+        let key = self.key("key", field.key)?;
         let (source, source_type) = self.source("source", field.source)?;
         let write_as = match field.write_as {
             Some(asked) if self.is_without_values(&source) => field_type(asked),
@@ -113,13 +129,13 @@ impl Names<'_> {
         Ok(Field { key, source, write_as, when: self.when(field.when)?, missing: missing(field.missing)? })
     }
 
-    fn key(&self, key: wit::Key) -> Result<Key, Invalid> {
+    fn key(&self, item: &str, key: wit::Key) -> Result<Key, Invalid> {
         Ok(match key {
             wit::Key::Name(key) => {
-                name("key", &key)?;
+                name(item, &key)?;
                 Key::Name(key)
             }
-            wit::Key::Translated(index) => Key::Translated(below("key", "translation", index, self.translations)?),
+            wit::Key::Translated(index) => Key::Translated(below(item, "translation", index, self.translations)?),
         })
     }
 
@@ -149,6 +165,7 @@ impl Names<'_> {
                 };
                 (Source::Constant(constant), column_type)
             }
+            wit::Source::RowNumber => (Source::RowNumber, ColumnType::Integer),
         })
     }
 

@@ -3,7 +3,7 @@
 use insta::{assert_debug_snapshot, assert_snapshot};
 
 use super::*;
-use crate::source::ColumnSchema;
+use crate::source::{ColumnSchema, Origin};
 
 /// A column of each type, in the order of the contract.
 fn input() -> Input {
@@ -22,7 +22,8 @@ fn input() -> Input {
         source_type: String::new(),
         nullable: true,
     });
-    Input { dataset: "test".into(), columns: columns.collect(), partitions: Vec::new(), strict: true }
+    let (origin, columns) = (Origin::default(), columns.collect());
+    Input { dataset: "test".into(), origin, columns, partitions: Vec::new(), strict: true }
 }
 
 const INTEGER: u32 = 1;
@@ -41,7 +42,7 @@ fn tag(source: wit::Source) -> wit::Tag {
 
 fn point() -> wit::Point {
     wit::Point {
-        measurement: "load".into(),
+        measurement: wit::Key::Name("load".into()),
         time: wit::Source::Column(TIMESTAMP),
         tags: vec![tag(wit::Source::Column(TEXT))],
         fields: vec![field(wit::Source::Column(FLOAT))],
@@ -54,7 +55,7 @@ fn valid() -> wit::Plan {
 }
 
 fn wrong(plan: wit::Plan) -> String {
-    let Invalid { item, reason } = super::plan(plan, &input()).unwrap_err();
+    let Invalid { item, reason } = super::plan(plan, &input(), Contract::V0_2).unwrap_err();
     format!("`{item}` {reason}")
 }
 
@@ -85,11 +86,13 @@ fn a_valid_plan_is_kept_as_it_is() {
         }],
         ..valid()
     };
-    assert_debug_snapshot!(super::plan(plan, &input()).unwrap(), @r#"
+    assert_debug_snapshot!(super::plan(plan, &input(), Contract::V0_2).unwrap(), @r#"
     Plan {
         points: [
             Point {
-                measurement: "load",
+                measurement: Name(
+                    "load",
+                ),
                 time: Computed(
                     0,
                 ),
@@ -149,8 +152,34 @@ fn a_plan_has_a_point_and_a_point_has_a_field() {
 }
 
 #[test]
+fn a_row_gives_more_points_in_the_later_contract() {
+    let plan = |points| wit::Plan { points: vec![point(); points], ..valid() };
+    let refused = |points, contract| {
+        let Invalid { item, reason } = super::plan(plan(points), &input(), contract).unwrap_err();
+        format!("`{item}` {reason}")
+    };
+    assert!(super::plan(plan(64), &input(), Contract::V0_1).is_ok());
+    assert_snapshot!(refused(65, Contract::V0_1), @"`points` has 65 items, at most 64 are allowed");
+    assert!(super::plan(plan(1024), &input(), Contract::V0_2).is_ok());
+    assert_snapshot!(refused(1025, Contract::V0_2), @"`points` has 1025 items, at most 1024 are allowed");
+    let wide = wit::Point { fields: vec![field(wit::Source::RowNumber); 1024], ..point() };
+    let Invalid { item, reason } =
+        super::plan(wit::Plan { points: vec![wide; 128], ..valid() }, &input(), Contract::V0_2).unwrap_err();
+    assert_snapshot!(format!("`{item}` {reason}"), @"`points` have 131200 tags and fields together, at most 131072 are allowed");
+}
+
+#[test]
+fn a_measurement_is_a_name_or_a_translation_that_there_is() {
+    let measured = |measurement| wit::Point { measurement, ..point() };
+    let plan = wit::Plan { points: vec![measured(wit::Key::Translated(0))], ..valid() };
+    let plan = super::plan(plan, &input(), Contract::V0_2).unwrap();
+    assert_eq!(plan.points[0].measurement, Key::Translated(0));
+    assert_snapshot!(wrong_point(measured(wit::Key::Translated(1))), @"`points[1].measurement` names translation 1, there are 1");
+}
+
+#[test]
 fn names_are_not_empty_and_not_endless() {
-    assert_snapshot!(wrong_point(wit::Point { measurement: String::new(), ..point() }), @"`points[1].measurement` is empty");
+    assert_snapshot!(wrong_point(wit::Point { measurement: wit::Key::Name(String::new()), ..point() }), @"`points[1].measurement` is empty");
     let key = |key: String| wit::Field { key: wit::Key::Name(key), ..field(wit::Source::Column(FLOAT)) };
     assert_snapshot!(wrong_field(key(String::new())), @"`points[1].fields[0].key` is empty");
     assert_snapshot!(wrong_field(key("k".repeat(5000))), @"`points[1].fields[0].key` has 5000 bytes, at most 4096 are allowed");
@@ -189,7 +218,8 @@ fn a_time_is_a_timestamp_or_an_integer() {
     for time in
         [wit::Source::Column(TIMESTAMP), wit::Source::Column(INTEGER), wit::Source::Constant(wit::Constant::Integer(0))]
     {
-        super::plan(wit::Plan { points: vec![wit::Point { time, ..point() }], ..valid() }, &input()).unwrap();
+        super::plan(wit::Plan { points: vec![wit::Point { time, ..point() }], ..valid() }, &input(), Contract::V0_2)
+            .unwrap();
     }
 }
 
@@ -251,6 +281,8 @@ fn a_plan_is_bounded() {
 #[test]
 fn a_key_may_stand_twice() {
     let fields = vec![field(wit::Source::Column(FLOAT)), field(wit::Source::Column(INTEGER))];
-    let plan = super::plan(wit::Plan { points: vec![wit::Point { fields, ..point() }], ..valid() }, &input()).unwrap();
+    let plan =
+        super::plan(wit::Plan { points: vec![wit::Point { fields, ..point() }], ..valid() }, &input(), Contract::V0_2)
+            .unwrap();
     assert_eq!(plan.points[0].fields.len(), 2);
 }

@@ -14,12 +14,15 @@ macro_rules! copies {
 pub(super) const CONTRACT: [File; 1] = copies!["wit/converter.wit" from "wit/converter.wit"];
 
 /// The SDK of Rust, as a package that stands at the same distance from `wit/` as in this repository.
-pub(super) const RUST: [File; 12] = copies![
+pub(super) const RUST: [File; 16] = copies![
     "vendor/converter-sdk/Cargo.toml" from "host/src/cli/converter/new/templates/sdk.toml",
     "vendor/converter-sdk/src/bindings.rs" from "guest-converters/sdk/src/bindings.rs",
+    "vendor/converter-sdk/src/bindings_0_2.rs" from "guest-converters/sdk/src/bindings_0_2.rs",
     "vendor/converter-sdk/src/column.rs" from "guest-converters/sdk/src/column.rs",
+    "vendor/converter-sdk/src/crossing.rs" from "guest-converters/sdk/src/crossing.rs",
     "vendor/converter-sdk/src/export.rs" from "guest-converters/sdk/src/export.rs",
     "vendor/converter-sdk/src/generated.rs" from "guest-converters/sdk/src/generated.rs",
+    "vendor/converter-sdk/src/generated_0_2.rs" from "guest-converters/sdk/src/generated_0_2.rs",
     "vendor/converter-sdk/src/lib.rs" from "guest-converters/sdk/src/lib.rs",
     "vendor/converter-sdk/src/log.rs" from "guest-converters/sdk/src/log.rs",
     "vendor/converter-sdk/src/parse.rs" from "guest-converters/sdk/src/parse.rs",
@@ -27,6 +30,7 @@ pub(super) const RUST: [File; 12] = copies![
     "vendor/converter-sdk/src/point.rs" from "guest-converters/sdk/src/point.rs",
     "vendor/converter-sdk/src/strings.rs" from "guest-converters/sdk/src/strings.rs",
     "vendor/converter-sdk/src/testing.rs" from "guest-converters/sdk/src/testing.rs",
+    "vendor/converter-sdk/src/types.rs" from "guest-converters/sdk/src/types.rs",
 ];
 
 /// The SDK of Python.

@@ -1,0 +1,103 @@
+//! A family of tables in one converter: each row names its measurement in the column `measure_name`, the other columns of
+//! text are tags, and all that are numbers or booleans are fields. A table that gains a column needs no new converter.
+//!
+//! The parameters say what is called otherwise in InfluxDB:
+//!
+//! ```json
+//! { "rename": { "host_name": "host" } }
+//! ```
+
+use std::collections::BTreeMap;
+
+use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+use serde_json::Value;
+
+const FIELDS: [ColumnType; 4] = [ColumnType::Integer, ColumnType::Unsigned, ColumnType::Float, ColumnType::Boolean];
+
+/// The converter.
+#[derive(Debug)]
+pub struct Metrics;
+
+impl Converter for Metrics {
+    fn describe() -> Description {
+        Description {
+            name: "metrics".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            dataset: "metrics".into(),
+            summary: env!("CARGO_PKG_DESCRIPTION").into(),
+        }
+    }
+
+    fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+        let renames = renames(input.parameters.as_deref()).map_err(|problem| vec![problem])?;
+        let mut plan = PlanBuilder::new(input);
+        let time = plan.required("time", &[ColumnType::Timestamp]);
+        let measurement = plan.required("measure_name", &[ColumnType::Text]);
+        // Once for each distinct name. A row without one is rejected as `invalid-measurement`.
+        let measurement = plan.translate(measurement, |name| Some(name?.trim().into()));
+        let mut point = Point::new(measurement, time);
+        for column in input.columns.iter().filter(|column| !["time", "measure_name"].contains(&&*column.name)) {
+            let key = renames.get(&column.name).unwrap_or(&column.name).as_str();
+            if column.column_type == ColumnType::Text {
+                point.tag(key, plan.required(&column.name, &[ColumnType::Text]));
+            } else if FIELDS.contains(&column.column_type) {
+                point.field(key, plan.required(&column.name, &FIELDS));
+            }
+        }
+        plan.finish([point])
+    }
+}
+
+/// What the parameters call columns.
+fn renames(parameters: Option<&str>) -> Result<BTreeMap<String, String>, Problem> {
+    let invalid = |reason: String| Problem::new("invalid-parameters", reason);
+    let Some(parameters) = parameters else { return Ok(BTreeMap::new()) };
+    let document: Value = serde_json::from_str(parameters).map_err(|error| invalid(error.to_string()))?;
+    let Some(renames) = document.get("rename") else { return Ok(BTreeMap::new()) };
+    let renames = renames.as_object().ok_or_else(|| invalid("`rename` must be an object".to_owned()))?;
+    let rename = |(column, key): (&String, &Value)| match key.as_str() {
+        Some(key) if !key.is_empty() => Ok((column.clone(), key.to_owned())),
+        Some(_) | None => Err(invalid(format!("`rename` must have a name for `{column}`"))),
+    };
+    renames.iter().map(rename).collect()
+}
+
+converter_sdk::export!(Metrics);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
+
+    use converter_sdk::testing::Table;
+
+    use super::*;
+
+    fn table() -> Table {
+        Table::new("metrics")
+            .timestamps("time", [1, 2, 3])
+            .texts("measure_name", [Some("cpu"), Some(" memory "), None])
+            .texts("host_name", ["a", "b", "c"])
+            .floats("value", [0.5, 2.0, 3.0])
+            .other("raw", "List(Int64)")
+    }
+
+    #[test]
+    fn each_row_names_its_measurement() {
+        let expected = ["cpu,host_name=a value=0.5 1", "memory,host_name=b value=2 2", "rejected: invalid-measurement"];
+        assert_eq!(table().convert::<Metrics>().unwrap(), expected);
+    }
+
+    #[test]
+    fn parameters_rename_columns() {
+        let renamed = table().parameters(r#"{ "rename": { "host_name": "host" } }"#);
+        assert_eq!(renamed.convert::<Metrics>().unwrap()[0], "cpu,host=a value=0.5 1");
+    }
+
+    #[test]
+    fn parameters_that_say_something_else_fail_the_object() {
+        for parameters in ["", r#"{ "rename": [] }"#, r#"{ "rename": { "host_name": 7 } }"#] {
+            let problems = table().parameters(parameters).convert::<Metrics>().unwrap_err();
+            assert_eq!(problems[0].code, "invalid-parameters", "{parameters}");
+        }
+    }
+}
