@@ -369,7 +369,7 @@ impl Names {
             missing: Missing::Omit,
         };
         let point = Point {
-            measurement: self.measurement.clone(),
+            measurement: Key::Name(self.measurement.clone()),
             time: Source::Constant(Constant::Integer(1)),
             tags: vec![tag],
             fields: self.fields.iter().map(field).collect(),

@@ -8,8 +8,10 @@ use arrow::array::{
 use arrow::datatypes::Float64Type;
 use proptest::prelude::*;
 
+use super::super::bindings::v0_2::influxdb_loader::converter::types as wit;
 use super::super::plan::Plan;
 use super::super::validate;
+use super::super::world::lower_v0_2 as lower;
 use super::*;
 
 /// What a guest answers that gives back each column that it was given.
@@ -36,7 +38,8 @@ fn echoed_strings(strings: &wit::StringsParam<'_>) -> wit::StringsResult {
 /// The column there and back.
 fn round_trip(array: &dyn Array, column_type: ColumnType) -> ArrayRef {
     let column = Column::new(array, column_type).unwrap();
-    let answer = wit::Converted { computed: vec![echoed(&column.lower())], masks: Vec::new(), rejected: Vec::new() };
+    let answer =
+        wit::Converted { computed: vec![echoed(&lower::column(&column))], masks: Vec::new(), rejected: Vec::new() };
     let plan =
         Plan { points: Vec::new(), translations: Vec::new(), reads: Vec::new(), computed: vec![column_type], masks: 0 };
     validate::converted(answer, &plan, array.len()).unwrap().computed.remove(0)
@@ -114,7 +117,7 @@ proptest! {
     #[test]
     fn strings_cross_and_come_back((values, start, length) in rows("\\PC{0,5}")) {
         let array = StringArray::from(values).slice(start, length);
-        let back = validate::translated(echoed_strings(&Strings::new(&array).lower()), length).unwrap();
+        let back = validate::translated(echoed_strings(&lower::strings(&Strings::new(&array))), length).unwrap();
         prop_assert_eq!(back, array);
     }
 }
@@ -123,12 +126,12 @@ proptest! {
 fn whole_columns_are_not_copied() {
     let array = Int64Array::from(vec![1, 2, 3]);
     let column = Column::new(&array, ColumnType::Integer).unwrap();
-    let wit::ValuesParam::Integers(values) = column.lower().values else { panic!("integers stay integers") };
+    let wit::ValuesParam::Integers(values) = lower::column(&column).values else { panic!("integers stay integers") };
     assert_eq!(values.as_ptr(), array.values().as_ptr());
 
     let array: DictionaryArray<Int32Type> = ["a", "b", "a"].into_iter().collect();
     let column = Column::new(&array, ColumnType::Text).unwrap();
-    let wit::ValuesParam::Texts(text) = column.lower().values else { panic!("text stays text") };
+    let wit::ValuesParam::Texts(text) = lower::column(&column).values else { panic!("text stays text") };
     assert_eq!(text.codes.as_ptr().cast(), array.keys().values().as_ptr());
     assert_eq!(text.dictionary.data.as_ptr(), array.values().as_string::<i32>().values().as_ptr());
 }
@@ -139,7 +142,7 @@ fn a_dictionary_that_is_larger_than_the_batch_is_cut_down() {
     let codes = Int32Array::from(vec![Some(999), None, Some(7), Some(999)]);
     let array = DictionaryArray::try_new(codes, Arc::new(dictionary)).unwrap();
     let column = Column::new(&array, ColumnType::Text).unwrap();
-    let wit::ValuesParam::Texts(text) = column.lower().values else { panic!("text stays text") };
+    let wit::ValuesParam::Texts(text) = lower::column(&column).values else { panic!("text stays text") };
     assert_eq!(text.codes, [0, 0, 1, 0]);
     assert_eq!(text.dictionary.offsets, [0, 9, 16]);
     assert_eq!(text.dictionary.data, b"entry 999entry 7");
@@ -152,9 +155,9 @@ fn no_strings_have_no_offsets() {
             .unwrap(),
     )
     .unwrap();
-    let wit::ValuesParam::Texts(text) = column.lower().values else { panic!("text stays text") };
+    let wit::ValuesParam::Texts(text) = lower::column(&column).values else { panic!("text stays text") };
     assert!(text.dictionary.offsets.is_empty());
-    assert!(Strings::new(&StringArray::from(Vec::<&str>::new())).lower().offsets.is_empty());
+    assert!(lower::strings(&Strings::new(&StringArray::from(Vec::<&str>::new()))).offsets.is_empty());
 }
 
 #[test]

@@ -151,11 +151,11 @@ fn pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
 /// What crosses in the same form in every contract, in the types of one.
 macro_rules! lowering {
     ($module:ident, $contract:ident) => {
-        mod $module {
+        pub(super) mod $module {
             use super::super::bindings::$contract::influxdb_loader::converter::types as wit;
             use super::{Column, ColumnType, Strings, Values};
 
-            pub(super) fn schema(input: &super::super::plan::Input) -> Vec<wit::ColumnSchema<'_>> {
+            pub(in crate::converter) fn schema(input: &super::super::plan::Input) -> Vec<wit::ColumnSchema<'_>> {
                 let columns = input.columns.iter().map(|column| wit::ColumnSchema {
                     name: &column.name,
                     column_type: column_type(column.column_type),
@@ -177,7 +177,7 @@ macro_rules! lowering {
                 }
             }
 
-            pub(super) fn column(column: &Column) -> wit::ColumnParam<'_> {
+            pub(in crate::converter) fn column(column: &Column) -> wit::ColumnParam<'_> {
                 let values = match column.values() {
                     Values::Booleans(bits) => wit::ValuesParam::Booleans(bits),
                     Values::Integers(values) => wit::ValuesParam::Integers(values),
@@ -191,7 +191,7 @@ macro_rules! lowering {
                 wit::ColumnParam { values, validity: column.validity() }
             }
 
-            pub(super) fn strings(strings: &Strings) -> wit::StringsParam<'_> {
+            pub(in crate::converter) fn strings(strings: &Strings) -> wit::StringsParam<'_> {
                 wit::StringsParam { offsets: strings.offsets(), data: strings.data(), validity: strings.validity() }
             }
         }

@@ -307,7 +307,13 @@ fn a_measurement_may_come_from_a_translation() {
         name => name.map(str::to_owned),
     };
     let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
-    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @"");
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    cpu\ load,t=cpu\ load n=0i 1
+    memory,t=memory n=4i 5
+    row 1 rejected as invalid-measurement: the row has no measurement
+    row 2 rejected as invalid-measurement: the row has no measurement
+    row 3 rejected as unwritable: the measurement cannot be written: it begins with `#`
+    ");
 }
 
 /// Whether the second row is seen to replace the first, for points of a time, whose measurement is translated.

@@ -91,7 +91,7 @@ impl Constants {
             missing: Missing::Omit,
         };
         let point = Point {
-            measurement: self.measurement.clone(),
+            measurement: Key::Name(self.measurement.clone()),
             time: constant(&Constant::Integer(i64::try_from(time).unwrap())),
             tags: self.tags.iter().map(tag).collect(),
             fields: self.fields.iter().map(field).collect(),
