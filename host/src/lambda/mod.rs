@@ -4,6 +4,7 @@ mod function;
 mod loading;
 mod log;
 mod summary;
+mod verifying;
 pub mod versions;
 
 use std::pin::Pin;

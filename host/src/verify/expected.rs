@@ -145,13 +145,13 @@ impl Verification<'_> {
                 let kinds: std::collections::BTreeSet<Kind> =
                     kinds.iter().filter_map(|kind| Kind::named(kind)).collect();
                 let Some(kind) = kinds.first().copied() else { continue };
-                let column = Column { name: name.clone(), kind };
+                let column = Column { name: name.clone(), kind, values: Vec::new() };
                 let ends = side.ends(measurement, &[(&column, all)], self.end).await?;
                 let Some((first, last)) = ends.into_iter().flatten().next() else { continue };
                 let (from, to) = table.range.get_or_insert((first, last));
                 (*from, *to) = ((*from).min(first), (*to).max(last));
                 if is_expected {
-                    table.fields.insert(name, Field { kinds, buckets: BTreeMap::new() });
+                    table.fields.insert(name, Field { kinds, buckets: BTreeMap::new(), values: None });
                 }
             }
         }
@@ -161,7 +161,7 @@ impl Verification<'_> {
         let mut tallies = 0;
         for name in names {
             let Some(field) = table.fields.get_mut(&name) else { continue };
-            let column = Column { name, kind: field.kinds.first().copied().unwrap_or(Kind::Float) };
+            let column = Column { name, kind: field.kinds.first().copied().unwrap_or(Kind::Float), values: Vec::new() };
             let (buckets, questions) = super::sums::ask(database, measurement, &[&column], window, self).await?;
             self.questions += questions;
             for (start, (summary, ends)) in buckets.into_iter().flatten() {

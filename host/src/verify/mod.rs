@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Sums are asked for where a bucket has many points: count, minimum, maximum, sum, first and last time, and the number of series of
-//! each field. Where it has few, points cost no more than sums and say more; texts and booleans have no sums. So such
-//! measurements are compared point by point, all of them, as everything is with [`Options::exact`].
+//! each field; of texts and booleans, how often each comes where there are no more than eight. Where a bucket has few points, they cost
+//! no more than sums and say more. Such measurements, and those with many texts, are compared point by point, all of
+//! them, as everything is with [`Options::exact`].
 //!
 //! The last row of a point counts, field by field, in the order of the inputs and of their rows, as in a load.
 
@@ -45,6 +46,9 @@ const POINTS_WORTH_SUMS: u64 = 500;
 
 const NANOSECONDS: i64 = 1_000_000_000;
 
+/// A hundred years, in seconds.
+const LONGEST_SECONDS: i64 = 100 * 366 * 24 * 3600;
+
 /// An object to read again.
 #[derive(Clone, Debug)]
 pub struct Input {
@@ -57,7 +61,7 @@ pub struct Input {
 /// How a database is verified.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long a bucket is, in seconds. Buckets begin at 1970.
+    /// How long a bucket is, in seconds, up to a hundred years. Buckets begin at 1970.
     pub bucket_seconds: i64,
     /// Whether every point is compared.
     pub exact: bool,
@@ -171,7 +175,7 @@ impl<'a> Verification<'a> {
             server,
             options,
             progress,
-            width: options.bucket_seconds.clamp(1, i64::MAX / NANOSECONDS) * NANOSECONDS,
+            width: options.bucket_seconds.clamp(1, LONGEST_SECONDS) * NANOSECONDS,
             end: options.deadline.map(|deadline| deadline.end),
             measurements: BTreeMap::new(),
             differences: BTreeMap::new(),
@@ -207,15 +211,19 @@ impl<'a> Verification<'a> {
                 types.push(TypeDifference { field: name.clone(), expected, found: found.clone() });
             }
             // One with several types has the first, in which values are read as far as they can be.
-            columns.extend(field.kinds.first().map(|kind| Column { name: name.clone(), kind: *kind }));
+            columns.extend(field.kinds.first().map(|kind| Column {
+                name: name.clone(),
+                kind: *kind,
+                values: field.values.clone().unwrap_or_default(),
+            }));
         }
         if !self.options.ignore_extra {
             for (name, kinds) in there.fields.iter().filter(|(name, _)| !table.fields.contains_key(*name)) {
                 let kind = kinds.iter().find_map(|kind| Kind::named(kind)).unwrap_or(Kind::Float);
-                columns.push(Column { name: name.clone(), kind });
+                columns.push(Column { name: name.clone(), kind, values: Vec::new() });
             }
         }
-        let method = self.method(table, &columns).await?;
+        let method = self.method(table).await?;
         self.measurements.insert(
             measurement.clone(),
             Compared { method, columns: columns.clone(), types, buckets: BTreeMap::new() },
@@ -227,9 +235,10 @@ impl<'a> Verification<'a> {
         Ok((!cells.is_empty()).then_some(Target { measurement, columns, cells }))
     }
 
-    async fn method(&self, table: &Table, columns: &[Column]) -> Result<Method, VerifyError> {
+    async fn method(&self, table: &Table) -> Result<Method, VerifyError> {
         let sums_up = self.server.engine(self.end).await?.sums_up();
-        let numbers = columns.iter().all(|column| !matches!(column.kind, Kind::Boolean | Kind::Text));
+        let is_number = |kind: &Kind| !matches!(kind, Kind::Boolean | Kind::Text);
+        let numbers = table.fields.values().all(|field| field.values.is_some() || field.kinds.iter().all(is_number));
         let tallies = || table.fields.values().flat_map(|field| field.buckets.values());
         let (count, points) = tallies().fold((0, 0), |(count, points), tally| (count + 1, points + tally.count));
         let one_type = table.fields.values().all(|field| field.kinds.len() == 1);

@@ -17,7 +17,7 @@ use crate::sink::reading::{Column, Point, Value, Window, series_name};
 use crate::sink::survey::{Kind, Line, name};
 
 /// The most values of a pass, in some 20 MiB.
-pub(super) const MOST_VALUES: u64 = 400_000;
+pub(super) const MOST_VALUES: u64 = 1 << 18;
 
 /// The most bytes of texts and names of series of a pass.
 const MOST_BYTES: usize = 8 << 20;
@@ -110,6 +110,13 @@ impl Pass {
 
     pub(super) fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// The time that has as many values before it as after it, of those that were added.
+    pub(super) fn middle(&self) -> Option<i64> {
+        let mut times: Vec<i64> = self.state().entries.iter().map(|entry| entry.time).collect();
+        let middle = times.len() / 2;
+        (!times.is_empty()).then(|| *times.select_nth_unstable(middle).1)
     }
 
     /// Adds a value of a database, which has each point once.
@@ -368,7 +375,7 @@ mod tests {
     use super::*;
 
     fn pass() -> Pass {
-        let column = |name: &str, kind| Column { name: name.to_owned(), kind };
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind, values: Vec::new() };
         Pass::new(vec![Target {
             measurement: "m m".to_owned(),
             columns: vec![column("f", Kind::Float), column("s", Kind::Text), column("i", Kind::Integer)],

@@ -25,10 +25,11 @@ impl Verification<'_> {
             let pass = Arc::new(Pass::new(targets));
             self.show(&pass).await?;
             let is_full = pass.is_full();
+            let middle = if is_full { pass.middle() } else { None };
             // The sink that showed it is gone.
             let Some(pass) = Arc::into_inner(pass) else { return Err(VerifyError::NoTime) };
             if is_full {
-                let (first, second) = part(pass.targets().to_vec())?;
+                let (first, second) = part(pass.targets().to_vec(), middle)?;
                 waiting.extend([second, first]);
                 continue;
             }
@@ -123,14 +124,17 @@ fn plan(targets: Vec<Target>) -> Vec<Vec<Target>> {
     passes
 }
 
-/// Two halves of what does not fit.
-fn part(targets: Vec<Target>) -> Result<(Vec<Target>, Vec<Target>), VerifyError> {
+/// Two halves of what does not fit: a single window is parted in the middle of its values, as far as that is known.
+fn part(targets: Vec<Target>, middle: Option<i64>) -> Result<(Vec<Target>, Vec<Target>), VerifyError> {
     let cells = targets.iter().map(|target| target.cells.len()).sum::<usize>();
     let (mut first, mut second) = (Vec::new(), Vec::new());
     if cells == 1 {
         for target in targets {
             let Some(cell) = target.cells.first() else { continue };
-            let Some((one, other)) = halves(cell.window) else {
+            let Window { from, to } = cell.window;
+            let middle = middle.filter(|middle| (from + 1..to).contains(middle));
+            let parted = middle.map(|middle| (Window { from, to: middle }, Window { from: middle, to }));
+            let Some((one, other)) = parted.or_else(|| halves(cell.window)) else {
                 return Err(VerifyError::TooDense { measurement: target.measurement, time: cell.window.from });
             };
             let half =
@@ -182,12 +186,14 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_parted_until_it_is_a_nanosecond() {
         let (first, second) =
-            part(vec![target("a", &[(0, 1, 1), (1, 2, 1)]), target("b", &[(0, 1, 1)])]).unwrap_or_default();
+            part(vec![target("a", &[(0, 1, 1), (1, 2, 1)]), target("b", &[(0, 1, 1)])], None).unwrap_or_default();
         assert_eq!(windows(&first), [("a", 0, 1)]);
         assert_eq!(windows(&second), [("a", 1, 2), ("b", 0, 1)]);
-        let (first, second) = part(vec![target("a", &[(0, 9, 9)])]).unwrap_or_default();
+        let (first, second) = part(vec![target("a", &[(0, 9, 9)])], None).unwrap_or_default();
         assert_eq!((windows(&first), windows(&second)), (vec![("a", 0, 4)], vec![("a", 4, 9)]));
-        assert!(part(vec![target("a", &[(4, 5, 9)])]).is_err());
+        let (first, second) = part(vec![target("a", &[(0, 9, 9)])], Some(2)).unwrap_or_default();
+        assert_eq!((windows(&first), windows(&second)), (vec![("a", 0, 2)], vec![("a", 2, 9)]));
+        assert!(part(vec![target("a", &[(4, 5, 9)])], None).is_err());
     }
 
     #[test]

@@ -14,9 +14,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::floor;
-use super::tally::Tally;
+use super::tally::{MOST_TEXTS, Tally};
 use crate::points::{Chunk, Dialect};
 use crate::sink::Watcher;
+use crate::sink::reading::Value;
 use crate::sink::survey::{Kind, Line, name};
 
 /// The most series that are remembered, in some 20 MiB: each as often as it has 64 fields.
@@ -24,6 +25,9 @@ const MOST_SERIES: usize = 1 << 18;
 
 /// The most tallies, in some 25 MiB.
 pub(super) const MOST_TALLIES: usize = 1 << 18;
+
+/// The longest text that is counted, in bytes.
+const MOST_TEXT_BYTES: usize = 64;
 
 /// How many fields a remembered series tells apart.
 const FIELDS: usize = 64;
@@ -42,6 +46,8 @@ pub(super) struct Field {
     pub(super) kinds: BTreeSet<Kind>,
     /// By the start of the bucket.
     pub(super) buckets: BTreeMap<i64, Tally>,
+    /// The texts and booleans that are counted; none where there are too many.
+    pub(super) values: Option<Vec<Value>>,
 }
 
 /// Which times an object has, from the first to the last.
@@ -77,6 +83,8 @@ struct RawTable {
 struct RawField {
     key: Vec<u8>,
     kinds: BTreeSet<Kind>,
+    /// Texts and booleans as they are written, each once; none where there are too many.
+    values: Option<Vec<Vec<u8>>>,
     tallies: Vec<Tally>,
     buckets: HashMap<i64, usize>,
     last: (i64, usize),
@@ -114,10 +122,13 @@ impl Scan {
         let mut tables: BTreeMap<String, Table> = BTreeMap::new();
         for table in state.tables {
             let fields = &mut tables.entry(name(&table.measurement, dialect)).or_default().fields;
-            for RawField { key, kinds, tallies, buckets, .. } in table.fields {
+            for RawField { key, kinds, values, tallies, buckets, .. } in table.fields {
                 let mut tallies: Vec<Option<Tally>> = tallies.into_iter().map(Some).collect();
                 let buckets = buckets.into_iter().filter_map(|(start, number)| Some((start, tallies[number].take()?)));
-                fields.insert(name(&key, dialect), Field { kinds, buckets: buckets.collect() });
+                let kind = kinds.first().copied().unwrap_or(Kind::Float);
+                let values =
+                    values.map(|values| values.iter().filter_map(|written| super::value(kind, written)).collect());
+                fields.insert(name(&key, dialect), Field { kinds, buckets: buckets.collect(), values });
             }
         }
         (tables, state.objects)
@@ -172,8 +183,9 @@ impl State {
             if field.kinds.insert(kind) && field.kinds.len() > 1 {
                 order.unsure = true;
             }
+            let text = field.text(kind, value);
             let tally = field.tally(bucket, tallies);
-            tally.add(time, kind, value);
+            tally.add(time, kind, value, text);
             tally.unsure |= order.unsure;
             tally.series += u64::from(order.is_new(series, number % FIELDS));
         });
@@ -238,6 +250,7 @@ impl RawTable {
         self.fields.push(RawField {
             key: key.to_owned(),
             kinds: BTreeSet::new(),
+            values: Some(Vec::new()),
             tallies: Vec::new(),
             buckets: HashMap::new(),
             last: (0, usize::MAX),
@@ -247,6 +260,25 @@ impl RawTable {
 }
 
 impl RawField {
+    /// The number of a text or a boolean, where there are few of them.
+    fn text(&mut self, kind: Kind, value: &[u8]) -> Option<usize> {
+        if !matches!(kind, Kind::Text | Kind::Boolean) {
+            return None;
+        }
+        let values = self.values.as_mut()?;
+        if let Some(number) = values.iter().position(|known| known == value) {
+            return Some(number);
+        }
+        // In a question, anything else would have to be escaped in a way of its own.
+        let is_plain = value.len() <= MOST_TEXT_BYTES && !value.iter().any(u8::is_ascii_control);
+        if values.len() == MOST_TEXTS || !is_plain {
+            self.values = None;
+            return None;
+        }
+        values.push(value.to_owned());
+        Some(values.len() - 1)
+    }
+
     fn tally(&mut self, bucket: i64, tallies: &mut usize) -> &mut Tally {
         if self.last.0 != bucket || self.last.1 == usize::MAX {
             let next = self.tallies.len();

@@ -6,7 +6,7 @@ use super::expected::halves;
 use super::pass::Cell;
 use super::scan::Table;
 use super::tally::Aspect;
-use super::{BucketOutcome, Verification, VerifyError, floor};
+use super::{BucketOutcome, NANOSECONDS, Verification, VerifyError, floor};
 use crate::sink::InfluxDb;
 use crate::sink::reading::{Column, Summary, Window};
 
@@ -34,7 +34,8 @@ pub(super) async fn ask(
     window: Window,
     verification: &Verification<'_>,
 ) -> Result<(Vec<Found>, u64), VerifyError> {
-    let (end, width, seconds) = (verification.end, verification.width, verification.options.bucket_seconds);
+    let (end, width) = (verification.end, verification.width);
+    let seconds = width / NANOSECONDS;
     let asked: Vec<Column> = columns.iter().map(|column| (*column).clone()).collect();
     let mut found: Vec<Found> = vec![Found::new(); columns.len()];
     let (mut windows, mut questions) = (vec![window], 0);

@@ -23,7 +23,12 @@ pub enum Aspect {
     Last,
     /// Of how many series the points are.
     Series,
+    /// How often each text or boolean comes.
+    Values,
 }
+
+/// The most texts of a field that are counted.
+pub(super) const MOST_TEXTS: usize = 8;
 
 /// Numbers, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -73,21 +78,35 @@ pub(super) struct Tally {
     pub(super) last: i64,
     pub(super) series: u64,
     numbers: Numbers,
+    /// How often each text or boolean comes, by its number.
+    texts: Option<Box<[u64; MOST_TEXTS]>>,
     /// Whether a point may have been counted twice, or a series: then points have to be looked at one by one.
     pub(super) unsure: bool,
 }
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { count: 0, first: i64::MAX, last: i64::MIN, series: 0, numbers: Numbers::None, unsure: false }
+        Self {
+            count: 0,
+            first: i64::MAX,
+            last: i64::MIN,
+            series: 0,
+            numbers: Numbers::None,
+            texts: None,
+            unsure: false,
+        }
     }
 }
 
 impl Tally {
-    /// Adds a value as it is written.
-    pub(super) fn add(&mut self, time: i64, kind: Kind, value: &[u8]) {
+    /// Adds a value as it is written. A text or a boolean has a number where there are few of them.
+    pub(super) fn add(&mut self, time: i64, kind: Kind, value: &[u8], text: Option<usize>) {
         self.count += 1;
         (self.first, self.last) = (self.first.min(time), self.last.max(time));
+        if let Some(text) = text {
+            self.texts.get_or_insert_default()[text] += 1;
+            return;
+        }
         match super::value(kind, value) {
             Some(Value::Float(value)) => match &mut self.numbers {
                 Numbers::Float { least, greatest, sum } => {
@@ -115,7 +134,7 @@ impl Tally {
                 Numbers::None => self.numbers = Numbers::Unsigned { least: value, greatest: value, sum: value },
                 Numbers::Float { .. } | Numbers::Integer { .. } => self.unsure = true,
             },
-            // Neither is summed up: whoever has such fields compares points.
+            // Too many to be counted: whoever has such fields compares points.
             Some(Value::Boolean(_) | Value::Text(_)) | None => self.unsure = true,
         }
     }
@@ -136,7 +155,14 @@ impl Tally {
             }
             _ => Numbers::None,
         };
-        Self { count: summary.count, first, last, series: summary.series.unwrap_or_default(), numbers, unsure: false }
+        Self {
+            count: summary.count,
+            first,
+            last,
+            series: summary.series.unwrap_or_default(),
+            numbers,
+            ..Self::default()
+        }
     }
 
     /// Whether a server can be asked for the sum: one that is infinite it cannot answer.
@@ -157,6 +183,10 @@ impl Tally {
             }
         };
         hold(found.count == self.count, Aspect::Count);
+        if let Some(texts) = &self.texts {
+            let found = found.values.iter().copied().chain(std::iter::repeat(0));
+            hold(texts.iter().copied().zip(found).all(|(expected, found)| expected == found), Aspect::Values);
+        }
         let (least, greatest, sum) = match self.numbers {
             Numbers::None => (true, true, true),
             Numbers::Float { least, greatest, sum } => {
@@ -201,7 +231,7 @@ mod tests {
     fn tally(values: &[f64]) -> Tally {
         let mut tally = Tally::default();
         for (time, value) in (0..).zip(values) {
-            tally.add(time, Kind::Float, format!("{value}").as_bytes());
+            tally.add(time, Kind::Float, format!("{value}").as_bytes(), None);
         }
         tally.series = 1;
         tally
@@ -214,6 +244,7 @@ mod tests {
             greatest: values.iter().copied().reduce(f64::max).map(Value::Float),
             sum: Some(Value::Float(sum)),
             series: Some(1),
+            values: Vec::new(),
         }
     }
 
@@ -250,8 +281,8 @@ mod tests {
     #[test]
     fn integers_are_compared_exactly_also_beyond_what_floats_hold() {
         let mut tally = Tally { series: 1, ..Tally::default() };
-        tally.add(5, Kind::Integer, b"9007199254740993i");
-        tally.add(6, Kind::Integer, b"9223372036854775807i");
+        tally.add(5, Kind::Integer, b"9007199254740993i", None);
+        tally.add(6, Kind::Integer, b"9223372036854775807i", None);
         let sum = 9_007_199_254_740_993_i64.wrapping_add(i64::MAX);
         let mut found = Summary {
             count: 2,
@@ -259,10 +290,23 @@ mod tests {
             greatest: Some(Value::Integer(i64::MAX)),
             sum: Some(Value::Integer(sum)),
             series: Some(1),
+            values: Vec::new(),
         };
         assert_eq!(tally.compare(&found, Some((5, 6))), []);
         found.sum = Some(Value::Integer(sum - 1));
         assert_eq!(tally.compare(&found, Some((5, 6))), [Aspect::Sum]);
+    }
+
+    #[test]
+    fn texts_are_held_by_how_often_each_comes() {
+        let mut tally = Tally { series: 1, ..Tally::default() };
+        for (time, text) in [(1, 0), (2, 1), (3, 0)] {
+            tally.add(time, Kind::Text, b"\"\"", Some(text));
+        }
+        let found = |values: &[u64]| Summary { count: 3, series: Some(1), values: values.into(), ..Summary::default() };
+        assert_eq!(tally.compare(&found(&[2, 1]), Some((1, 3))), []);
+        assert_eq!(tally.compare(&found(&[1, 1]), Some((1, 3))), [Aspect::Values]);
+        assert_eq!(tally.compare(&found(&[]), Some((1, 3))), [Aspect::Values]);
     }
 
     #[test]

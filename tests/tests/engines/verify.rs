@@ -27,9 +27,9 @@ fn differing(settings: Settings, input: &Path, arguments: &[&str]) -> Value {
     run.json()
 }
 
-/// What is not as expected: how, at which time, and both values.
-fn differences(found: &Value) -> Vec<(String, i64, Value, Value)> {
-    let differences = found["differences"].as_array().unwrap().iter();
+/// What is not as expected of a field: how, at which time, and both values.
+fn differences(found: &Value, field: &str) -> Vec<(String, i64, Value, Value)> {
+    let differences = found["differences"].as_array().unwrap().iter().filter(|difference| difference["field"] == field);
     let mut named: Vec<_> = differences
         .map(|difference| {
             let change = difference["change"].as_str().unwrap().to_owned();
@@ -41,21 +41,20 @@ fn differences(found: &Value) -> Vec<(String, i64, Value, Value)> {
     named
 }
 
+/// What picks a series in InfluxQL, of its key in line protocol.
+fn conditions(key: &str) -> String {
+    let tags = key.split(',').skip(1).map(|tag| {
+        let (key, value) = tag.split_once('=').unwrap();
+        format!("\"{key}\" = '{}'", value.replace("\\ ", " "))
+    });
+    tags.collect::<Vec<_>>().join(" AND ")
+}
+
 /// A point of the consumption file as it is in the database: the key of its series, its time and its value.
 fn point(server: &Server, number: usize) -> (String, i64, f64) {
     let key = server.query(BUCKET, "SHOW SERIES FROM consumption_data")[0]["values"][number % 5][0].clone();
     let key = key.as_str().unwrap().to_owned();
-    let conditions: Vec<String> = key
-        .replace("\\ ", " ")
-        .split(',')
-        .skip(1)
-        .map(|tag| {
-            let (key, value) = tag.split_once('=').unwrap();
-            format!("\"{key}\" = '{value}'")
-        })
-        .collect();
-    let statement =
-        format!("SELECT power_mw FROM consumption_data WHERE {} LIMIT 1 OFFSET {number}", conditions.join(" AND "));
+    let statement = format!("SELECT power_mw FROM consumption_data WHERE {} LIMIT 1 OFFSET {number}", conditions(&key));
     let row = server.query(BUCKET, &statement)[0]["values"][0].clone();
     (key, row[0].as_i64().unwrap(), row[1].as_f64().unwrap())
 }
@@ -67,42 +66,41 @@ fn what_was_deleted_changed_and_added_after_a_load_is_named_and_nothing_else() {
         let loaded = Loader::new(["load"]).argument(&file).settings(server.settings(BUCKET)).run().succeeded();
         // 1.6.7 may lose sight of points in memory that were queried while they were written.
         server.restart();
-        let settings = || server.settings(BUCKET);
+        // A power and a unit each.
+        let values = 2 * CONSUMPTION_POINTS;
         for arguments in [&[][..], &["--every", "26w"], &["--exact"]] {
-            let run = verify(settings(), &file, arguments).succeeded();
+            let run = verify(server.settings(BUCKET), &file, arguments).succeeded();
             let found = run.json();
             assert_eq!(found["clean"], true, "{found}");
-            let totals = &found["totals"];
-            assert_eq!([&totals["expected"], &totals["found"]], [CONSUMPTION_POINTS, CONSUMPTION_POINTS], "{totals}");
+            assert_eq!([&found["totals"]["expected"], &found["totals"]["found"]], [values, values], "{found}");
+            let by_sums = found["measurements"]["consumption_data"]["method"] == "sums";
+            assert_eq!(by_sums, arguments.contains(&"--every"), "{found}");
             assert!(run.peak_memory_kib < MEMORY_KIB, "{} KiB\n{run}", run.peak_memory_kib);
             println!(
                 "loaded in {:?}, verified {arguments:?} in {:?} by {} questions with {} KiB",
                 loaded.elapsed, run.elapsed, found["questions"], run.peak_memory_kib
             );
-            let method = &found["measurements"]["consumption_data"]["method"];
-            assert_eq!(method, if arguments.contains(&"--every") { "sums" } else { "points" });
         }
 
-        let [(deleted, deleted_at, was), (changed, changed_at, before), (bent, bent_at, exact), (other, other_at, _)] =
-            [100, 5_001, 9_002, 14_003].map(|number| point(&server, number));
-        let region: Vec<&str> = deleted.split(',').skip(1).collect();
-        let tags: Vec<String> = region
-            .iter()
-            .map(|tag| {
-                tag.split_once('=').map(|(key, value)| format!("\"{key}\" = '{}'", value.replace("\\ ", " "))).unwrap()
-            })
-            .collect();
-        let statement = format!("DELETE FROM consumption_data WHERE {} AND time = {deleted_at}", tags.join(" AND "));
-        server.query(BUCKET, &statement);
+        let points = [100, 5_001, 9_002, 11_004, 14_003].map(|number| point(&server, number));
+        let [
+            (deleted, deleted_at, was),
+            (changed, changed_at, before),
+            (bent, bent_at, exact),
+            (renamed, renamed_at, _),
+            (other, other_at, _),
+        ] = points;
+        let of_series = conditions(&deleted);
+        server.query(BUCKET, &format!("DELETE FROM consumption_data WHERE {of_series} AND time = {deleted_at}"));
         let (more, next) = (before + 1.0, f64::from_bits(exact.to_bits() + 1));
         let added_at = other_at + 60_000_000_000;
         let lines = format!(
-            "{changed} power_mw={more} {changed_at}\n{bent} power_mw={next} {bent_at}\n{other} power_mw=7 {added_at}\n\
-             consumption_data,region=elsewhere power_mw=8 {other_at}\n"
+            "{changed} power_mw={more} {changed_at}\n{bent} power_mw={next} {bent_at}\n{renamed} unit=\"kW\" {renamed_at}\n\
+             {other} power_mw=7 {added_at}\nconsumption_data,region=elsewhere power_mw=8 {other_at}\n"
         );
         server.write(BUCKET, &lines).succeeded();
 
-        let found = differing(settings(), &file, &[]);
+        let found = differing(server.settings(BUCKET), &file, &[]);
         let shown = |value: f64| json!(format!("{value:?}"));
         let expected = [
             ("different", changed_at, shown(before), shown(more)),
@@ -112,33 +110,37 @@ fn what_was_deleted_changed_and_added_after_a_load_is_named_and_nothing_else() {
             ("missing", deleted_at, shown(was), Value::Null),
         ]
         .map(|(change, time, expected, found)| (change.to_owned(), time, expected, found));
-        assert_eq!(differences(&found), expected, "{found:#}");
+        assert_eq!(differences(&found, "power_mw"), expected, "{found:#}");
+        let units =
+            [("different", renamed_at, "\"MW\"", json!("\"kW\"")), ("missing", deleted_at, "\"MW\"", Value::Null)];
+        let units = units.map(|(change, time, expected, found)| (change.to_owned(), time, json!(expected), found));
+        assert_eq!(differences(&found, "unit"), units, "{found:#}");
         let totals = &found["totals"];
         let counts = ["missing", "extra", "different", "differing_buckets"].map(|name| totals[name].as_u64().unwrap());
-        assert_eq!(counts, [1, 2, 2, 4], "{totals}");
-        let of_rows =
-            found["differences"].as_array().unwrap().iter().filter(|difference| difference["change"] != "extra");
-        for difference in of_rows {
+        assert_eq!(counts, [2, 2, 3, 5], "{totals}");
+        let differences_of_rows = found["differences"].as_array().unwrap().iter();
+        for difference in differences_of_rows.filter(|difference| difference["change"] != "extra") {
             assert!(difference["object"] == 0 && difference["row"].is_u64(), "{difference}");
         }
         // Sums tell all of it but a last bit, which the sum of floats may lose on its way.
-        let sums = differing(settings(), &file, &["--every", "4w"]);
-        let named = differences(&sums);
+        let sums = differing(server.settings(BUCKET), &file, &["--every", "4w"]);
         assert_eq!(sums["measurements"]["consumption_data"]["method"], "sums");
-        assert_eq!(named, expected.iter().filter(|(_, time, ..)| *time != bent_at).cloned().collect::<Vec<_>>());
+        let without_the_bit: Vec<_> = expected.iter().filter(|(_, time, ..)| *time != bent_at).cloned().collect();
+        assert_eq!(differences(&sums, "power_mw"), without_the_bit, "{sums:#}");
+        assert_eq!(differences(&sums, "unit"), units, "{sums:#}");
         // Points beside those of the inputs are none of their business where one says so.
-        let found = differing(settings(), &file, &["--ignore-extra"]);
-        assert_eq!(differences(&found).len(), 3, "{found:#}");
+        let found = differing(server.settings(BUCKET), &file, &["--ignore-extra"]);
+        assert!(found["differences"].as_array().unwrap().iter().all(|difference| difference["change"] != "extra"));
 
         let directory = tempfile::tempdir().unwrap();
         let page = directory.path().join("report.html");
-        let run = Loader::new(["verify"]).argument(&file).argument("--html").argument(&page).settings(settings()).run();
+        let run = Loader::new(["verify"]).argument(&file).argument("--html").argument(&page);
+        let run = run.settings(server.settings(BUCKET)).run();
         assert_eq!(run.code, Some(1), "{run}");
-        assert!(run.stdout.contains("The database differs") && run.stdout.matches('✗').count() == 4, "{run}");
-        let missing = format!("missing: `{deleted}` `power_mw`");
-        assert!(run.stdout.replace("\\ ", " ").contains(&missing.replace("\\ ", " ")), "{missing}\n{run}");
+        assert!(run.stdout.contains("The database differs") && run.stdout.matches('✗').count() == 5, "{run}");
+        assert!(run.stdout.contains(&format!("missing: `{}` `power_mw`", deleted.replace("\\ ", " "))), "{run}");
         let page = fs::read_to_string(page).unwrap();
-        assert!(page.contains("<svg") && page.matches("fill=\"#d00000\"").count() == 4);
+        assert!(page.contains("<svg") && page.matches("fill=\"#d00000\"").count() == 5);
     });
 }
 
@@ -209,7 +211,7 @@ fn two_databases_are_compared_each_way() {
         };
         for arguments in [&[][..], &["--every", "26w"]] {
             let found = against(arguments).succeeded().json();
-            assert_eq!(found["totals"]["found"], CONSUMPTION_POINTS, "{found}");
+            assert_eq!(found["totals"]["found"], 2 * CONSUMPTION_POINTS, "{found}");
         }
         let (series, time, value) = point(&server, 777);
         server.write(BUCKET, &format!("{series} power_mw={} {time}\n", value + 2.0)).succeeded();
@@ -218,8 +220,12 @@ fn two_databases_are_compared_each_way() {
         for arguments in [&[][..], &["--every", "4w"]] {
             let run = against(arguments);
             let found = run.json();
-            let changes: Vec<String> = differences(&found).into_iter().map(|(change, ..)| change).collect();
-            assert_eq!((run.code, changes.join(" ").as_str()), (Some(1), "different extra missing"), "{found:#}");
+            let changes: Vec<String> = ["power_mw", "value"]
+                .iter()
+                .flat_map(|field| differences(&found, field))
+                .map(|(change, ..)| change)
+                .collect();
+            assert_eq!((run.code, changes.join(" ").as_str()), (Some(1), "different missing extra"), "{found:#}");
         }
     });
 }

@@ -121,8 +121,8 @@ fn seconds(text: &str) -> Result<i64, String> {
         _ => return Err(wrong()),
     };
     let number: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
-    // A thousand years are more than there are times.
-    let seconds = number.checked_mul(factor).filter(|seconds| (1..=1000 * 366 * 24 * 3600).contains(seconds));
+    // The longest fits into the times of 64 bits several times.
+    let seconds = number.checked_mul(factor).filter(|seconds| (1..=100 * 366 * 24 * 3600).contains(seconds));
     seconds.ok_or_else(wrong)
 }
 

@@ -77,7 +77,7 @@ proptest! {
                     prop_assert!(!story(broken).is_empty());
                 }
             }
-            Ok(Asked::Load(_) | Asked::Health { .. } | Asked::Summarize(_)) => {}
+            Ok(Asked::Load(_) | Asked::Health { .. } | Asked::Summarize(_) | Asked::Verify(_)) => {}
         }
     }
 

@@ -21,6 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The most that is read of an answer, in bytes.
 const ANSWER_BYTES: usize = 2 << 20;
 
+/// The most that is shown of a text, in characters.
+const MOST_SHOWN: usize = 200;
+
 /// A range of time, in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Window {
@@ -31,12 +34,14 @@ pub struct Window {
 }
 
 /// A field that is asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// Its key.
     pub name: String,
     /// The type that it is read as.
     pub kind: Kind,
+    /// Texts or booleans of which it is asked how often each comes.
+    pub values: Vec<Value>,
 }
 
 /// The value of a field.
@@ -61,6 +66,10 @@ impl fmt::Display for Value {
             Self::Integer(value) => write!(f, "{value}i"),
             Self::Unsigned(value) => write!(f, "{value}u"),
             Self::Boolean(value) => write!(f, "{value}"),
+            Self::Text(value) if value.chars().nth(MOST_SHOWN).is_some() => {
+                let start: String = value.chars().take(MOST_SHOWN).collect();
+                write!(f, "{start:?}… ({} bytes)", value.len())
+            }
             Self::Text(value) => write!(f, "{value:?}"),
         }
     }
@@ -79,6 +88,8 @@ pub struct Summary {
     pub sum: Option<Value>,
     /// Of how many series they are.
     pub series: Option<u64>,
+    /// How often each of [`Column::values`] comes.
+    pub values: Vec<u64>,
 }
 
 /// A value of a point.

@@ -175,7 +175,18 @@ pub(super) fn summaries_query(
         // Writing to a string does not fail.
         _ = write!(
             statements,
-            "; SELECT count(points) AS series FROM (SELECT count({field}) AS points FROM {from}{range} {group}, * fill(none)){range} {group} fill(none)"
+            "; SELECT count(points) AS number FROM (SELECT count({field}) AS points FROM {from}{range} {group}, * fill(none)){range} {group} fill(none)"
+        );
+    }
+    for (column, value) in columns.iter().flat_map(|column| column.values.iter().map(move |value| (column, value))) {
+        let (field, and) = (identifier(&column.name), if range.is_empty() { " WHERE" } else { " AND" });
+        let value = match value {
+            Value::Text(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+            other => other.to_string(),
+        };
+        _ = write!(
+            statements,
+            "; SELECT count({field}) AS number FROM {from}{range}{and} {field} = {value} {group} fill(none)"
         );
     }
     query(base, settings, &statements)
@@ -184,11 +195,24 @@ pub(super) fn summaries_query(
 /// By field and the start of the bucket.
 pub(super) fn summaries(body: &[u8], columns: &[Column]) -> Result<Vec<BTreeMap<i64, Summary>>, Unusable> {
     let mut found: Vec<BTreeMap<i64, Summary>> = vec![BTreeMap::new(); columns.len()];
+    let values: Vec<(usize, usize)> = columns
+        .iter()
+        .enumerate()
+        .flat_map(|(column, asked)| (0..asked.values.len()).map(move |value| (column, value)))
+        .collect();
     read(body, |series| {
-        if series.statement > 0 {
-            let buckets = found.get_mut(series.statement - 1).ok_or_else(unasked)?;
+        if let Some(number) = series.statement.checked_sub(1 + columns.len()) {
+            let (column, value) = *values.get(number).ok_or_else(unasked)?;
             return series.rows(|cells| {
-                buckets.entry(time(cells.first())?).or_default().series = Some(count(cells.get(1))?);
+                let counts = &mut found[column].entry(time(cells.first())?).or_default().values;
+                counts.resize(columns[column].values.len(), 0);
+                counts[value] = count(cells.get(1))?;
+                Ok(())
+            });
+        }
+        if let Some(column) = series.statement.checked_sub(1) {
+            return series.rows(|cells| {
+                found[column].entry(time(cells.first())?).or_default().series = Some(count(cells.get(1))?);
                 Ok(())
             });
         }

@@ -98,7 +98,7 @@ mod tests {
     fn rows_of_3_are_read_as_it_has_answered_them() {
         // Recorded from 3.10.1.
         let body = br#"[{"f": 1.0, "t": "a", "time": "2023-11-14T22:13:20"}, {"f": 2.0, "time": "2023-11-14T22:13:20.000000001"}]"#;
-        let columns = [Column { name: "f".to_owned(), kind: Kind::Float }];
+        let columns = [Column { name: "f".to_owned(), kind: Kind::Float, values: Vec::new() }];
         let mut found = Vec::new();
         let read = points(body, &columns, &mut |point| {
             found.push((series_name(point.tags.iter().copied()), point.time, point.value));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_was_not_asked_for_is_an_error() {
-        let columns = [Column { name: "f".to_owned(), kind: Kind::Float }];
+        let columns = [Column { name: "f".to_owned(), kind: Kind::Float, values: Vec::new() }];
         for body in [
             &b"{}"[..],
             b"[{\"f\": 1}]",
