@@ -3,6 +3,7 @@
 //! Modules stand in the order in which data flows. A stage imports only what stands above it; [`pipeline`] alone names
 //! them all.
 
+pub mod allocator;
 pub mod config;
 pub mod logs;
 pub mod aws;

@@ -45,7 +45,7 @@ use crate::logs::on_a_thread;
 use crate::registry::{Resolution, Resolver};
 use crate::rejects::Draft;
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining, Timings};
-use crate::sink::Sink;
+use crate::sink::{Sink, SinkError};
 use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
 use gate::Gate;
@@ -385,6 +385,15 @@ impl Loader {
             report.timings += timings;
             stopped
         });
+        let outcome = match outcome {
+            // Of what was under way, nothing is known: its rows are in row groups that remain.
+            Err(LoadError::Sink(error)) if is_cut_off(&error, &row_groups) => {
+                tracing::warn!(object = report.object, "{}", Failure::new(sink_failure_kind(&error), &error));
+                report.accounts.rows = report.accounts.accounted();
+                Ok(true)
+            }
+            other => other,
+        };
         if !matches!(selection, Selection::Rows(_)) {
             report.row_groups = Some(row_groups.done());
         }
@@ -519,6 +528,11 @@ async fn transfer(conversion: Conversion, writing: Writing<'_>) -> Result<(bool,
     }
     let converted = converted?;
     Ok((converted.stopped, converted.timings))
+}
+
+/// Whether the deadline came while requests were under way, and row groups before them are done: the object is resumed there.
+fn is_cut_off(error: &SinkError, row_groups: &RowGroups) -> bool {
+    matches!(error, SinkError::DeadlineReached { .. }) && !row_groups.done().is_empty()
 }
 
 /// Holds the accounts against the object: every row is accounted for, once.

@@ -64,8 +64,7 @@ impl Writing<'_> {
         loop {
             let late = self.last_start.is_some_and(|last| last <= Instant::now());
             if late && under_way.is_empty() && keeping.is_empty() && !waiting.is_empty() {
-                let accounts = &mut self.report.accounts;
-                accounts.rows = accounts.written + accounts.rejected_total() + accounts.filtered;
+                self.report.accounts.rows = self.report.accounts.accounted();
                 return Ok(true);
             }
             while keeping.is_empty()
