@@ -60,13 +60,17 @@ def unload(table, query, columns, files, **options):
     (folder / f"{query}_8c1fcd5e_metadata.json").write_text(json.dumps(metadata, indent=1) + "\n")
 
 
+def exact(value):
+    return repr(value) if isinstance(value, float) else value
+
+
 def expect(table, row, tags, fields):
-    """A point, as AWS's guidance maps a row. Integers and times are integers."""
+    """A point, as AWS's guidance maps a row. Integers and times are integers; floats are text, which every reader reads exactly."""
     kinds = {float: "float", int: "integer", str: "text", bool: "boolean"}
     points.append({
         "measurement": table,
         "tags": {tag: row[tag] for tag in tags},
-        "fields": {name: [kinds[type(row[name])], row[name]] for name in fields if row.get(name) is not None},
+        "fields": {name: [kinds[type(row[name])], exact(row[name])] for name in fields if row.get(name) is not None},
         "time": row["time"],
     })  # fmt: skip
 
