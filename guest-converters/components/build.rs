@@ -1,4 +1,4 @@
-//! Builds the three converters.
+//! Builds the converters.
 #![expect(clippy::print_stderr, reason = "how a build script speaks to cargo")]
 
 use std::error::Error;
@@ -8,7 +8,7 @@ use std::{env, fs};
 
 use converter_builder::{Build, target_directory};
 
-const CONVERTERS: [&str; 3] = ["generation", "consumption", "transmission"];
+const CONVERTERS: [&str; 4] = ["generation", "consumption", "transmission", "timestream"];
 
 /// What goes into the converters, seen from this directory. The builder itself is a dependency, which cargo knows.
 const INPUTS: [&str; 5] = ["../../wit", "../../Cargo.toml", "../../Cargo.lock", "../sdk", "../energy"];

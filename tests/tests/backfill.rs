@@ -213,6 +213,31 @@ fn a_backfill_that_finds_nothing_fails() {
 }
 
 #[test]
+fn a_backfill_that_is_begun_again_skips_what_is_loaded() {
+    let (moto, influxdb) = (Moto::start(), InfluxDb2::start(DATABASE));
+    moto.create_bucket(DATA);
+    moto.create_bucket(OPERATIONS);
+    let settings = moto.settings().and(influxdb.settings(DATABASE)).with("METRICS_BACKEND", "none");
+    let function = Function::start(settings.with("LEDGER_URI", "s3://operations/ledger"));
+    let put = |number: i64| moto.put_object(DATA, &format!("{PREFIX}{number}.parquet"), parquet(&row(number)));
+    let run = |skip_loaded: bool| {
+        let input = json!({ "prefix": PREFIX, "skip_loaded": skip_loaded });
+        let outcome = run(&moto, &function.url(), &input, 2, 0);
+        assert_eq!(outcome["status"], "SUCCEEDED", "{outcome}");
+        let counts = &outcome["output"]["counts"];
+        (counts["objects"].clone(), counts["skipped"].clone())
+    };
+    (0..3).for_each(put);
+    assert_eq!(run(false), (json!(3), json!(0)));
+    put(3);
+    moto.put_object(DATA, &format!("{PREFIX}1.parquet"), parquet(&row(100)));
+    assert_eq!(run(true), (json!(2), json!(2)));
+    assert_eq!(run(true), (json!(0), json!(4)));
+    assert_eq!(run(false), (json!(4), json!(0)));
+    assert_eq!(influxdb.number(DATABASE, "count(power_mw)", "consumption_data"), 5.0);
+}
+
+#[test]
 fn a_plan_loads_large_objects_by_their_row_groups() {
     let site = Site::start();
     let rows: Vec<RecordBatch> = (0..10).map(row).collect();

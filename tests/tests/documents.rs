@@ -81,8 +81,14 @@ fn completions_and_man_pages_know_every_command() {
             .map(str::to_owned)
             .collect()
     };
-    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects"), (&["ledger"], "-ledger")]
-        .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
+    let all = [
+        (&[][..], ""),
+        (&["converter"], "-converter"),
+        (&["rejects"], "-rejects"),
+        (&["ledger"], "-ledger"),
+        (&["migrate"], "-migrate"),
+    ]
+    .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
     let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
     let mut number = 0;
     for (prefix, name) in all.into_iter().flatten() {
@@ -211,7 +217,8 @@ fn what_the_guide_to_migrating_says_of_the_python_loader_is_what_the_code_does()
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let guides = ["operating", "deploying", "migrating", "ledger"].map(|name| format!("docs/{name}.md"));
+    let guides =
+        ["operating", "deploying", "migrating", "ledger", "liveanalytics"].map(|name| format!("docs/{name}.md"));
     let documents = ["tests/commands.py".to_owned(), "README.md".to_owned()].into_iter().chain(guides);
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");

@@ -280,3 +280,31 @@ fn files_are_recorded_in_a_directory_and_a_damaged_record_is_named_and_loaded_ag
     assert!(damaged.stderr.contains(problem), "{damaged}");
     assert_eq!(skipped(), 0, "what cannot be read is loaded again");
 }
+
+#[test]
+fn whence_names_the_objects_and_the_rows_that_write_a_point() {
+    let site = Site::start();
+    site.put("a", &rows(0, 3, 1.0));
+    site.put("b", &rows(2, 3, 2.0));
+    site.put("c", &rows(100, 3, 3.0));
+    let url = format!("s3://{DATA}/{PREFIX}");
+    site.run(&["load", &url]).succeeded();
+    let asked = ["whence", "consumption_data", "2024-01-01T02:00:00Z"];
+    let whence = |more: &[&str]| site.run(&[&asked[..], more].concat());
+    let told = lines(&whence(&["region=southeast", "--json"]).succeeded().stdout);
+    let named: Vec<(&Value, &Value)> =
+        told.iter().map(|line| (&line["object"]["key"], &line["rows"][0]["row"])).collect();
+    let key = |name: &str| json!(format!("{PREFIX}{name}.parquet"));
+    assert_eq!(named, [(&key("a"), &json!(2)), (&key("b"), &json!(0))], "{told:?}");
+    assert!(told[1]["rows"][0]["line"].as_str().unwrap().contains("power_mw=2"), "{told:?}");
+    assert!(whence(&["region=north"]).succeeded().stdout.contains("no object of the ledger can have written it"));
+    let unread = whence(&["--no-read"]).succeeded();
+    assert_eq!(unread.stdout.matches("s3://").count(), 2, "{unread}");
+
+    // What was replaced cannot be read as it was loaded.
+    site.put("b", &rows(2, 4, 2.0));
+    let replaced = whence(&[]);
+    assert_eq!(replaced.code, Some(1), "{replaced}");
+    assert!(replaced.stdout.contains("cannot be read any more as it was loaded"), "{replaced}");
+    assert!(replaced.stdout.contains("row 2: consumption_data,"), "{replaced}");
+}

@@ -20,9 +20,11 @@
 mod build;
 mod environment;
 mod interfaces;
+mod listen;
 mod toolchain;
 
 pub use build::{Build, BuildError, Component};
 pub use environment::{TargetDirectoryError, target_directory};
 pub use interfaces::{Interfaces, InterfacesError};
+pub use listen::listen;
 pub use toolchain::{TARGET, Toolchain, ToolchainError};

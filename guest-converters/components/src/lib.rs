@@ -1,4 +1,4 @@
-//! The three energy converters, built into components: what the loader has with it when no registry is configured.
+//! Converters, built into components: what the loader has with it when no registry is configured.
 
 /// The converter of the `generation` dataset.
 pub const GENERATION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/generation.wasm"));
@@ -12,3 +12,9 @@ pub const TRANSMISSION: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/transm
 /// Each dataset's name and its converter.
 pub const ALL: &[(&str, &[u8])] =
     &[("generation", GENERATION), ("consumption", CONSUMPTION), ("transmission", TRANSMISSION)];
+
+/// The converter of tables that Timestream for LiveAnalytics has unloaded.
+pub const TIMESTREAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/timestream.wasm"));
+
+/// The same of datasets that are used only where they are named: a key that contains such a name says nothing by it.
+pub const NAMED: &[(&str, &[u8])] = &[("timestream", TIMESTREAM)];

@@ -58,7 +58,7 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
 }
 
 /// Those that the ledger does not say are loaded. What it does not tell of is loaded, too.
-async fn without_loaded(
+pub(super) async fn without_loaded(
     config: &Config,
     loader: &Loader,
     locations: Vec<Location>,

@@ -9,6 +9,7 @@ mod inputs;
 mod invoke;
 mod ledger;
 mod load;
+mod migrate;
 mod output;
 mod plan;
 mod preflight;
@@ -19,6 +20,7 @@ mod summary;
 mod timings;
 mod token;
 mod verify;
+mod whence;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -156,6 +158,18 @@ with little memory costs least.")]
     /// With the setting LEDGER_URI, every load into InfluxDB leaves a record there of what it wrote.
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// Name the objects that can have written a point, and their rows that do.
+    ///
+    /// Looks through the ledger (LEDGER_URI) for loads that wrote the measurement at that time, and reads their objects again, in the
+    /// version that was loaded and by the converter that it was loaded by. The object that is named last was loaded last.
+    #[command(after_help = "Examples:
+  influxdb-loader whence consumption_data 2024-03-01T12:00:00Z
+  influxdb-loader whence consumption_data 1709294400000000000 region=southeast consumer_type=residential
+  influxdb-loader whence consumption_data 2024-03-01T12:00:00Z --no-read --json")]
+    Whence(whence::WhenceArguments),
+    /// Migrate the history of another database, and verify that all of it arrived.
+    #[command(subcommand)]
+    Migrate(migrate::Command),
     /// Create a token that can write to one bucket of InfluxDB 2 and nothing else.
     ///
     /// Timestream for InfluxDB creates a secret itself, with organization, bucket, user and password. That user has full access; the
@@ -405,6 +419,8 @@ enum CliError {
     Rejects(#[from] RejectsError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Migrate(#[from] migrate::MigrateError),
     #[error(
         "`--skip-loaded` asks the ledger what InfluxDB has: `{to}` is a file\nhint: leave `--skip-loaded` or `--to` out"
     )]
@@ -451,6 +467,8 @@ pub async fn run() -> ExitCode {
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
             Command::Ledger(command) => ledger::run(&config, command).await,
+            Command::Whence(arguments) => whence::whence(&config, &arguments).await,
+            Command::Migrate(command) => migrate::run(&config, command).await,
             Command::Completions { shell } => shell::completions(Arguments::command(), shell),
             Command::Man { directory } => shell::man(Arguments::command(), &directory),
             Command::Health { deep, read, json } => {

@@ -39,8 +39,8 @@ impl Catalog {
     /// A catalog that knows the converters that are built into the loader, and keeps what it compiled in the cache.
     pub fn built_in(engine: Engine, cache: Option<Arc<CompileCache>>) -> Self {
         let entry = |component| Entry::BuiltIn(Arc::new(BuiltIn { component, converter: Mutex::new(None) }));
-        let entries =
-            converter_components::ALL.iter().map(|&(dataset, component)| (dataset.to_owned(), entry(component)));
+        let components = converter_components::ALL.iter().chain(converter_components::NAMED);
+        let entries = components.map(|&(dataset, component)| (dataset.to_owned(), entry(component)));
         Self { engine, cache, entries: RwLock::new(entries.collect()) }
     }
 
@@ -54,9 +54,12 @@ impl Catalog {
         self.cache.as_ref()
     }
 
-    /// The datasets that have a converter, in alphabetical order.
+    /// The datasets that have a converter, in alphabetical order; without those that have to be named, since their names say
+    /// nothing where a key contains them.
     pub fn known(&self) -> Vec<String> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        let is_named = |name: &String| converter_components::NAMED.iter().any(|(named, _)| named == name);
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.keys().filter(|name| !is_named(name)).cloned().collect()
     }
 
     /// Lets a converter serve a dataset from now on. Returns whether the dataset had one before.

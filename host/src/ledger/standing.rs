@@ -13,8 +13,8 @@ pub struct Wanted<'a> {
     pub etag: &'a str,
     /// Where it is to be; none: anywhere.
     pub target: Option<&'a Target>,
-    /// The digest of the converter that is in service; none: any will do.
-    pub converter: Option<&'a str>,
+    /// The digest of the converter that is in service, and that of its parameters; none: any will do.
+    pub converter: Option<(&'a str, Option<&'a str>)>,
     /// Which of its row groups; none: all of them.
     pub row_groups: Option<Range<u64>>,
 }
@@ -78,7 +78,8 @@ pub fn standing(documents: &[Document], wanted: Wanted<'_>) -> Standing {
     // What is loaded, each range by one load; none of them overlap.
     let mut covered: Vec<(Range<u64>, bool)> = Vec::new();
     for document in current.into_iter().filter(|document| document.of_row_groups == of) {
-        let is_wanted = converter.is_none_or(|digest| document.converter.digest == digest);
+        let is_wanted = converter
+            .is_none_or(|wanted| wanted == (&*document.converter.digest, document.converter.parameters.as_deref()));
         let range = document.range();
         covered = covered.into_iter().flat_map(|(before, wanted)| without(before, &range, wanted)).collect();
         covered.push((range, is_wanted));
@@ -133,7 +134,7 @@ mod tests {
     fn of(documents: &[Document]) -> Standing {
         standing(
             documents,
-            Wanted { etag: "new", target: Some(&target("energy")), converter: Some("c"), row_groups: None },
+            Wanted { etag: "new", target: Some(&target("energy")), converter: Some(("c", None)), row_groups: None },
         )
     }
 
@@ -162,7 +163,7 @@ mod tests {
             let wanted = Wanted {
                 etag: "new",
                 target: Some(&target("energy")),
-                converter: Some("c"),
+                converter: Some(("c", None)),
                 row_groups: Some(row_groups),
             };
             standing(&[load(1, "new", 0..4, 6, "other"), load(2, "new", 1..3, 6, "c")], wanted)

@@ -1,5 +1,6 @@
 //! The threads that decode, convert, encode and compress.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -101,7 +102,7 @@ pub(super) struct Conversion {
     /// How many threads convert, each with an instance of its own.
     pub(super) threads: usize,
     /// Which measurements the points are of, once there is a plan; none: the load is not recorded.
-    pub(super) measurements: Option<Arc<OnceLock<Vec<String>>>>,
+    pub(super) measurements: Option<Arc<OnceLock<Option<Vec<String>>>>>,
 }
 
 /// A batch that is decoded, or why it could not be.
@@ -194,12 +195,11 @@ impl Conversion {
             move || this.plan()
         })
         .await??;
-        if let Some(measurements) = &self.measurements
-            && let Some(mut names) = first.plan.measurements()
-        {
-            names.sort();
-            names.dedup();
-            measurements.get_or_init(|| names);
+        if let Some(measurements) = &self.measurements {
+            // None where one depends on the rows.
+            let names = first.plan.points.iter().map(|point| point.measurement.name().map(str::to_owned));
+            let names: Option<BTreeSet<String>> = names.collect();
+            measurements.get_or_init(|| names.map(Vec::from_iter));
         }
         let passes = Passes::of(&self, &first.plan);
         let passes = match passes {

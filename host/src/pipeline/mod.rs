@@ -40,7 +40,7 @@ pub use error::{LoadError, sink_failure_kind};
 use crate::aws;
 use crate::config::{Config, RejectsUri, WriteSettings};
 use crate::control::Pause;
-use crate::converter::{Catalog, CompileCache, Engine, Input, Limits, Warnings};
+use crate::converter::{Catalog, CompileCache, Converter, Engine, Input, Limits, Warnings};
 use crate::dataset::{self, DatasetError, DatasetName};
 use crate::event::ObjectReference;
 use crate::logs::on_a_thread;
@@ -362,7 +362,7 @@ impl Loader {
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
-        let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
+        let mut recording = Recording::start(ledger, location, &object, selection, &converter, sink, end).await?;
         let conversion = Conversion {
             input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
@@ -495,6 +495,11 @@ impl Loader {
             }
             None => Ok(guess.name),
         }
+    }
+
+    /// The converter that is in service for a dataset.
+    pub(crate) async fn converter_in_service(&self, dataset: &DatasetName) -> Result<Converter, LoadError> {
+        Ok(self.resolver.converter(dataset).await?.converter)
     }
 
     /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is

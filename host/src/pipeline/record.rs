@@ -6,9 +6,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, UNIX_EPOCH};
 
+use sha2::{Digest, Sha256};
+
 use super::row_groups::RowGroups;
 use super::{LoadError, Location};
 use crate::config::RejectsUri;
+use crate::converter;
 use crate::ledger::{Converter, Document, Ledger, LedgerError, Rows, Subject, Target, Time};
 use crate::points::Tally;
 use crate::report::{Accounts, ObjectReport};
@@ -23,8 +26,10 @@ pub(super) struct Recording {
     ledger: Ledger,
     subject: Subject,
     target: Target,
+    /// The digest of the converter's parameters.
+    parameters: Option<String>,
     started_at: Time,
-    measurements: Arc<OnceLock<Vec<String>>>,
+    measurements: Arc<OnceLock<Option<Vec<String>>>>,
     groups: BTreeMap<u32, Counts>,
     /// Those that are done and were added up.
     done: Counts,
@@ -59,6 +64,7 @@ impl Recording {
         location: &Location,
         object: &ParquetObject,
         selection: &Selection,
+        converter: &converter::Converter,
         sink: &Sink,
         end: Option<Instant>,
     ) -> Result<Option<Self>, LoadError> {
@@ -80,6 +86,7 @@ impl Recording {
             ledger: Ledger::new(uri.clone()),
             subject,
             target: Target::of(influxdb.settings()).with_engine(influxdb.engine(end).await?),
+            parameters: digest_of_parameters(converter),
             started_at: Time::now(),
             measurements: Arc::default(),
             groups: BTreeMap::new(),
@@ -88,7 +95,7 @@ impl Recording {
     }
 
     /// Where the measurements of the plan are noted.
-    pub(super) fn measurements(&self) -> Arc<OnceLock<Vec<String>>> {
+    pub(super) fn measurements(&self) -> Arc<OnceLock<Option<Vec<String>>>> {
         Arc::clone(&self.measurements)
     }
 
@@ -126,7 +133,10 @@ impl Recording {
 impl Record {
     /// Writes it, with an end in time.
     pub(super) async fn write(self, report: &ObjectReport, rows: u64, end: Option<Instant>) -> Result<(), LedgerError> {
-        let Self { recording: Recording { ledger, subject, target, started_at, measurements, done, .. }, .. } = self;
+        let Self {
+            recording: Recording { ledger, subject, target, parameters, started_at, measurements, done, .. },
+            ..
+        } = self;
         let id = report.converter.clone();
         let Some(id) = id else { return Ok(()) };
         let Counts { tally, accounts } = done;
@@ -138,14 +148,14 @@ impl Record {
         let written = rows.saturating_sub(accounts.filtered + accounts.rejected_total());
         let document = Document {
             dataset: report.dataset.clone().unwrap_or_default(),
-            converter: Converter { name: id.name, version: id.version, digest: id.digest, parameters: None },
+            converter: Converter { name: id.name, version: id.version, digest: id.digest, parameters },
             target,
             rows: Rows { written, filtered: accounts.filtered, rejected: accounts.rejected },
             points,
             superseded: accounts.superseded,
             started_at,
             finished_at: Time::now(),
-            ..Document::new(subject, &self.row_groups, self.of).sent(&tally, measurements.get().cloned())
+            ..Document::new(subject, &self.row_groups, self.of).sent(&tally, measurements.get().cloned().flatten())
         };
         let record = ledger.record(&document);
         let recorded = match end {
@@ -154,6 +164,12 @@ impl Record {
         };
         recorded.map(|place| tracing::debug!(%place, "the load is recorded"))
     }
+}
+
+/// The SHA-256 of what a converter is told besides; none where it is told nothing.
+pub(super) fn digest_of_parameters(converter: &converter::Converter) -> Option<String> {
+    let parameters = converter.parameters()?;
+    Some(Sha256::digest(parameters.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A file, told from what it was before by its length and when it was changed.

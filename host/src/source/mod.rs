@@ -31,7 +31,7 @@ pub use error::{Cause, SourceError};
 pub use origin::Origin;
 pub use parquet::ParquetObject;
 pub use pool::Memory;
-pub use s3::{Current, Listed, ObjectState, Page, S3Location, current, exists, list, list_page};
+pub use s3::{Current, Listed, ObjectState, Page, S3Location, current, exists, list, list_page, read_small};
 pub use sample::{decode_sample, encode_sample};
 pub use selection::{RowNumbers, Selection};
 pub use types::Edition;

@@ -289,6 +289,32 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, So
     }
 }
 
+/// All of an object that has no more than so many bytes.
+///
+/// # Errors
+///
+/// When it is longer, does not exist, may not be read, or does not answer.
+pub async fn read_small(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
+    let object = || format!("s3://{bucket}/{key}");
+    let unread = |cause| SourceError::Read { object: object(), cause };
+    let too_long = || unread(words(&format!("it has more than {limit} bytes")));
+    let answer =
+        client.get_object().bucket(bucket).key(key).send().await.map_err(|error| match aws::status(&error) {
+            Some(404) => SourceError::NotFound { object: object() },
+            Some(401 | 403) => SourceError::Forbidden { object: object(), cause: aws::words(error) },
+            _ => unread(aws::words(error)),
+        })?;
+    let (mut stream, mut bytes) = (answer.body, Vec::new());
+    while let Some(part) = stream.next().await {
+        let part = part.map_err(|broken| unread(Arc::new(broken) as Cause))?;
+        if (bytes.len() + part.len()) as u64 > limit {
+            return Err(too_long());
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
+}
+
 /// What tells one state of an object from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectState {

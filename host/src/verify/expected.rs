@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::outcome::ObjectOutcome;
 use super::pass::Pass;
 use super::scan::{Field, MOST_TALLIES, Scan, Table, Times};
+use super::sums::{Found, ask, ask_ends};
 use super::tally::Tally;
 use super::{Input, Verification, VerifyError, floor};
 use crate::pipeline::{LoadRequest, Loader, Location};
@@ -157,20 +158,32 @@ impl Verification<'_> {
         }
         let Some((from, to)) = table.range else { return Ok(table) };
         let window = Window { from: floor(from, self.width), to: floor(to, self.width).saturating_add(self.width) };
-        let names: Vec<String> = table.fields.keys().cloned().collect();
-        let mut tallies = 0;
-        for name in names {
-            let Some(field) = table.fields.get_mut(&name) else { continue };
-            let column = Column { name, kind: field.kinds.first().copied().unwrap_or(Kind::Float), values: Vec::new() };
-            let (buckets, questions) = super::sums::ask(database, measurement, &[&column], window, self).await?;
+        let columns = table.fields.iter().map(|(name, field)| Column {
+            name: name.clone(),
+            kind: field.kinds.first().copied().unwrap_or(Kind::Float),
+            values: Vec::new(),
+        });
+        let (columns, mut found): (Vec<Column>, Vec<Found>) = (columns.collect(), Vec::new());
+        let (mut buckets, mut points) = (0, 0);
+        for column in &columns {
+            let (of_field, questions) = ask(database, measurement, &[column], window, self).await?;
             self.questions += questions;
-            for (start, (summary, ends)) in buckets.into_iter().flatten() {
-                field.buckets.insert(start, Tally::of(&summary, ends));
-                tallies += 1;
+            for (summary, _) in of_field.iter().flat_map(Found::values) {
+                (buckets, points) = (buckets + 1, points + summary.count);
             }
-            if tallies >= MOST_TALLIES {
+            if buckets >= MOST_TALLIES as u64 {
                 return Err(VerifyError::TooManyBuckets(MOST_TALLIES));
             }
+            found.extend(of_field);
+        }
+        let Source::Database(database) = &self.source else { return Ok(table) };
+        if self.pays(points, buckets) {
+            let columns: Vec<&Column> = columns.iter().collect();
+            self.questions += ask_ends(database, measurement, &columns, &mut found, self).await?;
+        }
+        for (field, found) in table.fields.values_mut().zip(found) {
+            let tallies = found.into_iter().map(|(start, (summary, ends))| (start, Tally::of(&summary, ends)));
+            field.buckets = tallies.collect();
         }
         Ok(table)
     }

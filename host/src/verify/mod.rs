@@ -243,8 +243,12 @@ impl<'a> Verification<'a> {
         let (count, points) = tallies().fold((0, 0), |(count, points), tally| (count + 1, points + tally.count));
         let one_type = table.fields.values().all(|field| field.kinds.len() == 1);
         let summable = sums_up && numbers && one_type && tallies().all(|tally| tally.has_a_sum());
-        let pays = points >= POINTS_WORTH_SUMS * count;
-        Ok(if summable && pays && !self.options.exact { Method::Sums } else { Method::Points })
+        Ok(if summable && self.pays(points, count) { Method::Sums } else { Method::Points })
+    }
+
+    /// Whether it pays to ask for the sums of so many points in so many buckets.
+    fn pays(&self, points: u64, buckets: u64) -> bool {
+        points >= POINTS_WORTH_SUMS * buckets && !self.options.exact
     }
 
     /// Windows that together are all times from the first bucket to the last one.

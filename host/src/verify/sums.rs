@@ -26,7 +26,7 @@ const MOST_LOOKED_INTO: u64 = 5_000_000;
 /// What a database has of a field in a bucket, with its first and its last time.
 pub(super) type Found = BTreeMap<i64, (Summary, Option<(i64, i64)>)>;
 
-/// Asks for the sums of fields, by field. Returns also how many questions that were.
+/// Asks for the sums of fields, by field, without first and last times. Returns also how many questions that were.
 pub(super) async fn ask(
     database: &InfluxDb,
     measurement: &str,
@@ -58,6 +58,18 @@ pub(super) async fn ask(
             }
         }
     }
+    Ok((found, questions))
+}
+
+/// Asks for the first and the last time of each bucket that was found, of fields as in [`ask`]. Returns how many questions that were.
+pub(super) async fn ask_ends(
+    database: &InfluxDb,
+    measurement: &str,
+    columns: &[&Column],
+    found: &mut [Found],
+    verification: &Verification<'_>,
+) -> Result<u64, VerifyError> {
+    let (end, width, mut questions) = (verification.end, verification.width, 0);
     for (field, buckets) in found.iter_mut().enumerate() {
         let starts: Vec<i64> = buckets.keys().copied().collect();
         for starts in starts.chunks(ENDS_A_QUESTION) {
@@ -71,7 +83,7 @@ pub(super) async fn ask(
             }
         }
     }
-    Ok((found, questions))
+    Ok(questions)
 }
 
 impl Verification<'_> {
@@ -86,8 +98,9 @@ impl Verification<'_> {
         for columns in columns.chunks(FIELDS_A_QUESTION) {
             let columns: Vec<&Column> = columns.iter().collect();
             for window in self.pages(table) {
-                let (found, questions) = ask(&self.server, measurement, &columns, window, self).await?;
-                self.questions += questions;
+                let (mut found, questions) = ask(&self.server, measurement, &columns, window, self).await?;
+                let ends = ask_ends(&self.server, measurement, &columns, &mut found, self).await?;
+                self.questions += questions + ends;
                 for (column, found) in columns.iter().zip(&found) {
                     self.hold(measurement, column, table, found, window, &mut differing);
                 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{CliError, ConversionArguments, PreflightArguments, complain, estimate, inputs, load, print, summary};
 use crate::config::Config;
-use crate::pipeline::{LoadRequest, Loader};
+use crate::pipeline::{LoadRequest, Loader, Location};
 use crate::points::go_duration;
 use crate::report::{Accounts, Report, Timings};
 use crate::sink::survey::{ERROR, EXACT, Findings, Survey};
@@ -55,20 +55,31 @@ pub(super) async fn look(
     conversion: &ConversionArguments,
     rate: Option<u32>,
 ) -> Result<Preflight, CliError> {
+    let loader = Loader::new(config)?;
+    let dataset = load::dataset(config, &loader, conversion).await?;
+    look_at(config, &loader, &inputs::find(inputs).await?, dataset.as_deref(), rate).await
+}
+
+/// The same of objects that were found, with the converters of a loader.
+pub(super) async fn look_at(
+    config: &Config,
+    loader: &Loader,
+    locations: &[Location],
+    dataset: Option<&str>,
+    rate: Option<u32>,
+) -> Result<Preflight, CliError> {
     let mut config = config.clone();
     // One thread, so that what is measured is work and not waiting.
     config.threads = Some(1);
     config.rejects = None;
     config.drop_invalid_records = true;
-    let loader = Loader::new(&config)?;
-    let dataset = load::dataset(&config, &loader, conversion).await?;
-    let locations = inputs::find(inputs).await?;
+    let loader = loader.with_settings(&config);
     let survey = Survey::of(InfluxDb::new(config.influxdb()?, &config.write)?);
     survey.server().reach(None).await?;
     let sink = Sink::from(survey);
     let mut report = Report::default();
-    for location in &locations {
-        let request = LoadRequest::new(location).as_dataset(dataset.as_deref());
+    for location in locations {
+        let request = LoadRequest::new(location).as_dataset(dataset);
         report.objects.push(loader.load(&request, &sink, None, &()).await);
     }
     let Sink::Survey(survey) = sink else { return Err(CliError::NoRows) };

@@ -80,9 +80,14 @@ pub(super) async fn verify(config: &Config, arguments: &VerifyArguments) -> Resu
         let unwritable = |cause| CliError::Write { path: path.display().to_string(), cause };
         fs::write(path, html::page(&outcome)).map_err(unwritable)?;
     }
-    let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    print(&if *json { format!("{}\n", json!(outcome)) } else { text::text(&outcome, coloured) })?;
+    print(&if *json { format!("{}\n", json!(outcome)) } else { shown(&outcome) })?;
     Ok(outcome.clean)
+}
+
+/// What was found, as standard output shows it to people.
+pub(super) fn shown(outcome: &Outcome) -> String {
+    let coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    text::text(outcome, coloured)
 }
 
 async fn of_objects(

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -80,7 +81,7 @@ impl Action {
     }
 
     /// Runs it to its end. Blocks.
-    pub(super) fn run(&self, project: &Path) -> Result<Outcome, DevError> {
+    pub(super) fn run(&self, project: &Path, stop: &AtomicBool) -> Result<Outcome, DevError> {
         let program = env::current_exe().map_err(DevError::Command)?;
         let directory = tempfile::tempdir().map_err(DevError::Temporary)?;
         let log: PathBuf = directory.path().join("log");
@@ -94,7 +95,7 @@ impl Action {
         let status = loop {
             match child.try_wait().map_err(DevError::Command)? {
                 Some(status) => break status,
-                None if Instant::now() < end => thread::sleep(POLL),
+                None if Instant::now() < end && !stop.load(Ordering::Relaxed) => thread::sleep(POLL),
                 None => {
                     child.kill().and_then(|()| child.wait()).map_err(DevError::Command)?;
                     return Err(DevError::TooSlow { command: self.shown(), limit: TIME });

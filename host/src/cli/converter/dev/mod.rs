@@ -16,6 +16,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -107,7 +108,6 @@ pub(super) async fn dev(config: &Config, arguments: &Arguments) -> Result<bool, 
     let page = Arc::clone(&workbench);
     let serve = http::serve(listener, guard, move |request| respond(Arc::clone(&page), request));
     let mut terminate = signal(SignalKind::terminate()).map_err(DevError::Signal)?;
-    // Whoever stops the workbench stops all of it: a build that runs is cargo's own process, and ends with its terminal.
     tokio::select! {
         () = serve => {}
         () = Arc::clone(&workbench).watch() => {}
@@ -115,6 +115,8 @@ pub(super) async fn dev(config: &Config, arguments: &Arguments) -> Result<bool, 
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(DevError::Signal)?,
         _ = terminate.recv() => {}
     }
+    // The runtime waits for threads: a build that runs is ended with the workbench.
+    workbench.stop.store(true, Ordering::Relaxed);
     Ok(true)
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
-use super::super::build::{self, Built};
+use super::super::build::{self, Built, Watcher};
 use super::super::project::Language;
 use super::super::test::{self, GOLDEN};
 use super::super::{bench, diff, inspect};
@@ -55,6 +55,8 @@ pub(super) struct Workbench {
     /// Whoever builds, and whoever publishes what was built, has it.
     turn: tokio::sync::Mutex<()>,
     is_acting: AtomicBool,
+    /// True once the workbench ends: what runs for it ends, too.
+    pub(super) stop: AtomicBool,
     /// Counts what changes.
     changes: watch::Sender<u64>,
     wake: Notify,
@@ -101,6 +103,7 @@ impl Workbench {
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
             is_acting: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
             changes: watch::channel(0).0,
             wake: Notify::new(),
         };
@@ -229,7 +232,7 @@ impl Workbench {
         let this = Arc::clone(self);
         let built = on_a_thread(move || {
             let mut tell = |doing: &str| this.show("build", json!({ "status": "working", "doing": doing }));
-            build::built(&this.loader, &this.project, &mut tell)
+            build::built(&this.loader, &this.project, &mut Watcher { tell: &mut tell, stop: &this.stop })
         });
         let built = built.await;
         match flat(built) {
@@ -357,7 +360,7 @@ impl Workbench {
             let _turn = self.turn.lock().await;
             if self.built().is_some_and(|now| Arc::ptr_eq(&now, &built)) {
                 let this = Arc::clone(&self);
-                let outcome = on_a_thread(move || action.run(&this.project).map_err(CliError::from)).await;
+                let outcome = on_a_thread(move || action.run(&this.project, &this.stop).map_err(CliError::from)).await;
                 flat(outcome).map_or_else(
                     |error| failed(&error),
                     |outcome| json!({ "status": "done", "succeeded": outcome.succeeded, "output": outcome.output }),

@@ -102,7 +102,7 @@ function plan(data) {
       const of = several ? ` of point ${index + 1}` : "";
       const all = [{ kind: "time", key: "", from: point.time.from, level: point.time.level }, ...point.items];
       return all.filter((item) => item.level === level).map((item) => make("li", {},
-        make("b", {}, `${item.kind} `), make("span", { class: { time: "z", tag: "t", field: "f" }[item.kind] }, item.key),
+        make("b", {}, item.kind), item.key && make("span", { class: { tag: "t", field: "f" }[item.kind] }, ` ${item.key}`),
         ` ← ${plain(item.from)}`, item.as && item.as !== "text" ? make("b", {}, ` as ${item.as}`) : null,
         item.missing && item.missing !== "left out" ? make("b", {}, ` · ${item.missing}`) : null, make("b", {}, of)));
     });
