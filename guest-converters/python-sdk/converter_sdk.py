@@ -165,7 +165,7 @@ class PlanBuilder:
         if len(named) > 1:
             self.problem("ambiguous-column", f"several columns have the name `{name}`", name)
         elif column.column_type not in accepted and not self._widen(named[0], column, accepted):
-            names = " or ".join(each.name.lower() for each in accepted)
+            names = " or ".join(each.name.lower().replace("_", "-") for each in accepted)
             self.problem("invalid-column-type", f"the column `{name}` must be {names}: `{column.source_type}`", name)
         return Source_Column(named[0])
 
@@ -173,6 +173,8 @@ class PlanBuilder:
         numbers = [ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT]
         if column.source_type == "Null":
             usable = list(accepted)
+        elif column.column_type == getattr(ColumnType, "UUID", None):
+            usable = [ColumnType.TEXT] if ColumnType.TEXT in accepted else []
         else:
             usable = [number for number in numbers if column.column_type in numbers and number in accepted]
         if usable:
@@ -249,6 +251,14 @@ _FIELD_TYPES = {
     ColumnType.TEXT: FieldType.TEXT,
     ColumnType.TIMESTAMP: FieldType.INTEGER,
 }
+
+# What the columns of a type are read and written as. Contract 0.1 has no such types.
+_LIKE = {}
+for _name, _like in (("TIME_OF_DAY", ColumnType.INTEGER), ("DURATION", ColumnType.INTEGER),
+                     ("UUID", ColumnType.TEXT), ("BINARY", ColumnType.TEXT)):
+    if hasattr(ColumnType, _name):
+        _LIKE[getattr(ColumnType, _name)] = _like
+        _FIELD_TYPES[getattr(ColumnType, _name)] = _FIELD_TYPES[_like]
 
 
 def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
@@ -352,6 +362,7 @@ def read_column(column: Column, rows: int) -> list:
 
 def write_column(column_type: ColumnType, rows: Iterable) -> Column:
     """The counterpart of `read_column`."""
+    column_type = _LIKE.get(column_type, column_type)
     rows = list(rows)
     validity = _validity(rows)
     if column_type == ColumnType.TEXT:
