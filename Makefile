@@ -67,7 +67,7 @@ converters: wasm ## Build the converters into WebAssembly components
 bench: wasm bench-tools ## Measure the loader beside what one would use instead, and write docs/benchmarks.md
 	$(call say,"building; the first time takes several minutes")
 	@$(BUILD)
-	$(call say,"measuring for about ten minutes; the machine should do nothing else")
+	$(call say,"measuring for about forty minutes; the machine should do nothing else")
 	@cargo bench --locked --workspace --bench stages
 	@$(TOOLS)/bench-venv/bin/python3 benches/bench.py $(BENCH)
 
@@ -83,11 +83,11 @@ wasm:
 
 .PHONY: test-tools
 test-tools:
-	@scripts/install.sh python judges npm jq influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
+	@scripts/install.sh python judges npm chromium jq influxd-1 influxd-2 versitygw toxiproxy-server aws-lambda-rie
 
 .PHONY: bench-tools
 bench-tools:
-	@scripts/install.sh benches python influxd-1 influxd-2 telegraf
+	@scripts/install.sh benches python influxd-1 influxd-2 telegraf versitygw
 
 .PHONY: lambda-tools
 lambda-tools:

@@ -19,11 +19,11 @@ import document
 import machine
 from loader import Loader
 from measuring import FEW, Failed, run
-from parts import compression, cost, datasets, levels, memory, servers, speed, stages
+from parts import compression, cost, datasets, levels, memory, servers, speed, stages, writers
 from places import CACHE, DATA, ROOT, TARGET
 
-PARTS = {part.__name__.removeprefix("parts."): part for part in (speed, compression, datasets, levels, memory, servers, stages, cost)}
-ROUNDS, ROUNDS_OF_SERVERS = 7, 5
+PARTS = {part.__name__.removeprefix("parts."): part for part in (speed, compression, datasets, levels, memory, servers, writers, stages, cost)}
+ROUNDS, ROUNDS_OF_SERVERS, ROUNDS_OF_WRITERS = 7, 5, 3
 QUICK_ROUNDS, QUICK_ROWS = 2, 2_000_000
 
 HERE = Path(__file__).parent
@@ -34,15 +34,17 @@ class Bench:
 
     def __init__(self, loader, quick):
         self.loader, self.quick = loader, quick
-        self.rounds, self.rounds_of_servers = (QUICK_ROUNDS, QUICK_ROUNDS) if quick else (ROUNDS, ROUNDS_OF_SERVERS)
+        rounds = [ROUNDS, ROUNDS_OF_SERVERS, ROUNDS_OF_WRITERS]
+        self.rounds, self.rounds_of_servers, self.rounds_of_writers = [QUICK_ROUNDS] * 3 if quick else rounds
         self.cores, self.core = machine.cores(), machine.one_core()
         self.part = None
+        self.most_rows = QUICK_ROWS if quick else sys.maxsize
 
     def dataset(self, name, rows, rows_a_group=1 << 17):
         """A file with as many rows, or the most for a quick run; made anew where what makes it is newer."""
-        rows = min(rows, QUICK_ROWS) if self.quick else rows
+        rows = min(rows, self.most_rows)
         rows_a_group = min(rows, rows_a_group)
-        directory = DATA / f"dataset={name.replace('steady', 'generation')}"
+        directory = DATA / f"dataset={name if name in datasets.MADE else 'generation'}"
         path, generator = directory / f"{name}-{rows}-{rows_a_group}.parquet", HERE / "generate.py"
         if not path.exists() or path.stat().st_mtime < generator.stat().st_mtime:
             say(f"making {path}")
@@ -115,7 +117,7 @@ def main():
         sys.exit(f"bench: {failed}")
     found, failures = measure(bench, arguments.only or PARTS)
     minutes = (time.monotonic() - started) / 60
-    facts["rounds"] = f"{bench.rounds}, and {bench.rounds_of_servers} with servers, in {minutes:.0f} minutes"
+    facts["rounds"] = f"{bench.rounds}, and {bench.rounds_of_servers} and {bench.rounds_of_writers} with servers, in {minutes:.0f} minutes"
     results = {"facts": facts, "quick": arguments.quick, "found": found, "failures": failures}
     write(DATA if arguments.quick or arguments.only else ROOT / "docs", results)
     print(document.goals_text(results, PARTS))

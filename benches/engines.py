@@ -38,6 +38,9 @@ store-enabled = false
 class Server:
     """A process that is ended, and whose files are deleted, at the end of the `with`."""
 
+    # Of each question.
+    headers = {}
+
     def __enter__(self):
         self.directory = tempfile.TemporaryDirectory(prefix="influxdb-loader-bench-")
         self.port = free_port()
@@ -76,8 +79,29 @@ class Server:
 
     def ask(self, path, **form):
         body = urllib.parse.urlencode(form).encode() if form else None
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", body, timeout=30) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, self.headers)
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read()
+
+    def count(self, measurement, field):
+        """The points that it has of a field."""
+        query = f'SELECT count("{field}") FROM "{measurement}"'
+        answer = json.loads(self.ask("/query?" + urllib.parse.urlencode({"db": "energy", "q": query})))
+        series = answer["results"][0].get("series")
+        return series[0]["values"][0][1] if series else 0
+
+    def peak_mib(self):
+        """The most memory that it has had."""
+        return self.told("status", "VmHWM") / 1024
+
+    def written_mib(self):
+        """What it has written to disk: its log of writes, and files that are made of it."""
+        return self.told("io", "write_bytes") / 2**20
+
+    def told(self, file, name):
+        """A number that the kernel tells of the process."""
+        lines = Path(f"/proc/{self.process.pid}/{file}").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
     def cpu(self):
         """The seconds of processors that it has used."""
@@ -88,6 +112,7 @@ class Server:
 
 class InfluxDb2(Server):
     name, file_name = "InfluxDB 2.x", "influxd-2"
+    headers = {"Authorization": "Token bench"}
 
     def command(self, root):
         files = [f"--bolt-path={root}/influxd.bolt", f"--sqlite-path={root}/influxd.sqlite", f"--engine-path={root}/engine"]
@@ -98,7 +123,16 @@ class InfluxDb2(Server):
     def ready(self):
         setup = {"username": "bench", "password": "correct-horse", "org": "bench", "bucket": "energy", "token": "bench"}
         body = json.dumps(setup).encode()
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v2/setup", body, timeout=30):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v2/setup", body, timeout=30) as answer:
+            self.bucket = json.loads(answer.read())["bucket"]["id"]
+
+    def lengthen_shards(self):
+        """As `influx bucket update --shard-group-duration 52w`."""
+        rules = [{"type": "expire", "everySeconds": 0, "shardGroupDurationSeconds": 52 * 7 * 86_400}]
+        url = f"http://127.0.0.1:{self.port}/api/v2/buckets/{self.bucket}"
+        request = urllib.request.Request(url, json.dumps({"retentionRules": rules}).encode(), self.headers, method="PATCH")
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30):
             pass
 
     def settings(self):
@@ -118,6 +152,9 @@ class InfluxDb(Server):
 
     def ready(self):
         self.ask("/query", q="CREATE DATABASE energy")
+
+    def lengthen_shards(self):
+        self.ask("/query", q='ALTER RETENTION POLICY "autogen" ON "energy" SHARD DURATION 52w')
 
     def settings(self):
         return {"INFLUXDB_API": "v1", "INFLUXDB_URL": f"http://127.0.0.1:{self.port}", "INFLUXDB_BUCKET": "energy"}

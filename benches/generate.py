@@ -1,10 +1,11 @@
 """Writes energy data as Parquet, the same for the same arguments:
 
-    python3 generate.py generation|steady|consumption|transmission ROWS FILE.parquet [ROWS_A_GROUP]
+    python3 generate.py generation|steady|daily|five-minutes|consumption|transmission ROWS FILE.parquet [ROWS_A_GROUP]
 
 500 series have a sample an hour each. What a row says besides its series and its time is drawn anew for each row, so that nearly
 every row is the first of its set of tags: the hardest case for a server's index. `steady` is generation whose plants keep their
-tags, as plants do. Rows are made in chunks, each from a seed of its own: memory does not grow with the file, unless a row group is
+tags, as plants do. `daily` is five years of a value a day, one plant after the other, and `five-minutes` has a value of each of ten
+plants every five minutes; both are steady. Rows are made in chunks, each from a seed of its own: memory does not grow with the file, unless a row group is
 larger than a chunk, and a chunk that is whole holds the same in every file.
 """
 
@@ -21,17 +22,28 @@ ROWS_A_GROUP = 1 << 17
 
 START = 1_700_000_000 * 10**9
 HOUR = 3_600 * 10**9
+DAYS = 5 * 365 + 1
+FEW_SERIES = 10
 
 
 class Chunk:
     """Rows `first` to `end` of a file. Columns are drawn in the order in which they are named."""
 
-    def __init__(self, number, first, end, steady=False):
-        self.rows, self.steady = end - first, steady
+    def __init__(self, number, first, end, dataset):
+        self.rows, self.steady = end - first, dataset in STEADY
         # The seed of chunk 0 is SEED itself: numpy makes nothing of zeros at the end.
         self.random = np.random.default_rng([SEED, number])
         self.plants = np.random.default_rng(SEED)
-        self.hours, self.series = np.divmod(np.arange(first, end), SERIES)
+        rows = np.arange(first, end)
+        if dataset == "daily":
+            self.series, days = np.divmod(rows, DAYS)
+            self.times = START - DAYS * 24 * HOUR + days * 24 * HOUR
+        elif dataset == "five-minutes":
+            steps, self.series = np.divmod(rows, FEW_SERIES)
+            self.times = START + steps * (HOUR // 12)
+        else:
+            hours, self.series = np.divmod(rows, SERIES)
+            self.times = START + hours * HOUR
 
     def pick(self, *values):
         """One of the values for each row; or for each series, the same in all chunks."""
@@ -44,7 +56,7 @@ class Chunk:
 
     def common(self):
         return {
-            "timestamp": pa.array(START + self.hours * HOUR, pa.timestamp("ns", tz="UTC")),
+            "timestamp": pa.array(self.times, pa.timestamp("ns", tz="UTC")),
             "region": self.pick("norte", "nordeste", "sudeste", "sul", "centro_oeste"),
             "value": pa.array(np.round(self.random.gamma(2, 150, self.rows), 3)),
             "quality_flag": self.pick("good", "estimated", "suspect"),
@@ -90,13 +102,14 @@ def transmission(chunk):
     }
 
 
-DATASETS = {"generation": generation, "steady": generation, "consumption": consumption, "transmission": transmission}
+STEADY = {"steady", "daily", "five-minutes"}
+DATASETS = {"generation": generation, "consumption": consumption, "transmission": transmission} | dict.fromkeys(STEADY, generation)
 
 
 def tables(dataset, rows):
     """All rows, a table a chunk."""
     for number, first in enumerate(range(0, rows, CHUNK)):
-        chunk = Chunk(number, first, min(first + CHUNK, rows), steady=dataset == "steady")
+        chunk = Chunk(number, first, min(first + CHUNK, rows), dataset)
         yield pa.table(DATASETS[dataset](chunk))
 
 

@@ -17,11 +17,7 @@ import time
 import pandas
 import pyarrow
 import pyarrow.parquet as parquet
-
-MEASUREMENT = "generation_data"
-TIME = "timestamp"
-TAGS = ["region", "energy_source", "measurement_type", "quality_flag", "plant_name", "operator"]
-FIELDS = {"value": "power_mw"}
+from mapping import FIELDS, MEASUREMENT, TAGS, TIME
 
 
 def questdb():

@@ -17,6 +17,8 @@
 #               the server of this name, linked as $TOOLS/bin/NAME: the one that INFLUXD_1, INFLUXD_2, VERSITYGW,
 #               TOXIPROXY_SERVER, AWS_LAMBDA_RIE or TELEGRAF names, else the one in PATH if it is of the version that
 #               tests/servers pins, else one that is unpacked from its Debian package (influxd-1) or built (the others)
+#   chromium    a browser, linked as $TOOLS/bin/chromium: the one that CHROMIUM names, else the one in PATH, else Debian's, unpacked
+#               into $TOOLS/chromium
 #   rust-arm64, qemu-arm64
 #               what builds programs for arm64 here where rustup has not installed that target, and what runs them
 set -eu
@@ -142,8 +144,12 @@ install_wasm() {
 
 # shellcheck source=scripts/servers.sh
 . scripts/servers.sh
+# shellcheck source=scripts/debian.sh
+. scripts/debian.sh
 # shellcheck source=scripts/arm64.sh
 . scripts/arm64.sh
+# shellcheck source=scripts/chromium.sh
+. scripts/chromium.sh
 
 mkdir -p "$TOOLS"
 TOOLS=$(realpath "$TOOLS")
@@ -160,6 +166,7 @@ for name in "$@"; do
     influxd-1) install_influxd_1 ;;
     # In a shell of its own, since a build sets variables that are not for what comes after it.
     influxd-2 | versitygw | toxiproxy-server | aws-lambda-rie | telegraf) (install_server "$name") ;;
+    chromium) install_chromium ;;
     rust-arm64) install_rust_arm64 ;;
     qemu-arm64) install_qemu_arm64 ;;
     *) fail "unknown name: $name" "the names are at the top of this file" ;;

@@ -2,7 +2,8 @@
 """Writes `backfill.asl.json`, the state machine of backfills: `python3 statemachine/backfill.py`.
 
     input ──► Load the prefix ──┐
-         └──► Load the plan ────┴─► Summarize ──┬─► Backfill succeeded
+         └──► Load the plan ────┴─► Summarize ──┬─► Verify, where the input asks for it ──┬─► Backfill succeeded
+                                                │                                         └─► Database differs
                                                 └─► Objects failed, Nothing to load
 
 Both maps are Distributed Maps that run the same steps on each batch of objects. A name may stand for one state only in the
@@ -294,15 +295,28 @@ def distributed_map(of, reader, common):
 def definition():
     return {
         "Comment": "Loads every object below a prefix, or every line of a plan. Made by statemachine/backfill.py. Input: "
-        '{"prefix": "dataset=generation/2024/"} or {"plan": "plans/generation.jsonl"}.',
+        '{"prefix": "dataset=generation/2024/"}, optionally with "verify": true, or {"plan": "plans/generation.jsonl"}; with '
+        '"skip_loaded": true, without what the ledger says is loaded.',
         "QueryLanguage": "JSONata",
         "StartAt": "What is to be loaded",
         "States": {
             "What is to be loaded": {
                 "Type": "Choice",
                 "Choices": [
-                    {"Condition": jsonata("$type($states.input.prefix) = 'string'"), "Next": "Load the prefix"},
-                    {"Condition": jsonata("$type($states.input.plan) = 'string'"), "Next": "Load the plan"},
+                    {
+                        "Condition": jsonata("$type($states.input.prefix) = 'string'"),
+                        "Assign": {
+                            "verify": jsonata("$states.input.verify = true"),
+                            "verified": jsonata("$states.input.prefix"),
+                        },
+                        "Next": "Load the prefix",
+                    },
+                    {"Condition": jsonata("$states.input.verify = true"), "Next": "Plans are not verified"},
+                    {
+                        "Condition": jsonata("$type($states.input.plan) = 'string'"),
+                        "Assign": {"verify": False, "verified": ""},
+                        "Next": "Load the plan",
+                    },
                 ],
                 "Default": "Nothing is named",
             },
@@ -311,13 +325,22 @@ def definition():
                 "Error": "BadInput",
                 "Cause": "The input names neither a `prefix` of ${DataBucket} nor a `plan` in ${ReportBucket}.",
             },
+            "Plans are not verified": {
+                "Type": "Fail",
+                "Error": "BadInput",
+                "Cause": "Only a `prefix` can be verified: start another execution for it, or run `influxdb-loader verify`.",
+            },
             "Load the prefix": distributed_map(
                 "prefix",
                 {
                     "Resource": "arn:${Partition}:states:::s3:listObjectsV2",
                     "Arguments": {"Bucket": "${DataBucket}", "Prefix": jsonata("$states.input.prefix")},
                 },
-                {"bucket": "${DataBucket}", "prefix": jsonata("$states.input.prefix")},
+                {
+                    "bucket": "${DataBucket}",
+                    "prefix": jsonata("$states.input.prefix"),
+                    "skip_loaded": jsonata("$states.input.skip_loaded = true"),
+                },
             ),
             "Load the plan": distributed_map(
                 "plan",
@@ -326,7 +349,7 @@ def definition():
                     "ReaderConfig": {"InputType": "JSONL"},
                     "Arguments": {"Bucket": "${ReportBucket}", "Key": jsonata("$states.input.plan")},
                 },
-                {"bucket": "${DataBucket}"},
+                {"bucket": "${DataBucket}", "skip_loaded": jsonata("$states.input.skip_loaded = true")},
             ),
             "Summarize the report": invoke(
                 {
@@ -341,9 +364,43 @@ def definition():
                 "Type": "Choice",
                 "Choices": [
                     {"Condition": jsonata("$states.input.counts.failed > 0"), "Next": "Objects failed"},
-                    {"Condition": jsonata("$states.input.counts.objects = 0"), "Next": "Nothing to load"},
+                    {
+                        "Comment": "A backfill that is begun again may find that all is loaded.",
+                        "Condition": jsonata(
+                            """$states.input.counts.objects = 0
+                                and $not($states.context.Execution.Input.skip_loaded = true and $states.input.counts.skipped > 0)"""
+                        ),
+                        "Next": "Nothing to load",
+                    },
                 ],
+                "Default": "Is it verified",
+            },
+            "Is it verified": {
+                "Type": "Choice",
+                "Choices": [{"Condition": jsonata("$verify"), "Next": "Verify the database"}],
                 "Default": "Backfill succeeded",
+            },
+            "Verify the database": invoke(
+                {"action": "verify", "bucket": "${DataBucket}", "prefix": jsonata("$verified")}
+            )
+            | {
+                "Output": jsonata("$merge([$states.input, {'verified': $states.result.Payload}])"),
+                "Retry": [PERMANENT, AWAY, BUSY, CRASHED],
+                "Next": "Is the database as expected",
+            },
+            "Is the database as expected": {
+                "Type": "Choice",
+                "Choices": [{"Condition": jsonata("$states.input.verified.clean"), "Next": "Backfill succeeded"}],
+                "Default": "Database differs",
+            },
+            "Database differs": {
+                "Type": "Fail",
+                "Error": "DatabaseDiffers",
+                # Step Functions takes 32,768 characters.
+                "Cause": jsonata(
+                    """$substring($string({'totals': $states.input.verified.totals,
+                        'differences': $states.input.verified.differences}), 0, 30000)"""
+                ),
             },
             "Objects failed": {
                 "Type": "Fail",

@@ -20,12 +20,12 @@ ROOT = Path(__file__).parent.parent
 GLOBAL = {"query", "output", "cli-binary-format"}
 
 # Commands that are no operations of a service, and their options.
-CUSTOM = {("s3", "cp"): set(), ("s3", "ls"): {"recursive"}, ("logs", "tail"): {"follow"}}
+CUSTOM = {("s3", "cp"): set(), ("s3", "ls"): {"recursive"}, ("s3", "sync"): set(), ("logs", "tail"): {"follow"}}
 
 SERVICES = {"s3api": "s3"}
 
 # What is no output of the stack: the reader's own.
-OWN = {"DATA-BUCKET", "CONVERTER-BUCKET", "REGION"}
+OWN = {"DATA-BUCKET", "CONVERTER-BUCKET", "DATASET", "REGION"}
 
 
 def commands(text):

@@ -2,15 +2,15 @@
 Parquet fall for."""
 
 import os
+import socket
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
 from engines import Server
 from markdown import count, paragraphs, table
 from measuring import Failed, rate, ratio, run, spread
-from places import DATA, TARGET, TOOLS
+from places import DATA, TARGET, program
 
 FEW, MANY, GROUPED = 1_000_000, 20_000_000, 5_000_000
 # What pyarrow makes unless it is told otherwise.
@@ -25,33 +25,27 @@ HARD_LIMIT, REFUSED_LIMIT = 200, 100
 GENERATOR = Path(__file__).parent.parent / "hard_files.py"
 
 
-class Moto(Server):
-    """moto, as the tests have it, with one object."""
+class Gateway(Server):
+    """versitygw, an S3 server on a directory of files, with one object: moto would read the whole object for each request."""
 
-    name = "moto"
+    name = "versitygw"
 
     def __init__(self, file):
         self.file = file
 
     def command(self, root):
-        return [TOOLS / "venv/bin/moto_server", "-H", "127.0.0.1", "-p", str(self.port)]
+        bucket = root / "objects/bench"
+        bucket.mkdir(parents=True)
+        (bucket / "file.parquet").symlink_to(self.file)
+        return [program("versitygw"), "--port", f"127.0.0.1:{self.port}", "--access", "bench", "--secret", "benchmark", "posix", bucket.parent]
 
     def ready(self):
-        self.put("bench", b"", 0)
-        with self.file.open("rb") as content:
-            self.put("bench/file.parquet", content, self.file.stat().st_size)
-
-    def put(self, path, body, size):
-        # Any credential will do, and without one moto refuses to read what nobody owns.
-        scope = "AWS4-HMAC-SHA256 Credential=bench/20000101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=none"
-        headers = {"Authorization": scope, "Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{path}", body, headers, method="PUT")
-        with urllib.request.urlopen(request, timeout=120):
+        with socket.create_connection(("127.0.0.1", self.port), 30):
             pass
 
     def settings(self):
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}", "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}", "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "benchmark",
             "AWS_REGION": "us-east-1",
         }  # fmt: skip
 
@@ -106,8 +100,8 @@ def hard_contenders(bench):
     three = converter(bench, "three", hard_file("many-rows"), "plan.finish([point])", THREE_POINTS)
 
     def from_s3():
-        with Moto(many_columns) as moto:
-            settings = moto.settings()
+        with Gateway(many_columns) as gateway:
+            settings = gateway.settings()
             return bench.loader.load("s3://bench/file.parquet", "/dev/null", dataset="wide", converter=wide, **settings)
 
     return {

@@ -26,6 +26,7 @@ mod stack;
 mod tls;
 mod toxiproxy;
 mod versitygw;
+mod workbench;
 
 pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
@@ -48,3 +49,4 @@ pub use stack::Stack;
 pub use tls::{Certificates, Proxy, Tls};
 pub use toxiproxy::{Stream, Toxic, Toxiproxy};
 pub use versitygw::Versitygw;
+pub use workbench::{Workbench, browse};

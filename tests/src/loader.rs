@@ -113,6 +113,18 @@ impl Loader {
         self.run_within(RUN_LIMIT)
     }
 
+    /// Starts it, for who kills it: what it prints is not read.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    pub fn start(self) -> std::process::Child {
+        let mut command = command(&programs().loader, &self.settings);
+        command.args(&self.arguments).current_dir(self.directory.as_deref().unwrap_or_else(|| workspace()));
+        let null = std::process::Stdio::null;
+        command.stdin(null()).stdout(null()).stderr(null()).spawn().unwrap()
+    }
+
     /// As [`Self::run`], for commands that call cargo or pip: in the user's home, where their settings and caches are, and
     /// with a limit for the first build of a standard library on a busy machine.
     ///

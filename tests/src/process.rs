@@ -113,6 +113,16 @@ impl Process {
         self.wait_for(ready);
     }
 
+    /// Waits until it has printed a text.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::wait_until`].
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
+        let log = log_path(self.directory());
+        self.wait_for(|| String::from_utf8_lossy(&fs::read(&log).unwrap()).contains(text));
+    }
+
     fn wait_for(&mut self, ready: impl Fn() -> bool) {
         let deadline = Instant::now() + START_LIMIT;
         while !ready() {

@@ -20,6 +20,8 @@ pub(crate) enum Program {
     Python,
     /// The Python of the virtual environment that has the packages of `tests/judges.txt`.
     Judge,
+    /// A browser.
+    Chromium,
     /// cargo-lambda, from the same virtual environment.
     CargoLambda,
 }
@@ -35,6 +37,7 @@ impl Program {
             Self::LambdaEmulator => "bin/aws-lambda-rie",
             Self::Python => "venv/bin/python3",
             Self::Judge => "judges-venv/bin/python3",
+            Self::Chromium => "bin/chromium",
             Self::CargoLambda => "venv/bin/cargo-lambda",
         }
     }
@@ -57,6 +60,6 @@ pub(crate) fn workspace() -> &'static Path {
 }
 
 /// Where the Makefile puts what the tests need: its variable `TOOLS`, which it exports.
-fn tools_directory() -> PathBuf {
+pub(crate) fn tools_directory() -> PathBuf {
     env::var_os("TOOLS").map_or_else(|| workspace().join("target/tools"), PathBuf::from)
 }

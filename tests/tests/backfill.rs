@@ -166,6 +166,32 @@ fn of_300_objects_with_5_bad_ones_295_are_loaded_and_5_are_named() {
 }
 
 #[test]
+fn a_backfill_that_is_asked_to_verifies_what_it_has_loaded() {
+    let site = Site::start();
+    for number in 0..4 {
+        site.moto.put_object(DATA, &format!("{PREFIX}{number}.parquet"), parquet(&row(number)));
+    }
+    let input = json!({ "prefix": PREFIX, "verify": true });
+    let outcome = site.run(&input, 5, 20);
+    assert_eq!(outcome["status"], "SUCCEEDED", "{outcome}");
+    let output = &outcome["output"];
+    assert_eq!((&output["counts"]["points"], &output["verified"]["clean"]), (&json!(4), &json!(true)), "{outcome}");
+    assert_eq!(output["verified"]["objects"], 4, "{outcome}");
+    // A backfill repairs what was lost, and leaves what nobody has loaded.
+    site.influxdb.write(DATABASE, "consumption_data,region=elsewhere power_mw=1 1704067200000000001").succeeded();
+    let outcome = site.run(&input, 5, 20);
+    assert_eq!((&outcome["status"], &outcome["error"]), (&json!("FAILED"), &json!("DatabaseDiffers")), "{outcome}");
+    let cause: Value = serde_json::from_str(outcome["cause"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&cause["totals"]["extra"], &cause["differences"][0]["change"]),
+        (&json!(1), &json!("extra")),
+        "{cause}"
+    );
+    let plan = json!({ "plan": "plans/consumption.jsonl", "verify": true });
+    assert_eq!(site.run(&plan, 5, 20)["error"], "BadInput");
+}
+
+#[test]
 fn a_backfill_of_which_too_much_fails_says_so() {
     let site = Site::start();
     for number in 0..4 {

@@ -1,10 +1,15 @@
 //! The documents' commands, run to the letter.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use influxdb_loader::config::SETTINGS;
+use influxdb_loader::event::Caller;
+use influxdb_loader::metrics::{FUNCTION, Metric, NAMESPACE};
+use influxdb_loader::report::{ErrorType, Failure, FailureKind, ItemReport, Report, answer};
 use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, python, raw_file, shell, small_consumption};
 
 fn root() -> PathBuf {
@@ -46,7 +51,7 @@ fn completions_and_man_pages_know_every_command() {
             .map(str::to_owned)
             .collect()
     };
-    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects")]
+    let all = [(&[][..], ""), (&["converter"], "-converter"), (&["rejects"], "-rejects"), (&["ledger"], "-ledger")]
         .map(|(parent, prefix)| commands(parent).into_iter().map(move |name| (prefix, name)));
     let shells = ["bash", "zsh", "fish", "elvish", "powershell"].map(|shell| told(&["completions", shell]));
     let mut number = 0;
@@ -107,13 +112,77 @@ fn the_commands_of_the_guide_to_deploying_run() {
 }
 
 #[test]
+fn the_commands_of_the_page_about_the_ledger_run() {
+    operate("docs/ledger.md");
+}
+
+#[test]
 fn the_commands_of_the_guide_to_migrating_run() {
     operate("docs/migrating.md");
 }
 
+/// The rows of the first table below a heading, each as its cells without back-quotes.
+fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = text.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no `{heading}`"));
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    let rows: Vec<Vec<String>> = rows.skip(2).map(cells).collect();
+    assert!(rows.len() > 3, "{heading}");
+    rows
+}
+
+#[test]
+fn what_the_guide_to_migrating_says_of_the_python_loader_is_what_the_code_does() {
+    let text = fs::read_to_string(root().join("docs/migrating.md")).unwrap();
+    for row in table(&text, "Settings") {
+        let setting = SETTINGS.iter().find(|setting| setting.name == row[0]).unwrap_or_else(|| panic!("{row:?}"));
+        // `1000; now unset`: what it was, and what it is.
+        let default = row[1].split_once("; now ").map_or(row[1].as_str(), |(_, now)| now);
+        let default = Some(default).filter(|default| !matches!(*default, "none" | "unset"));
+        assert_eq!(default, setting.default, "{row:?}");
+    }
+    let metrics = table(&text, "Metrics");
+    for row in &metrics {
+        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == row[0]);
+        let metric = metric.unwrap_or_else(|| panic!("{row:?}"));
+        assert_eq!(row[1], metric.unit().name(), "{row:?}");
+    }
+    let (_, new) = text.split_once("\nNew are ").unwrap();
+    let new = new.split("\n\n").next().unwrap();
+    for metric in Metric::ALL {
+        let is_old = metrics.iter().any(|row| row[0] == metric.name());
+        assert!(is_old != new.contains(metric.name()), "{}", metric.name());
+    }
+    for name in [NAMESPACE, FUNCTION] {
+        assert!(text.contains(&format!("`{name}`")), "{name}");
+    }
+    let answers = table(&text, "Answers");
+    let of =
+        |caller: &str| answers.iter().find(|row| row[0] == caller).unwrap_or_else(|| panic!("{caller}"))[1].clone();
+    let told: BTreeSet<u16> =
+        of("API Gateway").split(|it: char| !it.is_ascii_digit()).filter_map(|number| number.parse().ok()).collect();
+    let statuses: BTreeSet<u16> = FailureKind::ALL.into_iter().map(FailureKind::status).chain([200]).collect();
+    assert_eq!(told, statuses);
+    let failed = Report::failed(Failure::new(FailureKind::Write, &std::io::Error::other("full")));
+    // Whoever is called without being waited for, and a state machine, learn of a failure by a failed invocation.
+    assert!(
+        of("S3 and EventBridge").contains("fails the invocation") && answer(&Caller::Asynchronous, &failed).is_err()
+    );
+    let error = answer(&Caller::Direct, &failed).unwrap_err();
+    assert!(of("Step Functions").contains("error types below") && error.error_type.name() == "InfluxDBWriteError");
+    assert!(of("SQS").contains("only the messages that failed"));
+    let queue = answer(&Caller::Queue, &Report { items: vec![ItemReport::default()], ..Report::default() }).unwrap();
+    assert!(queue["batchItemFailures"].is_array(), "{queue}");
+    let (_, errors) = text.split_once("The error types are ").unwrap();
+    let told: BTreeSet<&str> = errors.split("\n\n").next().unwrap().split('`').skip(1).step_by(2).collect();
+    assert_eq!(told, ErrorType::ALL.into_iter().map(ErrorType::name).collect());
+}
+
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents = ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md"];
+    let documents =
+        ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md", "docs/ledger.md"];
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
 }

@@ -20,7 +20,10 @@ const FUNCTION_PERMISSIONS: [(&str, &str); 26] = [
         "s3:ListBucket",
         "S3 says 404 of a missing object instead of 403; the registry's datasets and the pause object are listed",
     ),
-    ("s3:PutObject", "rejected rows are kept (REJECTS_URI), and plans of what a backfill has not loaded"),
+    (
+        "s3:PutObject",
+        "rejected rows are kept (REJECTS_URI), plans of what a backfill has not loaded, and what is counted of trials",
+    ),
     ("s3:DeleteObject", "rejected rows of a load before, where the object has none any more"),
     ("secretsmanager:GetSecretValue", "the token (INFLUXDB_TOKEN_SECRET_NAME)"),
     ("kms:Decrypt", "objects, converters and secrets under keys of one's own"),
@@ -194,6 +197,28 @@ fn the_roles_may_do_what_is_needed_and_nothing_else() {
     assert_eq!(actions("DeploymentRole"), needed(&DEPLOYMENT_PERMISSIONS));
 }
 
+#[test]
+fn of_the_registry_the_function_may_write_to_trials_alone() {
+    let documents = resource("FunctionRole")["Policies"].as_array().unwrap().iter();
+    let statements = documents.flat_map(|policy| many(&policy["PolicyDocument"]["Statement"]));
+    let of_the_registry = statements.filter(|statement| statement["Resource"].to_string().contains("ConverterBucket"));
+    let mut allowed: Vec<(String, String)> = of_the_registry
+        .flat_map(|statement| {
+            let actions = many(&statement["Action"]).into_iter();
+            actions.map(|action| (action.as_str().unwrap().to_owned(), fill_resource(&statement["Resource"])))
+        })
+        .collect();
+    allowed.sort();
+    let expected = [("s3:GetObject", "converters/*"), ("s3:ListBucket", ""), ("s3:PutObject", "converters/trials/*")];
+    assert_eq!(allowed, expected.map(|(action, place)| (action.to_owned(), place.to_owned())));
+}
+
+/// What an ARN of the registry has after the bucket.
+fn fill_resource(resource: &Value) -> String {
+    let arn = resource["Fn::Sub"].as_str().unwrap().replace("${ConverterPrefix}", "converters");
+    arn.split_once("${ConverterBucket}").unwrap().1.trim_start_matches('/').to_owned()
+}
+
 /// A metric as a dashboard or an alarm names it: namespace, name and names of dimensions.
 type Named = (String, String, BTreeSet<String>);
 
@@ -285,8 +310,9 @@ fn every_metric_on_the_dashboard_is_emitted() {
         }
     }
     let hidden: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).filter(|it| !shown.contains(*it)).collect();
-    // The rates follow from what is shown; rows that supersede others are told in the log, and nobody need act on them.
-    assert_eq!(hidden, ["ConversionRate", "BatchSuccessRate", "RowsWritten", "RowsSuperseded"]);
+    // The rates follow from what is shown; rows that supersede others are told in the log, and nobody need act on them; what
+    // shadows find is there while something is tried, and shown by `converter trial`.
+    assert_eq!(hidden, ["ConversionRate", "BatchSuccessRate", "RowsWritten", "RowsSuperseded", "ShadowDifferences"]);
 }
 
 #[test]

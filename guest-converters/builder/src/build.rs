@@ -1,10 +1,10 @@
 //! Package → core module → component.
 
 use std::ffi::OsString;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 use wit_component::ComponentEncoder;
@@ -156,6 +156,15 @@ impl Build {
     ///
     /// As [`Self::run`].
     pub fn run_with(&self, toolchain: &Toolchain) -> Result<Vec<Component>, BuildError> {
+        self.run_and_tell(toolchain, |_| ())
+    }
+
+    /// Runs the build, and tells each line that cargo prints for people.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_and_tell(&self, toolchain: &Toolchain, tell: impl FnMut(&str)) -> Result<Vec<Component>, BuildError> {
         // Cargo runs inside the package, where relative paths would mean something else, and names its artifacts by the
         // package's real path.
         let access = |path: &Path| {
@@ -165,14 +174,16 @@ impl Build {
         let package = fs::canonicalize(&self.package).map_err(access(&self.package))?;
         let target_directory = std::path::absolute(&self.target_directory).map_err(access(&self.target_directory))?;
         let target_directory = target_directory.join(toolchain.name());
+        // Packages of one name leave their module in one place: it is theirs until it is read. Cargo's own lock ends with cargo.
+        let _lock = lock(&target_directory)?;
         let mut cargo = self.cargo(toolchain, &package, &target_directory);
-        let output =
-            cargo.output().map_err(|source| BuildError::Run { program: PathBuf::from(cargo.get_program()), source })?;
-        if !output.status.success() {
-            let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-            return Err(BuildError::Cargo { package, stderr });
+        let ran = listen(&mut cargo, tell);
+        let program = || PathBuf::from(cargo.get_program());
+        let (status, stdout, stderr) = ran.map_err(|source| BuildError::Run { program: program(), source })?;
+        if !status.success() {
+            return Err(BuildError::Cargo { package, stderr: stderr.trim_end().to_owned() });
         }
-        let modules = modules(&output.stdout, &package.join("Cargo.toml"));
+        let modules = modules(&stdout, &package.join("Cargo.toml"));
         if modules.is_empty() {
             return Err(BuildError::NoModule { package });
         }
@@ -194,6 +205,40 @@ impl Build {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(toolchain));
         cargo
     }
+}
+
+/// Waits until no other build uses a directory; the system ends that with the file, and with the process.
+fn lock(directory: &Path) -> Result<File, BuildError> {
+    let path = directory.join("converter-builder.lock");
+    let locked = fs::create_dir_all(directory).and_then(|()| {
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    });
+    locked.map_err(|source| BuildError::File { path, source })
+}
+
+/// Runs a command to its end, and tells each line of its standard error. Returns its standard output and that as well.
+fn listen(command: &mut Command, mut tell: impl FnMut(&str)) -> io::Result<(ExitStatus, Vec<u8>, String)> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (messages, words) = std::thread::scope(|scope| {
+        let messages = scope.spawn(move || {
+            let mut bytes = Vec::new();
+            stdout.map_or(Ok(0), |mut stdout| stdout.read_to_end(&mut bytes)).map(|_| bytes)
+        });
+        let mut words = String::new();
+        for line in stderr.into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
+            let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line);
+            tell(&line);
+            words.push_str(&line);
+            words.push('\n');
+        }
+        // It does not panic.
+        (messages.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())), words)
+    });
+    Ok((child.wait()?, messages?, words))
 }
 
 /// Compiler flags that keep the machine's directories out of panic messages: the same sources give the same component

@@ -4,14 +4,16 @@ use super::output::Output;
 use super::progress::Bar;
 use std::io::Write;
 
+use super::ledger::{Entry, look_up};
 use super::{CliError, ConversionArguments, ConvertArguments, LoadArguments, complain, inputs, preflight, print};
 use crate::config::Config;
-use crate::pipeline::{LoadRequest, Loader};
-use crate::report::Report;
+use crate::ledger::Standing;
+use crate::pipeline::{LoadRequest, Loader, Location};
+use crate::report::{Failure, Report};
 
 /// Loads what is named. Returns whether all of it was loaded.
 pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<bool, CliError> {
-    let LoadArguments { inputs, conversion, to, lines, preflight, json, timings } = arguments;
+    let LoadArguments { inputs, conversion, to, lines, preflight, skip_loaded, json, timings } = arguments;
     if *preflight {
         if to != "influxdb" {
             return Err(CliError::PreflightOfFile { to: to.clone() });
@@ -26,10 +28,18 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
     }
     let loader = Loader::new(config)?;
     let dataset = dataset(config, &loader, conversion).await?;
-    let locations = inputs::find(inputs).await?;
+    let mut locations = inputs::find(inputs).await?;
     let output = Output::open(config, to, lines.reader, *json).await?.with_timings(*timings);
-    let bar = Bar::new(locations.len());
     let mut report = Report::default();
+    if *skip_loaded {
+        if to != "influxdb" {
+            return Err(CliError::SkipLoadedToFile { to: to.clone() });
+        }
+        let found = locations.len();
+        locations = without_loaded(config, &loader, locations, dataset.as_deref()).await?;
+        report.skipped = (found - locations.len()) as u64;
+    }
+    let bar = Bar::new(locations.len());
     for location in &locations {
         let request = LoadRequest::new(location).as_dataset(dataset.as_deref());
         let object = loader.load(&request, &output.sink, None, &bar).await;
@@ -47,11 +57,34 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
     output.finish(&report).await
 }
 
+/// Those that the ledger does not say are loaded. What it does not tell of is loaded, too.
+async fn without_loaded(
+    config: &Config,
+    loader: &Loader,
+    locations: Vec<Location>,
+    dataset: Option<&str>,
+) -> Result<Vec<Location>, CliError> {
+    let mut left = Vec::new();
+    for Entry { location, found } in look_up(config, loader, locations, dataset).await? {
+        match found {
+            Ok((Standing::Loaded, _)) => {}
+            Ok(_) => left.push(location),
+            Err(error) => {
+                let failure = Failure::new(error.kind(), &error);
+                tracing::warn!("the ledger does not say whether an object is loaded, so it is: {failure}");
+                left.push(location);
+            }
+        }
+    }
+    Ok(left)
+}
+
 /// Converts one object to standard output. Returns whether all of it was converted.
 pub(super) async fn convert(config: &Config, arguments: ConvertArguments) -> Result<bool, CliError> {
     let ConvertArguments { input, conversion, lines, json, timings } = arguments;
     let (inputs, to) = (vec![input], "-".to_owned());
-    load(config, &LoadArguments { inputs, conversion, to, lines, preflight: false, json, timings }).await
+    load(config, &LoadArguments { inputs, conversion, to, lines, preflight: false, skip_loaded: false, json, timings })
+        .await
 }
 
 /// Prepares the converter that the arguments name. Returns the dataset of all objects, where they name it.

@@ -6,6 +6,7 @@ mod estimate;
 mod health;
 mod inputs;
 mod invoke;
+mod ledger;
 mod load;
 mod output;
 mod plan;
@@ -16,6 +17,7 @@ mod shell;
 mod summary;
 mod timings;
 mod token;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,9 +31,10 @@ use component::Component;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::dataset::DatasetError;
 use crate::golden::GoldenError;
+use crate::ledger::LedgerError;
 use crate::logs;
 use crate::pipeline::{LimitBelowMargin, LoadError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, RuleError};
 use crate::rejects::RejectsError;
 use crate::report::{Failure, FailureKind};
 use crate::sink::{Depth, SinkError};
@@ -58,6 +61,7 @@ enum Command {
     #[command(after_help = "Examples:
   influxdb-loader load data/ --to points.lp
   influxdb-loader load s3://bucket/dataset=generation/2024/ --json
+  LEDGER_URI=s3://bucket/ledger influxdb-loader load s3://bucket/dataset=generation/ --skip-loaded
   influxdb-loader load file.parquet --dataset generation --converter generation.wasm --to -")]
     Load(LoadArguments),
     /// Write a file's line protocol to standard output, and the summary to standard error.
@@ -101,6 +105,19 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   influxdb-loader preflight s3://bucket/dataset=generation/2024/ --rate 100000 --json | jq .problems
   influxdb-loader load data/ --preflight")]
     Preflight(PreflightArguments),
+    /// Hold what is in InfluxDB against what was loaded.
+    ///
+    /// Reads what is named again through its converter, and asks InfluxDB, by day: are there as many points of each field, with the
+    /// same least and greatest value, sum, first and last time, and as many series? Where that differs, where a day has few points,
+    /// and for texts and booleans, every point is compared: floats bit by bit. Of a point that comes twice the last one counts.
+    ///
+    /// Needs a token that may read. Exits with 0 only when the database has all of it, and nothing else.
+    #[command(after_help = "Examples:
+  influxdb-loader verify data/
+  influxdb-loader verify s3://bucket/dataset=generation/2024/ --exact --html report.html
+  influxdb-loader verify one-of-many.parquet --ignore-extra --json | jq .differences
+  influxdb-loader verify --against old_bucket")]
+    Verify(verify::VerifyArguments),
     /// Estimate what loading costs in AWS Lambda.
     ///
     /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
@@ -121,6 +138,11 @@ little memory costs least.")]
     /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
     #[command(subcommand)]
     Rejects(rejects::Command),
+    /// Look at what was loaded, and what was not.
+    ///
+    /// With the setting LEDGER_URI, every load into InfluxDB leaves a record there of what it wrote.
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Make a token that may write to one bucket of InfluxDB 2 and nothing else.
     ///
     /// Timestream for InfluxDB makes a secret by itself, with organization, bucket, user and password. The user may do
@@ -184,6 +206,10 @@ struct LoadArguments {
     /// Look first, as `preflight` does, and write nothing where something would be lost.
     #[arg(long)]
     preflight: bool,
+    /// Skip objects that the ledger (LEDGER_URI) says are loaded: in the version that they have now, by the converter that is in
+    /// service, and into this bucket. A load that was stopped goes on where it was.
+    #[arg(long)]
+    skip_loaded: bool,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -319,6 +345,8 @@ enum CliError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     #[error(transparent)]
+    Verify(#[from] crate::verify::VerifyError),
+    #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
     Start(#[from] crate::lambda::StartError),
@@ -336,6 +364,8 @@ enum CliError {
     Project(#[from] converter::ProjectError),
     #[error(transparent)]
     Diff(#[from] converter::DiffError),
+    #[error(transparent)]
+    Dev(#[from] converter::DevError),
     #[error("`{0}` names no version of the registry: it is neither DATASET@VERSION nor DATASET@CHANNEL")]
     NoRelease(String),
     #[error("`{0}` is no URL of an object in S3: it is not s3://bucket/key")]
@@ -357,7 +387,15 @@ enum CliError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]
+    Rule(#[from] RuleError),
+    #[error(transparent)]
     Rejects(#[from] RejectsError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(
+        "`--skip-loaded` asks the ledger what InfluxDB has: `{to}` is a file\nhint: leave `--skip-loaded` or `--to` out"
+    )]
+    SkipLoadedToFile { to: String },
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     #[error("the event is not JSON")]
@@ -390,6 +428,7 @@ pub async fn run() -> ExitCode {
         match arguments.command {
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
+            Command::Verify(arguments) => verify::verify(&config, &arguments).await,
             Command::Preflight(arguments) => preflight::preflight(&config, &arguments).await,
             Command::Invoke(arguments) => invoke::invoke(&config, &arguments).await,
             Command::Plan(arguments) => plan::plan(&arguments).await,
@@ -397,6 +436,7 @@ pub async fn run() -> ExitCode {
             Command::Estimate(arguments) => estimate::estimate(&config, &arguments).await,
             Command::Converter(command) => converter::run(&config, command).await,
             Command::Rejects(command) => rejects::run(&config, command).await,
+            Command::Ledger(command) => ledger::run(&config, command).await,
             Command::Completions { shell } => shell::completions(Arguments::command(), shell),
             Command::Man { directory } => shell::man(Arguments::command(), &directory),
             Command::Health { deep, read, json } => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::pipeline::Progress;
+use crate::verify::{self, Stage};
 
 /// How often the bar is drawn, even when nothing moves, so that a waiting load does not look dead.
 const TICK: Duration = Duration::from_millis(100);
@@ -50,5 +51,18 @@ impl Progress for Bar {
 
     fn advanced(&self, rows: u64) {
         self.0.inc(rows);
+    }
+}
+
+impl verify::Progress for Bar {
+    fn stage(&self, stage: Stage) {
+        match stage {
+            Stage::Reading => {}
+            Stage::Summing(measurements) => {
+                self.finished_object();
+                self.0.set_message(format!("asking for the sums of {measurements} measurements"));
+            }
+            Stage::Comparing(values) => self.0.set_message(format!("comparing {values} values")),
+        }
     }
 }

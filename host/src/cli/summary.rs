@@ -16,6 +16,14 @@ const NUMBERS: usize = 8;
 
 /// Objects, rows, converters, and what was rejected, as text with a newline at its end.
 pub(super) fn text(report: &Report) -> String {
+    let skipped = match report.skipped {
+        0 => String::new(),
+        1 => "1 object is loaded already, by the ledger\n".to_owned(),
+        many => format!("{} objects are loaded already, by the ledger\n", grouped(many)),
+    };
+    if report.objects.is_empty() {
+        return skipped;
+    }
     if report.objects.len() == 1 && report.totals() == Accounts::default() {
         // Nothing was read, and the error has said why.
         return String::new();
@@ -39,6 +47,7 @@ pub(super) fn text(report: &Report) -> String {
     writing(report, &mut text);
     rejections(report, &mut text);
     superseded(report, &mut text);
+    text.push_str(&skipped);
     text
 }
 

@@ -58,6 +58,8 @@ pub struct Config {
     pub source_buckets: Option<SourceBuckets>,
     /// Where rejected rows are kept; none: nowhere.
     pub rejects: Option<RejectsUri>,
+    /// Where loads are recorded; none: nowhere.
+    pub ledger: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
     pub metrics: MetricsBackend,
     /// The stack by which metrics are told apart as well; none: they are not.
@@ -195,6 +197,8 @@ pub struct ConverterSettings {
     pub result_bytes: usize,
     /// Bytes that an instance may log.
     pub log_bytes: usize,
+    /// How much longer an object may take for the shadow of a candidate, in percent.
+    pub shadow_percent: u32,
     /// Where compiled converters are kept.
     pub cache_directory: PathBuf,
 }
@@ -380,6 +384,7 @@ impl Config {
             drop_invalid_records: reader.boolean(&settings::DROP_INVALID_RECORDS),
             source_buckets: reader.source_buckets(&settings::SOURCE_BUCKETS),
             rejects: reader.rejects_uri(&settings::REJECTS_URI),
+            ledger: reader.rejects_uri(&settings::LEDGER_URI),
             metrics: MetricsBackend::read(&mut reader),
             metrics_stack: reader.text(&settings::METRICS_STACK),
             log_level: reader.choice(&settings::LOG_LEVEL, |word| word.parse().ok()).unwrap_or(LevelFilter::INFO),
@@ -388,6 +393,7 @@ impl Config {
                 time: Duration::from_secs(reader.integer(&settings::CONVERTER_TIME_SECONDS)),
                 result_bytes: reader.integer::<usize>(&settings::CONVERTER_RESULT_MIB) << 20,
                 log_bytes: reader.integer::<usize>(&settings::CONVERTER_LOG_KIB) << 10,
+                shadow_percent: reader.integer(&settings::CONVERTER_SHADOW_PERCENT),
                 cache_directory: reader.text(&settings::CONVERTER_CACHE_DIRECTORY).unwrap_or_default().into(),
             },
             registry: RegistrySettings::read(&mut reader),

@@ -355,6 +355,14 @@ pub(super) const REJECTS_URI: Setting = Setting {
     meaning: "Where rejected rows are kept, to be looked at and loaded again by `influxdb-loader rejects`. Without it they are counted, and the first few are in the report and in the log.",
 };
 
+/// Where loads are recorded.
+pub(super) const LEDGER_URI: Setting = Setting {
+    name: "LEDGER_URI",
+    default: None,
+    kind: Kind::RejectsUri,
+    meaning: "Where each load into InfluxDB leaves a record of what it wrote, for `load --skip-loaded`, `influxdb-loader ledger` and `influxdb-loader whence`. One ledger is of one bucket of InfluxDB. An object whose record cannot be written fails, though its points are written.",
+};
+
 /// Whether metrics are sent.
 pub(super) const ENABLE_METRICS: Setting = Setting {
     name: "ENABLE_METRICS",
@@ -460,6 +468,14 @@ pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
     meaning: "How long a converter is used before the registry is asked whether there is another; meanwhile, objects use the one in service. `0`: it is asked for every object, which waits for the answer.",
 };
 
+/// What trials may cost.
+pub(super) const CONVERTER_SHADOW_PERCENT: Setting = Setting {
+    name: "CONVERTER_SHADOW_PERCENT",
+    default: Some("25"),
+    kind: Kind::Integer { minimum: 0, maximum: 1000 },
+    meaning: "How much longer an object may take for the shadow of a candidate (`converter promote --shadow`), in percent of the time of its load, but at least a second. What takes longer is not compared. `0`: nothing is compared.",
+};
+
 /// Whom to trust.
 pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
     name: "CONVERTER_PUBLIC_KEYS",
@@ -528,6 +544,7 @@ pub const SETTINGS: &[&Setting] = &[
     &DROP_INVALID_RECORDS,
     &SOURCE_BUCKETS,
     &REJECTS_URI,
+    &LEDGER_URI,
     &ENABLE_METRICS,
     &METRICS_BACKEND,
     &METRICS_STACK,
@@ -541,6 +558,7 @@ pub const SETTINGS: &[&Setting] = &[
     &CONVERTER_PREFIX,
     &CONVERTER_CHANNEL,
     &CONVERTER_REFRESH_SECONDS,
+    &CONVERTER_SHADOW_PERCENT,
     &CONVERTER_PUBLIC_KEYS,
     &CONVERTER_REQUIRE_SIGNED_POINTERS,
     &DATASET_GUESS,

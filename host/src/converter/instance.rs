@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow::array::{Array, RecordBatch, StringArray, new_empty_array};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -57,7 +57,7 @@ impl Converter {
         let linked = engine.linked(&code, &subject)?;
         let contract = linked.exports.contract();
         let log = Log::new(&subject.to_string(), "", engine.limits().log_bytes, Warnings::default());
-        let mut instance = Instance::start(&engine, &linked, subject, log, None)?;
+        let mut instance = Instance::start(&engine, &linked, subject, log, None, None)?;
         let description = instance.describe()?;
         let subject = Subject::of(&description);
         let compiled = Compiled { engine, code, description, digest, contract, subject };
@@ -107,6 +107,11 @@ impl Converter {
         &self.compiled.digest
     }
 
+    /// What an instance may have, in bytes.
+    pub(crate) fn memory_limit(&self) -> usize {
+        self.compiled.engine.limits().memory_bytes
+    }
+
     /// Whether it costs next to nothing while it is not used, since its code can be mapped again.
     pub(crate) fn is_stored(&self) -> bool {
         self.compiled.code.is_stored()
@@ -133,10 +138,23 @@ impl Converter {
     ///
     /// As [`Self::instantiate`].
     pub fn instantiate_beside(&self, others: &Warnings) -> Result<Instance, ConverterError> {
+        self.start(others, None)
+    }
+
+    /// As [`Self::instantiate_beside`], for what must not disturb: it takes what memory others leave, and ends at a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::instantiate`].
+    pub(crate) fn instantiate_aside(&self, others: &Warnings, end: Instant) -> Result<Instance, ConverterError> {
+        self.start(others, Some(end))
+    }
+
+    fn start(&self, others: &Warnings, aside: Option<Instant>) -> Result<Instance, ConverterError> {
         let Compiled { engine, code, description, subject, .. } = &*self.compiled;
         let linked = engine.linked(code, subject)?;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
-        Instance::start(engine, &linked, subject.clone(), log, self.parameters.clone())
+        Instance::start(engine, &linked, subject.clone(), log, self.parameters.clone(), aside)
     }
 }
 
@@ -170,6 +188,8 @@ pub struct Instance {
     spent: bool,
     /// What `translate` and `convert` were given, in bytes.
     pushed_bytes: usize,
+    /// When it ends, whatever the time slice of a call.
+    end: Option<Instant>,
 }
 
 impl std::fmt::Debug for Instance {
@@ -189,9 +209,10 @@ impl Instance {
         subject: Subject,
         log: Log,
         parameters: Option<Arc<str>>,
+        end: Option<Instant>,
     ) -> Result<Self, ConverterError> {
         let limits = engine.limits();
-        let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room()));
+        let mut store = Store::new(engine.wasmtime(), State::new(log, limits, engine.room(), end.is_some()));
         store.limiter(State::limiter);
         // Time that was spent waiting for memory is no time of the guest's.
         store.epoch_deadline_callback(|mut store| match store.data_mut().waited() {
@@ -221,6 +242,7 @@ impl Instance {
             codes: BTreeSet::new(),
             spent: false,
             pushed_bytes: 0,
+            end,
         })
     }
 
@@ -332,6 +354,8 @@ impl Instance {
             Call::Instantiate | Call::Describe | Call::Prepare => limits.prepare_time,
             Call::Translate | Call::Convert => limits.call_time,
         };
+        let left = self.end.map_or(slice, |end| end.saturating_duration_since(Instant::now()));
+        let slice = slice.min(left);
         self.store.data_mut().begin();
         self.store.set_epoch_deadline(Engine::ticks(slice));
         let answer = enter(&self.world, &mut self.store);

@@ -196,6 +196,11 @@ impl Plan {
     pub fn converts(&self) -> bool {
         !self.reads.is_empty() || !self.computed.is_empty() || self.masks > 0
     }
+
+    /// The measurement of each point, where none of them depends on the row.
+    pub fn measurements(&self) -> Option<Vec<String>> {
+        self.points.iter().map(|point| point.measurement.name().map(str::to_owned)).collect()
+    }
 }
 
 /// A choice of rows of a batch.

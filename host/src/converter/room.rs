@@ -32,12 +32,23 @@ pub(super) struct Share {
     room: Arc<Room>,
     held: usize,
     waited: Duration,
+    /// Whether it waits for others. One that does not takes what is left over and never keeps another from going on.
+    waits: bool,
 }
 
 impl Share {
     /// Nothing yet.
     pub(super) fn of(room: &Arc<Room>) -> Self {
-        Self { room: Arc::clone(room), held: 0, waited: Duration::ZERO }
+        Self::new(room, true)
+    }
+
+    /// The same, which is refused what is not left over.
+    pub(super) fn left_over(room: &Arc<Room>) -> Self {
+        Self::new(room, false)
+    }
+
+    fn new(room: &Arc<Room>, waits: bool) -> Self {
+        Self { room: Arc::clone(room), held: 0, waited: Duration::ZERO, waits }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -57,6 +68,9 @@ impl Share {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_holder = usize::from(self.held > 0);
         if state.held.saturating_add(by) > *bytes {
+            if !self.waits {
+                return false;
+            }
             let started = Instant::now();
             state.waiting += is_holder;
             while state.held.saturating_add(by) > *bytes {
@@ -127,6 +141,20 @@ mod tests {
         }
         assert!(!second.grow(10));
         drop(second);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn what_takes_only_what_is_left_over_waits_for_nobody_and_fails_nobody() {
+        let room = Room::new(100);
+        let (mut first, mut aside) = (Share::of(&room), Share::left_over(&room));
+        assert!(first.grow(50) && aside.grow(50) && !aside.grow(1));
+        let waiting = thread::spawn(move || first.grow(50));
+        while room.state.lock().unwrap().waiting == 0 {
+            thread::yield_now();
+        }
+        assert!(!aside.grow(1));
+        drop(aside);
         assert!(waiting.join().unwrap());
     }
 

@@ -25,8 +25,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(log: Log, limits: &Limits, room: &Arc<Room>) -> Self {
-        let share = Share::of(room);
+    /// An instance that is `aside` takes what memory the others leave.
+    pub(super) fn new(log: Log, limits: &Limits, room: &Arc<Room>, aside: bool) -> Self {
+        let share = if aside { Share::left_over(room) } else { Share::of(room) };
         let memory = Memory { limit: limits.memory_bytes, share, refused: None };
         Self { log: Arc::new(Mutex::new(log)), memory, wasi: None }
     }

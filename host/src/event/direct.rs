@@ -11,7 +11,7 @@ use super::{Asked, Broken, Caller, Form, Load, ObjectReference, Prefix, Target, 
 /// One object. The key is plain.
 pub(super) const OBJECT: Form = Form {
     name: "direct invocation",
-    example: r#"{"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]"#,
+    example: r#"{"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset", "row_groups": [from, to] and "skip_loaded""#,
     caller: |_| Caller::Direct,
     matches: |payload| payload.contains_key("bucket") || payload.contains_key("key"),
     read: |payload| load(payload, &Defaults::default()).map(Asked::Load),
@@ -20,7 +20,7 @@ pub(super) const OBJECT: Form = Form {
 /// Every Parquet file below a prefix.
 pub(super) const PREFIX: Form = Form {
     name: "direct invocation for a prefix",
-    example: r#"{"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset""#,
+    example: r#"{"bucket": "…", "prefix": "…"}, optionally with "start_after", "dataset" and "skip_loaded""#,
     matches: names_prefix,
     ..OBJECT
 };
@@ -55,6 +55,7 @@ pub(super) fn load(node: &Node<'_>, defaults: &Defaults) -> Result<Load, Broken>
 pub(super) struct Defaults {
     pub(super) bucket: Option<String>,
     pub(super) dataset: Option<String>,
+    pub(super) skip_loaded: bool,
 }
 
 /// The object or the prefix that the members of `node` name.
@@ -65,6 +66,7 @@ pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Bro
         Some(_) | None => object::bucket(&named)?,
     };
     let dataset = node.member("dataset").optional_text()?.map(str::to_owned).or_else(|| defaults.dataset.clone());
+    let skip_loaded = node.member("skip_loaded").optional_boolean()?.unwrap_or(defaults.skip_loaded);
     if node.members().is_some_and(names_prefix) {
         let start_after = node.member("start_after");
         return Ok(Target::Prefix(Prefix {
@@ -72,6 +74,7 @@ pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Bro
             prefix: object::prefix(&node.member("prefix"))?,
             start_after: if start_after.is_absent() { None } else { Some(object::prefix(&start_after)?) },
             dataset,
+            skip_loaded,
         }));
     }
     let key = node.member("key");
@@ -81,6 +84,7 @@ pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Bro
         converter_digest: object::digest(&node.member("converter_digest"))?,
         row_groups: object::row_groups(&node.member("row_groups"))?,
         dataset,
+        skip_loaded,
         ..ObjectReference::new(bucket, object::key(&key, key.text()?)?)
     }))
 }

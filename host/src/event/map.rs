@@ -22,6 +22,7 @@ fn batch(payload: &Node<'_>) -> Result<Vec<Item>, Broken> {
         defaults: Defaults {
             bucket: if bucket.is_absent() { None } else { Some(object::bucket(&bucket)?) },
             dataset: input.member("dataset").optional_text()?.map(str::to_owned),
+            skip_loaded: input.member("skip_loaded").optional_boolean()?.unwrap_or_default(),
         },
         prefix: if prefix.is_absent() { String::new() } else { object::prefix(&prefix)? },
         bucket,
@@ -64,6 +65,7 @@ impl Common<'_> {
             etag: object::entity_tag(&item.member("Etag"))?,
             size,
             dataset: self.defaults.dataset.clone(),
+            skip_loaded: self.defaults.skip_loaded,
             ..ObjectReference::new(bucket, key)
         })]))
     }

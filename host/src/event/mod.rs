@@ -61,6 +61,21 @@ pub enum Asked {
     },
     /// To sum up the report of a backfill.
     Summarize(Summarize),
+    /// To hold objects against the database.
+    Verify(Verify),
+}
+
+/// What is to be held against the database, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// The objects.
+    pub load: Load,
+    /// Whether every point is compared.
+    pub exact: bool,
+    /// Whether the database may have points beside those of the objects.
+    pub ignore_extra: bool,
+    /// How long a bucket of time is, in seconds; none: a day.
+    pub bucket_seconds: Option<i64>,
 }
 
 /// The report of a backfill, which a Distributed Map has written into a bucket.
@@ -280,8 +295,11 @@ pub enum Problem {
     #[error("is `{0}`; objects are loaded by `POST`, and `GET …/health` is a health check")]
     Method(String),
     /// It is no action.
-    #[error("is no action: `{0}`; known are `health` and `summarize`")]
+    #[error("is no action: `{0}`; known are `health`, `summarize` and `verify`")]
     Action(String),
+    /// It is no length of a bucket of time.
+    #[error("is no number of seconds from 1 to those of a hundred years")]
+    BucketSeconds,
 }
 
 /// A form of event.

@@ -43,6 +43,8 @@ pub struct ObjectReference {
     pub dataset: Option<String>,
     /// Whether a notification names it, which reports what has happened. Any other caller asks for what it names.
     pub notified: bool,
+    /// Whether it is skipped where the ledger says that it is loaded.
+    pub skip_loaded: bool,
 }
 
 impl ObjectReference {
@@ -60,6 +62,7 @@ impl ObjectReference {
             sequencer: None,
             dataset: None,
             notified: false,
+            skip_loaded: false,
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Prefix {
     pub start_after: Option<String>,
     /// The dataset, where the caller names it.
     pub dataset: Option<String>,
+    /// Whether objects are skipped that the ledger says are loaded.
+    pub skip_loaded: bool,
 }
 
 impl fmt::Display for Prefix {
@@ -88,6 +90,11 @@ impl Serialize for Target {
                 ("start_after", prefix.start_after.as_ref()),
                 ("dataset", prefix.dataset.as_ref()),
             ])?,
+        }
+        if let Self::Object(ObjectReference { skip_loaded: true, .. })
+        | Self::Prefix(Prefix { skip_loaded: true, .. }) = self
+        {
+            members.serialize_entry("skip_loaded", &true)?;
         }
         members.end()
     }

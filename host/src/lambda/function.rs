@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::{Value, json};
 
 use super::loading::{Loading, NotAllowed};
-use super::{log, summary};
+use super::{log, summary, verifying};
 use crate::config::{Config, ConfigError, SourceBuckets, WriteSettings};
-use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target};
+use crate::event::{self, Asked, Caller, Event, EventError, Item, Load, Problem, Summarize, Target, Verify};
 use crate::metrics::{Known, Lines, Metrics};
 use crate::pipeline::{Deadline, LimitBelowMargin, LoadError, Loader, sink_failure_kind};
 use crate::report::{
@@ -40,6 +40,7 @@ pub struct Function {
     margin: Duration,
     concurrency: usize,
     write: WriteSettings,
+    config: Config,
 }
 
 /// How long API Gateway waits: an HTTP API 30 seconds, and a REST API 29 unless its quota was raised. The shorter holds.
@@ -72,6 +73,7 @@ impl Function {
             margin: config.deadline_margin,
             concurrency: config.memory.objects,
             write: config.write.clone(),
+            config: config.clone(),
         })
     }
 
@@ -100,6 +102,9 @@ impl Function {
             Ok(Event { caller, asked: Asked::Summarize(asked) }) => {
                 return self.summarized(&caller, &asked, deadline).await;
             }
+            Ok(Event { caller, asked: Asked::Verify(asked) }) => {
+                return self.verified(&caller, &asked, deadline).await;
+            }
             Ok(Event { caller, asked: Asked::Load(Load { targets, skipped }) }) => {
                 let (report, _) = self.load(&targets, deadline).await;
                 (caller, Report { skipped: skipped + report.skipped, ..report })
@@ -109,7 +114,7 @@ impl Function {
         };
         let openings = match &self.sink {
             Sink::InfluxDb(influxdb) => influxdb.breaker_openings(),
-            Sink::Lines(_) | Sink::Survey(_) => 0,
+            Sink::Lines(_) | Sink::Survey(_) | Sink::Watch(_) => 0,
         };
         self.metrics.send(&report, openings, deadline.map(|deadline| deadline.metrics_end())).await;
         let answer = answer(&caller, &report);
@@ -186,6 +191,20 @@ impl Function {
             ..item
         });
         Report { items: items.collect(), skipped: skipped + report.skipped, ..report }
+    }
+
+    /// Holds objects against the database. That it differs is no failure: the answer says so.
+    async fn verified(&self, caller: &Caller, asked: &Verify, deadline: Option<Deadline>) -> Answer {
+        let verified = verifying::verify(&self.loader, &self.config, asked, self.allowed.as_ref(), deadline).await;
+        match verified {
+            Ok(found) => answer_summary(caller, &found),
+            Err(failure) => {
+                let report = Report::failed(failure);
+                let answer = answer(caller, &report);
+                log::event(&report, &answer);
+                answer
+            }
+        }
     }
 
     /// Sums up the report of a backfill.

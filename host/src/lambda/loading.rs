@@ -15,6 +15,7 @@ use super::versions::{self, Asked, End, Newest, Next};
 use crate::aws;
 use crate::config::SourceBuckets;
 use crate::event::{self, ObjectReference, Prefix, Target};
+use crate::ledger::Standing;
 use crate::pipeline::{Deadline, LoadError, LoadRequest, Loader, Location};
 use crate::report::{Failure, FailureKind, ObjectReport, Remaining};
 use crate::sink::Sink;
@@ -155,6 +156,10 @@ impl<'a> Loading<'a> {
 
     /// Loads an object until what was read is its newest version, by the rules of [`versions`]. Nothing where it is skipped.
     async fn newest(&self, object: &ObjectReference) -> Option<(Remaining, ObjectReport)> {
+        if object.skip_loaded && self.is_loaded(object).await {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         let mut object = Cow::Borrowed(object);
         for loads in 1.. {
             let asked = asked(&object);
@@ -212,6 +217,26 @@ impl<'a> Loading<'a> {
         None
     }
 
+    /// Whether the ledger says that the newest version of an object is loaded. What it does not say is loaded: to load an object
+    /// twice is slower than to skip it, and nothing worse.
+    async fn is_loaded(&self, object: &ObjectReference) -> bool {
+        let location = Location::S3(object.clone());
+        let request = LoadRequest::new(&location);
+        let standing = Box::pin(self.loader.standing(&request, self.sink));
+        match Deadline::within(self.deadline, standing).await {
+            Some(Ok(standing)) => {
+                tracing::debug!(%object, standing = standing.name(), "the ledger was asked");
+                standing == Standing::Loaded
+            }
+            Some(Err(error)) => {
+                let failure = Failure::new(error.kind(), &error);
+                tracing::warn!(%object, "the ledger does not say whether the object is loaded: {failure}");
+                false
+            }
+            None => false,
+        }
+    }
+
     /// Loads one object, or leaves it where the time is over.
     async fn object(&self, object: &ObjectReference) -> (Remaining, ObjectReport) {
         // The semaphore is never closed; without a permit there would be more at a time, and nothing worse.
@@ -235,6 +260,7 @@ impl<'a> Loading<'a> {
     /// Loads what is below a prefix, page by page, until the time is over or enough is loaded.
     async fn prefix(&self, prefix: &Prefix) -> Outcome {
         let (mut outcome, mut after) = (Outcome::new(), prefix.start_after.clone());
+        let mut found_any = prefix.start_after.is_some();
         if let Err(error) = NotAllowed::check(self.allowed, &prefix.bucket, &prefix.prefix) {
             return vec![failed(prefix, Failure::new(FailureKind::NotAllowed, &error))];
         }
@@ -251,7 +277,8 @@ impl<'a> Loading<'a> {
             };
             let data =
                 page.objects.into_iter().filter(|found| event::is_listed(&found.key, &prefix.prefix, found.size));
-            let keys = data.map(|found| found.key).collect();
+            let keys: Vec<String> = data.map(|found| found.key).collect();
+            found_any |= !keys.is_empty();
             if let Some(rest) = self.page(prefix, keys, after, &mut outcome).await {
                 break Ok(Some(rest));
             }
@@ -261,7 +288,7 @@ impl<'a> Loading<'a> {
             }
         };
         match rest {
-            Ok(None) if outcome.is_empty() && prefix.start_after.is_none() => {
+            Ok(None) if !found_any => {
                 let failure = PrefixError::NothingFound(prefix.clone()).failure();
                 outcome.push(failed(prefix, failure));
             }
@@ -288,21 +315,20 @@ impl<'a> Loading<'a> {
         keys.truncate(taken);
         let loads: Vec<_> = keys.iter().map(|key| self.listed(prefix, key)).collect();
         let loaded: Vec<_> = stream::iter(loads).buffered(self.concurrency).collect().await;
-        let begun = loaded.iter().position(|(_, report)| !report.is_begun()).unwrap_or(loaded.len());
+        let is_left =
+            |loaded: &Option<(Remaining, ObjectReport)>| loaded.as_ref().is_some_and(|(_, report)| !report.is_begun());
+        let begun = loaded.iter().position(is_left).unwrap_or(loaded.len());
         let rest = (cut || begun < loaded.len())
             .then(|| begun.checked_sub(1).and_then(|last| keys.get(last)).cloned().or(after));
-        outcome.extend(loaded.into_iter().filter(|(_, report)| report.is_begun()));
+        outcome.extend(loaded.into_iter().flatten().filter(|(_, report)| report.is_begun()));
         rest
     }
 
-    fn listed<'b>(&'b self, prefix: &Prefix, key: &str) -> BoxFuture<'b, (Remaining, ObjectReport)> {
-        let (object, dataset) = (ObjectReference::new(&prefix.bucket, key), prefix.dataset.clone());
-        async move {
-            let object = ObjectReference { dataset, ..object };
-            let nothing = || (Remaining::whole(&object), ObjectReport::of(&object));
-            self.newest(&object).await.unwrap_or_else(nothing)
-        }
-        .boxed()
+    /// Nothing where it is skipped.
+    fn listed<'b>(&'b self, prefix: &Prefix, key: &str) -> BoxFuture<'b, Option<(Remaining, ObjectReport)>> {
+        let (dataset, skip_loaded) = (prefix.dataset.clone(), prefix.skip_loaded);
+        let object = ObjectReference { dataset, skip_loaded, ..ObjectReference::new(&prefix.bucket, key) };
+        async move { self.newest(&object).await }.boxed()
     }
 
     /// How many of so many listed objects may be begun.

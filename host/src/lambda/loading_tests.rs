@@ -21,7 +21,7 @@ fn state(key: &str, sequencer: &str) -> Target {
 
 fn prefix(prefix: &str) -> Target {
     let prefix = prefix.to_owned();
-    Target::Prefix(Prefix { bucket: "energy".to_owned(), prefix, start_after: None, dataset: None })
+    Target::Prefix(Prefix { bucket: "energy".to_owned(), prefix, start_after: None, dataset: None, skip_loaded: false })
 }
 
 #[test]
@@ -136,7 +136,13 @@ async fn listed_objects_are_bounded_for_the_whole_event_and_what_is_beyond_is_le
     let (loader, sink) = loader();
     let loading = Loading::new(&loader, &sink, None, 2);
     assert_eq!([600, 600, 1].map(|wanted| loading.take(wanted)), [600, 400, 0]);
-    let prefix = Prefix { bucket: "energy".to_owned(), prefix: "b/".to_owned(), start_after: None, dataset: None };
+    let prefix = Prefix {
+        bucket: "energy".to_owned(),
+        prefix: "b/".to_owned(),
+        start_after: None,
+        dataset: None,
+        skip_loaded: false,
+    };
     let mut outcome = Outcome::new();
     let rest = loading.page(&prefix, vec!["b/2".to_owned()], Some("b/1".to_owned()), &mut outcome).await;
     assert_eq!((rest, outcome.len()), (Some(Some("b/1".to_owned())), 0));

@@ -4,6 +4,7 @@ mod function;
 mod loading;
 mod log;
 mod summary;
+mod verifying;
 pub mod versions;
 
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use tracing::level_filters::LevelFilter;
 pub use function::{Function, StartError};
 
 use crate::config::{Config, LogFormat};
+use crate::ledger;
 use crate::logs;
 use crate::pipeline::Deadline;
 use crate::report::InvocationError;
@@ -52,7 +54,8 @@ async fn serve(config: &Config) -> Result<(), lambda_runtime::Error> {
         let span = tracing::info_span!("invocation", request_id = context.request_id, trace_id);
         let deadline = deadline(context.deadline, SystemTime::now(), Instant::now(), margin);
         // Boxed, because the compiler gives up on the depth of all stages' futures within those of the runtime.
-        let handled: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(function.handle(&event.payload, deadline));
+        let handled = ledger::within_request(&context.request_id, function.handle(&event.payload, deadline));
+        let handled: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(handled);
         handled.instrument(span).await
     }))
     .await

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{FUNCTION, Known, Metric};
-use crate::report::{Accounts, Failure, ObjectReport, Report};
+use crate::registry::Outcome;
+use crate::report::{Accounts, Failure, ObjectReport, Report, TrialReport};
 
 /// The value of a dimension that was not found out, such as the dataset of an object.
 const UNKNOWN: &str = "unknown";
@@ -100,6 +101,9 @@ pub fn data(report: &Report, process: Process, known: &mut Known) -> Vec<Datum> 
         if let Some(converter) = &object.converter {
             collection.add(Metric::ConverterVersion, dataset, &converter.version, 1.0, 1);
         }
+        for (metric, value) in object.trial.iter().flat_map(trial) {
+            collection.add(metric, dataset, "", value, 1);
+        }
         if let Some(failure) = &object.failure {
             collection.add(Metric::ProcessingErrors, dataset, error_type(failure), 1.0, 1);
         }
@@ -160,6 +164,19 @@ fn measures(object: &ObjectReport) -> impl Iterator<Item = (Metric, f64)> {
     .filter_map(|(metric, value)| Some((metric, value?)))
 }
 
+/// What an object of a trial adds. Nothing is measured while nothing is tried.
+fn trial(trial: &TrialReport) -> impl Iterator<Item = (Metric, f64)> {
+    let differences = trial.points.map(|points| points.total() - points.equal);
+    let ended = |outcome| Some(count(u64::from(trial.outcome == Some(outcome))));
+    [
+        (Metric::ShadowDifferences, differences.map(count)),
+        (Metric::TrialPromotions, ended(Outcome::Promoted)),
+        (Metric::TrialRollbacks, ended(Outcome::RolledBack)),
+    ]
+    .into_iter()
+    .filter_map(|(metric, value)| Some((metric, value?)))
+}
+
 /// CloudWatch counts in floats; above 2^53, of which no load comes near, they are rounded.
 fn count(number: u64) -> f64 {
     number as f64
@@ -185,6 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::registry::{Kind, Points};
     use crate::report::{FailureKind, ItemReport, Remaining, Timings};
 
     fn shown(report: &Report) -> String {
@@ -267,6 +285,27 @@ mod tests {
         ] {
             assert!(shown.contains(line), "{line} is not in\n{shown}");
         }
+    }
+
+    #[test]
+    fn trials_are_measured_by_the_objects_that_belong_to_one() {
+        let trial = TrialReport {
+            points: Some(Points { equal: 7, added: 1, removed: 0, changed: 2 }),
+            outcome: Some(Outcome::RolledBack),
+            ..TrialReport::of(Kind::Shadow, "1.0.1")
+        };
+        let tried = ObjectReport { trial: Some(trial), ..object("generation", Accounts::default()) };
+        let report = Report { objects: vec![tried, object("generation", Accounts::default())], ..Report::default() };
+        let shown: Vec<String> = shown(&report)
+            .lines()
+            .filter(|line| line.starts_with("Shadow") || line.starts_with("Trial"))
+            .map(str::to_owned)
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @"
+        ShadowDifferences DatasetType=generation Function=InfluxDBLoader Count 3
+        TrialPromotions DatasetType=generation Function=InfluxDBLoader Count 0
+        TrialRollbacks DatasetType=generation Function=InfluxDBLoader Count 1
+        ");
     }
 
     #[test]

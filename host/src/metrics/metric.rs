@@ -42,6 +42,12 @@ pub enum Metric {
     ConverterVersion,
     /// Objects converted by a converter that was in service before, because the one that the registry names cannot be used.
     ConverterFallbacks,
+    /// Points of an object that a candidate would make differently than the version in service.
+    ShadowDifferences,
+    /// Trials of which the candidate was put into service by its rule.
+    TrialPromotions,
+    /// Trials of which the candidate was taken back by its rule.
+    TrialRollbacks,
     /// Objects of which InfluxDB has refused every row.
     ObjectsRejected,
     /// How often the circuit breaker opened since the invocation before.
@@ -80,7 +86,7 @@ impl Unit {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::PointsWritten,
         Self::BatchesProcessed,
         Self::ProcessingTime,
@@ -100,6 +106,9 @@ impl Metric {
         Self::ConvertTime,
         Self::ConverterVersion,
         Self::ConverterFallbacks,
+        Self::ShadowDifferences,
+        Self::TrialPromotions,
+        Self::TrialRollbacks,
         Self::ObjectsRejected,
         Self::BreakerOpen,
         Self::ColdStart,
@@ -127,6 +136,9 @@ impl Metric {
             Self::ConvertTime => "ConvertTime",
             Self::ConverterVersion => "ConverterVersion",
             Self::ConverterFallbacks => "ConverterFallbacks",
+            Self::ShadowDifferences => "ShadowDifferences",
+            Self::TrialPromotions => "TrialPromotions",
+            Self::TrialRollbacks => "TrialRollbacks",
             Self::ObjectsRejected => "ObjectsRejected",
             Self::BreakerOpen => "BreakerOpen",
             Self::ColdStart => "ColdStart",
@@ -148,6 +160,9 @@ impl Metric {
             | Self::Retries
             | Self::ConverterVersion
             | Self::ConverterFallbacks
+            | Self::ShadowDifferences
+            | Self::TrialPromotions
+            | Self::TrialRollbacks
             | Self::ObjectsRejected
             | Self::BreakerOpen
             | Self::ColdStart => Unit::Count,
@@ -183,6 +198,9 @@ impl Metric {
             | Self::BytesWritten
             | Self::ConvertTime
             | Self::ConverterFallbacks
+            | Self::ShadowDifferences
+            | Self::TrialPromotions
+            | Self::TrialRollbacks
             | Self::ObjectsRejected => &["DatasetType", "Function"],
         }
     }

@@ -1,6 +1,6 @@
 //! The threads that decode, convert, encode and compress.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arrow::array::{RecordBatch, StringArray};
@@ -15,7 +15,7 @@ use crate::converter::{self, Converter, ConverterError, Input, Instance, Plan, W
 use crate::logs::on_a_thread;
 use crate::points::{
     ChunkRows, Dialect, EncodeError, Encoder, Full, FullChunks, Kept, LaneLimits, Lanes, Mapping, Pool, Recent, Shards,
-    Touched, Turn,
+    Tally, Touched, Turn,
 };
 use crate::report::{RejectedRow, Timings};
 use crate::sink::{Delivery, LineWriter, Packer, Parcel, SinkError};
@@ -57,6 +57,8 @@ pub(super) struct Counted {
     pub(super) superseded: u64,
     /// Whether with this batch the object has points in many shards.
     pub(super) touches_many_shards: bool,
+    /// Its points by buckets of time, where the load is recorded.
+    pub(super) tally: Option<Tally>,
 }
 
 /// How a conversion ended.
@@ -98,6 +100,8 @@ pub(super) struct Conversion {
     pub(super) requests: usize,
     /// How many threads convert, each with an instance of its own.
     pub(super) threads: usize,
+    /// Which measurements the points are of, once there is a plan; none: the load is not recorded.
+    pub(super) measurements: Option<Arc<OnceLock<Vec<String>>>>,
 }
 
 /// A batch that is decoded, or why it could not be.
@@ -190,6 +194,13 @@ impl Conversion {
             move || this.plan()
         })
         .await??;
+        if let Some(measurements) = &self.measurements
+            && let Some(mut names) = first.plan.measurements()
+        {
+            names.sort();
+            names.dedup();
+            measurements.get_or_init(|| names);
+        }
         let passes = Passes::of(&self, &first.plan);
         let passes = match passes {
             Some(passes) => blocking(move || passes.find()).await?,
@@ -358,6 +369,7 @@ impl Worker<'_> {
             if let (false, Some(first)) = (conversion.drop_invalid_records, encoded.rejected.first()) {
                 return Err(at(first.row)(LoadError::rejected(first)));
             }
+            let tally = (self.counts && conversion.measurements.is_some()).then(|| Tally::of(encoder.keys()));
             self.timings.convert += started.elapsed();
             let waiting = Instant::now();
             if !ordered.batches.wait(number) {
@@ -382,7 +394,7 @@ impl Worker<'_> {
             }
             self.timings.convert += started.elapsed();
             let (row_group, filtered, rejected) = (batch.row_group, encoded.filtered, encoded.rejected);
-            let counted = Counted { row_group, rows, filtered, rejected, superseded, touches_many_shards };
+            let counted = Counted { row_group, rows, filtered, rejected, superseded, touches_many_shards, tally };
             if !self.send(self.counts.then_some(counted), full, &mut packer) {
                 return Ok(None);
             }

@@ -5,6 +5,7 @@ use arrow::error::ArrowError;
 use super::nothing_written::NothingWritten;
 use crate::converter::ConverterError;
 use crate::dataset::DatasetError;
+use crate::ledger::LedgerError;
 use crate::points::{LayoutError, RejectedRow};
 use crate::registry::RegistryError;
 use crate::rejects::RejectsError;
@@ -52,6 +53,9 @@ pub enum LoadError {
     /// The rejected rows cannot be kept.
     #[error(transparent)]
     Rejects(#[from] RejectsError),
+    /// The load cannot be recorded. Its points are written.
+    #[error("the points are written, and the load cannot be recorded")]
+    Ledger(#[from] LedgerError),
     /// Rows are lost or counted twice: a fault of the loader.
     #[error(
         "the accounts do not balance: of {expected} rows {read} were read, {written} written, {rejected} rejected, {filtered} filtered"
@@ -102,6 +106,7 @@ impl LoadError {
             Self::Sink(error) => sink_failure_kind(error),
             Self::NothingWritten(_) => FailureKind::Rejected,
             Self::Rejects(error) => rejects(error),
+            Self::Ledger(error) => ledger(error),
             Self::NoTime => FailureKind::Deadline,
             Self::Unbalanced { .. } | Self::Stopped(_) => FailureKind::Unexpected,
         }
@@ -123,6 +128,7 @@ impl LoadError {
             | Self::Sink(_)
             | Self::NothingWritten(_)
             | Self::Rejects(_)
+            | Self::Ledger(_)
             | Self::Unbalanced { .. }
             | Self::Unsteady
             | Self::NoTime
@@ -173,6 +179,9 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::NotSigned { .. }
         | RegistryError::Conflict { .. }
         | RegistryError::NoPrevious { .. }
+        | RegistryError::NothingInService { .. }
+        | RegistryError::TrialRuns { .. }
+        | RegistryError::Trial { .. }
         | RegistryError::InService { .. }
         | RegistryError::OtherDataset { .. }
         | RegistryError::SigningKey { .. }
@@ -208,6 +217,24 @@ fn rejects(error: &RejectsError) -> FailureKind {
         | RejectsError::NotUnicode { .. }
         | RejectsError::Line { .. }
         | RejectsError::Stopped(_) => FailureKind::Unexpected,
+    }
+}
+
+fn ledger(error: &LedgerError) -> FailureKind {
+    match error {
+        LedgerError::Forbidden { .. } => FailureKind::Forbidden,
+        LedgerError::Unavailable { .. } | LedgerError::Contended { .. } => FailureKind::Source,
+        LedgerError::Source(error) => source(error),
+        LedgerError::NoTime => FailureKind::Deadline,
+        LedgerError::Gone(_) => FailureKind::NotFound,
+        // Nobody asked for the place of a ledger: that it is not there is a fault of the settings.
+        LedgerError::NotFound { .. }
+        | LedgerError::File { .. }
+        | LedgerError::Malformed { .. }
+        | LedgerError::TooLarge { .. }
+        | LedgerError::NotUnicode { .. }
+        | LedgerError::NotConfigured
+        | LedgerError::Stopped(_) => FailureKind::Unexpected,
     }
 }
 

@@ -11,12 +11,16 @@ mod deadline;
 mod error;
 mod gate;
 mod lanes;
+mod loaded;
 mod nothing_written;
 mod order;
 mod passes;
+mod record;
 mod reject;
 mod row_groups;
+mod shadow;
 mod split_rows;
+mod trial;
 mod waiting;
 mod write;
 
@@ -43,14 +47,16 @@ use crate::logs::on_a_thread;
 use crate::registry::{Resolution, Resolver};
 use crate::rejects::Draft;
 use crate::report::{Accounts, ConverterId, Failure, ObjectReport, RejectedRow, Remaining, Timings};
-use crate::sink::Sink;
+use crate::sink::{Sink, SinkError};
 use crate::source::{Memory, ParquetObject, S3Location, Selection};
 use convert::Conversion;
 use gate::Gate;
 use nothing_written::NothingWritten;
+use record::{Record, Recording};
 use reject::{Keep, Rejects};
 use row_groups::RowGroups;
 use split_rows::SplitRows;
+use trial::Part;
 use write::Writing;
 
 /// Where an object is.
@@ -162,6 +168,9 @@ struct Options {
     strict_guess: bool,
     drop_invalid_records: bool,
     rejects: Option<RejectsUri>,
+    ledger: Option<RejectsUri>,
+    /// How much longer an object may take for its shadow, in percent.
+    shadow_percent: u32,
 }
 
 impl Options {
@@ -175,6 +184,8 @@ impl Options {
             strict_guess: config.strict_guess,
             drop_invalid_records: config.drop_invalid_records,
             rejects: config.rejects.clone(),
+            ledger: config.ledger.clone(),
+            shadow_percent: config.converter.shadow_percent,
         }
     }
 }
@@ -269,11 +280,15 @@ impl Loader {
         progress: &dyn Progress,
     ) -> (ObjectReport, Option<Draft>) {
         let started = Instant::now();
-        let mut report = request.location.report();
-        let outcome = self.run(request, keep, sink, deadline, progress, &mut report).await;
+        let (mut report, mut part) = (request.location.report(), None);
+        let outcome = self.run(request, keep, sink, deadline, progress, &mut report, &mut part).await;
         let (draft, error) = match outcome {
             // Its rejected rows are kept, as those of any object that is done.
-            Ok(draft) => (draft, NothingWritten::by(sink, &report, deadline).await.map(LoadError::from)),
+            Ok((draft, record)) => match NothingWritten::by(sink, &report, deadline).await {
+                Some(error) => (draft, Some(LoadError::from(error))),
+                // The last of all, so that what is recorded is done.
+                None => (draft, recorded(record, &report, deadline).await.err()),
+            },
             Err(error) => (None, Some(error)),
         };
         report.timings.total = started.elapsed();
@@ -284,9 +299,13 @@ impl Loader {
             }
             report.failure = Some(Failure::new(error.kind(), &error));
         }
+        if let Some(part) = part {
+            part.end(&self.resolver, &self.options, deadline, &mut report).await;
+        }
         (report, draft)
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is asked for, and what becomes of it")]
     async fn run(
         &self,
         request: &LoadRequest<'_>,
@@ -295,29 +314,22 @@ impl Loader {
         deadline: Option<Deadline>,
         progress: &dyn Progress,
         report: &mut ObjectReport,
-    ) -> Result<Option<Draft>, LoadError> {
+        part: &mut Option<Part>,
+    ) -> Result<(Option<Draft>, Option<(Record, u64)>), LoadError> {
         if deadline.is_some_and(|deadline| deadline.is_over()) {
             return Err(LoadError::NoTime);
         }
         let LoadRequest { location, selection, .. } = request;
-        let key = location.key();
-        let dataset = match request.dataset.or(report.dataset.as_deref()) {
-            Some(name) => name.parse::<DatasetName>()?,
-            // The registry is listed only if the key does not name the dataset.
-            None => match dataset::name::<&str>(&key, &[]) {
-                Err(DatasetError::Unnamed { .. }) => {
-                    let guessed = Deadline::within(deadline, self.guess(&key)).await;
-                    guessed.ok_or(LoadError::NoTime)??
-                }
-                named => named?,
-            },
-        };
+        let dataset = Deadline::within(deadline, self.dataset(request)).await.ok_or(LoadError::NoTime)??;
         report.dataset = Some(dataset.as_str().to_owned());
         // For all that is logged from here on, by the converter too.
         let span = Span::current();
         span.record("dataset", dataset.as_str());
         let resolved = Deadline::within(deadline, self.converter(&dataset, location)).await;
-        let (Resolution { converter, fallback }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        let (Resolution { converter, fallback, trial }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        // Files are not written for anybody to look at, and rows that are loaded again were counted.
+        let counts = matches!(sink, Sink::InfluxDb(_)) && !matches!(selection, Selection::Rows(_));
+        *part = trial.filter(|_| counts).and_then(|trial| Part::of(trial, &converter, location));
         let selection = if from_the_start { &Selection::All } else { selection };
         report.converter_fallback = fallback;
         let description = converter.description();
@@ -334,7 +346,11 @@ impl Loader {
         let paused = async { if let Some(pause) = pause { pause.is_set().await } else { false } };
         let opened = future::join(location.open(self.options.memory), paused);
         let (object, paused) = Deadline::within(deadline, opened).await.ok_or(LoadError::NoTime)?;
-        let object = object?.in_types_of(converter.contract().edition());
+        let (opened, warnings) = (object?, Warnings::default());
+        if let Some(part) = part {
+            part.opened(&opened, &warnings);
+        }
+        let object = opened.in_types_of(converter.contract().edition());
         report.state = object.state();
         if let Some(version) = report.state.as_ref().and_then(|state| state.version.clone()) {
             report.version_id = Some(version);
@@ -345,6 +361,8 @@ impl Loader {
         let mut row_groups = RowGroups::new(&object, selection);
         let digest = id.digest.clone();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
+        let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
+        let mut recording = Recording::start(ledger, location, &object, selection, sink, end).await?;
         let conversion = Conversion {
             input: Input::new(dataset.as_str(), &object, self.options.strict),
             object: object.clone(),
@@ -352,7 +370,7 @@ impl Loader {
             deadline,
             converter,
             memory: self.options.memory,
-            warnings: Warnings::default(),
+            warnings,
             rows_per_batch: self.options.rows_per_batch,
             lanes: lanes::limits(sink, &flow, rows, self.options.memory, deadline.is_some()),
             dialect: flow.dialect,
@@ -364,6 +382,7 @@ impl Loader {
             lines: sink.lines().cloned(),
             requests: flow.requests,
             threads: self.options.threads,
+            measurements: recording.as_ref().map(Recording::measurements),
         };
         let writing = Writing {
             sink,
@@ -378,11 +397,21 @@ impl Loader {
             report,
             row_groups: &mut row_groups,
             keeper: rejects.as_ref().map(Rejects::keeper),
+            recording: recording.as_mut(),
         };
         let outcome = transfer(conversion, writing).await.map(|(stopped, timings)| {
             report.timings += timings;
             stopped
         });
+        let outcome = match outcome {
+            // Of what was under way, nothing is known: its rows are in row groups that remain.
+            Err(LoadError::Sink(error)) if is_cut_off(&error, &row_groups) => {
+                tracing::warn!(object = report.object, "{}", Failure::new(sink_failure_kind(&error), &error));
+                report.accounts.rows = report.accounts.accounted();
+                Ok(true)
+            }
+            other => other,
+        };
         if !matches!(selection, Selection::Rows(_)) {
             report.row_groups = Some(row_groups.done());
         }
@@ -412,7 +441,10 @@ impl Loader {
         };
         report.accounts.bytes_read = object.bytes_read();
         match (loaded, kept) {
-            (Ok(()), Ok(draft)) => Ok(draft),
+            (Ok(()), Ok(draft)) => {
+                let record = recording.and_then(|recording| recording.end(&row_groups));
+                Ok((draft, record.map(|record| (record, row_groups.done_of_selected()))))
+            }
             (Ok(()), Err(error)) => Err(error.into()),
             (Err(error), Ok(_)) => Err(error),
             (Err(other), Err(error)) => {
@@ -420,6 +452,23 @@ impl Loader {
                 tracing::error!(object = report.object, "{}", Failure::new(other.kind(), &other));
                 Err(error.into())
             }
+        }
+    }
+
+    /// The dataset of an object: as the request says, or its event, or its key.
+    pub(crate) async fn dataset(&self, request: &LoadRequest<'_>) -> Result<DatasetName, LoadError> {
+        let named = match request.location {
+            Location::S3(object) => object.dataset.as_deref(),
+            Location::File(_) => None,
+        };
+        let key = request.location.key();
+        match request.dataset.or(named) {
+            Some(name) => Ok(name.parse::<DatasetName>()?),
+            // The registry is listed only if the key does not name the dataset.
+            None => match dataset::name::<&str>(&key, &[]) {
+                Err(DatasetError::Unnamed { .. }) => self.guess(&key).await,
+                named => Ok(named?),
+            },
         }
     }
 
@@ -451,7 +500,14 @@ impl Loader {
     /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
     /// gone.
     async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
-        let resolution = self.resolver.converter(dataset).await?;
+        let mut resolution = self.resolver.converter(dataset).await?;
+        if let Some(trial) = &resolution.trial {
+            resolution.converter = match location {
+                Location::S3(object) => trial.converter(&object.key).clone(),
+                // A file of this machine is in no share of the objects.
+                Location::File(_) => trial.in_service().clone(),
+            };
+        }
         let begun_with = match location {
             Location::S3(object) => object.converter_digest.as_deref(),
             Location::File(_) => None,
@@ -460,11 +516,21 @@ impl Loader {
             return Ok((resolution, false));
         };
         if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {
-            return Ok((Resolution { converter, fallback: false }, false));
+            return Ok((Resolution { converter, fallback: false, trial: resolution.trial }, false));
         }
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))
     }
+}
+
+/// Writes what is recorded of a load, with the number of rows that it is about.
+async fn recorded(
+    record: Option<(Record, u64)>,
+    report: &ObjectReport,
+    deadline: Option<Deadline>,
+) -> Result<(), LoadError> {
+    let Some((record, rows)) = record else { return Ok(()) };
+    Ok(record.write(report, rows, deadline.map(|deadline| deadline.rejects_end())).await?)
 }
 
 /// Converts and writes. Returns whether it stopped ahead of the deadline, and the timings of converting where that was completed.
@@ -482,6 +548,11 @@ async fn transfer(conversion: Conversion, writing: Writing<'_>) -> Result<(bool,
     }
     let converted = converted?;
     Ok((converted.stopped, converted.timings))
+}
+
+/// Whether the deadline came while requests were under way, and row groups before them are done: the object is resumed there.
+fn is_cut_off(error: &SinkError, row_groups: &RowGroups) -> bool {
+    matches!(error, SinkError::DeadlineReached { .. }) && !row_groups.done().is_empty()
 }
 
 /// Holds the accounts against the object: every row is accounted for, once.

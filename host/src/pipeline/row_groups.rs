@@ -45,6 +45,18 @@ impl RowGroups {
         self.done().end.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
     }
 
+    /// How many the object has.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How many rows are in those that are done.
+    pub(super) fn done_of_selected(&self) -> u64 {
+        let end = |index: usize| index.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
+        let done = self.done();
+        end(done.end) - end(done.start)
+    }
+
     /// Those that are loaded, where that are not all.
     pub(super) fn part(&self) -> Option<Range<usize>> {
         Some(self.selected.clone()).filter(|selected| *selected != (0..self.ends.len()))

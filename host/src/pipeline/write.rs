@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::convert::{Counted, Packed, Step};
 use super::gate::Gate;
+use super::record::Recording;
 use super::row_groups::RowGroups;
 use super::split_rows::SplitRows;
 use super::waiting::Waiting;
@@ -37,6 +38,8 @@ pub(super) struct Writing<'a> {
     pub(super) row_groups: &'a mut RowGroups,
     /// What keeps the rejected rows.
     pub(super) keeper: Option<&'a Keeper>,
+    /// What counts points for the ledger.
+    pub(super) recording: Option<&'a mut Recording>,
 }
 
 impl Writing<'_> {
@@ -61,8 +64,7 @@ impl Writing<'_> {
         loop {
             let late = self.last_start.is_some_and(|last| last <= Instant::now());
             if late && under_way.is_empty() && keeping.is_empty() && !waiting.is_empty() {
-                let accounts = &mut self.report.accounts;
-                accounts.rows = accounts.written + accounts.rejected_total() + accounts.filtered;
+                self.report.accounts.rows = self.report.accounts.accounted();
                 return Ok(true);
             }
             while keeping.is_empty()
@@ -107,7 +109,10 @@ impl Writing<'_> {
 
     /// Counts what the encoder made of a batch.
     fn encoded(&mut self, counted: Counted) {
-        let Counted { row_group, rows, filtered, rejected, superseded, .. } = counted;
+        let Counted { row_group, rows, filtered, rejected, superseded, tally, touches_many_shards: _ } = counted;
+        if let (Some(recording), Some(tally)) = (&mut self.recording, tally) {
+            recording.add(row_group, tally, filtered, superseded, self.row_groups);
+        }
         self.report.accounts.rows += rows;
         self.report.accounts.filtered += filtered;
         self.report.accounts.superseded += superseded;
@@ -151,6 +156,9 @@ impl Writing<'_> {
 
     fn reject(&mut self, row: RejectedRow) {
         self.report.accounts.reject(&row.code, 1);
+        if let Some(recording) = &mut self.recording {
+            recording.reject(row.row_group, &row.code);
+        }
         self.progress.advanced(1);
         self.progress.rejected(&row);
         tracing::debug!(object = self.report.object, row = row.row, code = row.code, "{}", row.message);

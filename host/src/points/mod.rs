@@ -31,6 +31,7 @@ mod series;
 mod shards;
 mod sorted;
 mod tags;
+mod tally;
 mod text;
 mod times;
 mod tokens;
@@ -48,6 +49,7 @@ pub use recent::{PointKey, Recent};
 pub use rejects::{OUTSIDE_RETENTION, Refusal, RejectedRow};
 pub use rules::Unwritable;
 pub use shards::{MANY_SHARDS, Shards, Touched};
+pub use tally::{Bucket as TallyBucket, MAXIMUM_BUCKETS, Tally};
 pub use translations::Mapping;
 
 #[cfg(test)]

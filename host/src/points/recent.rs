@@ -226,6 +226,23 @@ impl Set {
     }
 }
 
+impl PointKey {
+    /// What two rows share that write the same point: its series and its time, as a hash, and the time.
+    pub fn point(&self) -> (u64, i64) {
+        (self.point, self.time)
+    }
+
+    /// The row that writes it, by its place in the batch.
+    pub fn row(&self) -> usize {
+        self.row as usize
+    }
+
+    /// Whether a field of it is one of the other's: then the later of the two replaces the earlier.
+    pub fn shares_a_field_with(&self, other: &Self) -> bool {
+        self.fields & other.fields != 0
+    }
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "parts of a hash")]
 impl PointKey {
     #[inline]

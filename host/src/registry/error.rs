@@ -225,6 +225,35 @@ pub enum RegistryError {
         /// The channel.
         channel: Channel,
     },
+    /// There is no version in service beside which another could be tried.
+    #[error(
+        "channel `{channel}` of dataset `{dataset}` has no version in service\nhint: promote one first; a trial compares with it"
+    )]
+    NothingInService {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+    },
+    /// Going back is ambiguous while a candidate is tried.
+    #[error(
+        "channel `{channel}` of dataset `{dataset}` tries converter {candidate}\nhint: `influxdb-loader converter trial {dataset} --end` ends \
+         that, and the version before stays in service; then roll back, if that is to go as well"
+    )]
+    TrialRuns {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The channel.
+        channel: Channel,
+        /// What is tried.
+        candidate: Version,
+    },
+    /// A trial cannot be as it is asked for.
+    #[error("there can be no such trial: {reason}")]
+    Trial {
+        /// Why.
+        reason: String,
+    },
     /// The component does not do.
     #[error("converter {version} of dataset `{dataset}` cannot be used")]
     Converter {
@@ -290,6 +319,9 @@ impl RegistryError {
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
             | Self::NoPrevious { .. }
+            | Self::NothingInService { .. }
+            | Self::TrialRuns { .. }
+            | Self::Trial { .. }
             | Self::OtherDataset { .. }
             | Self::SigningKey { .. } => true,
             Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),

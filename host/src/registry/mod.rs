@@ -7,6 +7,7 @@
 //!                    <dataset>/signatures/, /history/      who vouches for that, and what was in service (`pointers`)
 //!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
 //!                    <dataset>/<version>/yanked.json       that the version is out of use
+//!                    trials/                               what functions count and decide of candidates (`trials`)
 //! ```
 //!
 //! A version exists when its manifest does. Whoever writes first wins, everyone else is told: S3 itself compares, by
@@ -25,16 +26,22 @@ mod error;
 mod names;
 mod operations;
 mod pointers;
+mod promotions;
 mod resolver;
 mod signature;
 mod store;
+mod trials;
 mod versions;
 
 pub use document::{Manifest, Pointer, Release, Signature};
 pub use error::RegistryError;
 pub use names::{Channel, Version};
-pub use operations::{Entry, Promotion, Publication, Registry};
+pub use operations::{Entry, Publication, Registry};
 pub use pointers::{Endorsement, Moment, Promoted, Statement};
+pub use promotions::{InService, Promotion};
 pub use resolver::{Resolution, Resolver};
 pub use signature::{SigningKey, key_id};
+pub use trials::{
+    Candidacy, Counts, Kind, Observed, Outcome, Points, Rule, RuleError, Running, Share, Side, State, Terms, Verdict,
+};
 pub use versions::Yanked;

@@ -1,4 +1,4 @@
-//! What is done with the registry: publish, promote, roll back, list, verify; and load, which the function does.
+//! What is done with the registry: publish, list, verify; and load, which the function does.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use super::document::{MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, Manifest, Pointer, Release, parse, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
-use super::pointers::Endorsement;
+use super::promotions::InService;
 use super::signature::SigningKey;
 use super::store::{Condition, Fetched, Store};
+use super::trials::{Kind, is_reserved};
 use crate::config::{RegistrySettings, TrustedKey};
-use crate::control::CONTROL;
 use crate::converter::{CompileCache, Converter, ConverterError, Engine};
 use crate::dataset::DatasetName;
 use crate::logs::on_a_thread;
@@ -38,17 +38,6 @@ pub struct Publication {
     pub already: bool,
 }
 
-/// What promoting or rolling back did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Promotion {
-    /// What the channel pointed at.
-    pub before: Option<Release>,
-    /// What it points at now.
-    pub pointer: Pointer,
-    /// Whether it was so before.
-    pub already: bool,
-}
-
 /// A version in the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -56,6 +45,8 @@ pub struct Entry {
     pub manifest: Manifest,
     /// The channels that point at it.
     pub channels: Vec<Channel>,
+    /// The channels that try it, and how.
+    pub trials: Vec<(Channel, Kind)>,
     /// The keys that are said to have signed it, in its manifest or later.
     pub keys: Vec<String>,
     /// Whether it is out of use.
@@ -196,107 +187,6 @@ impl Registry {
         }
     }
 
-    /// Lets a channel point at a version, after it has proved to be usable.
-    ///
-    /// # Errors
-    ///
-    /// [`RegistryError::Conflict`] where someone else was faster; what [`Registry::verify`] gives; and what S3 does.
-    pub async fn promote(
-        &self,
-        dataset: &DatasetName,
-        version: &Version,
-        channel: &Channel,
-        endorsement: &Endorsement<'_>,
-    ) -> Result<Promotion, RegistryError> {
-        // Read first, so that whatever happens while the version is looked at is noticed.
-        let found = self.current(dataset, channel).await?;
-        let (manifest, _) = self.verify(dataset, version).await?;
-        let release = Release { version: manifest.version, sha256: manifest.sha256 };
-        self.point(dataset, channel, found, release, endorsement).await
-    }
-
-    /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`RegistryError::NoPrevious`]; and as [`Registry::promote`].
-    pub async fn rollback(
-        &self,
-        dataset: &DatasetName,
-        channel: &Channel,
-        endorsement: &Endorsement<'_>,
-    ) -> Result<Promotion, RegistryError> {
-        let found = self.current(dataset, channel).await?;
-        let previous = found.as_ref().and_then(|(pointer, _)| pointer.previous.clone());
-        let Some(previous) = previous else {
-            return Err(RegistryError::NoPrevious { dataset: dataset.clone(), channel: channel.clone() });
-        };
-        self.load(dataset, &previous, None).await?;
-        self.point(dataset, channel, found, previous, endorsement).await
-    }
-
-    async fn current(
-        &self,
-        dataset: &DatasetName,
-        channel: &Channel,
-    ) -> Result<Option<(Pointer, Option<String>)>, RegistryError> {
-        match self.pointer(dataset, channel, None).await? {
-            Pointed::At(pointer, etag) => Ok(Some((pointer, etag))),
-            Pointed::Nowhere(error, _) => Err(error),
-            Pointed::NotModified | Pointed::Missing => Ok(None),
-        }
-    }
-
-    async fn point(
-        &self,
-        dataset: &DatasetName,
-        channel: &Channel,
-        found: Option<(Pointer, Option<String>)>,
-        release: Release,
-        endorsement: &Endorsement<'_>,
-    ) -> Result<Promotion, RegistryError> {
-        let place = pointer_key(dataset, channel);
-        let (before, condition, sequence) = match found {
-            // Once more: for a signature, or to end what was broken off. An expiry needs another sequence.
-            Some((pointer, _)) if pointer.release() == release && endorsement.expires.is_none() => {
-                let record = self.endorse(dataset, channel, &pointer, endorsement).await?;
-                self.keep(dataset, channel, pointer.sequence, &record).await?;
-                return Ok(Promotion { before: Some(release), pointer, already: true });
-            }
-            Some((pointer, Some(etag))) if pointer.release() == release => {
-                (pointer.previous, Condition::Same(etag), pointer.sequence)
-            }
-            Some((pointer, Some(etag))) => (Some(pointer.release()), Condition::Same(etag), pointer.sequence),
-            Some((_, None)) => {
-                let now = "S3 gives it no entity tag".to_owned();
-                return Err(RegistryError::Conflict { object: self.store.url(&place), now });
-            }
-            // It was deleted, if it was ever there: who has followed it follows no lower sequence.
-            None => (None, Condition::New, self.last_sequence(dataset, channel).await?),
-        };
-        let Release { version, sha256 } = release;
-        let pointer = Pointer { version, sha256, previous: before.clone(), sequence: sequence.saturating_add(1) };
-        let record = self.endorse(dataset, channel, &pointer, endorsement).await?;
-        if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
-            self.keep(dataset, channel, pointer.sequence, &record).await?;
-            return Ok(Promotion { before, pointer, already: false });
-        }
-        // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
-        match self.current(dataset, channel).await? {
-            Some((now, _)) if now == pointer => {
-                self.keep(dataset, channel, pointer.sequence, &record).await?;
-                Ok(Promotion { before, pointer, already: false })
-            }
-            now => {
-                let now = match now {
-                    Some((pointer, _)) => format!("it points at {}", pointer.version),
-                    None => "it is gone".to_owned(),
-                };
-                Err(RegistryError::Conflict { object: self.store.url(&place), now })
-            }
-        }
-    }
-
     /// The datasets of which the registry has something, in alphabetical order.
     ///
     /// # Errors
@@ -305,7 +195,6 @@ impl Registry {
     pub async fn datasets(&self) -> Result<Vec<DatasetName>, RegistryError> {
         let names = self.store.names("").await?;
         let mut names: Vec<DatasetName> = names.iter().filter_map(|name| dataset_name(name).ok()).collect();
-        names.retain(|name| name.as_str() != CONTROL);
         names.sort();
         names.dedup();
         Ok(names)
@@ -329,25 +218,18 @@ impl Registry {
                 Err(RegistryError::NotFound { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            let pointing = pointers.iter().filter(|(_, pointed)| *pointed == version);
-            let channels = pointing.map(|(channel, _)| channel.clone()).collect();
+            let pointing = pointers.iter().filter(|it| it.release.version == version);
+            let channels = pointing.map(|it| it.channel.clone()).collect();
+            let tried = |it: &InService| {
+                let terms = it.running()?;
+                (terms.candidate.version == version).then(|| (it.channel.clone(), terms.kind))
+            };
+            let trials = pointers.iter().filter_map(tried).collect();
             let (added, is_yanked) = self.additions(dataset, &version).await?;
             let keys = manifest.signatures.iter().map(|signature| signature.key.clone()).chain(added).collect();
-            entries.push(Entry { manifest, channels, keys, is_yanked });
+            entries.push(Entry { manifest, channels, trials, keys, is_yanked });
         }
         Ok(entries)
-    }
-
-    /// All channels of a dataset, and what they point at.
-    pub(super) async fn pointing(&self, dataset: &DatasetName) -> Result<Vec<(Channel, Version)>, RegistryError> {
-        let mut pointers = Vec::new();
-        for name in self.store.names(&format!("{dataset}/channels/")).await? {
-            let Some(Ok(channel)) = name.strip_suffix(".json").map(str::parse::<Channel>) else { continue };
-            if let Some((pointer, _)) = self.current(dataset, &channel).await? {
-                pointers.push((channel, pointer.version));
-            }
-        }
-        Ok(pointers)
     }
 
     /// The version whose component has this digest; none where there is none, or the registry may not be listed.
@@ -395,20 +277,6 @@ impl Registry {
         self.load(dataset, &release, None).await?;
         let signer = self.signer(dataset, version, &manifest).await?;
         Ok((manifest, signer))
-    }
-
-    /// The version that a channel points at, if a process that starts now would follow it.
-    ///
-    /// # Errors
-    ///
-    /// [`RegistryError::NotFound`] where it points at none; what speaks against the pointer; and what S3 does.
-    pub async fn promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<Release, RegistryError> {
-        let found = self.current(dataset, channel).await?;
-        let missing = || RegistryError::NotFound { object: self.store.url(&pointer_key(dataset, channel)) };
-        let (pointer, _) = found.ok_or_else(missing)?;
-        self.has_no_successor(dataset, channel, &pointer).await?;
-        self.standing(dataset, channel, &pointer).await?;
-        Ok(pointer.release())
     }
 
     pub(super) async fn pointer(
@@ -565,14 +433,15 @@ pub(super) fn manifest_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/manifest.json")
 }
 
-fn pointer_key(dataset: &DatasetName, channel: &Channel) -> String {
+pub(super) fn pointer_key(dataset: &DatasetName, channel: &Channel) -> String {
     format!("{dataset}/channels/{channel}.json")
 }
 
 /// A name that stands for itself: upper case would be another key.
 fn dataset_name(text: &str) -> Result<DatasetName, RegistryError> {
-    let name = text.parse::<DatasetName>().ok().filter(|name| name.as_str() == text);
-    name.ok_or_else(|| RegistryError::name("dataset", text, "1 to 64 lower-case letters, digits, `-` and `_`"))
+    let name = text.parse::<DatasetName>().ok().filter(|name| name.as_str() == text && !is_reserved(name));
+    let allowed = "1 to 64 lower-case letters, digits, `-` and `_`, but not `control` and `trials`";
+    name.ok_or_else(|| RegistryError::name("dataset", text, allowed))
 }
 
 /// The lower-case hexadecimal SHA-256.

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! signatures/<channel>/<sequence>-<digest>-<key>.json    one key's signature of the pointer; written before the pointer
+//!                                          -unsigned.json the statement alone, where it names a trial
 //! history/<channel>/<sequence>.json                      the same, or the statement alone; written after the pointer
 //! ```
 //!
@@ -28,6 +29,7 @@ use super::names::{Channel, Version};
 use super::operations::Registry;
 use super::signature::{self, SigningKey, key_id};
 use super::store::{Condition, Fetched};
+use super::trials::Terms;
 use crate::dataset::DatasetName;
 
 /// The largest record, in bytes: a statement, and a hundred bytes for each signature.
@@ -50,6 +52,11 @@ impl Moment {
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         Self(Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX))
+    }
+
+    /// How long ago another was; nothing where that is later.
+    pub fn since(self, other: Self) -> Duration {
+        Duration::try_from(self.0.duration_since(other.0)).unwrap_or_default()
     }
 
     /// So much later; none beyond the year 9999.
@@ -102,6 +109,9 @@ pub struct Statement {
     pub by: String,
     /// Until when a process may begin to use it.
     pub expires: Option<Moment>,
+    /// What is tried beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Terms>,
 }
 
 impl Statement {
@@ -141,12 +151,17 @@ pub struct Endorsement<'a> {
 
 /// What vouches for a pointer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// A trusted key.
-    Signed { expires: Option<Moment> },
-    /// Nobody.
-    Unsigned,
+pub(super) struct Standing {
+    /// Whether a trusted key does.
+    pub(super) is_signed: bool,
+    /// Until when a process may begin to use it.
+    pub(super) expires: Option<Moment>,
+    /// What is tried beside it, and since when.
+    pub(super) trial: Option<(Terms, Moment)>,
 }
+
+/// What the signature of nobody is called.
+const UNSIGNED: &str = "unsigned";
 
 impl Registry {
     /// What vouches for the pointer.
@@ -166,13 +181,45 @@ impl Registry {
             let Some(record) = self.record(&place).await? else { continue };
             // It has this key's name, and is not what the key signed.
             let statement = self.signed(&record, &[key]).filter(|statement| statement.is_of(dataset, channel, pointer));
-            let Statement { expires, .. } = statement.ok_or_else(untrusted)?;
+            let Statement { expires, trial, at, .. } = statement.ok_or_else(untrusted)?;
             if let Some(expired) = expires.filter(|expires| *expires <= Moment::now()) {
                 return Err(RegistryError::PointerExpired { object: self.pointer_url(dataset, channel), expired });
             }
-            return Ok(Standing::Signed { expires });
+            return Ok(Standing { is_signed: true, expires, trial: trial.map(|terms| (terms, at)) });
         }
-        if self.requires_signed_pointers() { Err(untrusted()) } else { Ok(Standing::Unsigned) }
+        if self.requires_signed_pointers() {
+            return Err(untrusted());
+        }
+        let place = signature_place(dataset, channel, pointer, UNSIGNED);
+        let record = self.record(&place).await?;
+        let statement = record.and_then(|record| serde_json::from_str::<Statement>(&record.statement).ok());
+        let trial = statement.filter(|statement| statement.is_of(dataset, channel, pointer)).and_then(|statement| {
+            let Statement { trial, at, .. } = statement;
+            Some((trial?, at))
+        });
+        Ok(Standing { is_signed: false, expires: None, trial })
+    }
+
+    /// What is tried beside a pointer, and since when, whoever says so: for who promotes, and has no keys to trust.
+    pub(super) async fn stated(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        pointer: &Pointer,
+    ) -> Result<Vec<Statement>, RegistryError> {
+        let place = signature_place(dataset, channel, pointer, "");
+        let Some((directory, named)) = place.rsplit_once('/') else { return Ok(Vec::new()) };
+        let (directory, named) = (format!("{directory}/"), named.trim_end_matches(".json"));
+        let names = self.store.names_after(&directory, Some(&format!("{:020}", pointer.sequence))).await?;
+        let mut statements = Vec::new();
+        for name in names.iter().filter(|name| name.starts_with(named)).take(MAX_LATER) {
+            let Some(record) = self.record(&format!("{directory}{name}")).await? else { continue };
+            let Ok(statement) = serde_json::from_str::<Statement>(&record.statement) else { continue };
+            if statement.is_of(dataset, channel, pointer) {
+                statements.push(statement);
+            }
+        }
+        Ok(statements)
     }
 
     /// Looks for a successor of the pointer in the history.
@@ -262,12 +309,14 @@ impl Registry {
         Ok(names.iter().filter_map(sequence).max().unwrap_or(0))
     }
 
-    /// Writes the signature of a pointer that is about to be written, or is there already. Returns what the history keeps.
+    /// Writes the signature of a pointer that is about to be written, or is there already, and what is tried beside it. Returns
+    /// what the history keeps.
     pub(super) async fn endorse(
         &self,
         dataset: &DatasetName,
         channel: &Channel,
         pointer: &Pointer,
+        trial: Option<&Terms>,
         endorsement: &Endorsement<'_>,
     ) -> Result<Record, RegistryError> {
         let at = Moment::now();
@@ -278,11 +327,17 @@ impl Registry {
             at,
             by: endorsement.by.clone(),
             expires: endorsement.expires.and_then(|time| at.after(time)),
+            trial: trial.cloned(),
         };
         let statement = String::from_utf8_lossy(&render(&statement)?).into_owned();
-        let Some(key) = endorsement.key else { return Ok(Record { statement, signatures: Vec::new() }) };
-        let record = Record { signatures: vec![key.sign_text(&to_sign(&statement))], statement };
-        let place = signature_place(dataset, channel, pointer, &key.id());
+        let signatures = endorsement.key.map(|key| key.sign_text(&to_sign(&statement)));
+        let record = Record { signatures: signatures.into_iter().collect(), statement };
+        let key = match endorsement.key {
+            Some(key) => key.id(),
+            None if trial.is_some() => UNSIGNED.to_owned(),
+            None => return Ok(record),
+        };
+        let place = signature_place(dataset, channel, pointer, &key);
         if self.store.put(&place, render(&record)?, "application/json", Condition::New).await? {
             return Ok(record);
         }

@@ -119,16 +119,27 @@ impl Store {
         content_type: &str,
         condition: Condition,
     ) -> Result<bool, RegistryError> {
+        self.write(key, bytes, content_type, condition).await.map(|written| written.is_some())
+    }
+
+    /// As [`Self::put`]. Returns the entity tag of what was written.
+    pub(super) async fn write(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        content_type: &str,
+        condition: Condition,
+    ) -> Result<Option<Option<String>>, RegistryError> {
         let request = self.client().await.put_object().bucket(&self.bucket).key(self.key(key));
         let request = match condition {
             Condition::New => request.if_none_match("*"),
             Condition::Same(etag) => request.if_match(etag),
         };
         match request.content_type(content_type).body(ByteStream::from(bytes)).send().await {
-            Ok(_) => Ok(true),
+            Ok(written) => Ok(Some(written.e_tag().map(str::to_owned))),
             // It is not so; someone else is about to write; or what was to be replaced is gone.
-            Err(error) if matches!(aws::status(&error), Some(409 | 412)) => Ok(false),
-            Err(error) if aws::status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(false),
+            Err(error) if matches!(aws::status(&error), Some(409 | 412)) => Ok(None),
+            Err(error) if aws::status(&error) == Some(404) && error.code() != Some("NoSuchBucket") => Ok(None),
             Err(error) => Err(self.failed(key, error)),
         }
     }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Manifest, Release, Signature, line, parse, render};
 use super::error::RegistryError;
-use super::names::{Channel, Version};
+use super::names::Version;
 use super::operations::{Registry, manifest_key};
 use super::pointers::Moment;
+use super::promotions::InService;
 use super::signature::{SigningKey, key_id, signer};
 use super::store::{Condition, Fetched};
 use crate::converter::Contract;
@@ -83,9 +84,10 @@ impl Registry {
     pub async fn yank(&self, dataset: &DatasetName, version: &Version, yanked: &Yanked) -> Result<bool, RegistryError> {
         self.manifest(dataset, version).await?;
         let pointing = self.pointing(dataset).await?;
-        let channels: Vec<Channel> =
-            pointing.into_iter().filter(|(_, pointed)| pointed == version).map(|(channel, _)| channel).collect();
-        if let Some(channel) = channels.into_iter().next() {
+        let uses = |it: &InService| {
+            it.release.version == *version || it.running().is_some_and(|terms| terms.candidate.version == *version)
+        };
+        if let Some(InService { channel, .. }) = pointing.into_iter().find(uses) {
             return Err(RegistryError::InService { dataset: dataset.clone(), version: version.clone(), channel });
         }
         self.store.put(&yanked_place(dataset, version), render(yanked)?, "application/json", Condition::New).await

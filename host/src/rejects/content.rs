@@ -47,6 +47,16 @@ impl Contents {
         self.columns.iter().map(|(index, _)| *index).collect()
     }
 
+    /// A row of a batch that has [`Self::columns`], each cell as its JSON, null where it is left out.
+    pub(super) fn cells(&self, batch: &Cells, row: usize) -> Vec<String> {
+        let cell = |(place, column): (usize, &Column)| {
+            let mut text = Vec::new();
+            let is_whole = batch.is_text(row, place) && column.write(row, &mut text);
+            if is_whole { String::from_utf8(text).unwrap_or_default() } else { "null".to_owned() }
+        };
+        batch.columns.iter().enumerate().map(cell).collect()
+    }
+
     /// Appends a row of a batch that has [`Self::columns`].
     pub(super) fn write(&self, batch: &Cells, row: usize, line: &mut Vec<u8>) {
         let start = line.len();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,10 +35,41 @@ pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
     };
     blocking(move || {
         let mut found = Vec::new();
-        walk(&path, &mut found)?;
+        walk(&path, EXTENSION, &mut found)?;
         Ok(found)
     })
     .await
+}
+
+/// The objects below a place whose names begin with `beginning` and end in `extension`, in alphabetical order.
+///
+/// # Errors
+///
+/// As [`find`].
+pub(crate) async fn find_below(uri: &RejectsUri, beginning: &str, extension: &str) -> Result<Vec<Place>, RejectsError> {
+    match Place::below(uri, beginning.to_owned()) {
+        Place::S3 { bucket, key } => {
+            let listed = source::list(&aws::s3().await, &bucket, &key).await;
+            let listed = listed.map_err(|error| unlisted(&format!("s3://{bucket}/{key}"), error))?;
+            let keys = listed.into_iter().map(|object| object.key).filter(|key| key.ends_with(extension));
+            Ok(keys.map(|key| Place::S3 { bucket: bucket.clone(), key }).collect())
+        }
+        Place::File(path) => {
+            let (extension, is_whole) = (extension.to_owned(), beginning.is_empty() || beginning.ends_with('/'));
+            blocking(move || {
+                let directory = if is_whole { Some(&*path) } else { path.parent() };
+                let mut found = Vec::new();
+                walk(directory.unwrap_or(Path::new(".")), &extension, &mut found)?;
+                let begins = |place: &Place| match place {
+                    Place::File(file) => file.as_os_str().as_bytes().starts_with(path.as_os_str().as_bytes()),
+                    Place::S3 { .. } => false,
+                };
+                found.retain(|place| is_whole || begins(place));
+                Ok(found)
+            })
+            .await
+        }
+    }
 }
 
 pub(super) fn unlisted(uri: &str, error: SourceError) -> RejectsError {
@@ -49,7 +81,7 @@ pub(super) fn unlisted(uri: &str, error: SourceError) -> RejectsError {
     }
 }
 
-fn walk(path: &Path, found: &mut Vec<Place>) -> Result<(), RejectsError> {
+fn walk(path: &Path, extension: &str, found: &mut Vec<Place>) -> Result<(), RejectsError> {
     let unreadable = |cause: io::Error| {
         let path = path.display().to_string();
         match cause.kind() {
@@ -68,9 +100,9 @@ fn walk(path: &Path, found: &mut Vec<Place>) -> Result<(), RejectsError> {
         // Links to directories are not followed: they may lead back here.
         if path.is_dir() {
             if !path.is_symlink() {
-                walk(&path, found)?;
+                walk(&path, extension, found)?;
             }
-        } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(EXTENSION)) {
+        } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(extension)) {
             found.push(Place::File(path));
         }
     }

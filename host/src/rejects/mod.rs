@@ -11,12 +11,13 @@ mod error;
 mod find;
 mod keeper;
 mod line;
-mod name;
+pub(crate) mod name;
 mod origin;
 mod parts;
 mod pending;
 mod place;
 mod retry;
+mod shown;
 mod writer;
 
 #[cfg(test)]
@@ -31,11 +32,13 @@ use crate::logs::on_a_thread;
 pub use draft::Draft;
 pub use error::RejectsError;
 pub use find::find;
+pub(crate) use find::find_below;
 pub use keeper::{Gone, Keeper};
 pub use line::{ContentDigest, Line, LineProblem};
 pub use origin::{Origin, Source};
 pub use place::{Place, Snapshot, State};
 pub use retry::Group;
+pub use shown::{Shown, shown};
 pub use writer::RejectWriter;
 
 /// The longest line, in bytes, with its newline.

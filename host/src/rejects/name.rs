@@ -41,31 +41,45 @@ const DIGEST: &str = "%~";
 
 /// The name of the object with the rejected rows of a source, or of some row groups of it.
 pub(super) fn name(source: &Source, row_groups: Option<&Range<usize>>) -> String {
+    let ending = row_groups.map_or_else(String::new, |Range { start, end }| format!("{PART}{start}-{end}"));
+    let misleads = |segment: &str, is_last| if is_last { is_part(segment) } else { segment.ends_with(EXTENSION) };
+    format!("{}{ending}{EXTENSION}", path_name(source, ENDING_BYTES, misleads))
+}
+
+/// The name of a directory for a source, that no other source has, and in which files may end in `extension`.
+pub(crate) fn directory(source: &Source, extension: &str) -> String {
+    path_name(source, SEGMENT_BYTES + ENDING_BYTES, |segment, _| segment.ends_with(extension))
+}
+
+/// A name that shows a source, with room behind it for so many bytes. `misleads` tells of a segment, and whether it is the last one, that it has to be another.
+fn path_name(source: &Source, room: usize, misleads: impl Fn(&str, bool) -> bool) -> String {
     let (place, path) = match source {
         Source::S3 { bucket, key, .. } if bucket == FILES => ("%66ile".to_owned(), key.as_str()),
         Source::S3 { bucket, key, .. } => (bucket.clone(), key.as_str()),
         Source::File { file: path } => (FILES.to_owned(), path.strip_prefix('/').unwrap_or(path)),
     };
-    let ending = row_groups.map_or_else(String::new, |Range { start, end }| format!("{PART}{start}-{end}"));
     let segments: Vec<&str> = path.split('/').collect();
     let last = segments.len() - 1;
-    let encoded: Vec<String> =
-        segments.iter().enumerate().map(|(index, segment)| shorten(encode(segment, index == last), segment)).collect();
-    let mut path_name = encoded.join("/");
-    if place.len() + 1 + path_name.len() + ENDING_BYTES > NAME_BYTES {
-        path_name = digest(path);
+    let encoded = segments.iter().enumerate().map(|(index, text)| segment(text, misleads(text, index == last)));
+    let mut name = encoded.collect::<Vec<_>>().join("/");
+    if place.len() + 1 + name.len() + room > NAME_BYTES {
+        name = digest(path);
     }
-    format!("{place}/{path_name}{ending}{EXTENSION}")
+    format!("{place}/{name}")
+}
+
+/// A name for one segment of a path, that no other segment has; another one than what it is where that would mislead.
+pub(crate) fn segment(text: &str, misleads: bool) -> String {
+    shorten(encode(text, misleads), text)
 }
 
 /// A segment that is no name for a file becomes one that no other segment becomes.
-fn encode(segment: &str, is_last: bool) -> String {
+fn encode(segment: &str, misleads: bool) -> String {
     if segment.is_empty() {
         return EMPTY.to_owned();
     }
     // The last point of a directory that would have the name of a file, or of a file that would have that of a part.
-    let misleading = if is_last { is_part(segment) } else { segment.ends_with(EXTENSION) };
-    let last_point = segment.rfind('.').filter(|_| misleading);
+    let last_point = segment.rfind('.').filter(|_| misleads);
     let mut encoded = String::with_capacity(segment.len());
     for (index, character) in segment.char_indices() {
         // S3 lists keys as XML, which does not have the last two.

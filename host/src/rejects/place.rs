@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -51,6 +51,8 @@ impl fmt::Display for Place {
 /// What tells whether something was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Nothing is there.
+    Absent,
     /// Its entity tag, as S3 writes it.
     Object(String),
     /// What its file system says of it.
@@ -84,7 +86,11 @@ pub struct Snapshot {
 impl Place {
     /// Where the rejected rows of a source are kept, or those of some of its row groups.
     pub fn of(uri: &RejectsUri, source: &Source, row_groups: Option<&Range<usize>>) -> Self {
-        let name = name::name(source, row_groups);
+        Self::below(uri, name::name(source, row_groups))
+    }
+
+    /// The place of a name: segments that can be those of a file, with slashes between them.
+    pub(crate) fn below(uri: &RejectsUri, name: String) -> Self {
         match uri {
             RejectsUri::S3 { bucket, prefix } if prefix.is_empty() => Self::S3 { bucket: bucket.clone(), key: name },
             RejectsUri::S3 { bucket, prefix } => Self::S3 { bucket: bucket.clone(), key: format!("{prefix}/{name}") },
@@ -130,8 +136,10 @@ impl Place {
                 let body = body.map_err(|cause| self.unavailable(Arc::new(cause)))?;
                 let time = UPLOAD_PATIENCE + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND);
                 let timeouts = TimeoutConfig::builder().read_timeout(time).operation_attempt_timeout(time).build();
-                let put = aws::s3().await.put_object().bucket(bucket).key(key).content_type("application/x-ndjson");
-                let put = put.set_if_match(etag(expected)).body(body).customize();
+                let content = if key.ends_with(".json") { "application/json" } else { "application/x-ndjson" };
+                let put = aws::s3().await.put_object().bucket(bucket).key(key).content_type(content);
+                let none = (expected == Some(State::Absent)).then(|| "*".to_owned());
+                let put = put.set_if_none_match(none).set_if_match(etag(expected)).body(body).customize();
                 let put = put.config_override(aws_sdk_s3::config::Builder::new().timeout_config(timeouts));
                 put.send().await.map_err(|error| self.failed(error))?;
                 Ok(())
@@ -154,12 +162,34 @@ impl Place {
         }
     }
 
+    /// What is here, where it has no more than so many bytes, and what it can be told by.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing, or it cannot be had.
+    pub(crate) async fn read(self, limit: u64) -> Result<(Vec<u8>, Option<State>), RejectsError> {
+        let Snapshot { place, state, file } = self.fetch_within(limit).await?;
+        let text = blocking(move || {
+            let mut text = Vec::new();
+            let path = place.to_string();
+            file.take(limit + 1)
+                .read_to_end(&mut text)
+                .map_err(|cause| RejectsError::Read { path: path.clone(), cause: Arc::new(cause) })?;
+            if text.len() as u64 > limit { Err(RejectsError::TooLarge { place: path, limit }) } else { Ok(text) }
+        });
+        Ok((text.await?, state))
+    }
+
     /// Fetches what is here.
     ///
     /// # Errors
     ///
     /// When there is nothing, or it cannot be had.
     pub async fn fetch(self) -> Result<Snapshot, RejectsError> {
+        self.fetch_within(OBJECT_BYTES).await
+    }
+
+    async fn fetch_within(self, limit: u64) -> Result<Snapshot, RejectsError> {
         match &self {
             Self::File(path) => {
                 let path = path.clone();
@@ -177,8 +207,8 @@ impl Place {
             Self::S3 { bucket, key } => {
                 let answer = aws::s3().await.get_object().bucket(bucket).key(key).send().await;
                 let answer = answer.map_err(|error| self.failed(error))?;
-                if answer.content_length().is_some_and(|bytes| u64::try_from(bytes).is_ok_and(|it| it > OBJECT_BYTES)) {
-                    return Err(RejectsError::TooLarge { place: self.to_string(), limit: OBJECT_BYTES });
+                if answer.content_length().is_some_and(|bytes| u64::try_from(bytes).is_ok_and(|it| it > limit)) {
+                    return Err(RejectsError::TooLarge { place: self.to_string(), limit });
                 }
                 let state = answer.e_tag().map(|etag| State::Object(etag.to_owned()));
                 let file = download(answer).await.map_err(|cause| self.unavailable(Arc::new(cause)))?;
@@ -208,7 +238,7 @@ impl Place {
 fn etag(state: Option<State>) -> Option<String> {
     match state {
         Some(State::Object(etag)) => Some(etag),
-        Some(State::File { .. }) | None => None,
+        Some(State::File { .. } | State::Absent) | None => None,
     }
 }
 
@@ -226,6 +256,7 @@ async fn download(answer: GetObjectOutput) -> io::Result<File> {
 fn check(path: &Path, expected: Option<&State>) -> Result<(), RejectsError> {
     let Some(expected) = expected else { return Ok(()) };
     match fs::metadata(path) {
+        Err(error) if *expected == State::Absent && error.kind() == ErrorKind::NotFound => Ok(()),
         Ok(metadata) if State::of(&metadata) == *expected => Ok(()),
         _ => Err(RejectsError::Changed { place: path.display().to_string() }),
     }

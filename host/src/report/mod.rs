@@ -6,6 +6,7 @@ mod failure;
 mod item;
 mod latencies;
 mod remaining;
+mod trial;
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use failure::{ErrorType, Failure, FailureKind};
 pub use item::{ItemReport, Status};
 pub use latencies::Latencies;
 pub use remaining::Remaining;
+pub use trial::TrialReport;
 
 pub use crate::points::RejectedRow;
 
@@ -128,6 +130,9 @@ pub struct ObjectReport {
     /// Whether that is one that was in service before, because the one that the registry names cannot be used.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub converter_fallback: bool,
+    /// What it has to do with the trial of another converter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialReport>,
     /// What became of its rows.
     pub accounts: Accounts,
     /// How long it took.

@@ -6,8 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the first to the last, by how their modules' paths begin. What is in none of them is the face, and comes last.
-const LAYERS: [&[&str]; 4] =
-    [&["error", "delivery", "gzip", "parcel"], &["influxdb::http"], &["influxdb::engines"], &["influxdb::write"]];
+const LAYERS: [&[&str]; 4] = [
+    &["error", "delivery", "gzip", "kind", "parcel"],
+    &["influxdb::http"],
+    &["influxdb::engines"],
+    &["influxdb::write"],
+];
 
 fn layer(module: &str) -> usize {
     let is_within = |layer: &&str| module == *layer || module.starts_with(&format!("{layer}::"));

@@ -10,10 +10,12 @@ mod error;
 mod flow;
 mod gzip;
 mod influxdb;
+mod kind;
 mod lines;
 mod parcel;
 mod rate;
 pub mod survey;
+mod watch;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
@@ -28,11 +30,13 @@ pub use error::{Answer, SinkError, SinkErrorKind, TokenError, Tries, TrustError}
 pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
+pub use influxdb::reading::{self, ReadError};
 pub use influxdb::{Bucket, Engine, Grant, GrantError, Health, InfluxDb, Probe, SchemaError, ServerTable};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 pub use rate::Rate;
 use survey::Survey;
+pub use watch::{Watch, Watcher};
 
 use crate::config::WriteSettings;
 use crate::points::ChunkLimits;
@@ -51,6 +55,14 @@ pub enum Sink {
     Lines(LineWriter),
     /// Nowhere: they are looked at.
     Survey(Survey),
+    /// Nowhere: they are shown.
+    Watch(Watch),
+}
+
+impl From<Watch> for Sink {
+    fn from(watch: Watch) -> Self {
+        Self::Watch(watch)
+    }
 }
 
 impl From<InfluxDb> for Sink {
@@ -83,6 +95,7 @@ impl Sink {
             Self::InfluxDb(influxdb) => influxdb.compresses(),
             Self::Lines(lines) => lines.compresses(),
             Self::Survey(survey) => survey.server().compresses(),
+            Self::Watch(_) => false,
         }
     }
 
@@ -98,13 +111,14 @@ impl Sink {
             Self::InfluxDb(influxdb) => influxdb.write(&parcel, deadline).await,
             Self::Lines(lines) => lines.write(parcel, deadline).await,
             Self::Survey(survey) => Ok(survey.look(&parcel)),
+            Self::Watch(watch) => Ok(watch.look(&parcel)),
         }
     }
 
     /// What writes text, where threads that make parcels can write them on the spot: handing them to others takes longer.
     pub(crate) fn lines(&self) -> Option<&LineWriter> {
         match self {
-            Self::InfluxDb(_) | Self::Survey(_) => None,
+            Self::InfluxDb(_) | Self::Survey(_) | Self::Watch(_) => None,
             Self::Lines(lines) => Some(lines),
         }
     }
@@ -113,7 +127,7 @@ impl Sink {
     pub(crate) fn rate(&self) -> Option<&Rate> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.rate(),
-            Self::Lines(_) | Self::Survey(_) => None,
+            Self::Lines(_) | Self::Survey(_) | Self::Watch(_) => None,
         }
     }
 
@@ -125,6 +139,7 @@ impl Sink {
         match self {
             Self::InfluxDb(influxdb) => influxdb.reach(deadline).await.map(drop),
             Self::Survey(survey) => survey.server().reach(deadline).await.map(drop),
+            Self::Watch(watch) => watch.server().reach(deadline).await.map(drop),
             Self::Lines(_) => Ok(()),
         }
     }
@@ -133,7 +148,7 @@ impl Sink {
     pub async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.retention(deadline).await,
-            Self::Lines(_) | Self::Survey(_) => None,
+            Self::Lines(_) | Self::Survey(_) | Self::Watch(_) => None,
         }
     }
 
@@ -141,7 +156,7 @@ impl Sink {
     pub(crate) async fn touches_many_shards(&self, deadline: Option<Instant>) {
         match self {
             Self::InfluxDb(influxdb) => influxdb.touches_many_shards(deadline).await,
-            Self::Lines(_) | Self::Survey(_) => {}
+            Self::Lines(_) | Self::Survey(_) | Self::Watch(_) => {}
         }
     }
 
@@ -153,6 +168,7 @@ impl Sink {
         match self {
             Self::InfluxDb(influxdb) => influxdb.flow(settings, deadline).await,
             Self::Survey(survey) => survey.flow(settings, deadline).await,
+            Self::Watch(watch) => watch.flow(settings, deadline).await,
             Self::Lines(lines) => Ok(Flow {
                 dialect: lines.dialect(),
                 is_text: true,
@@ -172,7 +188,7 @@ impl Sink {
     pub(crate) fn writing(&self, settings: &WriteSettings) -> Option<Writing> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.writing(settings),
-            Self::Lines(_) | Self::Survey(_) => None,
+            Self::Lines(_) | Self::Survey(_) | Self::Watch(_) => None,
         }
     }
 
@@ -182,7 +198,7 @@ impl Sink {
     /// [`SinkError::File`] where the file cannot be completed; it is removed then.
     pub async fn finish(&self) -> Result<(), SinkError> {
         match self {
-            Self::InfluxDb(_) | Self::Survey(_) => Ok(()),
+            Self::InfluxDb(_) | Self::Survey(_) | Self::Watch(_) => Ok(()),
             Self::Lines(lines) => lines.finish().await,
         }
     }
@@ -190,7 +206,7 @@ impl Sink {
     /// Gives up: an unfinished file is removed. What InfluxDB has, it keeps.
     pub async fn abandon(&self) {
         match self {
-            Self::InfluxDb(_) | Self::Survey(_) => {}
+            Self::InfluxDb(_) | Self::Survey(_) | Self::Watch(_) => {}
             Self::Lines(lines) => lines.abandon().await,
         }
     }

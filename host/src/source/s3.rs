@@ -216,6 +216,8 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size: Option<u64>,
+    /// Its entity tag without quotation marks.
+    pub etag: Option<String>,
 }
 
 /// Some of the objects below a prefix.
@@ -248,11 +250,11 @@ pub async fn list_page(
         }
     })?;
     let size = |bytes: i64| u64::try_from(bytes).ok();
-    let objects = page
-        .contents()
-        .iter()
-        .filter_map(|entry| Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size) }));
-    let objects: Vec<Listed> = objects.collect();
+    let listed = |entry: &aws_sdk_s3::types::Object| {
+        let etag = entry.e_tag().map(|etag| etag.trim_matches('"').to_owned());
+        Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size), etag })
+    };
+    let objects: Vec<Listed> = page.contents().iter().filter_map(listed).collect();
     let last = objects.last().filter(|_| page.is_truncated() == Some(true));
     Ok(Page { next: last.map(|last| last.key.clone()), objects })
 }

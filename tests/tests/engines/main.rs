@@ -8,6 +8,7 @@ mod escapes;
 mod health;
 mod preflight;
 mod refusals;
+mod verify;
 
 use influxdb_loader_tests::{InfluxDb, InfluxDb2};
 

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
-use influxdb_loader_tests::{InfluxDb2, Loader, Responder, Response, Settings, request};
+use influxdb_loader_tests::{InfluxDb2, Loader, Request, Responder, Response, Settings, request};
 use serde_json::{Value, json};
 
 use super::{BUCKET, DATABASE, Rows, Site, key, rows, rows_at};
@@ -27,15 +28,24 @@ fn delayed(influxdb: &InfluxDb2, delay: impl Fn(&[u8]) -> Duration + Send + Sync
     let turn = Mutex::new(());
     Responder::start(move |received| {
         let _turn = turn.lock().unwrap();
-        if received.target.starts_with("/api/v2/write") {
+        if is_write(received) {
             thread::sleep(delay(&received.body));
         }
-        let mut forwarded = received.clone();
-        forwarded.headers.retain(|name, _| !["host", "content-length", "connection"].contains(&name.as_str()));
-        let Response { status, body, mut headers } = request(port, &forwarded).unwrap();
-        headers.retain(|name, _| name.starts_with("x-influxdb"));
-        Response { status, headers, body }
+        forwarded(port, received)
     })
+}
+
+fn is_write(received: &Request) -> bool {
+    received.target.starts_with("/api/v2/write")
+}
+
+/// What the server on this port answers.
+fn forwarded(port: u16, received: &Request) -> Response {
+    let mut forwarded = received.clone();
+    forwarded.headers.retain(|name, _| !["host", "content-length", "connection"].contains(&name.as_str()));
+    let Response { status, body, mut headers } = request(port, &forwarded).unwrap();
+    headers.retain(|name, _| name.starts_with("x-influxdb"));
+    Response { status, headers, body }
 }
 
 /// Handles events one after the other, with five seconds for each, three of which are for stopping: first `event`, and then
@@ -156,6 +166,31 @@ fn daily_data_series_by_series_is_loaded_in_fewer_invocations_than_it_has_row_gr
     for number in 0..SERIES {
         assert_eq!(site.points(&name(number)), (DAYS as f64, (DAYS * number) as f64));
     }
+}
+
+#[test]
+fn a_request_that_is_not_answered_by_the_deadline_takes_nothing_from_the_row_groups_before_it() {
+    let site = Site::start();
+    let (port, writes) = (site.influxdb.port(), AtomicUsize::new(0));
+    // Ten requests are answered at once, and the next one not within the time of an invocation.
+    let server = Responder::start(move |received| {
+        if is_write(received) && writes.fetch_add(1, Ordering::Relaxed) == 10 {
+            thread::sleep(Duration::from_secs(7));
+        }
+        forwarded(port, received)
+    });
+    let name = "unanswered";
+    site.moto.put_object(BUCKET, &key(name), rows(name, 10_000, 1.0).parquet(500));
+    let directory = tempfile::tempdir().unwrap();
+    let event = json!({ "bucket": BUCKET, "key": key(name) });
+    let answers = go_on_to_the_end(event, &settings(&site, &server), directory.path());
+    assert_eq!(
+        (answers[0]["status"].as_str(), answers.last().unwrap()["status"].as_str()),
+        (Some("partial"), Some("succeeded"))
+    );
+    assert!(answers[0]["objects"][0]["row_groups"][1].as_u64().unwrap() > 0, "{}", answers[0]);
+    assert_balanced(&answers);
+    assert_eq!(site.points(name), (10_000.0, 10_000.0));
 }
 
 #[test]

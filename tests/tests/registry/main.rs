@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod named;
+mod trials;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use influxdb_loader_tests::{
     Function, InfluxDb2, Loader, Outcome, Request, Responder, Response, Settings, Versitygw, parquet, request,
     small_consumption,
@@ -343,14 +345,14 @@ fn an_outage_of_the_registry_is_bridged() {
     assert_eq!(fresh.load(KEY), version("1.0.1"));
 }
 
-/// An object of six rows in three row groups.
-fn in_three_row_groups() -> Vec<u8> {
-    let rows = small_consumption().slice(0, 2);
-    let properties =
-        ::parquet::file::properties::WriterProperties::builder().set_max_row_group_row_count(Some(2)).build();
+/// An object with these rows in each of three row groups.
+fn in_three_row_groups(rows: &RecordBatch) -> Vec<u8> {
+    let properties = ::parquet::file::properties::WriterProperties::builder()
+        .set_max_row_group_row_count(Some(rows.num_rows()))
+        .build();
     let mut bytes = Vec::new();
     let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, rows.schema(), Some(properties)).unwrap();
-    (0..3).for_each(|_| writer.write(&rows).unwrap());
+    (0..3).for_each(|_| writer.write(rows).unwrap());
     writer.close().unwrap();
     bytes
 }
@@ -359,7 +361,7 @@ fn in_three_row_groups() -> Vec<u8> {
 fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() {
     let site = Site::start();
     let key = "dataset=consumption/three.parquet";
-    site.s3.put_object(DATA, key, in_three_row_groups());
+    site.s3.put_object(DATA, key, in_three_row_groups(&small_consumption().slice(0, 2)));
     site.publish_and_promote("1.0.1");
     let digest = site.pointer()["sha256"].clone();
     site.publish_and_promote("1.0.2");

@@ -158,16 +158,14 @@ fn every_command_prints_json() {
     assert_eq!(made["secret_key"], key);
     let path = site.file("component.wasm", &component("1.0.1"));
     let path = path.to_str().unwrap();
-    let golden = ["publish", path, "--golden", "guest-converters/consumption/golden", "--json"];
-    let published = site.converter(&golden).succeeded().stdout;
-    let lines: Vec<Value> = published.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((lines.len(), &lines[0]["passed"], &lines[1]["already"]), (2, &true.into(), &false.into()));
-    assert_eq!(lines[1]["manifest"]["version"], "1.0.1");
+    let published = told(&["publish", path, "--golden", "guest-converters/consumption/golden"]);
+    assert_eq!((&published["golden"]["passed"], &published["already"]), (&true.into(), &false.into()));
+    assert_eq!(published["manifest"]["version"], "1.0.1");
     site.publish(&component("1.0.2"), &[]).succeeded();
 
     let signed = told(&["sign", "consumption", "1.0.1", "--key", key]);
     assert_eq!((&signed["key"], &signed["already"]), (&made["key"], &false.into()));
-    assert_eq!(told(&["verify", "consumption", "1.0.1"])["manifest"], lines[1]["manifest"]);
+    assert_eq!(told(&["verify", "consumption", "1.0.1"])["manifest"], published["manifest"]);
     assert_eq!(told(&["promote", "consumption", "1.0.2"])["pointer"]["version"], "1.0.2");
     let promoted = told(&["promote", "consumption", "1.0.1"]);
     assert_eq!((&promoted["before"]["version"], &promoted["channel"]), (&"1.0.2".into(), &"stable".into()));

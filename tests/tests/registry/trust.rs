@@ -6,13 +6,13 @@ use super::*;
 const POINTER: &str = "converters/consumption/channels/stable.json";
 
 /// A key: its file, and what `CONVERTER_PUBLIC_KEYS` has of it.
-struct Key {
-    file: String,
-    public: String,
+pub(super) struct Key {
+    pub(super) file: String,
+    pub(super) public: String,
 }
 
 impl Key {
-    fn make(site: &Site, name: &str) -> Self {
+    pub(super) fn make(site: &Site, name: &str) -> Self {
         let file = site.directory.path().join(name).display().to_string();
         let made = site.converter(&["keygen", "--out", &file]).succeeded();
         let public = made.stdout.lines().find_map(|line| line.strip_prefix("public key  ")).unwrap().to_owned();
@@ -54,7 +54,7 @@ impl Signed {
     }
 }
 
-fn measured(settings: Settings) -> Settings {
+pub(super) fn measured(settings: Settings) -> Settings {
     settings.with("ENABLE_METRICS", "true").with("METRICS_BACKEND", "emf")
 }
 

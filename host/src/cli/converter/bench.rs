@@ -18,8 +18,10 @@ use crate::config::Config;
 use crate::converter::{Converted, Converter, ConverterError, Input, Instance, Mask};
 use crate::dataset::DatasetName;
 use crate::pipeline::{LoadError, Loader};
-use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, FullChunks, Lanes, Mapping};
-use crate::source::{Memory, ParquetObject, Selection};
+use crate::points::{
+    Chunk, ChunkLimits, Dialect, EncodeError, Encoded, Encoder, Full, FullChunks, Lanes, Mapping, PointKey,
+};
+use crate::source::{Batch, Memory, ParquetObject, Selection};
 
 /// Chunks as those of a file.
 const CHUNKS: ChunkLimits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
@@ -45,7 +47,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 /// The figures of a converter and a file. Times are medians; counts are those of one pass over the file.
-struct Figures {
+pub(super) struct Figures {
     name: String,
     version: String,
     digest: String,
@@ -70,7 +72,7 @@ struct Figures {
 }
 
 /// How native code was had.
-enum Compile {
+pub(super) enum Compile {
     /// It was compiled, which took so long.
     Compiled(Duration),
     /// It was loaded from the compile cache.
@@ -109,63 +111,99 @@ struct Level {
     total: Duration,
 }
 
+/// A component as native code, and how that was had. Blocks.
+pub(super) fn compiled(loader: &Loader, component: &[u8]) -> Result<(Converter, Compile), CliError> {
+    let (compiled, load) = timed(|| loader.catalog().compiled(component));
+    if let Some(converter) = compiled {
+        return Ok((converter, Compile::Cached(load)));
+    }
+    let (converter, time) = timed(|| loader.catalog().compile(component));
+    Ok((converter.map_err(LoadError::Converter)?, Compile::Compiled(time)))
+}
+
 /// Prints what a converter costs. Returns true: that it is slow is no error.
 pub(super) async fn bench(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let Arguments { component, file, dataset, seconds, json } = arguments;
     let object = ParquetObject::open_file(file, Memory::default())?;
     let loader = Loader::new(config)?;
     let component = component.bytes(config, &loader).await?;
-    let engine = loader.catalog().engine();
-    let limit = Duration::from_secs(*seconds);
     // Hidden where standard error is not a terminal.
     let progress = ProgressBar::new_spinner();
     progress.set_message("compiling");
-    let (compiled, load) = timed(|| loader.catalog().compiled(&component));
-    let (converter, compile) = match compiled {
-        Some(converter) => (converter, Compile::Cached(load)),
-        None => {
-            let (converter, time) = timed(|| loader.catalog().compile(&component));
-            (converter.map_err(LoadError::Converter)?, Compile::Compiled(time))
-        }
-    };
-    let description = converter.description();
-    let dataset = dataset.as_deref().unwrap_or(&description.dataset).parse::<DatasetName>().map_err(LoadError::from)?;
+    let (converter, compile) = compiled(&loader, &component)?;
+    let dataset = dataset.as_deref().unwrap_or(&converter.description().dataset);
+    let dataset = dataset.parse::<DatasetName>().map_err(LoadError::from)?;
     let object = object.in_types_of(converter.contract().edition());
     let input = Input::new(dataset.as_str(), &object, config.validate_schema);
-    let mut passes = Vec::new();
-    let started = Instant::now();
-    while passes.is_empty() || started.elapsed() < limit {
-        progress.set_message(format!("pass {} over {}", passes.len() + 1, object.name()));
-        passes.push(pass(config, &converter, &object, &input, &progress)?);
-    }
+    let memory_limit = loader.catalog().engine().limits().memory_bytes;
+    let subject = Subject { config, converter: &converter, object: &object, input, selection: Selection::All };
+    let passes = measure(&subject, Duration::from_secs(*seconds), &mut Ticks { progress: &progress, passes: 0 })?;
     progress.finish_and_clear();
-    let figures = Figures {
-        name: description.name.clone(),
-        version: description.version.clone(),
-        digest: converter.digest().to_owned(),
-        dataset: input.dataset,
-        file: object.name().to_owned(),
-        component_bytes: component.len(),
-        rows: object.rows(),
-        points: passes.iter().map(|pass| pass.points).max().unwrap_or_default(),
-        rejected: passes.iter().map(|pass| pass.rejected).max().unwrap_or_default(),
-        passes: passes.len(),
-        compile,
-        instantiate: median(passes.iter().map(|pass| pass.instantiate).collect()),
-        memory_bytes: passes.iter().map(|pass| pass.memory_bytes).max().unwrap_or_default(),
-        memory_limit: engine.limits().memory_bytes,
-        prepare: median(passes.iter().map(|pass| pass.prepare).collect()),
-        translate: Level::of(&passes, |pass| &pass.translate),
-        convert: Level::of(&passes, |pass| &pass.convert),
-        decode: median(passes.iter().map(|pass| pass.decode).collect()),
-        encode: median(passes.iter().map(|pass| pass.encode).collect()),
-    };
+    let figures = Figures::of(&subject, &passes, component.len(), compile, memory_limit);
     print(&if *json { format!("{}\n", figures.json()) } else { figures.text() })?;
     Ok(true)
 }
 
+/// A converter and the rows that it is measured on.
+pub(super) struct Subject<'a> {
+    pub(super) config: &'a Config,
+    pub(super) converter: &'a Converter,
+    pub(super) object: &'a ParquetObject,
+    pub(super) input: Input,
+    pub(super) selection: Selection,
+}
+
+/// Looks on while a converter works.
+pub(super) trait Onlooker {
+    /// A pass over the rows begins.
+    fn begin(&mut self) {}
+
+    /// A batch has been encoded, into points with these keys.
+    fn batch(&mut self, _batch: &Batch, _encoded: &Encoded, _keys: &[PointKey]) {}
+
+    /// These points are complete.
+    fn points(&mut self, _chunk: &Chunk) {}
+
+    /// Whether the pass may end before the last of its rows.
+    fn is_enough(&self) -> bool {
+        false
+    }
+}
+
+/// Shows on a terminal that work goes on.
+struct Ticks<'a> {
+    progress: &'a ProgressBar,
+    passes: usize,
+}
+
+impl Onlooker for Ticks<'_> {
+    fn begin(&mut self) {
+        self.passes += 1;
+        self.progress.set_message(format!("pass {}", self.passes));
+    }
+
+    fn batch(&mut self, _batch: &Batch, _encoded: &Encoded, _keys: &[PointKey]) {
+        self.progress.tick();
+    }
+}
+
+/// Works through the rows again and again for some time, at least once. Blocks.
+pub(super) fn measure(
+    subject: &Subject<'_>,
+    limit: Duration,
+    onlooker: &mut impl Onlooker,
+) -> Result<Vec<Pass>, CliError> {
+    let (mut passes, started) = (Vec::new(), Instant::now());
+    while passes.is_empty() || started.elapsed() < limit {
+        onlooker.begin();
+        passes.push(pass(subject, onlooker)?);
+    }
+    Ok(passes)
+}
+
 /// What one pass over the file took, by a fresh instance, as an object is loaded.
-struct Pass {
+pub(super) struct Pass {
+    rows: u64,
     points: u64,
     rejected: u64,
     memory_bytes: usize,
@@ -227,24 +265,25 @@ impl Mapping for Measured {
     }
 }
 
-fn pass(
-    config: &Config,
-    converter: &Converter,
-    object: &ParquetObject,
-    input: &Input,
-    progress: &ProgressBar,
-) -> Result<Pass, CliError> {
+fn pass(subject: &Subject<'_>, onlooker: &mut impl Onlooker) -> Result<Pass, CliError> {
+    let Subject { config, converter, object, input, selection } = subject;
     let (instance, instantiate) = timed(|| converter.instantiate());
     let mut instance = instance.map_err(LoadError::Converter)?;
     let (plan, prepare) = timed(|| instance.prepare(input));
     let mut encoder = Encoder::new(&plan.map_err(LoadError::Converter)?, Dialect::Any).map_err(LoadError::from)?;
     let mut lanes = Lanes::single(CHUNKS);
-    let points_of = |full: FullChunks| full.map(|full| full.chunk.points() as u64).sum::<u64>();
+    let mut points = 0;
+    let mut take = |full: FullChunks, onlooker: &mut _| {
+        for Full { chunk, .. } in full {
+            points += chunk.points() as u64;
+            Onlooker::points(onlooker, &chunk);
+        }
+    };
     let mut mapping = Measured { instance, translate: Tally::default(), convert: Tally::default() };
-    let (mut points, mut rejected) = (0, 0);
+    let (mut rows, mut rejected) = (0, 0);
     let (mut decode, mut encode) = (Duration::ZERO, Duration::ZERO);
-    let mut batches = object.read(encoder.columns().to_vec(), config.rows_per_batch, &Selection::All)?;
-    loop {
+    let mut batches = object.read(encoder.columns().to_vec(), config.rows_per_batch, selection)?;
+    while !onlooker.is_enough() {
         let (batch, time) = timed(|| batches.next().transpose());
         decode += time;
         let Some(batch) = batch? else { break };
@@ -254,15 +293,16 @@ fn pass(
             EncodeError::Mapping(error) => LoadError::Converter(error),
             EncodeError::Column(error) => LoadError::Column(error),
         })?;
+        rows += batch.columns.num_rows() as u64;
         rejected += encoded.rejected.len() as u64;
-        points += points_of(lanes.take_full());
-        progress.tick();
+        onlooker.batch(&batch, &encoded, encoder.keys());
+        take(lanes.take_full(), onlooker);
     }
-    points += points_of(lanes.finish());
+    take(lanes.finish(), onlooker);
     let Measured { instance, translate, convert } = mapping;
     let encode = encode.saturating_sub(translate.total() + convert.total());
     let memory_bytes = instance.memory_bytes();
-    Ok(Pass { points, rejected, memory_bytes, instantiate, prepare, translate, convert, decode, encode })
+    Ok(Pass { rows, points, rejected, memory_bytes, instantiate, prepare, translate, convert, decode, encode })
 }
 
 impl Level {
@@ -281,6 +321,40 @@ impl Level {
 }
 
 impl Figures {
+    /// What the passes show.
+    pub(super) fn of(
+        subject: &Subject<'_>,
+        passes: &[Pass],
+        component_bytes: usize,
+        compile: Compile,
+        memory_limit: usize,
+    ) -> Self {
+        let description = subject.converter.description();
+        let most = |count: fn(&Pass) -> u64| passes.iter().map(count).max().unwrap_or_default();
+        let middle = |time: fn(&Pass) -> Duration| median(passes.iter().map(time).collect());
+        Self {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            digest: subject.converter.digest().to_owned(),
+            dataset: subject.input.dataset.clone(),
+            file: subject.object.name().to_owned(),
+            component_bytes,
+            rows: most(|pass| pass.rows),
+            points: most(|pass| pass.points),
+            rejected: most(|pass| pass.rejected),
+            passes: passes.len(),
+            compile,
+            instantiate: middle(|pass| pass.instantiate),
+            memory_bytes: passes.iter().map(|pass| pass.memory_bytes).max().unwrap_or_default(),
+            memory_limit,
+            prepare: middle(|pass| pass.prepare),
+            translate: Level::of(passes, |pass| &pass.translate),
+            convert: Level::of(passes, |pass| &pass.convert),
+            decode: middle(|pass| pass.decode),
+            encode: middle(|pass| pass.encode),
+        }
+    }
+
     /// All calls of the converter in a pass.
     fn converter(&self) -> Duration {
         self.prepare + self.translate.total + self.convert.total
@@ -338,7 +412,7 @@ impl Figures {
         text
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let level = |level: &Level, items: &str, per_item: &str| {
             let mut facts = json!({
                 "calls": level.calls, "call_seconds": (level.calls > 0).then_some(level.call.as_secs_f64()),

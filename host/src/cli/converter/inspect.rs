@@ -77,7 +77,7 @@ pub(super) async fn inspect(
 }
 
 /// How the converter plans the columns of a file.
-fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
+pub(super) fn plan(config: &Config, converter: &Converter, schema: &Path) -> Result<plan::Planned, CliError> {
     let object = ParquetObject::open_file(schema, Memory::default())?.in_types_of(converter.contract().edition());
     let input = Input::new(&converter.description().dataset, &object, config.validate_schema);
     let mut instance = converter.instantiate().map_err(LoadError::Converter)?;

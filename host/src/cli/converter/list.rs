@@ -28,8 +28,12 @@ fn channels(entry: &Entry) -> Vec<String> {
     entry.channels.iter().map(ToString::to_string).collect()
 }
 
+fn trials(entry: &Entry) -> Vec<String> {
+    entry.trials.iter().map(|(channel, kind)| format!("{channel} ({kind})")).collect()
+}
+
 fn json(entries: &[Entry]) -> serde_json::Value {
-    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "keys": entry.keys, "yanked": entry.is_yanked });
+    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "trials": trials(entry), "keys": entry.keys, "yanked": entry.is_yanked });
     entries.iter().map(entry).collect()
 }
 
@@ -45,7 +49,7 @@ fn table(entries: &[Entry]) -> String {
         table.add_row([
             manifest.dataset.clone(),
             manifest.version.to_string(),
-            if entry.is_yanked { "yanked".to_owned() } else { channels(entry).join(" ") },
+            if entry.is_yanked { "yanked".to_owned() } else { [channels(entry), trials(entry)].concat().join(" ") },
             manifest.sha256.chars().take(12).collect(),
             manifest.size.to_string(),
             entry.keys.join(" "),

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod dev;
 mod diff;
 mod inspect;
 mod new;
@@ -12,6 +13,7 @@ mod publish;
 mod promote;
 mod pull;
 mod sign;
+mod trial;
 mod list;
 mod verify;
 mod keygen;
@@ -20,11 +22,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+pub(super) use dev::DevError;
 pub(super) use diff::DiffError;
 pub(super) use project::ProjectError;
 
-use super::CliError;
 use super::component::Component;
+use super::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
@@ -67,6 +70,17 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Work on a project in the browser: rebuilt whenever it changes, with what it makes of a sample beside it.
+    ///
+    /// Serves one page on 127.0.0.1 and prints its address, with a token that nobody can guess. The page shows the sample (any Parquet
+    /// file dropped on it), the plan level by level, every row with its points or the reason why it is rejected, rows that replace
+    /// each other, the golden pairs, the difference to the version in service, and what the converter costs. It publishes and
+    /// promotes where a registry is configured.
+    #[command(after_help = "Examples:
+  influxdb-loader converter dev my-converter
+  influxdb-loader converter dev my-converter --sample data/region=SE/2024.parquet
+  CONVERTER_BUCKET=my-registry influxdb-loader converter dev my-converter --sign converter-signing-key.pem")]
+    Dev(dev::Arguments),
     /// Show what a component is: its description, interfaces, digest, size and limits; and its plan for a file.
     Inspect {
         /// The component: a file, or a version of the registry.
@@ -103,21 +117,55 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
-        /// Print JSON; with `--golden` a line about the golden pairs, then one about the version.
+        /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
     },
-    /// Put a version into service: functions that use the channel take it within CONVERTER_REFRESH_SECONDS.
+    /// Put a version into service, or try it beside the one in service: functions that use the channel take it within
+    /// CONVERTER_REFRESH_SECONDS.
+    ///
+    /// A shadow converts objects beside the version in service; its points are compared and never written. A canary's points are
+    /// written, for a share of the objects. Rules decide what becomes of either: a measure, a relation and a value, joined by `and`
+    /// and `or`. Measures are objects, rows, rejected, failed, time and age; of a shadow also equal, added, removed, changed and
+    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the version in service has of it.
+    #[command(after_help = "Examples:
+  influxdb-loader converter promote ons-load 1.2.0
+  influxdb-loader converter promote ons-load --shadow 1.3.0 --when \"objects >= 100 and changed = 0 and rejected <= before\"
+  influxdb-loader converter promote ons-load --canary 1.3.0 --share 5% --when \"objects >= 100 and age >= 1d\" \\
+      --unless \"failed > 0 or objects >= 20 and rejected > before * 1.1\"")]
     Promote {
         /// The dataset.
         dataset: String,
         /// The version.
-        version: String,
+        #[arg(required_unless_present_any = ["shadow", "canary"])]
+        version: Option<String>,
+        #[command(flatten)]
+        trial: promote::Trial,
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
         #[command(flatten)]
         terms: promote::Terms,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how the trial of a candidate stands, as `promote --shadow` or `--canary` has begun it; or end it by hand.
+    #[command(after_help = "Examples:
+  influxdb-loader converter trial ons-load
+  influxdb-loader converter trial ons-load --end --by Ana")]
+    Trial {
+        /// The dataset.
+        dataset: String,
+        /// The channel, instead of that of the settings.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// End it: the version before stays in service.
+        #[arg(long)]
+        end: bool,
+        /// Who ends it [default: the user's name].
+        #[arg(long, value_name = "NAME", requires = "end")]
+        by: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -244,20 +292,34 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             new::new(&name, language, &from, directory.as_deref(), &choices, json)
         }
         Command::Build { directory, json } => build::build(config, &directory, json),
+        Command::Dev(arguments) => dev::dev(config, &arguments).await,
         Command::Inspect { component, schema, json } => {
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
         Command::Publish { component, dataset, sign, golden, json } => {
-            if let Some(golden) = golden
-                && !test::test(config, &test::Arguments::of(&component, golden, json)).await?
-            {
-                return Ok(false);
+            let mut tested = None;
+            if let Some(golden) = golden {
+                let (facts, text, is_good) =
+                    test::tested(config, &test::Arguments::of(&component, golden, json)).await?;
+                if !json {
+                    print(&text)?;
+                } else if !is_good {
+                    print(&format!("{}\n", serde_json::json!({ "published": false, "golden": facts })))?;
+                }
+                if !is_good {
+                    return Ok(false);
+                }
+                tested = Some(facts);
             }
-            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json).await
+            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json, tested).await
         }
-        Command::Promote { dataset, version, channel, terms, json } => {
-            promote::promote(config, &dataset, &version, channel.as_deref(), &terms, json).await
+        Command::Promote { dataset, version, trial, channel, terms, json } => {
+            promote::promote(config, &dataset, version.as_deref(), &trial, channel.as_deref(), &terms, json).await
+        }
+        Command::Trial { dataset, channel, end, by, json } => {
+            let end = end.then(|| promote::who(by.as_deref()));
+            trial::trial(config, &dataset, channel.as_deref(), end.as_deref(), json).await
         }
         Command::Rollback { dataset, channel, terms, json } => {
             promote::rollback(config, &dataset, channel.as_deref(), &terms, json).await

@@ -10,7 +10,50 @@ use super::publish::signing_key;
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
-use crate::registry::{Channel, Endorsement, Promotion, Registry, SigningKey};
+use crate::registry::{
+    Candidacy, Channel, Endorsement, Kind, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms,
+};
+
+/// How a candidate is tried instead.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Trial {
+    /// Convert objects with this version beside the one in service, and compare the points.
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["version", "canary"])]
+    shadow: Option<String>,
+    /// Convert a share of the objects with this version.
+    #[arg(long, value_name = "VERSION", conflicts_with = "version", requires = "share")]
+    canary: Option<String>,
+    /// On how many of the objects, such as `5%`, chosen by a hash of the key [default for a shadow: 100%].
+    #[arg(long, value_name = "PERCENT", conflicts_with = "version")]
+    share: Option<String>,
+    /// Put it into service as soon as this rule is true.
+    #[arg(long, value_name = "RULE", conflicts_with = "version")]
+    when: Option<String>,
+    /// End the trial without it as soon as this rule is true [default for a canary: "failed > 0"].
+    #[arg(long, value_name = "RULE", conflicts_with = "version")]
+    unless: Option<String>,
+}
+
+impl Trial {
+    /// What is tried, and on which terms; none where nothing is.
+    fn candidacy(&self) -> Result<Option<Candidacy>, CliError> {
+        let (kind, version) = match (&self.shadow, &self.canary) {
+            (Some(version), _) => (Kind::Shadow, version),
+            (None, Some(version)) => (Kind::Canary, version),
+            (None, None) => return Ok(None),
+        };
+        let rule = |text: &Option<String>| text.as_deref().map(str::parse::<Rule>).transpose();
+        let (when, mut unless) = (rule(&self.when)?, rule(&self.unless)?);
+        if kind == Kind::Canary && unless.is_none() {
+            unless = Some(WITHOUT_FAILURES.parse()?);
+        }
+        let share = self.share.as_deref().map_or(Ok(Share::ALL), str::parse)?;
+        Ok(Some(Candidacy { kind, version: version.parse()?, share, when, unless }))
+    }
+}
+
+/// When a canary ends without its candidate, unless something else is asked for.
+const WITHOUT_FAILURES: &str = "failed > 0";
 
 /// On which terms a version is put into service.
 #[derive(Debug, Args)]
@@ -63,11 +106,12 @@ fn time(text: &str) -> Result<Duration, String> {
     parsed.map(Duration::from_secs).ok_or_else(|| "a number and one of `s`, `m`, `h`, `d`".to_owned())
 }
 
-/// Lets a channel point at a version. Returns true: what cannot be promoted is an error.
+/// Lets a channel point at a version, or tries one. Returns true: what cannot be promoted is an error.
 pub(super) async fn promote(
     config: &Config,
     dataset: &str,
-    version: &str,
+    version: Option<&str>,
+    trial: &Trial,
     channel: Option<&str>,
     terms: &Terms,
     as_json: bool,
@@ -76,7 +120,11 @@ pub(super) async fn promote(
     let channel = chosen(&registry, channel)?;
     let key = terms.key()?;
     let endorsement = terms.endorsement(key.as_ref());
-    let promotion = registry.promote(&named(dataset)?, &version.parse()?, &channel, &endorsement).await?;
+    let name = named(dataset)?;
+    let promotion = match trial.candidacy()? {
+        Some(candidacy) => registry.try_candidate(&name, candidacy, &channel, &endorsement).await?,
+        None => registry.promote(&name, &version.unwrap_or_default().parse()?, &channel, &endorsement).await?,
+    };
     tell(dataset, &channel, &promotion, as_json)
 }
 
@@ -102,12 +150,23 @@ pub(super) fn chosen(registry: &Registry, channel: Option<&str>) -> Result<Chann
 }
 
 fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) -> Result<bool, CliError> {
-    let Promotion { before, pointer, already } = promotion;
+    let Promotion { before, pointer, trial, already } = promotion;
     if as_json {
         let facts = json!({
-            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "already": already,
+            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "trial": trial, "already": already,
         });
         print(&format!("{facts}\n"))?;
+        return Ok(true);
+    }
+    if let Some(TrialTerms { kind, candidate, share, .. }) = trial {
+        let (version, sequence) = (&pointer.version, pointer.sequence);
+        let already = if *already { "already " } else { "" };
+        let text = format!(
+            "{dataset} {channel}: {version}, {already}with {kind} {} on {share} of the objects, sequence {sequence}\n\
+             how it stands: influxdb-loader converter trial {dataset}\n",
+            candidate.version
+        );
+        print(&text)?;
         return Ok(true);
     }
     let before = match before {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{loader_and_registry, named};
 use crate::cli::component::read;
@@ -20,6 +20,7 @@ pub(super) async fn publish(
     dataset: Option<&str>,
     key: Option<&Path>,
     as_json: bool,
+    golden: Option<Value>,
 ) -> Result<bool, CliError> {
     let (loader, registry) = loader_and_registry(config)?;
     let key = key.map(signing_key).transpose()?;
@@ -32,7 +33,13 @@ pub(super) async fn publish(
     let what = if publication.already { "already published" } else { "published" };
     let (dataset, version, object) = (&manifest.dataset, &manifest.version, &publication.object);
     print(&if as_json {
-        format!("{}\n", json!({ "already": publication.already, "object": object, "manifest": manifest }))
+        let mut facts = json!({
+            "published": true, "already": publication.already, "object": object, "manifest": manifest,
+        });
+        if let Some(golden) = golden {
+            facts["golden"] = golden;
+        }
+        format!("{facts}\n")
     } else {
         format!("{what}: {dataset} {version}, sha256:{}, {object}\n", manifest.sha256)
     })?;

@@ -89,7 +89,10 @@ fn table(lines: &[Promoted]) -> String {
         table.add_row([
             pointer.sequence.to_string(),
             statement.at.to_string(),
-            pointer.version.to_string(),
+            match &statement.trial {
+                Some(terms) => format!("{} ({} {})", pointer.version, terms.kind, terms.candidate.version),
+                None => pointer.version.to_string(),
+            },
             pointer.previous.as_ref().map_or_else(String::new, |before| before.version.to_string()),
             statement.by.clone(),
             keys.join(" "),

@@ -16,7 +16,7 @@ use crate::report::{Failure, FailureKind};
 const COMPONENT: &str = "converter.wasm";
 
 /// The directory of golden pairs in a converter's directory.
-const GOLDEN: &str = "golden";
+pub(super) const GOLDEN: &str = "golden";
 
 /// What `converter test` is told.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ impl Arguments {
 }
 
 /// What became of a pair.
-struct Tested {
+pub(super) struct Tested {
     pair: Pair,
     result: Result<(Verdict, Vec<Difference>), Failure>,
     updated: bool,
@@ -71,18 +71,36 @@ impl Tested {
 
 /// Runs every golden pair. Returns whether all of them are as expected.
 pub(super) async fn test(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let (facts, text, is_good) = tested(config, arguments).await?;
+    print(&if arguments.json { format!("{facts}\n") } else { text })?;
+    Ok(is_good)
+}
+
+/// What became of every golden pair, for programs and for people, and whether all of them are as expected.
+pub(super) async fn tested(config: &Config, arguments: &Arguments) -> Result<(Value, String, bool), CliError> {
     let loader = Loader::new(config)?;
     let (converter, from) = converter(config, &loader, arguments).await?;
+    let tested = run(config, &loader, &converter, &golden_directory(arguments), arguments.update).await?;
+    let (facts, text) = (facts(&converter, &from, &tested), as_text(&converter, &from, &tested));
+    Ok((facts, text, tested.iter().all(Tested::is_good)))
+}
+
+/// Runs the golden pairs of a directory, and makes what the converter gives what is expected where it is to.
+pub(super) async fn run(
+    config: &Config,
+    loader: &Loader,
+    converter: &Converter,
+    golden: &Path,
+    update: bool,
+) -> Result<Vec<Tested>, CliError> {
     let dataset = converter.description().dataset.clone();
     loader.catalog().insert(dataset.clone(), converter.clone());
-    let runner = Runner::new(&loader, config, dataset)?;
+    let runner = Runner::new(loader, config, dataset)?;
     let mut tested = Vec::new();
-    for pair in golden::find(&golden_directory(arguments))? {
-        tested.push(test_pair(&runner, pair, arguments.update).await?);
+    for pair in golden::find(golden)? {
+        tested.push(test_pair(&runner, pair, update).await?);
     }
-    let text = if arguments.json { as_json(&converter, &from, &tested) } else { as_text(&converter, &from, &tested) };
-    print(&text)?;
-    Ok(tested.iter().all(Tested::is_good))
+    Ok(tested)
 }
 
 async fn test_pair(runner: &Runner, pair: Pair, update: bool) -> Result<Tested, CliError> {
@@ -200,7 +218,8 @@ fn indented(text: &str) -> String {
     text.lines().map(|line| format!("    {line}\n")).collect()
 }
 
-fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
+/// What became of the pairs, for programs.
+pub(super) fn facts(converter: &Converter, from: &str, tested: &[Tested]) -> Value {
     let description = converter.description();
     let goldens: Vec<Value> = tested
         .iter()
@@ -211,7 +230,10 @@ fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
                 "status": tested.status(),
             });
             match &tested.result {
-                Err(failure) => golden["error"] = json!(failure.message()),
+                Err(failure) => {
+                    golden["error"] = json!(failure.message());
+                    golden["hint"] = json!(failure.hint());
+                }
                 Ok((verdict, differences)) => {
                     golden["accounts"] = json!(verdict.accounts);
                     if verdict.is_fault {
@@ -231,11 +253,10 @@ fn as_json(converter: &Converter, from: &str, tested: &[Tested]) -> String {
             golden
         })
         .collect();
-    let report = json!({
+    json!({
         "converter": { "name": description.name, "version": description.version, "digest": converter.digest() },
         "component": from,
         "passed": tested.iter().all(Tested::is_good),
         "golden": goldens,
-    });
-    format!("{report}\n")
+    })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::points::{Dialect, go_duration};
 use crate::report::Accounts;
-use crate::sink::survey::{Findings, Kind, Table};
+use crate::sink::survey::{Findings, Table};
 use crate::sink::{Bucket, Engine, ServerTable};
 
 /// The most shards that a load touches without a remark.
@@ -174,22 +174,10 @@ fn columns(measurement: &str, table: &Table, there: &ServerTable, engine: Engine
     }
 }
 
-impl Kind {
-    /// As `SHOW FIELD KEYS` names it.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Float => "float",
-            Self::Integer => "integer",
-            Self::Unsigned => "unsigned",
-            Self::Boolean => "boolean",
-            Self::Text => "string",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::survey::Kind;
 
     fn input(fields: &[(&str, Kind, u64)], tags: &[&str]) -> Findings {
         let mut table = Table::default();

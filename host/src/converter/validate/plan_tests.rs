@@ -56,7 +56,11 @@ fn valid() -> wit::Plan {
 }
 
 fn wrong(plan: wit::Plan) -> String {
-    let Invalid { item, reason } = super::plan(plan, &input(), Contract::V0_2).unwrap_err();
+    wrong_by(Contract::V0_2, plan)
+}
+
+fn wrong_by(contract: Contract, plan: wit::Plan) -> String {
+    let Invalid { item, reason } = super::plan(plan, &input(), contract).unwrap_err();
     format!("`{item}` {reason}")
 }
 
@@ -282,7 +286,8 @@ fn codes_of_missing_values_can_be_counted() {
 
 #[test]
 fn a_plan_is_bounded() {
-    assert_snapshot!(wrong(wit::Plan { points: vec![point(); 65], ..valid() }), @"`points` has 65 items, at most 64 are allowed");
+    assert_snapshot!(wrong_by(Contract::V0_1, wit::Plan { points: vec![point(); 65], ..valid() }), @"`points` has 65 items, at most 64 are allowed");
+    assert_snapshot!(wrong(wit::Plan { points: vec![point(); 1025], ..valid() }), @"`points` has 1025 items, at most 1024 are allowed");
     assert_snapshot!(wrong(wit::Plan { translations: vec![TEXT; 1025], ..valid() }), @"`translations` has 1025 items, at most 1024 are allowed");
     assert_snapshot!(wrong(wit::Plan { reads: vec![TEXT; 1025], ..valid() }), @"`reads` has 1025 items, at most 1024 are allowed");
     assert_snapshot!(wrong(wit::Plan { computed: vec![wit::ColumnType::Float; 1025], ..valid() }), @"`computed` has 1025 items, at most 1024 are allowed");

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Asked, Caller, Event, Item, Load, MAXIMUM_PAYLOAD_BYTES, ObjectReference, Target, parse, read};
+use super::{Asked, Caller, Event, Item, Load, MAXIMUM_PAYLOAD_BYTES, ObjectReference, Target, Verify, parse, read};
 
 /// The payloads of a folder of fixtures, by name.
 fn payloads(folder: &str) -> BTreeMap<String, Vec<u8>> {
@@ -89,6 +89,11 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
         let _ = write!(table, "{name}: {caller:?}");
         match asked {
             Asked::Health { deep } => table.push_str(&format!(", health, deep: {deep}\n")),
+            Asked::Verify(asked) => {
+                let Verify { load, exact, ignore_extra, bucket_seconds } = asked;
+                table.push_str(&format!(", verify, {exact} {ignore_extra} {bucket_seconds:?}\n"));
+                tell(&load, &mut table);
+            }
             Asked::Summarize(asked) => table.push_str(&format!(", {asked:?}\n")),
             Asked::Load(load) => {
                 table.push('\n');
@@ -298,6 +303,8 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
     step-functions-row-groups: Direct
       s3://ons-energy-data/landing/2024-03-01.parquet version=096fKKXTRTtl3on89fVO.nfljtsv6qko dataset=generation if-match=d41d8cd98f00b204e9800998ecf8427e row-groups=3..12
     summarize: Direct, Summarize { bucket: "ons-energy-operations", manifest: "backfill/11111111-2222-3333-4444-555555555555/manifest.json", plan: "plans/again/66666666.jsonl" }
+    verify: Direct, verify, true false Some(3600)
+      s3://ons-energy-data/dataset=generation/2024/ everything below after=nothing
     "#);
 }
 
@@ -309,7 +316,7 @@ fn a_broken_event_is_told_with_the_place() {
         let _ = writeln!(table, "{name}: {:?}: {}", error.caller(), story(&error));
     }
     insta::assert_snapshot!(table, @r#"
-    action-unknown: Direct: the event is a broken action: `action` is no action: `dance`; known are `health` and `summarize`
+    action-unknown: Direct: the event is a broken action: `action` is no action: `dance`; known are `health`, `summarize` and `verify`
     api-gateway-http-body-is-a-list: ApiGateway: the event is a broken API Gateway HTTP request: `body` is a list; expected an object
     api-gateway-http-body-not-base64: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not base64, although `isBase64Encoded` is `true`: Invalid symbol 125, offset 76.
     api-gateway-http-body-not-json: ApiGateway: the event is a broken API Gateway HTTP request: `body` is not JSON: expected value at line 1 column 1
@@ -385,11 +392,11 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       API Gateway REST request: {"httpMethod": "POST", "requestContext": {…}, "body": "{\"bucket\": …, \"key\": …}"}
       API Gateway HTTP request: {"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
       load balancer request: {"httpMethod": "POST", "requestContext": {"elb": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
-      action: {"action": "health"}, optionally with "deep": true; {"action": "summarize", "bucket": "…", "manifest": "…", "plan": "…"}
+      action: {"action": "health"}, optionally with "deep": true; {"action": "summarize", "bucket": "…", "manifest": "…", "plan": "…"}; {"action": "verify", "bucket": "…", "prefix": "…"}, or any other object or list, optionally with "exact", "ignore_extra" and "bucket_seconds"
       Distributed Map batch: {"Items": [{"bucket": "…", "key": "…"} or {"Key": "…", "Size": …}, …], "BatchInput": {"bucket": "…"}}
       direct invocation for a list: {"objects": [{"bucket": "…", "key": "…"}, …]}
-      direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after" and "dataset"
-      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset" and "row_groups": [from, to]
+      direct invocation for a prefix: {"bucket": "…", "prefix": "…"}, optionally with "start_after", "dataset" and "skip_loaded"
+      direct invocation: {"bucket": "…", "key": "…"}, optionally with "version_id", "etag", "dataset", "row_groups": [from, to] and "skip_loaded"
       EventBridge Pipes batch: [{"eventSource": "aws:sqs", "messageId": "…", "body": "{\"Records\": …}", …}, …]
     "#);
 }

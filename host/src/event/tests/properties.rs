@@ -77,7 +77,7 @@ proptest! {
                     prop_assert!(!story(broken).is_empty());
                 }
             }
-            Ok(Asked::Load(_) | Asked::Health { .. } | Asked::Summarize(_)) => {}
+            Ok(Asked::Load(_) | Asked::Health { .. } | Asked::Summarize(_) | Asked::Verify(_)) => {}
         }
     }
 
@@ -131,20 +131,21 @@ fn replace(payload: &mut Value, place: prop::sample::Index, value: Value) {
 fn target() -> impl Strategy<Value = Target> {
     let text = || prop::option::of("[!-~]{1,20}");
     let (digest, groups) = (prop::option::of("[0-9a-f]{64}"), prop::option::of((0..9_usize, 1..9_usize)));
-    let object = ("[a-z0-9.-]{3,63}", "\\PC{1,64}", text(), text(), text(), digest, groups);
-    let object = object.prop_map(|(bucket, key, version_id, tag, dataset, converter_digest, groups)| {
+    let object = ("[a-z0-9.-]{3,63}", "\\PC{1,64}", text(), text(), text(), digest, groups, any::<bool>());
+    let object = object.prop_map(|(bucket, key, version_id, tag, dataset, converter_digest, groups, skip_loaded)| {
         Target::Object(ObjectReference {
             version_id,
             if_match: tag.map(|tag| tag.replace('"', "-")),
             converter_digest,
             dataset,
+            skip_loaded,
             row_groups: groups.map(|(from, count)| from..from + count),
             ..ObjectReference::new(bucket, key)
         })
     });
-    let prefix = ("[a-z0-9.-]{3,63}", "\\PC{0,64}", prop::option::of("\\PC{0,64}"), text());
-    let prefix = prefix.prop_map(|(bucket, prefix, start_after, dataset)| {
-        Target::Prefix(Prefix { bucket, prefix, start_after, dataset })
+    let prefix = ("[a-z0-9.-]{3,63}", "\\PC{0,64}", prop::option::of("\\PC{0,64}"), text(), any::<bool>());
+    let prefix = prefix.prop_map(|(bucket, prefix, start_after, dataset, skip_loaded)| {
+        Target::Prefix(Prefix { bucket, prefix, start_after, dataset, skip_loaded })
     });
     prop_oneof![object, prefix]
 }

@@ -33,7 +33,7 @@ const SERVICES: [(&str, Reads); 9] = [
 ];
 
 /// Fixtures that are of no service's own form, or that AWS's types do not know.
-const OTHERS: [&str; 13] = [
+const OTHERS: [&str; 14] = [
     "api-gateway-http-v1",
     "dead-letter",
     "direct",
@@ -47,6 +47,7 @@ const OTHERS: [&str; 13] = [
     "step-functions",
     "event-bridge-scheduler",
     "summarize",
+    "verify",
 ];
 
 #[test]

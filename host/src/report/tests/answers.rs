@@ -304,6 +304,7 @@ fn what_is_left_is_an_event() {
         prefix: "generation/".to_owned(),
         start_after: None,
         dataset: Some("generation".to_owned()),
+        skip_loaded: false,
     };
     let rest = Remaining::rest(&prefix, Some("generation/b.parquet".to_owned()));
     let rest = ObjectReport { remaining: Some(rest), ..ObjectReport::of_prefix(&prefix) };

@@ -12,6 +12,7 @@ mod write;
 mod grant;
 mod knowledge;
 mod probe;
+pub mod reading;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,11 @@ impl InfluxDb {
             size_limit: SizeLimit::default(),
             knowledge: Knowledge::default(),
         })
+    }
+
+    /// What it was made of.
+    pub(crate) fn settings(&self) -> &InfluxDbSettings {
+        &self.settings
     }
 
     /// Whether requests are compressed.

@@ -1,27 +1,13 @@
 //! A line as it is sent, taken apart: only lines that the encoder wrote, so that nothing is checked.
 
 use crate::points::Dialect;
-
-/// The type of a field's value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A number with a fraction, as far as engines are concerned.
-    Float,
-    /// A whole number.
-    Integer,
-    /// A whole number that is not negative.
-    Unsigned,
-    /// `true` or `false`.
-    Boolean,
-    /// A text.
-    Text,
-}
+use crate::sink::kind::Kind;
 
 /// Parts of a line, as they are written.
 #[derive(Debug)]
-pub(super) struct Line<'a> {
+pub(crate) struct Line<'a> {
     /// The measurement with the tags.
-    pub(super) series: &'a [u8],
+    pub(crate) series: &'a [u8],
     /// Where the measurement ends.
     measurement: usize,
     /// The fields and what follows.
@@ -30,7 +16,7 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    pub(super) fn of(line: &'a [u8], dialect: Dialect) -> Self {
+    pub(crate) fn of(line: &'a [u8], dialect: Dialect) -> Self {
         let escapes_backslash = dialect == Dialect::V3;
         let measurement = end(line, b", ", escapes_backslash);
         let series = measurement + end(&line[measurement..], b" ", escapes_backslash);
@@ -38,24 +24,24 @@ impl<'a> Line<'a> {
         Self { series: &line[..series], measurement, rest, escapes_backslash }
     }
 
-    pub(super) fn measurement(&self) -> &'a [u8] {
+    pub(crate) fn measurement(&self) -> &'a [u8] {
         &self.series[..self.measurement]
     }
 
-    /// The keys of the tags.
-    pub(super) fn tags(&self) -> impl Iterator<Item = &'a [u8]> {
+    /// The keys and the values of the tags.
+    pub(crate) fn tags(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let (mut rest, escapes) = (&self.series[self.measurement..], self.escapes_backslash);
         std::iter::from_fn(move || {
             let tag = rest.strip_prefix(b",")?;
             let key = end(tag, b"=", escapes);
             let value = end(&tag[key..], b",", escapes);
             rest = &tag[key + value..];
-            Some(&tag[..key])
+            Some((&tag[..key], tag.get(key + 1..key + value).unwrap_or_default()))
         })
     }
 
-    /// Calls `each` with the key and the type of each field. Returns the time.
-    pub(super) fn fields(&self, mut each: impl FnMut(&'a [u8], Kind)) -> i64 {
+    /// Calls `each` with the key, the type and the value of each field, a text with its quotes. Returns the time.
+    pub(crate) fn fields(&self, mut each: impl FnMut(&'a [u8], Kind, &'a [u8])) -> i64 {
         let mut rest = self.rest;
         loop {
             let key = end(rest, b"=", self.escapes_backslash);
@@ -73,7 +59,7 @@ impl<'a> Line<'a> {
                     (length, kind)
                 }
             };
-            each(&rest[..key], kind);
+            each(&rest[..key], kind, &value[..length.min(value.len())]);
             match value.get(length..) {
                 Some([b',', next @ ..]) => rest = next,
                 Some([_, time @ ..]) => {
@@ -112,7 +98,7 @@ fn end_of_text(text: &[u8]) -> usize {
 }
 
 /// A name as it is, of one that is written.
-pub(super) fn name(written: &[u8], dialect: Dialect) -> String {
+pub(crate) fn name(written: &[u8], dialect: Dialect) -> String {
     let mut name = Vec::with_capacity(written.len());
     let mut bytes = written.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
@@ -135,8 +121,8 @@ mod tests {
     fn parts(line: &str, dialect: Dialect) -> (String, Vec<String>, Vec<(String, Kind)>, i64) {
         let line = Line::of(line.as_bytes(), dialect);
         let mut fields = Vec::new();
-        let time = line.fields(|key, kind| fields.push((name(key, dialect), kind)));
-        (name(line.measurement(), dialect), line.tags().map(|tag| name(tag, dialect)).collect(), fields, time)
+        let time = line.fields(|key, kind, _| fields.push((name(key, dialect), kind)));
+        (name(line.measurement(), dialect), line.tags().map(|(key, _)| name(key, dialect)).collect(), fields, time)
     }
 
     #[test]

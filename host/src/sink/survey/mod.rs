@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-pub use line::Kind;
+pub use super::kind::Kind;
+pub(crate) use line::{Line, name};
 pub use series::{ERROR, EXACT, Series};
 
 use super::{Delivery, Flow, InfluxDb, Parcel, SinkError};
 use crate::config::WriteSettings;
 use crate::points::{Dialect, Kept, Shards};
-use line::Line;
 
 /// Looks at points on their way to a server.
 #[derive(Debug)]
@@ -139,10 +139,10 @@ impl State {
     fn add(&mut self, line: &Line<'_>) {
         let table = entry(&mut self.tables, line.measurement());
         table.series.add(line.series);
-        for tag in line.tags() {
+        for (tag, _) in line.tags() {
             *entry(&mut table.tags, tag) += 1;
         }
-        let time = line.fields(|key, kind| *entry(&mut table.fields, key).entry(kind).or_default() += 1);
+        let time = line.fields(|key, kind, _| *entry(&mut table.fields, key).entry(kind).or_default() += 1);
         let (first, last) = self.times.get_or_insert((time, time));
         (*first, *last) = ((*first).min(time), (*last).max(time));
         self.too_old += u64::from(self.kept.is_some_and(|kept| time < kept.bound()));

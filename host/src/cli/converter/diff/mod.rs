@@ -1,22 +1,23 @@
 //! `converter diff`: what two versions of a converter make differently from the same files.
 
-mod lines;
-mod compare;
 mod show;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
 
 use crate::cli::component::Component;
 use crate::cli::{CliError, inputs, print};
+use crate::compare::{Both, Comparison, lines};
 use crate::config::{Compression, Config};
 use crate::converter::Converter;
 use crate::pipeline::{LoadRequest, Loader, Location, Progress};
 use crate::report::{Failure, RejectedRow};
 use crate::sink::{LineWriter, Sink};
-use compare::{Both, Comparison};
 
 /// The most points of one version and one object, and the most rejected rows: all of them are in memory at once.
 const MAXIMUM_POINTS: usize = 5_000_000;
@@ -106,11 +107,7 @@ impl Found {
 
 /// Compares two versions. Returns whether they make the same of every object.
 pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
-    let mut config = config.clone();
-    // One request after the other, so that points come in the order of rows and the last of two is the last.
-    config.write.concurrency = Some(1);
-    // What is rejected here is compared, and not to be loaded again.
-    config.rejects = None;
+    let config = in_order(config);
     let loader = Loader::new(&config)?;
     let versions = Both {
         old: version(&config, &loader, &arguments.old).await?,
@@ -118,11 +115,45 @@ pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool,
     };
     let dataset = arguments.dataset.clone().unwrap_or_else(|| versions.old.converter.description().dataset.clone());
     let locations = inputs::find(&arguments.inputs).await?;
-    let objects = locations.len();
+    let found = differences(&loader, versions, dataset, &locations).await?;
+    print(&if arguments.json { format!("{}\n", show::facts(&found)) } else { show::as_text(&found) })?;
+    Ok(found.is_same())
+}
+
+/// How a converter differs from another one in what it makes of a file, for programs.
+pub(super) async fn with(
+    config: &Config,
+    old: &Component,
+    new: (&str, Converter),
+    file: &Path,
+) -> Result<Value, CliError> {
+    let config = in_order(config);
+    let loader = Loader::new(&config)?;
+    let (path, converter) = (new.0.to_owned(), new.1);
+    let dataset = converter.description().dataset.clone();
+    let versions = Both { old: version(&config, &loader, old).await?, new: Version { path, converter } };
+    Ok(show::facts(&differences(&loader, versions, dataset, &[Location::File(file.to_owned())]).await?))
+}
+
+fn in_order(config: &Config) -> Config {
+    let mut config = config.clone();
+    // One request after the other, so that points come in the order of rows and the last of two is the last.
+    config.write.concurrency = Some(1);
+    // What is rejected here is compared, and not to be loaded again.
+    config.rejects = None;
+    config
+}
+
+async fn differences(
+    loader: &Loader,
+    versions: Both<Version>,
+    dataset: String,
+    locations: &[Location],
+) -> Result<Found, CliError> {
     let (mut comparison, mut failed) = (Comparison::default(), Vec::new());
-    for location in &locations {
-        let old = make(&loader, &versions.old, &dataset, location).await?;
-        let new = make(&loader, &versions.new, &dataset, location).await?;
+    for location in locations {
+        let old = make(loader, &versions.old, &dataset, location).await?;
+        let new = make(loader, &versions.new, &dataset, location).await?;
         if old.failure.is_some() || new.failure.is_some() {
             failed.push(Failed { object: old.object, failures: Both { old: old.failure, new: new.failure } });
             continue;
@@ -130,9 +161,7 @@ pub(super) async fn diff(config: &Config, arguments: &Arguments) -> Result<bool,
         comparison.add_points(points(&old)?, points(&new)?);
         comparison.add_rejected(&old.rejected, &new.rejected);
     }
-    let found = Found { dataset, versions, objects, comparison, failed };
-    print(&if arguments.json { show::as_json(&found) } else { show::as_text(&found) })?;
-    Ok(found.is_same())
+    Ok(Found { dataset, versions, objects: locations.len(), comparison, failed })
 }
 
 async fn version(config: &Config, loader: &Loader, component: &Component) -> Result<Version, CliError> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::compare::{Both, Comparison, Counts, Difference, Kind};
 use super::{Failed, Found, Version};
+use crate::compare::{Both, Comparison, Counts, Difference, Kind};
 use crate::logs::on_one_line;
 use crate::report::Failure;
 
@@ -132,8 +132,8 @@ fn whole(Difference { kind, series, time, fields }: &Difference, text: &mut Stri
     }
 }
 
-/// One line of JSON.
-pub(super) fn as_json(found: &Found) -> String {
+/// The same for programs.
+pub(super) fn facts(found: &Found) -> Value {
     let Comparison { points, duplicates, same, differing, .. } = &found.comparison;
     let comparison = &found.comparison;
     let version = |Version { path, converter }: &Version| {
@@ -157,7 +157,7 @@ pub(super) fn as_json(found: &Found) -> String {
             json!({ "object": object, "old": message(&failures.old), "new": message(&failures.new) })
         })
         .collect();
-    let facts = json!({
+    json!({
         "same": found.is_same(),
         "dataset": found.dataset,
         "old": version(&found.versions.old),
@@ -173,8 +173,7 @@ pub(super) fn as_json(found: &Found) -> String {
         "rejected_otherwise": comparison.rejected_otherwise,
         "differences": comparison.differences,
         "failed": failed,
-    });
-    format!("{facts}\n")
+    })
 }
 
 fn with_counts(mut facts: Value, counts: Counts) -> Value {
@@ -188,8 +187,8 @@ fn with_counts(mut facts: Value, counts: Counts) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use super::super::lines::points;
     use super::*;
+    use crate::compare::lines::points;
 
     #[test]
     fn differences_are_told_by_measurement_tag_field_and_whole() {

@@ -26,7 +26,7 @@ pub struct Bucket {
 /// What a server has of a measurement.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerTable {
-    /// The types of each field, as [`Kind`](crate::sink::survey::Kind) names them, else in the server's words.
+    /// The types of each field, as [`Kind`](crate::sink::kind::Kind) names them, else in the server's words.
     pub fields: BTreeMap<String, BTreeSet<String>>,
     /// The keys of its tags.
     pub tags: BTreeSet<String>,

@@ -46,10 +46,10 @@ pub(super) fn series(body: &[u8]) -> Result<Vec<String>, Unreadable> {
 }
 
 /// In the body, as measurements may be many.
-fn query(base: &Url, settings: &InfluxDbSettings, statements: &str) -> Query {
+pub(super) fn query(base: &Url, settings: &InfluxDbSettings, statements: &str) -> Query {
     let (database, policy) = place(settings);
     let mut url = http::join(base, &["query"]);
-    url.query_pairs_mut().append_pair("db", database);
+    url.query_pairs_mut().append_pair("db", database).append_pair("epoch", "ns");
     if let Some(policy) = policy {
         url.query_pairs_mut().append_pair("rp", policy);
     }
@@ -59,7 +59,7 @@ fn query(base: &Url, settings: &InfluxDbSettings, statements: &str) -> Query {
     Query { method: Method::POST, url, body: Some(Body::text(body, "application/x-www-form-urlencoded")) }
 }
 
-fn source(settings: &InfluxDbSettings, measurement: &str) -> String {
+pub(super) fn source(settings: &InfluxDbSettings, measurement: &str) -> String {
     match place(settings).1 {
         Some(policy) => format!("{}.{}", identifier(policy), identifier(measurement)),
         None => identifier(measurement),

@@ -1,10 +1,14 @@
 //! All that differs between the engines: how one is recognized, where points go and by which right, what it says of lines that
 //! it refuses, and how it is asked for what it holds. What they have in common is in [`super::http`].
 
+mod ask_influxql;
+mod ask_sql;
 mod bucket;
 mod influxql;
+mod json;
 mod reason;
 mod recognize;
+pub(super) mod stored;
 mod v1;
 mod v2;
 mod v3;
@@ -15,6 +19,7 @@ use std::collections::BTreeMap;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
+pub(super) use ask_influxql::Unusable;
 pub use bucket::{Bucket, ServerTable};
 pub(super) use reason::Reason;
 pub(super) use recognize::ping;
@@ -24,6 +29,7 @@ pub(super) use verdict::{Suspects, Verdict, read};
 use super::http::{Body, Credentials, Exchange, Failure};
 use crate::config::InfluxDbSettings;
 use crate::sink::error::SinkError;
+use stored::{Column, Point, Summary, Window};
 
 /// How an engine is written to where the settings leave it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,6 +170,89 @@ impl Engine {
         match self {
             Self::V1 | Self::V2 => influxql::series(body),
             Self::V3 => Ok(Vec::new()),
+        }
+    }
+
+    /// A request for the names of all measurements.
+    pub(super) fn measurements_query(self, base: &Url, settings: &InfluxDbSettings) -> Query {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::measurements_query(base, settings),
+            Self::V3 => ask_sql::measurements_query(base, settings),
+        }
+    }
+
+    /// The names in the answer to it.
+    pub(super) fn measurements(self, body: &[u8]) -> Result<Vec<String>, Unusable> {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::measurements(body),
+            Self::V3 => ask_sql::measurements(body),
+        }
+    }
+
+    /// Whether it is asked for sums. 3 is asked for points: it has no series, and a row of a table is a point of one.
+    pub fn sums_up(self) -> bool {
+        self != Self::V3
+    }
+
+    /// A request for what fields have in each bucket of so many seconds; of an engine that [sums up](Self::sums_up).
+    pub(super) fn summaries_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+        seconds: i64,
+    ) -> Query {
+        ask_influxql::summaries_query(base, settings, measurement, columns, window, seconds)
+    }
+
+    /// What the answer to it says, by field and the start of the bucket.
+    pub(super) fn summaries(self, body: &[u8], columns: &[Column]) -> Result<Vec<BTreeMap<i64, Summary>>, Unusable> {
+        ask_influxql::summaries(body, columns)
+    }
+
+    /// A request for the first and the last time of fields; of an engine that [sums up](Self::sums_up).
+    pub(super) fn ends_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        asked: &[(&Column, Window)],
+    ) -> Query {
+        ask_influxql::ends_query(base, settings, measurement, asked)
+    }
+
+    /// The times in the answer to it.
+    pub(super) fn ends(self, body: &[u8], asked: usize) -> Result<Vec<Option<(i64, i64)>>, Unusable> {
+        ask_influxql::ends(body, asked)
+    }
+
+    /// A request for the points in a window.
+    pub(super) fn points_query(
+        self,
+        base: &Url,
+        settings: &InfluxDbSettings,
+        measurement: &str,
+        columns: &[Column],
+        window: Window,
+    ) -> Query {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::points_query(base, settings, measurement, columns, window),
+            Self::V3 => ask_sql::points_query(base, settings, measurement, window),
+        }
+    }
+
+    /// Calls `each` with every value in the answer to it.
+    pub(super) fn points(
+        self,
+        body: &[u8],
+        columns: &[Column],
+        each: &mut dyn FnMut(Point<'_>),
+    ) -> Result<(), Unusable> {
+        match self {
+            Self::V1 | Self::V2 => ask_influxql::points(body, columns, each),
+            Self::V3 => ask_sql::points(body, columns, each),
         }
     }
 

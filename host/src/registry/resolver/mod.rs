@@ -1,5 +1,7 @@
 //! The function's side: which converter an object gets, and when it is another one.
 
+mod settle;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use super::document::{Pointer, Release};
 use super::error::RegistryError;
 use super::operations::{Pointed, Registry, blocking};
 use super::pointers::{Moment, Standing};
+use super::trials::{Observed, Outcome, Running, Terms, is_reserved};
 use crate::config::RegistrySettings;
 use crate::converter::{Catalog, CompileCache, Converter, ConverterError};
 use crate::dataset::DatasetName;
@@ -36,6 +39,15 @@ pub struct Resolution {
     pub converter: Converter,
     /// Whether it is in service because the one that the registry names cannot be used, or the registry not be asked.
     pub fallback: bool,
+    /// What is tried beside it.
+    pub trial: Option<Arc<Running>>,
+}
+
+impl Resolution {
+    /// A converter beside which nothing is tried.
+    pub fn alone(converter: Converter, fallback: bool) -> Self {
+        Self { converter, fallback, trial: None }
+    }
 }
 
 /// Finds the converter of each dataset: in the registry, if there is one, and among those that are built in.
@@ -85,6 +97,12 @@ struct State {
     seen: Option<Pointer>,
     /// When the pointer that is followed expires.
     expires: Option<Moment>,
+    /// What is tried beside the pointer that is followed, and since when.
+    tried: Option<(Terms, Moment)>,
+    /// The version that this pointer names.
+    pointed: Option<Converter>,
+    /// The trial that is followed.
+    trial: Option<Arc<Running>>,
 }
 
 impl Slot {
@@ -97,8 +115,7 @@ impl Slot {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn serve(&self, converter: Converter, fallback: bool) -> Resolution {
-        let resolution = Resolution { converter, fallback };
+    fn serve(&self, resolution: Resolution) -> Resolution {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(resolution.clone());
         resolution
     }
@@ -124,11 +141,11 @@ impl Resolver {
     /// where the registry has none either; else why the registry's cannot be used, when there is none before it.
     pub async fn converter(&self, dataset: &DatasetName) -> Result<Resolution, RegistryError> {
         if let Some(converter) = self.catalog.inserted(dataset.as_str()) {
-            return Ok(Resolution { converter, fallback: false });
+            return Ok(Resolution::alone(converter, false));
         }
-        let Some(remote) = &self.remote else {
+        let Some(remote) = self.remote(dataset) else {
             let converter = built_in(&self.catalog, dataset).await?;
-            return Ok(Resolution { converter: converter.map_err(component)?, fallback: false });
+            return Ok(Resolution::alone(converter.map_err(component)?, false));
         };
         let slot = remote.slot(dataset);
         if let (Some(served), false) = (slot.served(), remote.refresh.is_zero()) {
@@ -161,6 +178,16 @@ impl Resolver {
         }
     }
 
+    /// The registry, where it may have a converter for the dataset.
+    fn remote(&self, dataset: &DatasetName) -> Option<&Arc<Remote>> {
+        self.remote.as_ref().filter(|_| !is_reserved(dataset))
+    }
+
+    /// Counts an object of a trial. Returns how the trial has ended if this very object ended it.
+    pub async fn count<R: serde::Serialize>(&self, trial: &Running, observed: Observed<R>) -> Option<Outcome> {
+        self.remote.as_ref()?.registry.count(trial, observed).await
+    }
+
     /// The converter of a dataset that has this digest, whichever is in service: for an object that was begun with it. None
     /// where it is gone.
     ///
@@ -175,8 +202,14 @@ impl Resolver {
         if let Some(converter) = built_in(&self.catalog, dataset).await?.ok().filter(is_it) {
             return Ok(Some(converter));
         }
-        let Some(remote) = &self.remote else { return Ok(None) };
+        let Some(remote) = self.remote(dataset) else { return Ok(None) };
         let slot = remote.slot(dataset);
+        let trial = slot.served().and_then(|served| served.trial);
+        if let Some(trial) = trial
+            && let Some(converter) = [trial.before(), trial.candidate()].into_iter().find(|converter| is_it(converter))
+        {
+            return Ok(Some(converter.clone()));
+        }
         let mut state = slot.state.lock().await;
         let recent = state.recent.iter().find(|(release, _)| release.sha256 == digest);
         if let Some((_, converter)) = recent {
@@ -202,7 +235,7 @@ impl Resolver {
         if self.catalog.known().iter().any(|known| known == dataset.as_str()) {
             return Ok(true);
         }
-        let Some(remote) = &self.remote else { return Ok(false) };
+        let Some(remote) = self.remote(dataset) else { return Ok(false) };
         if remote.slot(dataset).served().is_some() {
             return Ok(true);
         }
@@ -311,8 +344,13 @@ impl Remote {
                 if has_expired {
                     tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in service");
                 }
+                if let (Some(converter), None) = (state.pointed.clone(), &state.refused) {
+                    return self.settle(dataset, slot, state, converter, has_expired).await;
+                }
                 return match (slot.served(), state.refused.clone()) {
-                    (Some(served), refused) => Ok(slot.serve(served.converter, refused.is_some() || has_expired)),
+                    (Some(served), refused) => {
+                        Ok(slot.serve(Resolution { fallback: refused.is_some() || has_expired, ..served }))
+                    }
                     (None, Some((error, _))) => Err(error),
                     // The entity tag is kept with one of the two.
                     (None, None) => Err(self.no_converter(dataset)),
@@ -331,7 +369,7 @@ impl Remote {
                         Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
                         other => other.map_err(component)?,
                     };
-                    return Ok(slot.serve(converter, false));
+                    return Ok(slot.serve(Resolution::alone(converter, false)));
                 }
                 Err(error) => (None, None, error),
             },
@@ -339,8 +377,7 @@ impl Remote {
                 Ok(()) => match self.load(dataset, &pointer.release(), state).await {
                     Ok(converter) => {
                         (state.etag, state.refused) = (etag, None);
-                        announce(dataset, &converter, slot.served().as_ref());
-                        return Ok(slot.serve(converter, false));
+                        return self.settle(dataset, slot, state, converter, false).await;
                     }
                     Err(error) => (Some(pointer), etag, error),
                 },
@@ -360,15 +397,15 @@ impl Remote {
         }
         log(&error, &format!("the converter of dataset `{dataset}` cannot be had from the registry"));
         match self.before(dataset, slot, state, pointer).await {
-            Some(converter) => {
-                let description = converter.description();
+            Some(before) => {
+                let description = before.converter.description();
                 tracing::error!(
                     dataset = %dataset,
                     converter_version = description.version,
-                    converter_digest = converter.digest(),
+                    converter_digest = before.converter.digest(),
                     "the converter before stays in service"
                 );
-                Ok(slot.serve(converter, true))
+                Ok(slot.serve(before))
             }
             None => Err(error),
         }
@@ -381,12 +418,14 @@ impl Remote {
         slot: &Slot,
         state: &mut State,
         pointer: Option<Pointer>,
-    ) -> Option<Converter> {
+    ) -> Option<Resolution> {
+        // With what is tried beside it: objects keep their sides.
         if let Some(served) = slot.served() {
-            return Some(served.converter);
+            return Some(Resolution { fallback: true, ..served });
         }
         let loaded = self.load(dataset, &pointer?.previous?, state).await;
-        loaded.inspect_err(|error| log(error, "nor can the version before it be used")).ok()
+        let loaded = loaded.inspect_err(|error| log(error, "nor can the version before it be used"));
+        loaded.ok().map(|converter| Resolution::alone(converter, true))
     }
 
     /// Whether the channel ever had a version of the dataset in service, as far as is known.
@@ -407,17 +446,12 @@ impl Remote {
             Some(_) => {}
             None => self.registry.has_no_successor(dataset, channel, pointer).await?,
         }
-        let expires = match self.registry.standing(dataset, channel, pointer).await? {
-            Standing::Signed { expires } => expires,
-            Standing::Unsigned => {
-                if self.registry.has_keys() {
-                    let (sequence, version) = (pointer.sequence, &pointer.version);
-                    tracing::warn!(%dataset, %channel, sequence, %version, "the pointer is not signed by a trusted key, and followed all the same: `CONVERTER_REQUIRE_SIGNED_POINTERS` is not `true`");
-                }
-                None
-            }
-        };
-        (state.seen, state.expires) = (Some(pointer.clone()), expires);
+        let Standing { is_signed, expires, trial } = self.registry.standing(dataset, channel, pointer).await?;
+        if !is_signed && self.registry.has_keys() {
+            let (sequence, version) = (pointer.sequence, &pointer.version);
+            tracing::warn!(%dataset, %channel, sequence, %version, "the pointer is not signed by a trusted key, and followed all the same: `CONVERTER_REQUIRE_SIGNED_POINTERS` is not `true`");
+        }
+        (state.seen, state.expires, state.tried) = (Some(pointer.clone()), expires, trial);
         Ok(())
     }
 

@@ -1,32 +1,38 @@
-//! The points and the rejected rows of two versions → how they differ.
+//! The points and the rejected rows of two versions of a converter → how they differ. No input or output.
+
+pub(crate) mod lines;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::lines::{self, Point};
+use lines::Point;
 
 /// How many differences are kept whole.
-pub(super) const MAXIMUM_DIFFERENCES: usize = 20;
+pub(crate) const MAXIMUM_DIFFERENCES: usize = 20;
+
+/// How many different tags, measurements, fields and codes are told apart, each: what differs everywhere would name every value
+/// of every tag.
+const MAXIMUM_NAMES: usize = 100_000;
 
 /// Something of the old version and of the new one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Both<T> {
-    pub(super) old: T,
-    pub(super) new: T,
+pub(crate) struct Both<T> {
+    pub(crate) old: T,
+    pub(crate) new: T,
 }
 
 /// How much differs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Counts {
-    pub(super) added: u64,
-    pub(super) removed: u64,
-    pub(super) changed: u64,
+pub(crate) struct Counts {
+    pub(crate) added: u64,
+    pub(crate) removed: u64,
+    pub(crate) changed: u64,
 }
 
 impl Counts {
-    pub(super) fn total(self) -> u64 {
+    pub(crate) fn total(self) -> u64 {
         self.added + self.removed + self.changed
     }
 
@@ -42,7 +48,7 @@ impl Counts {
 /// In what way a point or a field differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Added,
     Removed,
     Changed,
@@ -50,10 +56,10 @@ pub(super) enum Kind {
 
 /// A field that differs; its values as they are written in line protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct FieldDifference {
-    pub(super) key: String,
-    pub(super) old: Option<String>,
-    pub(super) new: Option<String>,
+pub(crate) struct FieldDifference {
+    pub(crate) key: String,
+    pub(crate) old: Option<String>,
+    pub(crate) new: Option<String>,
 }
 
 impl FieldDifference {
@@ -68,47 +74,47 @@ impl FieldDifference {
 
 /// A point that differs, with those of its fields that do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Difference {
-    pub(super) kind: Kind,
+pub(crate) struct Difference {
+    pub(crate) kind: Kind,
     /// The measurement and the tags, as they are written in line protocol.
-    pub(super) series: String,
+    pub(crate) series: String,
     /// In nanoseconds since 1970.
-    pub(super) time: i64,
-    pub(super) fields: Vec<FieldDifference>,
+    pub(crate) time: i64,
+    pub(crate) fields: Vec<FieldDifference>,
 }
 
 /// How all that was compared differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Comparison {
+pub(crate) struct Comparison {
     /// Points, those with the same series and time counted once.
-    pub(super) points: Both<u64>,
+    pub(crate) points: Both<u64>,
     /// Points that have the series and the time of one before them.
-    pub(super) duplicates: Both<u64>,
-    pub(super) same: u64,
-    pub(super) differing: Counts,
-    pub(super) measurements: BTreeMap<String, Counts>,
+    pub(crate) duplicates: Both<u64>,
+    pub(crate) same: u64,
+    pub(crate) differing: Counts,
+    pub(crate) measurements: BTreeMap<String, Counts>,
     /// By key and value.
-    pub(super) tags: BTreeMap<(String, String), Counts>,
-    pub(super) fields: BTreeMap<String, Counts>,
+    pub(crate) tags: BTreeMap<(String, String), Counts>,
+    pub(crate) fields: BTreeMap<String, Counts>,
     /// The first of the points that differ, by object, series and time.
-    pub(super) differences: Vec<Difference>,
+    pub(crate) differences: Vec<Difference>,
     /// Rejected rows, by code.
-    pub(super) rejected: Both<BTreeMap<String, u64>>,
+    pub(crate) rejected: Both<BTreeMap<String, u64>>,
     /// Rows that only one version rejects, by code.
-    pub(super) rejected_only: Both<BTreeMap<String, u64>>,
+    pub(crate) rejected_only: Both<BTreeMap<String, u64>>,
     /// Rows that both versions reject, under different codes.
-    pub(super) rejected_otherwise: u64,
+    pub(crate) rejected_otherwise: u64,
 }
 
 impl Comparison {
     /// Whether nothing differs.
-    pub(super) fn is_same(&self) -> bool {
+    pub(crate) fn is_same(&self) -> bool {
         let Both { old, new } = &self.rejected_only;
         self.differing.total() == 0 && old.is_empty() && new.is_empty() && self.rejected_otherwise == 0
     }
 
     /// Compares the points that two versions make of one object, each in the order in which they are written.
-    pub(super) fn add_points(&mut self, old: Vec<Point<'_>>, new: Vec<Point<'_>>) {
+    pub(crate) fn add_points(&mut self, old: Vec<Point<'_>>, new: Vec<Point<'_>>) {
         let (old, new) = (in_order(old), in_order(new));
         let (mut old, mut new) = (groups(&old).peekable(), groups(&new).peekable());
         loop {
@@ -145,12 +151,12 @@ impl Comparison {
             _ => Kind::Changed,
         };
         self.differing.add(kind);
-        self.measurements.entry(lines::measurement(&point.series)).or_default().add(kind);
+        add(&mut self.measurements, lines::measurement(&point.series), kind);
         for tag in lines::tags(&point.series) {
-            self.tags.entry(tag).or_default().add(kind);
+            add(&mut self.tags, tag, kind);
         }
         for field in &fields {
-            self.fields.entry(field.key.clone()).or_default().add(field.kind());
+            add(&mut self.fields, field.key.clone(), field.kind());
         }
         if self.differences.len() < MAXIMUM_DIFFERENCES {
             let series = point.series.clone().into_owned();
@@ -159,7 +165,7 @@ impl Comparison {
     }
 
     /// Compares the rows that two versions reject of one object: the code of each.
-    pub(super) fn add_rejected(&mut self, old: &BTreeMap<u64, String>, new: &BTreeMap<u64, String>) {
+    pub(crate) fn add_rejected(&mut self, old: &BTreeMap<u64, String>, new: &BTreeMap<u64, String>) {
         let count = |counts: &mut BTreeMap<String, u64>, code: &String| *counts.entry(code.clone()).or_default() += 1;
         for (row, code) in old {
             count(&mut self.rejected.old, code);
@@ -174,6 +180,13 @@ impl Comparison {
                 count(&mut self.rejected_only.new, code);
             }
         }
+    }
+}
+
+/// Counts a difference under a name, unless there are too many others.
+fn add<K: Ord>(names: &mut BTreeMap<K, Counts>, name: K, kind: Kind) {
+    if names.len() < MAXIMUM_NAMES || names.contains_key(&name) {
+        names.entry(name).or_default().add(kind);
     }
 }
 
@@ -218,7 +231,7 @@ fn merged<'a>(points: &[Point<'a>]) -> BTreeMap<String, &'a str> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use super::super::lines::points;
+    use super::lines::points;
     use super::*;
 
     fn compared(old: &str, new: &str) -> Comparison {

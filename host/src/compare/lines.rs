@@ -8,21 +8,21 @@ use std::borrow::Cow;
 /// A text is not the line protocol that the loader writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no point of line protocol begins at byte {0}")]
-pub(in crate::cli) struct NotAPoint(usize);
+pub(crate) struct NotAPoint(usize);
 
 /// A point, its parts as they are written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Point<'a> {
+pub(crate) struct Point<'a> {
     /// The measurement and the tags, these in the order of their text.
-    pub(super) series: Cow<'a, str>,
+    pub(crate) series: Cow<'a, str>,
     /// In nanoseconds since 1970.
-    pub(super) time: i64,
+    pub(crate) time: i64,
     /// The fields, in the order in which they are written.
-    pub(super) fields: &'a str,
+    pub(crate) fields: &'a str,
 }
 
 /// The points of a text, in its order.
-pub(super) fn points(text: &str) -> Result<Vec<Point<'_>>, NotAPoint> {
+pub(crate) fn points(text: &str) -> Result<Vec<Point<'_>>, NotAPoint> {
     let mut points = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -66,18 +66,18 @@ fn parts(series: &str) -> Vec<&str> {
 }
 
 /// The measurement of a series, as text.
-pub(super) fn measurement(series: &str) -> String {
+pub(crate) fn measurement(series: &str) -> String {
     unescaped(parts(series).first().copied().unwrap_or_default(), ", ")
 }
 
 /// The keys and values of a series' tags, as text.
-pub(super) fn tags(series: &str) -> Vec<(String, String)> {
+pub(crate) fn tags(series: &str) -> Vec<(String, String)> {
     let tags = parts(series).into_iter().skip(1).filter_map(|tag| split(tag, b'='));
     tags.map(|(key, value)| (unescaped(key, ",= "), unescaped(value, ",= "))).collect()
 }
 
 /// The keys of fields, as text, and their values, as they are written.
-pub(super) fn fields(text: &str) -> Vec<(String, &str)> {
+pub(crate) fn fields(text: &str) -> Vec<(String, &str)> {
     let mut fields = Vec::new();
     let mut rest = text;
     while let Some((key, after)) = split(rest, b'=') {

@@ -1,0 +1,48 @@
+//! `ledger show`.
+
+use serde_json::json;
+
+use crate::cli::{CliError, complain, inputs, print};
+use crate::config::Config;
+use crate::ledger::Ledger;
+use crate::pipeline::Location;
+use crate::rejects::Source;
+use crate::report::{Failure, FailureKind};
+
+/// What `ledger show` is told.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// s3://bucket/key, s3://bucket/prefix/, files, or directories; what is below a prefix need not exist any more.
+    #[arg(required = true, value_name = "S3-URL|FILE|DIRECTORY")]
+    inputs: Vec<String>,
+}
+
+/// Prints documents, one after the other. Returns whether each could be read.
+pub(super) async fn show(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
+    let ledger = config.ledger.clone().map(Ledger::new).ok_or(crate::ledger::LedgerError::NotConfigured)?;
+    let mut complete = true;
+    for input in &arguments.inputs {
+        let documents = match input.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+            Some((bucket, prefix)) => ledger.below(bucket, prefix).await?,
+            None => {
+                let mut documents = Vec::new();
+                for location in inputs::find(std::slice::from_ref(input)).await? {
+                    if let Location::File(path) = location {
+                        documents.extend(ledger.of(&Source::file(&path)?, None).await?.into_iter().map(Ok));
+                    }
+                }
+                documents
+            }
+        };
+        for document in documents {
+            match document {
+                Ok(document) => print(&format!("{:#}\n", json!(document)))?,
+                Err(error) => {
+                    complain(&Failure::new(FailureKind::Unexpected, &error), None);
+                    complete = false;
+                }
+            }
+        }
+    }
+    Ok(complete)
+}

@@ -1,0 +1,155 @@
+//! Where the documents of a ledger stand, how they get there, and how they are found.
+
+use std::ops::Range;
+
+use futures_util::{StreamExt, stream};
+
+use super::document::{DOCUMENT_BYTES, Document, Subject};
+use super::error::LedgerError;
+use crate::config::RejectsUri;
+use crate::rejects::{Draft, Place, RejectsError, Source, State, find_below, name};
+
+/// The ending of documents.
+const EXTENSION: &str = ".json";
+
+/// How often a document is written where others write it at the same time.
+const ATTEMPTS: usize = 8;
+
+/// How many documents are read at a time.
+const AT_A_TIME: usize = 16;
+
+/// Where loads are recorded.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    uri: RejectsUri,
+}
+
+impl Ledger {
+    /// The ledger at a place.
+    pub fn new(uri: RejectsUri) -> Self {
+        Self { uri }
+    }
+
+    /// Records a load, in the place of an earlier one of the same rows. What is there of one that began later stays: its points
+    /// have replaced those of this one. Returns where it is recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the place does not take it.
+    pub async fn record(&self, document: &Document) -> Result<Place, LedgerError> {
+        let place = self.place(document);
+        let mut expected = State::Absent;
+        for _ in 0..ATTEMPTS {
+            let mut draft = Draft::new(place.clone());
+            draft.append(&document.to_json())?;
+            match draft.publish(Some(expected)).await {
+                Ok(()) => return Ok(place),
+                Err(RejectsError::Changed { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            expected = match place.clone().read(DOCUMENT_BYTES).await {
+                Ok((text, _)) if Document::parse(&text).is_ok_and(|there| there.started_at > document.started_at) => {
+                    tracing::info!(%place, "a later load of the same rows is recorded already");
+                    return Ok(place);
+                }
+                // What cannot be read is replaced.
+                Ok((_, Some(state))) => state,
+                Ok((_, None)) | Err(RejectsError::NotFound { .. }) => State::Absent,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Err(LedgerError::Contended { place: place.to_string() })
+    }
+
+    /// What is recorded of an object, or of one version of it.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be looked at, and when a document is none.
+    pub async fn of(&self, source: &Source, etag: Option<&str>) -> Result<Vec<Document>, LedgerError> {
+        let beginning =
+            format!("{}/{}", directory(source), etag.map_or_else(String::new, |etag| name::segment(etag, false)));
+        let mut documents = Vec::new();
+        for found in self.read(self.places(&beginning).await?).await {
+            let document = found?;
+            let is_of_it = document.object.source().to_string() == source.to_string();
+            if is_of_it && etag.is_none_or(|etag| document.object.etag == etag) {
+                documents.push(document);
+            }
+        }
+        Ok(documents)
+    }
+
+    /// What is recorded of all objects of a bucket whose keys begin with a prefix; each document, or why it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be looked at.
+    pub async fn below(&self, bucket: &str, prefix: &str) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
+        let of = |key: &str| {
+            directory(&Source::S3 { bucket: bucket.to_owned(), key: key.to_owned(), version_id: None, etag: None })
+        };
+        // The names of directories show what they are of; the rest of the prefix is compared.
+        let mut beginning = match prefix.rsplit_once('/') {
+            Some((directories, _)) if !of(directories).contains("/%~") => format!("{}/", of(directories)),
+            Some(_) | None => of("x").strip_suffix('x').unwrap_or_default().to_owned(),
+        };
+        let mut places = self.places(&beginning).await?;
+        if prefix.contains('/') {
+            // Long keys have names that do not show them.
+            beginning = format!("{}%~", of("x").strip_suffix('x').unwrap_or_default());
+            places.extend(self.places(&beginning).await?);
+        }
+        places.sort();
+        places.dedup();
+        let is_below = |document: &Document| {
+            document.object.bucket.as_deref() == Some(bucket)
+                && document.object.key.as_deref().is_some_and(|key| key.starts_with(prefix))
+        };
+        let found = self.read(places).await;
+        Ok(found.into_iter().filter(|found| found.as_ref().map_or(true, is_below)).collect())
+    }
+
+    /// Everything that is recorded; each document, or why it cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be looked at.
+    pub async fn all(&self) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
+        let places = self.places("").await?;
+        Ok(self.read(places).await)
+    }
+
+    async fn places(&self, beginning: &str) -> Result<Vec<Place>, LedgerError> {
+        match find_below(&self.uri, beginning, EXTENSION).await {
+            Err(RejectsError::NotFound { .. }) => Ok(Vec::new()),
+            found => Ok(found?),
+        }
+    }
+
+    async fn read(&self, places: Vec<Place>) -> Vec<Result<Document, LedgerError>> {
+        stream::iter(places.into_iter().map(read)).buffered(AT_A_TIME).collect().await
+    }
+
+    fn place(&self, document: &Document) -> Place {
+        let part = (!document.is_whole()).then(|| document.range());
+        let ending = part.map_or_else(String::new, |Range { start, end }| format!(".row-groups-{start}-{end}"));
+        let Subject { etag, .. } = &document.object;
+        let directory = directory(&document.object.source());
+        Place::below(&self.uri, format!("{directory}/{}{ending}{EXTENSION}", name::segment(etag, false)))
+    }
+}
+
+fn directory(source: &Source) -> String {
+    name::directory(source, EXTENSION)
+}
+
+async fn read(place: Place) -> Result<Document, LedgerError> {
+    let shown = place.to_string();
+    let (text, _) = place.read(DOCUMENT_BYTES).await?;
+    Document::parse(&text).map_err(|problem| LedgerError::Malformed { place: shown, problem })
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,293 @@
+//! What a channel stands for, and how that is changed: promoted, tried, rolled back.
+
+use super::document::{Pointer, Release, render};
+use super::error::RegistryError;
+use super::names::{Channel, Version};
+use super::operations::{Pointed, Registry, pointer_key};
+use super::pointers::{Endorsement, Moment, Statement};
+use super::store::Condition;
+use super::trials::{Candidacy, Outcome, Place, State, Terms};
+use crate::dataset::DatasetName;
+
+/// How many sequences are passed over that somebody has spoken for who did not get to write the pointer.
+const MAX_SPOKEN_FOR: usize = 16;
+
+/// What promoting or rolling back did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// What was in service.
+    pub before: Option<Release>,
+    /// What the channel points at now.
+    pub pointer: Pointer,
+    /// What is tried beside it.
+    pub trial: Option<Terms>,
+    /// Whether it was so before.
+    pub already: bool,
+}
+
+/// What a channel stands for.
+#[derive(Clone, Debug)]
+pub struct InService {
+    /// The channel.
+    pub channel: Channel,
+    /// What is in service: what the channel points at, or the candidate that a rule has put there.
+    pub release: Release,
+    /// What was in service before.
+    pub previous: Option<Release>,
+    /// What it points at.
+    pub pointer: Pointer,
+    /// What is or was tried beside that, since when, and how it stands.
+    pub trial: Option<(Terms, Moment, State)>,
+    etag: Option<String>,
+}
+
+impl InService {
+    /// What is tried and not decided.
+    pub fn running(&self) -> Option<&Terms> {
+        self.trial.as_ref().filter(|(_, _, state)| state.verdict.is_none()).map(|(terms, ..)| terms)
+    }
+}
+
+impl Registry {
+    /// Lets a channel point at a version, after it has proved to be usable. A trial ends with it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Conflict`] where someone else was faster; what [`Registry::verify`] gives; and what S3 does.
+    pub async fn promote(
+        &self,
+        dataset: &DatasetName,
+        version: &Version,
+        channel: &Channel,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Promotion, RegistryError> {
+        // Read first, so that whatever happens while the version is looked at is noticed.
+        let found = self.in_service(dataset, channel).await?;
+        let (manifest, _) = self.verify(dataset, version).await?;
+        let release = Release { version: manifest.version, sha256: manifest.sha256 };
+        self.point(dataset, channel, found, release, None, endorsement).await
+    }
+
+    /// Tries a candidate beside the version in service. What was tried before is not tried any more.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NothingInService`]; [`RegistryError::Trial`]; and as [`Registry::promote`].
+    pub async fn try_candidate(
+        &self,
+        dataset: &DatasetName,
+        candidacy: Candidacy,
+        channel: &Channel,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Promotion, RegistryError> {
+        let found = self.in_service(dataset, channel).await?;
+        let Some(in_service) = found.as_ref().map(|found| found.release.clone()) else {
+            return Err(RegistryError::NothingInService { dataset: dataset.clone(), channel: channel.clone() });
+        };
+        let (manifest, _) = self.verify(dataset, &candidacy.version).await?;
+        let terms = candidacy.of(manifest.sha256);
+        if terms.candidate == in_service {
+            let reason = format!("converter {} is in service already", in_service.version);
+            return Err(RegistryError::Trial { reason });
+        }
+        terms.check()?;
+        self.point(dataset, channel, found, in_service, Some(terms), endorsement).await
+    }
+
+    /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NoPrevious`]; [`RegistryError::TrialRuns`]; and as [`Registry::promote`].
+    pub async fn rollback(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Promotion, RegistryError> {
+        let found = self.in_service(dataset, channel).await?;
+        if let Some(terms) = found.as_ref().and_then(InService::running) {
+            let (dataset, channel, candidate) = (dataset.clone(), channel.clone(), terms.candidate.version.clone());
+            return Err(RegistryError::TrialRuns { dataset, channel, candidate });
+        }
+        let previous = found.as_ref().and_then(|found| found.previous.clone());
+        let Some(previous) = previous else {
+            return Err(RegistryError::NoPrevious { dataset: dataset.clone(), channel: channel.clone() });
+        };
+        self.load(dataset, &previous, None).await?;
+        self.point(dataset, channel, found, previous, None, endorsement).await
+    }
+
+    /// What a channel stands for, whoever says so; nothing where it points nowhere.
+    ///
+    /// # Errors
+    ///
+    /// What S3 does; and what is wrong with a document.
+    pub async fn in_service(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+    ) -> Result<Option<InService>, RegistryError> {
+        let (pointer, etag) = match self.pointer(dataset, channel, None).await? {
+            Pointed::At(pointer, etag) => (pointer, etag),
+            Pointed::Nowhere(error, _) => return Err(error),
+            Pointed::NotModified | Pointed::Missing => return Ok(None),
+        };
+        let stated = self.stated(dataset, channel, &pointer).await?;
+        let trial = stated.into_iter().find_map(|Statement { trial, at, .. }| Some((trial?, at)));
+        self.with_trial(dataset, channel, pointer, etag, trial).await.map(Some)
+    }
+
+    async fn with_trial(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        pointer: Pointer,
+        etag: Option<String>,
+        trial: Option<(Terms, Moment)>,
+    ) -> Result<InService, RegistryError> {
+        let trial = match trial {
+            Some((terms, since)) => {
+                let place = Place::of(dataset, channel, &pointer, &terms)?;
+                let state = self.trial_state(&place, None).await?.map(|read| read.state);
+                state.map(|state| (terms, since, state))
+            }
+            None => None,
+        };
+        let outcome = trial.as_ref().and_then(|(_, _, state)| Some(state.verdict.as_ref()?.outcome));
+        let (release, previous) = match &trial {
+            Some((terms, ..)) if outcome == Some(Outcome::Promoted) => {
+                (terms.candidate.clone(), Some(pointer.release()))
+            }
+            Some(_) | None => (pointer.release(), pointer.previous.clone()),
+        };
+        Ok(InService { channel: channel.clone(), release, previous, pointer, trial, etag })
+    }
+
+    /// The version that a channel stands for, if a process that starts now would follow it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NotFound`] where it points at none; what speaks against the pointer; and what S3 does.
+    pub async fn promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<Release, RegistryError> {
+        let (pointer, etag) = match self.pointer(dataset, channel, None).await? {
+            Pointed::At(pointer, etag) => (pointer, etag),
+            Pointed::Nowhere(error, _) => return Err(error),
+            Pointed::NotModified | Pointed::Missing => {
+                return Err(RegistryError::NotFound { object: self.pointer_url(dataset, channel) });
+            }
+        };
+        self.has_no_successor(dataset, channel, &pointer).await?;
+        let standing = self.standing(dataset, channel, &pointer).await?;
+        Ok(self.with_trial(dataset, channel, pointer, etag, standing.trial).await?.release)
+    }
+
+    /// All channels of a dataset, and what they stand for.
+    pub(super) async fn pointing(&self, dataset: &DatasetName) -> Result<Vec<InService>, RegistryError> {
+        let mut pointing = Vec::new();
+        for name in self.store.names(&format!("{dataset}/channels/")).await? {
+            let Some(Ok(channel)) = name.strip_suffix(".json").map(str::parse::<Channel>) else { continue };
+            pointing.extend(self.in_service(dataset, &channel).await?);
+        }
+        Ok(pointing)
+    }
+
+    /// Ends what is tried by hand: the version before stays in service. Returns whether it had not ended before, and how the
+    /// channel stands.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Trial`] where nothing is tried; [`RegistryError::Conflict`]; and what S3 does.
+    pub async fn end(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        by: &str,
+    ) -> Result<(bool, InService), RegistryError> {
+        let nothing =
+            || RegistryError::Trial { reason: format!("channel `{channel}` of dataset `{dataset}` tries nothing") };
+        let mut found = self.in_service(dataset, channel).await?.ok_or_else(nothing)?;
+        let (terms, since, _) = found.trial.take().ok_or_else(nothing)?;
+        let place = Place::of(dataset, channel, &found.pointer, &terms)?;
+        let ended = self.end_trial(&place, by).await?;
+        let (is_new, state) = (ended.is_ok(), ended.unwrap_or_else(|state| state));
+        found.trial = Some((terms, since, state));
+        Ok((is_new, found))
+    }
+
+    async fn point(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        found: Option<InService>,
+        release: Release,
+        trial: Option<Terms>,
+        endorsement: &Endorsement<'_>,
+    ) -> Result<Promotion, RegistryError> {
+        let place = pointer_key(dataset, channel);
+        let (before, condition, sequence) = match found {
+            // Once more: for a signature, or to end what was broken off. An expiry needs another sequence, and so does the end of a trial.
+            Some(InService { pointer, trial: found, .. })
+                if pointer.release() == release
+                    && endorsement.expires.is_none()
+                    && found.as_ref().is_none_or(|(_, _, state)| state.verdict.is_none())
+                    && found.as_ref().map(|(terms, ..)| terms) == trial.as_ref() =>
+            {
+                let record = self.endorse(dataset, channel, &pointer, trial.as_ref(), endorsement).await?;
+                self.keep(dataset, channel, pointer.sequence, &record).await?;
+                return Ok(Promotion { before: Some(release), pointer, trial, already: true });
+            }
+            Some(InService { etag: None, .. }) => {
+                let now = "S3 gives it no entity tag".to_owned();
+                return Err(RegistryError::Conflict { object: self.store.url(&place), now });
+            }
+            Some(InService { release: current, previous, pointer, etag: Some(etag), .. }) => {
+                let before = if current == release { previous } else { Some(current) };
+                (before, Condition::Same(etag), pointer.sequence)
+            }
+            // It was deleted, if it was ever there: who has followed it follows no lower sequence.
+            None => (None, Condition::New, self.last_sequence(dataset, channel).await?),
+        };
+        let Release { version, sha256 } = release;
+        let pointer = Pointer { version, sha256, previous: before.clone(), sequence };
+        let pointer = self.not_spoken_for(dataset, channel, pointer, trial.as_ref()).await?;
+        let record = self.endorse(dataset, channel, &pointer, trial.as_ref(), endorsement).await?;
+        if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
+            self.keep(dataset, channel, pointer.sequence, &record).await?;
+            return Ok(Promotion { before, pointer, trial, already: false });
+        }
+        // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
+        match self.in_service(dataset, channel).await? {
+            Some(InService { pointer: now, .. }) if now == pointer => {
+                self.keep(dataset, channel, pointer.sequence, &record).await?;
+                Ok(Promotion { before, pointer, trial, already: false })
+            }
+            now => {
+                let now = match now {
+                    Some(found) => format!("it points at {}", found.pointer.version),
+                    None => "it is gone".to_owned(),
+                };
+                Err(RegistryError::Conflict { object: self.store.url(&place), now })
+            }
+        }
+    }
+
+    /// The pointer with the next sequence of which nobody has said that something else is tried beside it: who broke off before
+    /// the pointer was written has left a statement.
+    async fn not_spoken_for(
+        &self,
+        dataset: &DatasetName,
+        channel: &Channel,
+        mut pointer: Pointer,
+        trial: Option<&Terms>,
+    ) -> Result<Pointer, RegistryError> {
+        for _ in 0..MAX_SPOKEN_FOR {
+            pointer.sequence = pointer.sequence.saturating_add(1);
+            let stated = self.stated(dataset, channel, &pointer).await?;
+            if stated.iter().all(|statement| statement.trial.as_ref() == trial) {
+                break;
+            }
+        }
+        Ok(pointer)
+    }
+}

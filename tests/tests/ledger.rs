@@ -1,0 +1,282 @@
+//! The ledger: loads leave records, which say what is loaded, what is not, and where a backfill that was killed resumes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use influxdb_loader_tests::{Function, InfluxDb2, Loader, Outcome, Settings, Versitygw, parquet, small_consumption};
+use serde_json::{Value, json};
+
+const DATABASE: &str = "energy_data";
+const DATA: &str = "energy";
+const LEDGER: &str = "energy-ledger";
+const URI: &str = "s3://energy-ledger/loads";
+const PREFIX: &str = "dataset=consumption/2024/";
+
+/// S3 with buckets for data and the ledger, and InfluxDB.
+struct Site {
+    s3: Versitygw,
+    influxdb: InfluxDb2,
+}
+
+impl Site {
+    fn start() -> Self {
+        let (s3, influxdb) = (Versitygw::start(), InfluxDb2::start(DATABASE));
+        s3.create_bucket(DATA);
+        s3.create_bucket(LEDGER);
+        Self { s3, influxdb }
+    }
+
+    fn settings(&self) -> Settings {
+        let settings = self.s3.settings().and(self.influxdb.settings(DATABASE));
+        settings.with("ENABLE_METRICS", "false").with("LEDGER_URI", URI)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Outcome {
+        Loader::new(arguments).settings(self.settings()).run()
+    }
+
+    fn put(&self, name: &str, batch: &RecordBatch) {
+        self.s3.put_object(DATA, &format!("{PREFIX}{name}.parquet"), parquet(batch));
+    }
+
+    /// The keys of the ledger's documents.
+    fn documents(&self) -> Vec<String> {
+        self.s3.keys(LEDGER, "loads/")
+    }
+
+    fn document(&self, key: &str) -> Value {
+        serde_json::from_slice(&self.s3.get_object(LEDGER, key)).unwrap()
+    }
+
+    /// How many objects of the prefix have each standing.
+    fn standings(&self) -> BTreeMap<String, usize> {
+        let listed = self.run(&["ledger", "list", &format!("s3://{DATA}/{PREFIX}"), "--json"]).succeeded();
+        let mut counts = BTreeMap::new();
+        for line in lines(&listed.stdout) {
+            *counts.entry(line["standing"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+        counts
+    }
+
+    fn points(&self) -> f64 {
+        self.influxdb.number(DATABASE, "count(power_mw)", "consumption_data")
+    }
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<String, usize> {
+    expected.map(|(name, count)| (name.to_owned(), count)).into()
+}
+
+/// Rows an hour apart, from this hour of 2024 on.
+fn rows(hour: i64, count: i64, value: f64) -> RecordBatch {
+    let texts = |text: &str| Arc::new(StringArray::from(vec![text; usize::try_from(count).unwrap()])) as ArrayRef;
+    let times = (hour..hour + count).map(|hour| 1_704_067_200_000 + hour * 3_600_000);
+    RecordBatch::try_from_iter([
+        ("timestamp", Arc::new(TimestampMillisecondArray::from_iter_values(times)) as ArrayRef),
+        ("region", texts("southeast")),
+        ("value", Arc::new(Float64Array::from_iter_values((0..count).map(|_| value)))),
+        ("unit", texts("MW")),
+        ("consumer_type", texts("residential")),
+        ("measurement_type", texts("load")),
+    ])
+    .unwrap()
+}
+
+/// The same, in row groups of one row each.
+fn in_row_groups(batch: &RecordBatch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = ::parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    for row in 0..batch.num_rows() {
+        writer.write(&batch.slice(row, 1)).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.close().unwrap();
+    bytes
+}
+
+#[test]
+fn a_backfill_of_300_objects_that_is_killed_and_begun_again_loads_each_object_once() {
+    const OBJECTS: usize = 300;
+    let site = Site::start();
+    for number in 0..OBJECTS {
+        site.put(&format!("{number:03}"), &rows(number as i64, 1, 1.5));
+    }
+    let url = format!("s3://{DATA}/{PREFIX}");
+    let mut first = Loader::new(["load", &url, "--skip-loaded"]).settings(site.settings()).start();
+    let begun = Instant::now();
+    while site.documents().len() < OBJECTS / 3 {
+        assert!(begun.elapsed() < Duration::from_secs(100), "{} are loaded", site.documents().len());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let done = site.documents().len();
+    assert!((OBJECTS / 3..OBJECTS).contains(&done), "it was to be killed in the middle: {done}");
+    assert_eq!(site.standings(), counts([("loaded", done), ("missing", OBJECTS - done)]));
+
+    let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
+    assert_eq!((&report["skipped"], report["objects"].as_array().unwrap().len()), (&json!(done), OBJECTS - done));
+    assert_eq!(site.points(), OBJECTS as f64);
+
+    // Each was loaded, and recorded, by one of the two.
+    assert_eq!(site.standings(), counts([("loaded", OBJECTS)]));
+    let mut by_request: BTreeMap<String, usize> = BTreeMap::new();
+    for key in site.documents() {
+        let document = site.document(&key);
+        assert_eq!((&document["points"], &document["rows"]["written"]), (&json!(1), &json!(1)), "{document}");
+        *by_request.entry(document["request"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let mut shares: Vec<usize> = by_request.into_values().collect();
+    shares.sort_unstable();
+    let mut expected = vec![done, OBJECTS - done];
+    expected.sort_unstable();
+    assert_eq!(shares, expected);
+
+    // Nothing is left for a third; an object that is replaced is stale, and is all that is left for a fourth.
+    let third = site.run(&["load", &url, "--skip-loaded"]).succeeded();
+    assert!(third.stdout.contains("300 objects are loaded already"), "{third}");
+    site.put("007", &rows(7, 2, 2.5));
+    assert_eq!(site.standings(), counts([("loaded", OBJECTS - 1), ("stale", 1)]));
+    let missing = site.run(&["ledger", "missing", &url, "--json"]);
+    assert_eq!(missing.code, Some(1), "{missing}");
+    let stale = lines(&missing.stdout);
+    assert_eq!((stale.len(), &stale[0]["object"]), (1, &json!(format!("{url}007.parquet"))));
+    let plan = site.run(&["ledger", "missing", &url, "--plan"]).succeeded();
+    assert_eq!(lines(&plan.stdout), [json!({ "bucket": DATA, "key": format!("{PREFIX}007.parquet") })]);
+    let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
+    assert_eq!((&report["skipped"], &report["totals"]["written"]), (&json!(OBJECTS - 1), &json!(2)));
+    assert_eq!(site.standings(), counts([("loaded", OBJECTS)]));
+    // Both versions are recorded.
+    assert_eq!(site.documents().len(), OBJECTS + 1);
+}
+
+#[test]
+fn a_record_says_what_was_loaded() {
+    let site = Site::start();
+    let key = format!("{PREFIX}a b.parquet");
+    site.s3.put_object(DATA, &key.replace(' ', "%20"), parquet(&small_consumption()));
+    let report = site.run(&["load", &format!("s3://{DATA}/{key}"), "--json"]).succeeded().json();
+    let shown = site.run(&["ledger", "show", &format!("s3://{DATA}/{PREFIX}")]).succeeded().json();
+    let converter = &report["objects"][0]["converter"];
+    let expected = json!({
+        "format": "influxdb-loader-ledger/1",
+        "object": { "bucket": DATA, "key": key, "etag": shown["object"]["etag"] },
+        "dataset": "consumption",
+        "converter": converter,
+        "target": { "engine": "InfluxDB 2.x", "url": site.influxdb.url(), "organization": shown["target"]["organization"], "bucket": DATABASE },
+        "row_groups": [0, 1],
+        "of_row_groups": 1,
+        "rows": { "written": 2, "filtered": 0, "rejected": { "invalid-timestamp": 1 } },
+        "points": 2,
+        "superseded": 0,
+        "measurements": ["consumption_data"],
+        "times": ["2018-01-01T00:00:00Z", "2018-01-01T01:00:00Z"],
+        "bucket_seconds": 86_400,
+        "buckets": [{ "start": "2018-01-01T00:00:00Z", "points": 2, "digest": shown["buckets"][0]["digest"] }],
+        "started_at": shown["started_at"],
+        "finished_at": shown["finished_at"],
+        "request": shown["request"],
+        "loader": env!("CARGO_PKG_VERSION"),
+    });
+    assert_eq!(shown, expected);
+    assert!(shown["started_at"].as_str() < shown["finished_at"].as_str(), "{shown}");
+    // Loaded again, by however many threads, it is the same but for when and by whom.
+    let settings = site.settings().with("CONVERTER_THREADS", "2").with("ROWS_PER_BATCH", "1");
+    Loader::new(["load", &format!("s3://{DATA}/{key}")]).settings(settings).run().succeeded();
+    let again = site.run(&["ledger", "show", &format!("s3://{DATA}/{PREFIX}a")]).succeeded().json();
+    assert_eq!(again["buckets"], shown["buckets"]);
+    assert_ne!(again["request"], shown["request"]);
+    assert_eq!(site.documents().len(), 1);
+}
+
+#[test]
+fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
+    let site = Site::start();
+    site.s3.put_object(DATA, &format!("{PREFIX}large.parquet"), in_row_groups(&rows(0, 6, 1.0)));
+    let plan = site.run(&["plan", &format!("s3://{DATA}/{PREFIX}"), "--rows", "2"]).succeeded();
+    let parts = lines(&plan.stdout);
+    assert_eq!(parts.len(), 3);
+    let function = Function::start(site.settings());
+    for (number, part) in [2, 0, 1].into_iter().enumerate() {
+        assert_eq!(site.standings(), if number == 0 { counts([("missing", 1)]) } else { counts([("partly", 1)]) });
+        let mut part = parts[part].clone();
+        part["skip_loaded"] = json!(true);
+        let loaded = function.invoke(&part);
+        assert_eq!(loaded.answer["totals"]["written"], 2, "{loaded:?}");
+        let again = function.invoke(&part);
+        assert_eq!((&again.answer["skipped"], &again.answer["totals"]["written"]), (&json!(1), &json!(0)), "{again:?}");
+    }
+    assert_eq!(site.standings(), counts([("loaded", 1)]));
+    let whole = json!({ "bucket": DATA, "prefix": PREFIX, "skip_loaded": true });
+    assert_eq!(function.invoke(&whole).answer["skipped"], 1);
+    assert_eq!(site.points(), 6.0);
+
+    // The same converter, but for a section that says nothing.
+    let directory = tempfile::tempdir().unwrap();
+    let component = directory.path().join("other.wasm");
+    fs::write(&component, [converter_components::CONSUMPTION, &[0, 2, 1, b'x']].concat()).unwrap();
+    let url = format!("s3://{DATA}/{PREFIX}");
+    site.run(&["load", &url, "--converter", component.to_str().unwrap()]).succeeded();
+    assert_eq!(site.standings(), counts([("other-converter", 1)]));
+    let elsewhere = site.settings().with("INFLUXDB_BUCKET", "another");
+    let listed = Loader::new(["ledger", "list", &url, "--json"]).settings(elsewhere).run().succeeded();
+    assert_eq!(lines(&listed.stdout)[0]["standing"], "elsewhere");
+}
+
+#[test]
+fn a_load_that_cannot_be_recorded_fails_though_its_points_are_written() {
+    let site = Site::start();
+    site.put("a", &rows(0, 3, 1.0));
+    let settings = site.settings().with("LEDGER_URI", "s3://no-such-bucket/loads");
+    let run = Loader::new(["load", &format!("s3://{DATA}/{PREFIX}a.parquet")]).settings(settings).run();
+    assert_eq!(run.code, Some(1), "{run}");
+    assert!(run.stderr.contains("the points are written, and the load cannot be recorded"), "{run}");
+    assert_eq!(site.points(), 3.0);
+}
+
+#[test]
+fn files_are_recorded_in_a_directory_and_a_damaged_record_is_named_and_loaded_again() {
+    let influxdb = InfluxDb2::start(DATABASE);
+    let directory = tempfile::tempdir().unwrap();
+    let (data, ledger) = (directory.path().join("dataset=consumption/a.parquet"), directory.path().join("ledger"));
+    fs::create_dir_all(data.parent().unwrap()).unwrap();
+    fs::write(&data, parquet(&rows(0, 3, 1.0))).unwrap();
+    let settings = influxdb.settings(DATABASE).with("LEDGER_URI", ledger.to_str().unwrap());
+    let run = |arguments: &[&str]| Loader::new(arguments).argument(&data).settings(settings.clone()).run();
+    let skipped = || run(&["load", "--skip-loaded", "--json"]).succeeded().json()["skipped"].clone();
+    assert_eq!((skipped(), skipped()), (json!(0), json!(1)));
+    fs::write(&data, parquet(&rows(0, 4, 1.0))).unwrap();
+    let listed = run(&["ledger", "list"]).succeeded();
+    assert!(listed.stdout.contains("1 object: 1 stale"), "{listed}");
+    assert_eq!((skipped(), skipped()), (json!(0), json!(1)));
+
+    let shown = run(&["ledger", "show"]).succeeded();
+    let documents: Vec<Value> =
+        serde_json::Deserializer::from_str(&shown.stdout).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(documents.len(), 2, "{shown}");
+    fn walk(directory: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut files = Vec::new();
+    walk(&ledger, &mut files);
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        fs::write(file, "{\"format\": \"influxdb-loader-ledger/2\"}").unwrap();
+    }
+    let damaged = run(&["ledger", "list"]);
+    assert_eq!(damaged.code, Some(1), "{damaged}");
+    let problem = "its format is `influxdb-loader-ledger/2`, and this loader reads `influxdb-loader-ledger/1`";
+    assert!(damaged.stderr.contains(problem), "{damaged}");
+    assert_eq!(skipped(), 0, "what cannot be read is loaded again");
+}
