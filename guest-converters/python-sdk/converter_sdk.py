@@ -21,9 +21,17 @@ distinct values (`translate`), a column computed from rows (`compute`). What is 
 repeated here.
 """
 
+# Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
+# the component keeps what is imported while it is built.
+import _strptime  # noqa: F401  `datetime.strptime`
+import encodings.cp1252  # noqa: F401  `bytes.decode`
+import encodings.idna  # noqa: F401
+import encodings.latin_1  # noqa: F401
+import encodings.utf_16  # noqa: F401
+import encodings.utf_8_sig  # noqa: F401
 import re
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Callable, Iterable, List, Optional, Sequence, Union
 
 from componentize_py_types import Err
@@ -69,9 +77,9 @@ from wit_world.imports.types import Point as WitPoint
 
 try:
     # The project's `wit` directory has the contract: 0.2, or 0.1, which has no row numbers.
-    from wit_world.imports.types import Source_RowNumber
+    from wit_world.imports.types import Key_Joined, KeyPart_Text, KeyPart_Translated, Source_RowNumber
 except ImportError:
-    Source_RowNumber = None
+    Key_Joined = Source_RowNumber = None
 
 Source = Union[Source_Column, Source_Translated, Source_Computed, bool, int, float, str]
 """A column, a translation, a computed column, or a constant."""
@@ -128,6 +136,14 @@ def row_number():
     if Source_RowNumber is None:
         raise Err([_beyond("row numbers")])
     return Source_RowNumber()
+
+
+def joined(*parts: Union[str, Source_Translated]):
+    """A key or a measurement of two to eight parts, texts and translations, of contract 0.2. Missing where one of the
+    translations gives None."""
+    if Key_Joined is None:
+        raise Err([_beyond("a joined key")])
+    return Key_Joined([KeyPart_Text(part) if isinstance(part, str) else KeyPart_Translated(part.value) for part in parts])
 
 
 def _beyond(what: str) -> Problem:
@@ -281,6 +297,22 @@ def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
     return exact
 
 
+def _told(method: Callable) -> Callable:
+    """Has an exception be the message of the failure; its traceback is on standard error."""
+
+    @wraps(method)
+    def run(*arguments):
+        try:
+            return method(*arguments)
+        except Err:
+            raise
+        except BaseException as exception:
+            host.log(host.Level.ERROR, f"{type(exception).__name__}: {exception}")
+            raise
+
+    return run
+
+
 class Converter(exports.Converter):
     """What a converter is and how it maps an object. The class that derives from it must be named `Converter`, in
     `src/converter.py`."""
@@ -293,16 +325,19 @@ class Converter(exports.Converter):
         """Plans an object from its schema."""
         raise NotImplementedError
 
+    @_told
     def prepare(self, input: Input) -> Plan:
         plan = PlanBuilder(input)
         prepared = plan._finish(self.plan(plan))
         Converter._plan = plan
         return prepared
 
+    @_told
     def translate(self, translation: int, values: Strings) -> Strings:
         function = self._prepared()._translations[translation]
         return write_strings([function(value) for value in read_strings(values)])
 
+    @_told
     def convert(self, batch: Batch) -> Converted:
         plan = self._prepared()
         columns = [
@@ -404,7 +439,9 @@ def _bitmap(bits: Sequence) -> bytes:
 
 
 def _key(key: Union[str, Source_Translated]):
-    return Key_Translated(key.value) if isinstance(key, Source_Translated) else Key_Name(key)
+    if isinstance(key, Source_Translated):
+        return Key_Translated(key.value)
+    return Key_Name(key) if isinstance(key, str) else key
 
 
 def _missing(code: Optional[str]):
