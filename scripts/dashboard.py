@@ -71,7 +71,7 @@ def periods(points, stat, period):
 
 
 def search(series, expression):
-    """The series that a SEARCH finds, by what tells them apart."""
+    """The series that a SEARCH finds, by the dimensions in which they differ."""
     match = re.search(r"SEARCH\('\{([^}]+)\} MetricName=\"(\w+)\" Stack=\"[^\"]+\"', '(\w+)', (\d+)\)", expression)
     namespace, *names = match[1].split(",")
     found = {}
@@ -181,7 +181,7 @@ def draw(body, series, path):
                 label = row[-1]["label"]
                 values = next((values for name, values, _ in shown if name == label), None)
                 middle = (number + 0.5) / len(properties["metrics"])
-                total = "–" if values is None else short(max(values.values()) if label == "Dead letters" else sum(values.values()))
+                total = "–" if values is None else short(max(values.values()) if label == "Dead-letter queue" else sum(values.values()))
                 card.text(middle, 0.42, total, ha="center", va="center", fontsize=22, color="#16191f")
                 card.text(middle, 0.13, label, ha="center", fontsize=9, color="#545b64")
         else:

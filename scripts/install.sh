@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing: `scripts/install.sh NAME...`, run by the Makefile. Says what it installs, and nothing where
+# Installs what is missing: `scripts/install.sh NAME...`, run by the Makefile. Prints what it installs, and nothing where
 # nothing is missing.
 #
 #   wasm        what compiles converters to WebAssembly
@@ -7,6 +7,7 @@
 #   npm         the programs of tests/npm in $TOOLS/npm
 #   checkov     a virtual environment in $TOOLS/checkov-venv with the package of tests/checkov.txt, whose dependencies would
 #               not get along with those of the others
+#   words       a virtual environment in $TOOLS/words-venv with the package of tests/words.txt, which checks spelling
 #   judges      a virtual environment in $TOOLS/judges-venv with the packages of tests/judges.txt: what writes Parquet
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
 #   jq          the one in PATH, or else Debian's
@@ -126,7 +127,7 @@ install_npm() {
 }
 
 # Either the standard library for wasm32-unknown-unknown stands beside that of the toolchain, or Debian's toolchain for
-# the web builds it; converters are built with whichever is there.
+# the web builds it; converters are built with the one that exists.
 install_wasm() {
     has cargo || fail "there is no Rust toolchain" "see https://rustup.rs"
     if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
@@ -159,6 +160,7 @@ for name in "$@"; do
     python) install_python "$TOOLS/venv" tests/requirements.txt ;;
     npm) install_npm ;;
     checkov) install_python "$TOOLS/checkov-venv" tests/checkov.txt ;;
+    words) install_python "$TOOLS/words-venv" tests/words.txt ;;
     judges) install_python "$TOOLS/judges-venv" tests/judges.txt ;;
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
     jq) install_jq ;;

@@ -1,16 +1,17 @@
 #!/bin/sh
 # Builds the function for processors of Lambda, and tries it: `scripts/lambda.sh x86_64 arm64`, run by the Makefile. The zips are put
-# into target/lambda.
+# into target/lambda. PROGRAMS names what else is built, for the same C library: scripts/release.sh wants the command line, too.
 #
 # cargo-lambda builds with zig as linker and C compiler, against the glibc of provided.al2023. Rust's standard library for the
-# processor is that of the toolchain in use. Where that has none for arm64, and apt is there, Debian's Rust builds it. What is not
-# for the processor of this machine runs under QEMU, where apt is there.
+# processor is that of the toolchain in use. Where that has none for arm64, and apt exists, Debian's Rust builds it. What is not
+# for the processor of this machine runs under QEMU, where apt exists.
 set -eu
 
 cd "$(dirname "$0")/.."
 TOOLS=${TOOLS:-$PWD/target/tools}
 PATH=$TOOLS/venv/bin:$PATH
 OUTPUT=$PWD/target/lambda
+PROGRAMS=${PROGRAMS:-lambda}
 
 # What AWS takes by direct upload is 50 MB; small ones start sooner.
 LIMIT=20000000
@@ -27,8 +28,12 @@ has_library() {
 }
 
 build() {
-    cargo lambda build --quiet --profile deployed --locked "$flag" --package influxdb-loader --bin lambda \
-        --output-format zip --lambda-dir "$OUTPUT/$architecture"
+    for program in $PROGRAMS; do
+        cargo lambda build --quiet --profile deployed --locked "$flag" --package influxdb-loader --bin "$program" \
+            --output-format zip --lambda-dir "$OUTPUT/$architecture"
+        python3 -m zipfile -e "$OUTPUT/$architecture/$program/bootstrap.zip" "$OUTPUT/$architecture/$program"
+        chmod +x "$OUTPUT/$architecture/$program/bootstrap"
+    done
 }
 
 machine=$(uname -m | sed 's/aarch64/arm64/')
@@ -68,8 +73,6 @@ for architecture in "$@"; do
         say "that is more than $LIMIT bytes" >&2
         exit 1
     fi
-    python3 -m zipfile -e "$zip" "${bootstrap%/*}"
-    chmod +x "$bootstrap"
     newest=$(grep --text --only-matching 'GLIBC_2\.[0-9]*' "$bootstrap" | cut -d . -f 2 | sort --numeric-sort | tail -n 1)
     say "it needs glibc 2.$newest"
     if [ "$newest" -gt $GLIBC ]; then

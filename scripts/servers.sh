@@ -109,7 +109,7 @@ build_server() {
     find_go "tests/servers/$directory/go.mod"
     say "building $1 $version with $("$go" env GOVERSION), which takes about $minutes; the log is $TOOLS/go/$1.log"
     start=$(date +%s)
-    # Of this process alone, since it goes when the program is built: it takes up to two gigabytes.
+    # Of this process alone, since it goes when the program is built: it needs up to two gigabytes.
     cache=$TOOLS/go/cache-$1-$$
     mkdir -p "$(dirname "$built")"
     if [ "$directory" = influxdb ]; then

@@ -16,11 +16,11 @@ that may pass is loaded once more, one object at a time, so that it is retried a
 import json
 from pathlib import Path
 
-# What the function tells of each item, a batch adds up, and the report is summed up by: another count is one word here.
+# What the function counts for each item, a batch adds up, and the report is summed up by: another count is one word here.
 TOLD = ["objects", "rows", "written", "rejected", "filtered", "points"]
 COUNTS = [*TOLD, "skipped"]
 
-# The function has failed, or says that InfluxDB is away: about ten minutes of retries.
+# The function has failed, or InfluxDB is unreachable: about ten minutes of retries.
 AWAY = {
     "ErrorEquals": ["InfluxDBConnectionError"],
     "IntervalSeconds": 10,
@@ -296,7 +296,7 @@ def definition():
     return {
         "Comment": "Loads every object below a prefix, or every line of a plan. Made by statemachine/backfill.py. Input: "
         '{"prefix": "dataset=generation/2024/"}, optionally with "verify": true, or {"plan": "plans/generation.jsonl"}; with '
-        '"skip_loaded": true, without what the ledger says is loaded.',
+        '"skip_loaded": true, without what the ledger records as loaded.',
         "QueryLanguage": "JSONata",
         "StartAt": "What is to be loaded",
         "States": {

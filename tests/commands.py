@@ -20,7 +20,13 @@ ROOT = Path(__file__).parent.parent
 GLOBAL = {"query", "output", "cli-binary-format"}
 
 # Commands that are no operations of a service, and their options.
-CUSTOM = {("s3", "cp"): set(), ("s3", "ls"): {"recursive"}, ("s3", "sync"): set(), ("logs", "tail"): {"follow"}}
+CUSTOM = {
+    ("s3", "cp"): set(),
+    ("s3", "ls"): {"recursive"},
+    ("s3", "sync"): set(),
+    ("logs", "tail"): {"follow"},
+    ("cloudformation", "deploy"): {"stack-name", "template-file", "s3-bucket", "capabilities", "parameter-overrides"},
+}
 
 SERVICES = {"s3api": "s3"}
 
@@ -70,7 +76,7 @@ def main(*paths):
         for command in commands((ROOT / path).read_text()):
             found.append(command)
             wrong = list(faults(command, session))
-            for name in re.findall(r"(?<![A-Za-z\"'{$])[A-Z]+(?:-[A-Z]+)*(?![A-Za-z:\"_])", re.sub(r"'[^']*'", "", command)):
+            for name in re.findall(r"(?<![A-Za-z_\"'{$])[A-Z]+(?:-[A-Z]+)*(?![A-Za-z:\"_])", re.sub(r"'[^']*'", "", command)):
                 if name not in OWN and name.replace("-", "").lower() not in outputs:
                     wrong.append(f"`{name}` is no output of the stack")
             if wrong:

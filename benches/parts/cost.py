@@ -28,7 +28,7 @@ def section(found):
     header = ["memory", "processors", "seconds", "GB-seconds", "$ for a billion rows, arm64", "x86_64"]
     return paragraphs(
         "## Cost",
-        "What a million rows of generation data cost in AWS Lambda, as `influxdb-loader estimate` says after measuring "
+        "What a million rows of generation data cost in AWS Lambda, as `influxdb-loader estimate` computes after measuring "
         f"{estimate['rounds']} rounds: they take a processor {estimate['measured']['processor_seconds']:.3f} s, gzip among it. "
         "Waits for S3 and InfluxDB come to that, and the start of the function. Prices of us-east-1, November 2026.",
         table(header, rows),

@@ -164,7 +164,7 @@ def section(found):
     return paragraphs(
         "## Memory",
         f"The most resident memory of the whole program, on all {found['cores']} cores, with generation data. Row groups are as "
-        "pyarrow makes them, of up to 1,048,576 rows, but for the last file, which is a single one.",
+        "pyarrow makes them, of up to 1,048,576 rows, except for the last file, which is a single one.",
         "![Peak memory](benchmarks-memory.svg)",
         table(["rows", "memory of the first = 1", "peak MiB", "least – most", "rows a second"], rows),
         f"Files that are hard to read, each loaded {HARD_ROUNDS} times. `OBJECT_MEMORY_MIB` is 128, its default.",

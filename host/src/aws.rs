@@ -38,7 +38,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 pub fn install_tls_provider() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
-        // An error says that the embedding program has chosen a provider already: its choice holds.
+        // An error means that the embedding program has already chosen a provider: its choice applies.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
 }
@@ -96,7 +96,7 @@ pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
 /// What AWS answered, or what kept it from answering.
 pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// An error as a sentence: the SDK's own `Display` says no more than `service error`, and its context is for its developers.
+/// An error as a sentence: the SDK's own `Display` is just `service error`, and its context is for its developers.
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` asks for")]
 pub(crate) fn words<E>(error: SdkError<E>) -> Cause
 where
@@ -126,7 +126,7 @@ where
     Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
 }
 
-/// What an error comes from, each cause once: many repeat the one below them.
+/// What an error comes from, each cause once: many contain the one below them.
 fn causes(error: &dyn std::error::Error) -> String {
     let mut words = String::new();
     let mut next = error.source();

@@ -104,7 +104,7 @@ impl Pause {
             Ok(_) => Ok(true),
             Err(error) => match aws::status(&error) {
                 Some(404) => Ok(false),
-                // Of an object that does not exist S3 says so to those alone who may list every key.
+                // S3 answers 404 for an object that does not exist only if the credentials may list every key.
                 Some(403) => self.is_listed(client).await,
                 _ => Err(Unknown::of(error)),
             },
@@ -118,7 +118,7 @@ impl Pause {
     }
 }
 
-/// Why it cannot be told whether the object exists.
+/// Why it is unknown whether the object exists.
 enum Unknown {
     /// For want of permission.
     Forbidden(aws::Cause),

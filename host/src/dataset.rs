@@ -72,7 +72,7 @@ pub enum DatasetError {
     },
     /// The key may mean another dataset than the one that would be taken.
     #[error(
-        "the key does not say clearly which dataset it is of: `{key}`; `{name}` would be taken, {doubt}\nhint: put a \
+        "the key does not name its dataset clearly: `{key}`; `{name}` would be used, {doubt}\nhint: put a \
          `dataset=NAME/` segment into the key, name the dataset in the event, or set `DATASET_GUESS=last`"
     )]
     Doubtful {
@@ -110,7 +110,7 @@ pub fn name<S: AsRef<str>>(key: &str, known: &[S]) -> Result<DatasetName, Datase
     guess(key, known).map(|guess| guess.name).ok_or_else(unnamed)
 }
 
-/// What the path of a key says of its dataset.
+/// The dataset that the path of a key names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guess {
     /// The dataset: the name that ends last, and the longest of those.

@@ -227,7 +227,7 @@ fn a_wrong_password() {
 fn a_database_that_does_not_exist() {
     let influxdb = InfluxDb::start("energy_data");
     let error = Input::of(&small_consumption()).error_into(&influxdb.url(), influxdb.settings("other"));
-    assert_snapshot!(error, @r#"error: `DIRECTORY/dataset=consumption/a.parquet`: database `other` is not there: `URL/write` answered 404, database not found: "other" (1 attempt in N ms)"#);
+    assert_snapshot!(error, @r#"error: `DIRECTORY/dataset=consumption/a.parquet`: database `other` does not exist: `URL/write` answered 404, database not found: "other" (1 attempt in N ms)"#);
 }
 
 #[test]

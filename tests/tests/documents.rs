@@ -27,6 +27,36 @@ fn commands(document: &str, mark: &str) -> Vec<String> {
 }
 
 #[test]
+fn the_demo_prints_what_the_readme_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let printed = Loader::new(["demo"]).within(directory.path()).run().succeeded().stdout;
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let shown =
+        readme.split_once("<!-- output: influxdb-loader demo -->\n```text\n").unwrap().1.split_once("```").unwrap().0;
+    // Seconds, rows a second and the digest of the converter differ from build to build, and the columns of the table are as wide as
+    // they need. The README shows some of the lines.
+    let comparable = |line: &str| -> String {
+        let digest = |word: &str| word.len() == 14 && word.starts_with('(') && word.ends_with(')');
+        let words = line.split_whitespace().filter(|word| !digest(word)).map(str::to_owned);
+        let mut words: Vec<_> = words.collect();
+        if let Some(at) = words.iter().position(|word| word.contains('.') && word.parse::<f64>().is_ok()) {
+            words.drain(at..at + 2);
+        }
+        words.join(" ")
+    };
+    let printed: Vec<_> = printed.lines().map(comparable).collect();
+    let mut rest = &printed[..];
+    for line in shown.lines().map(comparable).filter(|line| !line.is_empty()) {
+        let at = rest.iter().position(|it| *it == line).unwrap_or_else(|| panic!("`{line}` is not among {rest:#?}"));
+        rest = &rest[at + 1..];
+    }
+    let points = fs::read_to_string(directory.path().join("influxdb-loader-demo/points.lp")).unwrap();
+    assert_eq!(points.lines().count(), 75_440);
+    let rejects = Loader::new(["rejects", "show", "influxdb-loader-demo/rejects"]).within(directory.path());
+    assert!(rejects.run().succeeded().stdout.contains("invalid-timestamp"));
+}
+
+#[test]
 fn the_commands_of_the_readme_run() {
     let directory = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root().join("tests"), directory.path().join("tests")).unwrap();
@@ -181,10 +211,26 @@ fn what_the_guide_to_migrating_says_of_the_python_loader_is_what_the_code_does()
 
 #[test]
 fn the_commands_of_aws_are_what_aws_takes_and_name_outputs_of_the_stack() {
-    let documents =
-        ["tests/commands.py", "docs/operating.md", "docs/deploying.md", "docs/migrating.md", "docs/ledger.md"];
+    let guides = ["operating", "deploying", "migrating", "ledger"].map(|name| format!("docs/{name}.md"));
+    let documents = ["tests/commands.py".to_owned(), "README.md".to_owned()].into_iter().chain(guides);
     let found = python(documents, &Settings::default()).succeeded().json();
     assert!(found.as_array().unwrap().len() > 20, "{found}");
+}
+
+/// Every Markdown document of the project.
+fn documents() -> Vec<PathBuf> {
+    let listed =
+        Command::new("git").args(["ls-files", "-co", "--exclude-standard", "*.md"]).current_dir(root()).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let documents: Vec<_> = listed.lines().map(|name| root().join(name)).filter(|path| path.exists()).collect();
+    assert!(documents.len() > 15, "{listed}");
+    documents
+}
+
+/// A document without what is in fences and in back-quotes, where a link is text.
+fn prose(text: &str) -> String {
+    let outside: Vec<_> = text.split("\n```").step_by(2).collect();
+    outside.join("\n").split('`').step_by(2).collect()
 }
 
 #[test]
@@ -193,12 +239,11 @@ fn every_link_between_documents_leads_somewhere() {
         let kept = heading.trim_start_matches('#').trim().to_lowercase();
         kept.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it)).collect::<String>().replace(' ', "-")
     };
-    let mut documents: Vec<PathBuf> =
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|it| root().join(it)).into();
-    documents.extend(fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()));
-    for document in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
-        let text = fs::read_to_string(document).unwrap();
-        for link in text.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+    let mut links = 0;
+    for document in documents() {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in prose(&text).split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+            links += 1;
             if link.contains("://") {
                 continue;
             }
@@ -211,5 +256,41 @@ fn every_link_between_documents_leads_somewhere() {
                 assert!(found, "{}: {link}", document.display());
             }
         }
+    }
+    assert!(links > 100, "{links}");
+}
+
+#[test]
+fn the_words_of_the_field_can_be_found_in_the_glossary_and_a_guide() {
+    for word in ["circuit breaker", "retry", "resume", "dead-letter queue", "redrive", "idempotent", "at-least-once"] {
+        let with: Vec<_> =
+            documents().into_iter().filter(|it| fs::read_to_string(it).unwrap().contains(word)).collect();
+        assert!(with.iter().any(|it| it.ends_with("docs/glossary.md")) && with.len() > 1, "{word}: {with:?}");
+    }
+}
+
+#[test]
+fn where_a_change_goes_names_what_the_tree_has() {
+    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let table = text.split_once("## Where a change goes\n").unwrap().1.split_once("\n## ").unwrap().0;
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| change ")).collect();
+    assert!(rows.len() > 10, "{table}");
+    for row in &rows {
+        let places: Vec<_> = row.split('`').skip(1).step_by(2).collect();
+        assert!(!places.is_empty(), "{row}");
+        for place in places {
+            assert!(root().join(place).exists(), "`{place}` does not exist: {row}");
+        }
+    }
+    // Each place where code is has a row, or is described in the map of ARCHITECTURE.md.
+    let map = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap() + table;
+    let listed =
+        Command::new("git").args(["ls-files", "*.rs", "*.py", "*.wit"]).current_dir(root()).output().unwrap().stdout;
+    let listed = String::from_utf8(listed).unwrap();
+    let tops: std::collections::BTreeSet<_> =
+        listed.lines().filter_map(|path| path.split_once('/')).map(|it| it.0).collect();
+    assert!(tops.len() > 5, "{tops:?}");
+    for top in tops {
+        assert!(map.contains(&format!("`{top}/")), "`{top}/` is neither in ARCHITECTURE.md nor in CONTRIBUTING.md");
     }
 }

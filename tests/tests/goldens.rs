@@ -183,7 +183,7 @@ fn what_belongs_to_no_sample_is_an_error() {
     let directory = copy(&["no-rows.table", "no-rows.lp", "clean.lp"]);
     let outcome = test_in(&directory).run();
     assert_eq!(outcome.code, Some(1), "{outcome}");
-    assert!(outcome.stderr.contains("clean.lp` is expected of a sample that is not there"), "{outcome}");
+    assert!(outcome.stderr.contains("clean.lp` belongs to a sample that does not exist"), "{outcome}");
     let empty = tempfile::tempdir().unwrap();
     assert!(test_in(&empty).run().stderr.contains("no golden pairs in"));
 }

@@ -182,6 +182,7 @@ fn every_command_of_the_guide_does_what_the_guide_says() {
     nothing_comes(&site);
     letters_are_dead(&site);
     a_converter_falls_back(&site);
+    a_trial_ends(&site);
     loads_are_paused(&site);
     a_backfill_fails(&site);
     queries_find_lines(&site);
@@ -327,6 +328,18 @@ fn a_converter_falls_back(site: &Site) {
     site.run("influxdb-loader converter rollback", &[]).succeeded();
     let verified = site.run("influxdb-loader converter verify", &[]).succeeded();
     assert!(verified.to_string().contains("1.0.2"), "{verified}");
+}
+
+fn a_trial_ends(site: &Site) {
+    site.shell("influxdb-loader converter promote consumption --shadow 1.0.1").succeeded();
+    let loaded = site.function.invoke(&json!({ "bucket": DATA, "key": KEY }));
+    assert!(!loaded.failed, "{}", loaded.answer);
+    let trial = site.run("influxdb-loader converter trial DATASET", &[]);
+    assert!(trial.succeeded().stdout.contains("1.0.1"));
+    site.run("aws s3 sync", &[]).succeeded();
+    let diff = site.guide.command("influxdb-loader converter diff", &[&format!("{DATA}/{KEY}")]);
+    site.shell(&diff.replace("OLD", "1.0.2").replace("NEW", "1.0.1")).succeeded();
+    site.run("influxdb-loader converter trial --end", &[]).succeeded();
 }
 
 fn loads_are_paused(site: &Site) {

@@ -71,7 +71,7 @@ impl Component {
     }
 }
 
-/// A version of the registry, looked at as the function does, but for compiling it.
+/// A version of the registry, checked as the function does, except that it is not compiled.
 pub(super) async fn release(
     config: &Config,
     loader: &Loader,

@@ -28,8 +28,8 @@ fn text(check: &HealthCheck) -> String {
     if let Some(Health { engine, version, url, status, latency }) = &check.health {
         line("url", url);
         line("status", &status.to_string());
-        line("engine", &engine.map_or_else(|| "not told".to_owned(), |engine| engine.to_string()));
-        line("version", version.as_deref().unwrap_or("not told"));
+        line("engine", &engine.map_or_else(|| "not reported".to_owned(), |engine| engine.to_string()));
+        line("version", version.as_deref().unwrap_or("not reported"));
         line("latency", &milliseconds(*latency));
     }
     if let Some(Probe { write, read }) = &check.probe {

@@ -33,7 +33,7 @@ fn in_files(path: &Path, found: &mut Vec<Location>) -> Result<(), CliError> {
             _ => CliError::Read { path, cause },
         }
     };
-    // Asked here, because without a file its name need not tell a dataset either, and that would be the error.
+    // Checked here: a missing file whose name has no dataset would otherwise be reported as an unknown dataset.
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         found.push(Location::File(path.to_owned()));
         return Ok(());

@@ -12,7 +12,7 @@ use crate::lambda::Function;
 use crate::metrics::Lines;
 use crate::pipeline::{Deadline, LimitBelowMargin};
 
-/// Prints the answer, or the error as Lambda tells it. Returns whether the invocation succeeded.
+/// Prints the answer, or the error as Lambda reports it. Returns whether the invocation succeeded.
 pub(super) async fn invoke(config: &Config, arguments: &InvokeArguments) -> Result<bool, CliError> {
     let InvokeArguments { event, timeout } = arguments;
     let limit = timeout.map(|seconds| Duration::from_secs(seconds.into()));

@@ -2,6 +2,7 @@
 
 mod component;
 mod converter;
+mod demo;
 mod estimate;
 mod health;
 mod inputs;
@@ -42,7 +43,8 @@ use crate::source::SourceError;
 
 /// Loads Parquet files into InfluxDB through sandboxed WebAssembly converters.
 ///
-/// Settings come from the environment: INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_BUCKET and others; the README lists them.
+/// Settings come from the environment: INFLUXDB_URL, INFLUXDB_TOKEN, INFLUXDB_BUCKET and others, which
+/// docs/reference/settings.md explains.
 #[derive(Debug, Parser)]
 #[command(name = "influxdb-loader", version, propagate_version = true, arg_required_else_help = true)]
 struct Arguments {
@@ -55,9 +57,20 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Load four years of real data, which this program carries, into a local file.
+    ///
+    /// Needs no server, no settings and no network.
+    #[command(after_help = "Examples:
+  influxdb-loader demo
+  influxdb-loader demo /tmp/demo && head /tmp/demo/points.lp")]
+    Demo {
+        /// Where the sample, its points and its rejected rows are stored.
+        #[arg(default_value = "influxdb-loader-demo", value_name = "DIRECTORY")]
+        directory: PathBuf,
+    },
     /// Load files, directories or objects of S3 into InfluxDB, a file or standard output.
     ///
-    /// Exits with 0 only when everything was loaded.
+    /// Exits with 0 only if everything was loaded.
     #[command(after_help = "Examples:
   influxdb-loader load data/ --to points.lp
   influxdb-loader load s3://bucket/dataset=generation/2024/ --json
@@ -73,18 +86,18 @@ enum Command {
   influxdb-loader invoke event.json
   echo '{\"bucket\": \"energy\", \"prefix\": \"dataset=generation/2024/\"}' | influxdb-loader invoke -
 
-Stopping and going on, as the function does when its time runs out:
+Stop at a deadline and resume, as the function does:
   influxdb-loader invoke event.json --timeout 30 > answer.json
   jq -e .remaining answer.json > rest.json && influxdb-loader invoke rest.json --timeout 30")]
     Invoke(InvokeArguments),
     /// Split large objects of S3 into events that load a part of them each.
     ///
-    /// An invocation of the function has a time limit, and a large object takes longer. Its row groups can be loaded by many
-    /// invocations at a time: each event is one JSON object, names the object in the state that it has now, and is taken by
-    /// the function, by `influxdb-loader invoke`, and by the backfill state machine of template.yaml. Only the metadata at
-    /// the end of each object is read. Objects that are small enough stay whole, and single row groups are never split.
+    /// A large object may exceed the time limit of an invocation. Many invocations can load its row groups in parallel: each event
+    /// is one JSON object and names the object version. The function, `influxdb-loader invoke` and the backfill state machine of
+    /// template.yaml accept such events. Only the metadata at the end of each object is read. Small objects stay whole, and single
+    /// row groups are never split.
     ///
-    /// Exits with 0 only when every object could be opened; those that could not are told of and left out.
+    /// Exits with 0 only if every object could be opened; the others are reported and skipped.
     #[command(after_help = "Examples:
   influxdb-loader plan s3://bucket/dataset=generation/ > generation.jsonl
   influxdb-loader plan s3://bucket/large.parquet --rows 200000 --array
@@ -94,12 +107,12 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
   aws stepfunctions start-execution --state-machine-arn BACKFILL \
       --input '{\"plan\": \"plans/generation.jsonl\"}'")]
     Plan(PlanArguments),
-    /// Look at what a load would do, before its first point.
+    /// Show what a load would do and lose, without sending a point.
     ///
-    /// Converts what is named as for a load, sends nothing, and asks InfluxDB what it has: rows that would be rejected or replaced,
-    /// fields of another type, points beyond the retention, series, shards, requests, bytes, seconds and a price.
+    /// Converts the input as a load does, and compares it with InfluxDB: rows that would be rejected or replaced, fields of another
+    /// type, points beyond the retention, series, shards, requests, bytes, duration and price.
     ///
-    /// Exits with 0 only when nothing would be lost.
+    /// Exits with 0 only if nothing would be lost.
     #[command(after_help = "Examples:
   influxdb-loader preflight data/
   influxdb-loader preflight s3://bucket/dataset=generation/2024/ --rate 100000 --json | jq .problems
@@ -120,22 +133,22 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
     Verify(verify::VerifyArguments),
     /// Estimate what loading costs in AWS Lambda.
     ///
-    /// Converts what is named several times, as the function does, and throws the points away. From how long that takes a
-    /// processor of this machine it tells how long a million rows take a function of each memory size, and what they cost.
-    /// A processor of Lambda may be slower or faster than one of this machine.
+    /// Converts the input several times, as the function does, and discards the points. From the processor time on this machine it
+    /// computes duration and cost of a million rows for each memory size of the function. A processor of Lambda may be slower or
+    /// faster than one of this machine.
     #[command(after_help = "Examples:
   influxdb-loader estimate sample.parquet
   influxdb-loader estimate sample.parquet --server 200000
 
-With --server the time is not less than InfluxDB needs for the rows: as a rule it is the slower one, and then a function with
-little memory costs least.")]
+With --server, the duration is at least what InfluxDB needs for the rows. InfluxDB is usually the slower one, and then a function
+with little memory costs least.")]
     Estimate(EstimateArguments),
-    /// Write, test, upload and choose converters.
+    /// Write, test, publish and promote converters.
     #[command(subcommand)]
     Converter(converter::Command),
-    /// Look at rows that were rejected, and load them again.
+    /// Show rejected rows, and retry them.
     ///
-    /// With the setting REJECTS_URI, every load keeps its rejected rows there, with what they hold.
+    /// With the setting REJECTS_URI, each load keeps its rejected rows there, with their contents.
     #[command(subcommand)]
     Rejects(rejects::Command),
     /// Look at what was loaded, and what was not.
@@ -143,19 +156,19 @@ little memory costs least.")]
     /// With the setting LEDGER_URI, every load into InfluxDB leaves a record there of what it wrote.
     #[command(subcommand)]
     Ledger(ledger::Command),
-    /// Make a token that may write to one bucket of InfluxDB 2 and nothing else.
+    /// Create a token that can write to one bucket of InfluxDB 2 and nothing else.
     ///
-    /// Timestream for InfluxDB makes a secret by itself, with organization, bucket, user and password. The user may do
-    /// everything; the function needs to write. Prints the token, or stores it as INFLUXDB_TOKEN_SECRET_NAME reads it.
+    /// Timestream for InfluxDB creates a secret itself, with organization, bucket, user and password. That user has full access; the
+    /// function only needs to write. Prints the token, or stores it in the form that INFLUXDB_TOKEN_SECRET_NAME reads.
     #[command(after_help = "Examples:
   influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij --store energy/influxdb-token
   INFLUXDB_TOKEN=$(influxdb-loader token READONLY-InfluxDB-auth-parameters-abcdefghij) influxdb-loader health
 
 The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its name.")]
     Token(TokenArguments),
-    /// Ask InfluxDB whether it is there and well, and which engine it is.
+    /// Check that InfluxDB is reachable and healthy, and show its engine.
     ///
-    /// Exits with 0 only when it is.
+    /// Exits with 0 only if it is.
     #[command(after_help = "Examples:
   influxdb-loader health
   influxdb-loader health --deep --json
@@ -163,10 +176,10 @@ The secret for InfluxDB 3 holds a token: INFLUXDB_TOKEN_SECRET_NAME takes its na
     Health {
         /// Also write a point, of the measurement influxdb_loader_probe, and read it back. The point stays.
         ///
-        /// A token that may write and not read is well: a remark says so.
+        /// A token without read access passes, with a remark.
         #[arg(long)]
         deep: bool,
-        /// As --deep, but a token that may not read is not well.
+        /// As --deep, but a token without read access fails.
         #[arg(long)]
         read: bool,
         /// Print JSON.
@@ -203,7 +216,7 @@ struct LoadArguments {
     to: String,
     #[command(flatten)]
     lines: LinesArguments,
-    /// Look first, as `preflight` does, and write nothing where something would be lost.
+    /// Check first, as `preflight` does, and write nothing if something would be lost.
     #[arg(long)]
     preflight: bool,
     /// Skip objects that the ledger (LEDGER_URI) says are loaded: in the version that they have now, by the converter that is in
@@ -213,7 +226,7 @@ struct LoadArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    /// Also show how long each stage worked, and what it waited for. The summary as JSON always contains it.
     #[arg(long)]
     timings: bool,
 }
@@ -237,10 +250,10 @@ struct PreflightArguments {
 struct InvokeArguments {
     /// A file with the event, in any form that the function takes; `-` for standard input.
     event: PathBuf,
-    /// Act as if the function had so many seconds left.
+    /// Set the deadline to so many seconds from now.
     ///
-    /// It stops DEADLINE_MARGIN_SECONDS (10) before they are over. What is being written is completed, the answer has the
-    /// status `partial`, and its `remaining` is an event that loads what is left. Without it there is no end.
+    /// The load stops DEADLINE_MARGIN_SECONDS (10) before it. Requests in flight are completed, the answer has the status `partial`,
+    /// and its `remaining` is an event that resumes the load. Without it there is no deadline.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     timeout: Option<u32>,
 }
@@ -273,7 +286,7 @@ struct ConvertArguments {
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
-    /// Also tell how long each stage worked, and what it waited for. The summary as JSON always does.
+    /// Also show how long each stage worked, and what it waited for. The summary as JSON always contains it.
     #[arg(long)]
     timings: bool,
 }
@@ -301,7 +314,7 @@ struct EstimateArguments {
     inputs: Vec<String>,
     #[command(flatten)]
     conversion: ConversionArguments,
-    /// How often it is measured, after a round that does not count.
+    /// The number of measurements, after a first one that does not count.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=100))]
     rounds: u8,
     /// How many rows a second InfluxDB takes.
@@ -426,6 +439,7 @@ pub async fn run() -> ExitCode {
         };
         logs::start(level, LogFormat::Text);
         match arguments.command {
+            Command::Demo { directory } => demo::demo(&config, &directory).await,
             Command::Load(arguments) => load::load(&config, &arguments).await,
             Command::Convert(arguments) => load::convert(&config, arguments).await,
             Command::Verify(arguments) => verify::verify(&config, &arguments).await,
@@ -468,10 +482,28 @@ fn complain(failure: &Failure, object: Option<&str>) {
         text.push_str(&format!("`{object}`: "));
     }
     text.push_str(&format!("{failure}\n"));
-    // When standard error is closed there is nobody left to tell.
+    // When standard error is closed, there is no reader.
     drop(io::stderr().write_all(text.as_bytes()));
 }
 
 fn print(text: &str) -> Result<(), CliError> {
     io::stdout().write_all(text.as_bytes()).map_err(CliError::Print)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn the_reference_of_the_commands_is_that_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/commands.md");
+        let generated = shell::reference(Arguments::command());
+        if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+            std::fs::write(path, &generated).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap();
+        assert!(written == generated, "docs/reference/commands.md differs from the code; UPDATE_DOCUMENTS=1 writes it");
+    }
 }

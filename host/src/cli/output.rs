@@ -1,4 +1,4 @@
-//! Where the points of a command go, and how its outcome is told.
+//! Where the points of a command go, and how its outcome is shown.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::points::Dialect;
 use crate::report::Report;
 use crate::sink::{InfluxDb, LineWriter, Sink, SinkError};
 
-/// What `--to` says, and `--json`.
+/// The target that `--to` names, and the form of the summary.
 pub(super) struct Output {
     pub(super) sink: Sink,
     to: String,
@@ -20,8 +20,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens it, and asks the server, if it is one, whether it is there. Lines are for `reader`, else for the engine that the
-    /// settings name.
+    /// Opens the target; a server must be reachable. Lines are for `reader`, else for the engine that the settings name.
     pub(super) async fn open(config: &Config, to: &str, reader: Option<Reader>, json: bool) -> Result<Self, CliError> {
         if to == "influxdb" && reader.is_some() {
             return Err(CliError::ForInfluxDb { to: to.to_owned() });
@@ -37,7 +36,7 @@ impl Output {
         Ok(Self { sink, to: to.to_owned(), json, timings: false })
     }
 
-    /// The same, which also tells where the time went.
+    /// The same, which also shows the time of each stage.
     pub(super) fn with_timings(self, timings: bool) -> Self {
         Self { timings, ..self }
     }

@@ -67,7 +67,7 @@ pub(super) async fn plan(arguments: &PlanArguments) -> Result<bool, CliError> {
     }
     let Totals { objects, items, rows, largest } = totals;
     let summary = format!("{objects} objects, {rows} rows: {items} items of at most {largest} rows\n");
-    // When standard error is closed there is nobody left to tell.
+    // When standard error is closed, there is no reader.
     drop(std::io::stderr().write_all(summary.as_bytes()));
     Ok(complete)
 }

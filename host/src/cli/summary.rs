@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, Table};
 use crate::report::{Accounts, ObjectReport, Report, Timings};
 use crate::sink::{By, Writing};
 
-/// The digits of a digest that tell versions apart at a glance.
+/// The digits of a digest that distinguish versions at a glance.
 const SHORT_DIGEST: usize = 12;
 
 /// The columns of numbers, before the object's name: the longest stands last.
@@ -25,7 +25,7 @@ pub(super) fn text(report: &Report) -> String {
         return skipped;
     }
     if report.objects.len() == 1 && report.totals() == Accounts::default() {
-        // Nothing was read, and the error has said why.
+        // Nothing was read, and the error message explains why.
         return String::new();
     }
     let mut table = Table::new();
@@ -140,7 +140,7 @@ fn superseded(report: &Report, text: &mut String) {
         _ = writeln!(text, "warning: {rows} an earlier row of the same series and time in {}", object.object);
         _ = writeln!(
             text,
-            "  hint: InfluxDB keeps the last value of each field; to keep all rows, let the converter tag what tells them apart"
+            "  hint: InfluxDB keeps the last value of each field; to keep all rows, make a column in which they differ a tag"
         );
     }
 }
@@ -215,7 +215,7 @@ mod tests {
         rejected from dataset=consumption/2021.parquet:
           invalid-timestamp: 13 rows; the row has no time that can be read (row 7000, …)
         warning: 1,234 rows supersede an earlier row of the same series and time in dataset=consumption/2021.parquet
-          hint: InfluxDB keeps the last value of each field; to keep all rows, let the converter tag what tells them apart
+          hint: InfluxDB keeps the last value of each field; to keep all rows, make a column in which they differ a tag
         ");
     }
 }

@@ -70,7 +70,7 @@ pub(super) async fn token(config: &Config, arguments: &TokenArguments) -> Result
             print(&format!("stored in the secret {name}\n"))?;
         }
     }
-    // When standard error is closed there is nobody left to tell.
+    // When standard error is closed, there is no reader.
     drop(writeln!(io::stderr(), "it may write to bucket `{bucket}` of organization `{organization}` and nothing else"));
     Ok(true)
 }

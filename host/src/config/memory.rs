@@ -30,12 +30,12 @@ pub struct MemorySettings {
     pub instances_bytes: usize,
     /// Bytes of memory of the process that compiles a converter: while it does, objects wait for the converter.
     pub compile_bytes: usize,
-    /// Bytes of code of converters that stay mapped. They are pages of files, which the system takes back where memory is
+    /// Bytes of code of converters that stay mapped. They are pages of files, which the system reclaims where memory is
     /// short, and no part of the sum.
     pub code_bytes: usize,
 }
 
-/// What settings say, in MiB and objects.
+/// The settings, in MiB and objects.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     pub(super) object: Option<usize>,

@@ -6,9 +6,10 @@
 
 mod memory;
 mod secret;
-mod settings;
 mod reader;
+mod reference;
 mod rejects_uri;
+mod settings;
 mod source_buckets;
 mod unknown;
 
@@ -22,17 +23,18 @@ use tracing::level_filters::LevelFilter;
 
 pub use memory::MemorySettings;
 pub use reader::BadSetting;
+pub use reference::markdown;
 pub use rejects_uri::RejectsUri;
 pub(crate) use rejects_uri::is_bucket;
 pub use secret::Secret;
-pub use settings::{Kind, SETTINGS, Setting, markdown};
+pub use settings::{Kind, SETTINGS, Setting};
 pub use source_buckets::SourceBuckets;
 pub use unknown::{UnknownSetting, unknown};
 
 use memory::Asked;
 use reader::Reader;
 
-/// What the environment says, checked.
+/// The settings of the environment, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
     influxdb: InfluxDb,
@@ -52,7 +54,7 @@ pub struct Config {
     pub validate_schema: bool,
     /// Whether a key that does not name its dataset clearly is an error.
     pub strict_guess: bool,
-    /// Whether rejected rows are left out; else the first one fails the object.
+    /// Whether rejected rows are skipped and counted; otherwise the first one fails the object.
     pub drop_invalid_records: bool,
     /// Which objects events may name; none: any.
     pub source_buckets: Option<SourceBuckets>,
@@ -62,7 +64,7 @@ pub struct Config {
     pub ledger: Option<RejectsUri>,
     /// How metrics reach CloudWatch.
     pub metrics: MetricsBackend,
-    /// The stack by which metrics are told apart as well; none: they are not.
+    /// The value of the dimension `Stack`; none: metrics do not have it.
     pub metrics_stack: Option<String>,
     /// How long before the deadline the loader stops.
     pub deadline_margin: Duration,
@@ -402,7 +404,7 @@ impl Config {
         if bad.is_empty() { Ok(config) } else { Err(ConfigError::Bad(bad)) }
     }
 
-    /// The API that InfluxDB is said to speak.
+    /// The API that the settings name.
     pub fn api(&self) -> Api {
         self.influxdb.api
     }

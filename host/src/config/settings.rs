@@ -1,7 +1,5 @@
 //! The table of settings: every environment variable that the loader reads, once.
 
-use std::fmt::Write as _;
-
 /// A setting: an environment variable of its own.
 #[derive(Debug)]
 pub struct Setting {
@@ -11,7 +9,7 @@ pub struct Setting {
     pub default: Option<&'static str>,
     /// What values are allowed.
     pub kind: Kind,
-    /// What it does, for the reader of the documentation: Markdown, one line.
+    /// What it does: Markdown, one line. `reference` adds an example and when to change it.
     pub meaning: &'static str,
 }
 
@@ -92,7 +90,7 @@ pub(super) const INFLUXDB_URL: Setting = Setting {
     name: "INFLUXDB_URL",
     default: None,
     kind: Kind::Url,
-    meaning: "Where InfluxDB is, such as `https://example.timestream-influxdb.us-east-1.on.aws:8086`. Needed to write to InfluxDB.",
+    meaning: "The address of InfluxDB, such as `https://example.timestream-influxdb.us-east-1.on.aws:8086`. Required to write to InfluxDB.",
 };
 
 /// Which API the server speaks.
@@ -100,7 +98,7 @@ pub(super) const INFLUXDB_API: Setting = Setting {
     name: "INFLUXDB_API",
     default: Some("auto"),
     kind: Kind::Choice(&["auto", "v1", "v2", "v3"]),
-    meaning: "The write API. `auto` asks the server.",
+    meaning: "The write API. `auto` detects it from the server.",
 };
 
 /// The organization.
@@ -120,7 +118,7 @@ pub(super) const INFLUXDB_TOKEN: Setting = Setting {
     name: "INFLUXDB_TOKEN",
     default: None,
     kind: Kind::Token,
-    meaning: "The token. Better kept in Secrets Manager: see `INFLUXDB_TOKEN_SECRET_NAME`. Where both are set, this one is used.",
+    meaning: "The API token. Prefer `INFLUXDB_TOKEN_SECRET_NAME`, which keeps it in Secrets Manager. If both are set, this one is used.",
 };
 
 /// The secret that holds the token.
@@ -128,7 +126,7 @@ pub(super) const INFLUXDB_TOKEN_SECRET_NAME: Setting = Setting {
     name: "INFLUXDB_TOKEN_SECRET_NAME",
     default: None,
     kind: Kind::Text,
-    meaning: "The name or ARN of the Secrets Manager secret that holds the token: plain text, or JSON with `token`, as Timestream for InfluxDB 3 makes it. For 1.x also JSON with `username` and `password`.",
+    meaning: "The name or ARN of the Secrets Manager secret with the token: plain text, or JSON with `token`, the form that Timestream for InfluxDB 3 creates. For 1.x also JSON with `username` and `password`.",
 };
 
 /// The token of whoever reads.
@@ -136,7 +134,7 @@ pub(super) const INFLUXDB_READ_TOKEN: Setting = Setting {
     name: "INFLUXDB_READ_TOKEN",
     default: None,
     kind: Kind::Token,
-    meaning: "A token that may read, for checks that read: deep health, the retention and the shards of a bucket, and `preflight`. Unset, it is the one that writes. What may not be read is skipped with a remark.",
+    meaning: "A token with read access, for checks that read: deep health, the retention and shards of a bucket, and `preflight`. Unset: the write token. Checks without read access are skipped with a remark.",
 };
 
 /// The secret that holds it.
@@ -144,7 +142,7 @@ pub(super) const INFLUXDB_READ_TOKEN_SECRET_NAME: Setting = Setting {
     name: "INFLUXDB_READ_TOKEN_SECRET_NAME",
     default: None,
     kind: Kind::Text,
-    meaning: "The name or ARN of the Secrets Manager secret that holds the token that reads: plain text, or JSON with `token`.",
+    meaning: "The name or ARN of the Secrets Manager secret with the read token: plain text, or JSON with `token`.",
 };
 
 /// The user of a 1.x server.
@@ -168,7 +166,7 @@ pub(super) const INFLUXDB_CA_FILE: Setting = Setting {
     name: "INFLUXDB_CA_FILE",
     default: None,
     kind: Kind::Text,
-    meaning: "A file in PEM with the certificates that InfluxDB is trusted by, in place of this machine's: of authorities, or of the server itself, which is then trusted as it is, also if it is self-signed.",
+    meaning: "A PEM file with the certificates to trust for InfluxDB, instead of this machine's: of authorities, or of the server itself. A server certificate in the file is trusted as it is, even if self-signed.",
 };
 
 /// The proxy of requests by TLS.
@@ -176,7 +174,7 @@ pub(super) const HTTPS_PROXY: Setting = Setting {
     name: "HTTPS_PROXY",
     default: None,
     kind: Kind::Proxy,
-    meaning: "The proxy, such as `http://proxy:3128`, by which `https` URLs are reached, of AWS and of InfluxDB alike; `HTTP_PROXY` is that of `http` URLs.",
+    meaning: "The proxy for `https` URLs, of AWS and InfluxDB alike, such as `http://proxy:3128`. `HTTP_PROXY` is the proxy for `http` URLs.",
 };
 
 /// The same of requests without TLS.
@@ -184,7 +182,7 @@ pub(super) const HTTP_PROXY: Setting = Setting {
     name: "HTTP_PROXY",
     default: None,
     kind: Kind::Proxy,
-    meaning: "The proxy by which `http` URLs are reached, as with `HTTPS_PROXY`.",
+    meaning: "The proxy for `http` URLs, of AWS and InfluxDB alike.",
 };
 
 /// What is reached without a proxy.
@@ -192,7 +190,7 @@ pub(super) const NO_PROXY: Setting = Setting {
     name: "NO_PROXY",
     default: None,
     kind: Kind::Text,
-    meaning: "What is reached without a proxy, joined by `,`: hosts, domains with all below them, addresses, ranges such as `10.0.0.0/8`, or `*`. Where credentials come from the metadata of a machine or a container, add `169.254.169.254,169.254.170.2`.",
+    meaning: "What is reached without a proxy, separated by `,`: hosts, domains including their subdomains, addresses, ranges such as `10.0.0.0/8`, or `*`. If credentials come from instance or container metadata, add `169.254.169.254,169.254.170.2`.",
 };
 
 /// Points in a request.
@@ -200,7 +198,7 @@ pub(super) const MAX_BATCH_SIZE: Setting = Setting {
     name: "MAX_BATCH_SIZE",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 100_000 },
-    meaning: "The most points in a write request. Unset: 4000, 10000 for InfluxDB 3, and 1000 in files.",
+    meaning: "The most points in a write request. Unset: 4000, for InfluxDB 3 10000, in files 1000.",
 };
 
 /// Bytes in a request.
@@ -208,7 +206,7 @@ pub(super) const MAX_BATCH_BYTES: Setting = Setting {
     name: "MAX_BATCH_BYTES",
     default: None,
     kind: Kind::Integer { minimum: 1024, maximum: 50 * MIB },
-    meaning: "The most bytes of line protocol in a write request, before compression; no more than the engine takes: 25000000 for 1.x, 10485760 for 3. Unset: 5242880, and 1048576 for InfluxDB 3, which is sent more requests at a time.",
+    meaning: "The most bytes of line protocol in a write request, before compression. The engine's own limit applies too: 25000000 for 1.x, 10485760 for 3. Unset: 5242880, and 1048576 for InfluxDB 3, which gets more requests in parallel.",
 };
 
 /// The order of points.
@@ -216,7 +214,7 @@ pub(super) const LOAD_ORDER: Setting = Setting {
     name: "LOAD_ORDER",
     default: Some("server"),
     kind: Kind::Choice(&["server", "file"]),
-    meaning: "The order in which the points of an object are sent. `server`: rows are gathered in memory, as `OBJECT_MEMORY_MIB` allows, and each request has points of few shards and series, which is the least work for the server. `file`: the order of the file. In both, the last row of a point wins.",
+    meaning: "The order in which the points of an object are sent. `server`: rows are buffered in memory, within `OBJECT_MEMORY_MIB`, so that each request touches few shards and series; this costs the server least. `file`: the order of the file. In both, the last row of a point wins.",
 };
 
 /// Whether lines are compressed.
@@ -224,7 +222,7 @@ pub(super) const COMPRESSION: Setting = Setting {
     name: "COMPRESSION",
     default: Some("auto"),
     kind: Kind::Choice(&["auto", "gzip", "none"]),
-    meaning: "Whether write requests and files are compressed. `auto`: requests are, unless the server is on this machine, and files that are named `.gz`.",
+    meaning: "Gzip for write requests and files. `auto`: requests are compressed unless the server is on this machine; files are compressed if their name ends in `.gz`.",
 };
 
 /// Requests at a time.
@@ -232,7 +230,7 @@ pub(super) const WRITE_CONCURRENCY: Setting = Setting {
     name: "WRITE_CONCURRENCY",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 64 },
-    meaning: "The most write requests in flight at a time. Unset: 4 at first, then fewer where these do as well; for InfluxDB 3, which waits for its next tick, 16 at first, and up to 32 as long as more pay.",
+    meaning: "The most write requests in flight. Unset: 4 at first, then fewer if fewer do as well. InfluxDB 3 acknowledges once a second, so it gets 16 at first and up to 32 while more pay off.",
 };
 
 /// Points a second.
@@ -240,7 +238,7 @@ pub(super) const WRITE_RATE_POINTS: Setting = Setting {
     name: "WRITE_RATE_POINTS",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 10_000_000 },
-    meaning: "The most points a second that this process sends to InfluxDB, on average, for loads beside production. Each process has a limit of its own: ten instances of the function send up to ten times as many. A request has at most the points of a second. Unset: as many as the server takes.",
+    meaning: "The most points per second that this process sends to InfluxDB, on average. Each process has its own limit: ten instances of the function send up to ten times as many. A request holds at most one second's points. Unset: no limit.",
 };
 
 /// Whether to wait for the write-ahead log.
@@ -248,7 +246,7 @@ pub(super) const WRITE_NO_SYNC: Setting = Setting {
     name: "WRITE_NO_SYNC",
     default: Some("false"),
     kind: Kind::Boolean,
-    meaning: "For InfluxDB 3 alone. `true`: it acknowledges points before they are in its write-ahead log, at once instead of at its next tick of a second. Where it dies within that second, points are lost that the report counts as written: for loads that are watched, and repeated after a failure of the server.",
+    meaning: "InfluxDB 3 only. `true`: the server acknowledges points at once, before they are in its write-ahead log. If the server dies within the next second, it loses points that the report counts as written.",
 };
 
 /// Attempts beyond the first.
@@ -256,7 +254,7 @@ pub(super) const MAX_RETRIES: Setting = Setting {
     name: "MAX_RETRIES",
     default: None,
     kind: Kind::Integer { minimum: 0, maximum: 20 },
-    meaning: "How often a request that failed for whatever passing reason is sent again. Unset, a server that is away or busy (no connection, a broken one, no answer in time, 429, 502 to 504) is waited for until the deadline, or for `RETRY_SECONDS`; other failures that may pass (408, 500) are tried again five times.",
+    meaning: "The most retries of a write request, for any transient failure. Unset: a server that is unreachable or busy (no connection, a broken connection, a timeout, 429, 502 to 504) is retried until the deadline or for `RETRY_SECONDS`; other transient failures (408, 500) are retried five times.",
 };
 
 /// How long a server is waited for where there is no deadline.
@@ -264,7 +262,7 @@ pub(super) const RETRY_SECONDS: Setting = Setting {
     name: "RETRY_SECONDS",
     default: Some("300"),
     kind: Kind::Integer { minimum: 0, maximum: 86_400 },
-    meaning: "How long one request waits for a server that is away or busy, where there is no deadline: on the command line. A server that was never reached is given up after 30 seconds.",
+    meaning: "How long one request is retried while the server is unreachable or busy, if there is no deadline (on the command line). A server that was never reached is given up after 30 seconds.",
 };
 
 /// The time that a request may take.
@@ -272,7 +270,7 @@ pub(super) const REQUEST_TIMEOUT_SECONDS: Setting = Setting {
     name: "REQUEST_TIMEOUT_SECONDS",
     default: Some("30"),
     kind: Kind::Integer { minimum: 1, maximum: 900 },
-    meaning: "The time that one write request may take.",
+    meaning: "The timeout of one write request.",
 };
 
 /// The time that a connection may take.
@@ -280,7 +278,7 @@ pub(super) const CONNECT_TIMEOUT_SECONDS: Setting = Setting {
     name: "CONNECT_TIMEOUT_SECONDS",
     default: Some("5"),
     kind: Kind::Integer { minimum: 1, maximum: 60 },
-    meaning: "The time that connecting to InfluxDB may take.",
+    meaning: "The timeout for connecting to InfluxDB.",
 };
 
 /// When to stop before the deadline.
@@ -288,7 +286,7 @@ pub(super) const DEADLINE_MARGIN_SECONDS: Setting = Setting {
     name: "DEADLINE_MARGIN_SECONDS",
     default: Some("10"),
     kind: Kind::Integer { minimum: 0, maximum: 300 },
-    meaning: "How long before the function's deadline the loader stops cleanly and answers.",
+    meaning: "How long before the function's deadline the loader stops and answers.",
 };
 
 /// Rows decoded at a time.
@@ -296,7 +294,7 @@ pub(super) const ROWS_PER_BATCH: Setting = Setting {
     name: "ROWS_PER_BATCH",
     default: Some("8192"),
     kind: Kind::Integer { minimum: 1, maximum: 1_048_576 },
-    meaning: "How many rows are decoded and converted at a time.",
+    meaning: "The rows that are decoded and converted at a time.",
 };
 
 /// Threads that convert.
@@ -304,7 +302,7 @@ pub(super) const CONVERTER_THREADS: Setting = Setting {
     name: "CONVERTER_THREADS",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 64 },
-    meaning: "How many threads convert an object, each with an instance of its converter. Unset: as many as there are processors.",
+    meaning: "The threads that convert an object, each with its own instance of the converter. Unset: one per processor.",
 };
 
 /// Objects of an event loaded at a time.
@@ -312,7 +310,7 @@ pub(super) const OBJECT_CONCURRENCY: Setting = Setting {
     name: "OBJECT_CONCURRENCY",
     default: None,
     kind: Kind::Integer { minimum: 1, maximum: 8 },
-    meaning: "The most objects of an event that are loaded at a time. Unset: as many as the function's memory has room for, at `OBJECT_MEMORY_MIB` each, at most 8.",
+    meaning: "The most objects of an event that load in parallel. Unset: as many as fit into the function's memory at `OBJECT_MEMORY_MIB` each, at most 8.",
 };
 
 /// Memory of an object.
@@ -320,7 +318,7 @@ pub(super) const OBJECT_MEMORY_MIB: Setting = Setting {
     name: "OBJECT_MEMORY_MIB",
     default: None,
     kind: Kind::Integer { minimum: 16, maximum: 10_240 },
-    meaning: "The memory in MiB that the loader may hold for one object: pages, bytes fetched ahead, batches, lines that wait. An object with a page or a value that does not fit fails with a message that names it. Unset: 128, or less in a function that has less.",
+    meaning: "The most memory in MiB for one object: pages, prefetched bytes, batches, buffered lines. An object with a page or a value that does not fit fails with a message that names it. Unset: 128, or less in a function that has less.",
 };
 
 /// Whether required columns are required.
@@ -328,7 +326,7 @@ pub(super) const VALIDATE_SCHEMA: Setting = Setting {
     name: "VALIDATE_SCHEMA",
     default: Some("true"),
     kind: Kind::Boolean,
-    meaning: "`true`: an object that lacks a column that its dataset requires fails before anything is written. `false`: only what a point cannot do without is required.",
+    meaning: "`true`: an object that lacks a required column of its dataset fails before anything is written. `false`: only the columns that a point needs are required.",
 };
 
 /// What rejected rows do.
@@ -336,7 +334,7 @@ pub(super) const DROP_INVALID_RECORDS: Setting = Setting {
     name: "DROP_INVALID_RECORDS",
     default: Some("true"),
     kind: Kind::Boolean,
-    meaning: "`true`: rejected rows are left out and counted. `false`: the first rejected row fails the object.",
+    meaning: "`true`: rejected rows are skipped and counted. `false`: the first rejected row fails the object.",
 };
 
 /// What events may name.
@@ -344,7 +342,7 @@ pub(super) const SOURCE_BUCKETS: Setting = Setting {
     name: "SOURCE_BUCKETS",
     default: None,
     kind: Kind::SourceBuckets,
-    meaning: "Which objects an event may name, such as `energy-data,archive-*/landing/`: patterns of a bucket, or of a bucket and what keys begin with. Unset: whatever the credentials grant access to.",
+    meaning: "Which objects an event may name, such as `energy-data,archive-*/landing/`: patterns of buckets, or of a bucket and a key prefix. Unset: any object that the credentials grant access to.",
 };
 
 /// Where rejected rows are kept.
@@ -352,7 +350,7 @@ pub(super) const REJECTS_URI: Setting = Setting {
     name: "REJECTS_URI",
     default: None,
     kind: Kind::RejectsUri,
-    meaning: "Where rejected rows are kept, to be looked at and loaded again by `influxdb-loader rejects`. Without it they are counted, and the first few are in the report and in the log.",
+    meaning: "Where rejected rows are kept, so that `influxdb-loader rejects` can show and retry them. Unset: they are counted, and the first ten of an object are in the report and the log.",
 };
 
 /// Where loads are recorded.
@@ -368,7 +366,7 @@ pub(super) const ENABLE_METRICS: Setting = Setting {
     name: "ENABLE_METRICS",
     default: Some("true"),
     kind: Kind::Boolean,
-    meaning: "Whether there are metrics.",
+    meaning: "Whether metrics are recorded.",
 };
 
 /// How metrics reach CloudWatch.
@@ -376,15 +374,15 @@ pub(super) const METRICS_BACKEND: Setting = Setting {
     name: "METRICS_BACKEND",
     default: Some("cloudwatch"),
     kind: Kind::Choice(&["cloudwatch", "emf", "none"]),
-    meaning: "How metrics reach CloudWatch. `cloudwatch`: they are sent. `emf`: they are lines of its Embedded Metric Format on standard output, which it takes out of the function's log. `none`: there are none, as with `ENABLE_METRICS=false`.",
+    meaning: "How metrics reach CloudWatch. `cloudwatch`: by API calls. `emf`: as lines of the Embedded Metric Format on standard output, which CloudWatch extracts from the function's log. `none`: not at all, as with `ENABLE_METRICS=false`.",
 };
 
-/// By what the metrics of a stack are told apart.
+/// The dimension that separates the metrics of stacks.
 pub(super) const METRICS_STACK: Setting = Setting {
     name: "METRICS_STACK",
     default: None,
     kind: Kind::Text,
-    meaning: "The name of the stack. Where set, each value is sent a second time with a dimension `Stack` of this value, so that the metrics of several stacks in one account are told apart.",
+    meaning: "The name of the stack. If set, each value is sent a second time with the dimension `Stack`, which separates several stacks in one account.",
 };
 
 /// What is logged.
@@ -392,7 +390,7 @@ pub(super) const LOG_LEVEL: Setting = Setting {
     name: "LOG_LEVEL",
     default: Some("info"),
     kind: Kind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
-    meaning: "The least level that is logged.",
+    meaning: "The lowest level that is logged.",
 };
 
 /// How it is logged.
@@ -400,7 +398,7 @@ pub(super) const LOG_FORMAT: Setting = Setting {
     name: "LOG_FORMAT",
     default: Some("json"),
     kind: Kind::Choice(&["json", "text"]),
-    meaning: "How a log line is written.",
+    meaning: "The format of a log line.",
 };
 
 /// Memory of a converter.
@@ -409,7 +407,7 @@ pub(super) const CONVERTER_MEMORY_MIB: Setting = Setting {
     default: None,
     // A 32-bit memory cannot be larger.
     kind: Kind::Integer { minimum: 1, maximum: 4096 },
-    meaning: "The memory that an instance of a converter may use, in MiB. Unset: 256, or less in a function that has less. All instances together have a quarter of the function's memory, or this if it is more; an instance waits until others leave it room.",
+    meaning: "The most memory of one converter instance, in MiB. Unset: 256, or less in a function that has less. All instances share a quarter of the function's memory, or this value if it is more; an instance waits until there is room.",
 };
 
 /// Time of a converter.
@@ -417,7 +415,7 @@ pub(super) const CONVERTER_TIME_SECONDS: Setting = Setting {
     name: "CONVERTER_TIME_SECONDS",
     default: Some("10"),
     kind: Kind::Integer { minimum: 1, maximum: 900 },
-    meaning: "The time that a converter may take to start, to plan an object, or to convert a batch.",
+    meaning: "The time limit of one call into a converter: to start it, to plan an object, or to convert a batch.",
 };
 
 /// Bytes that a converter returns.
@@ -425,7 +423,7 @@ pub(super) const CONVERTER_RESULT_MIB: Setting = Setting {
     name: "CONVERTER_RESULT_MIB",
     default: Some("64"),
     kind: Kind::Integer { minimum: 1, maximum: 1024 },
-    meaning: "The most that a converter may return from one call, in MiB.",
+    meaning: "The most that one call into a converter may return, in MiB.",
 };
 
 /// Bytes that a converter logs.
@@ -433,7 +431,7 @@ pub(super) const CONVERTER_LOG_KIB: Setting = Setting {
     name: "CONVERTER_LOG_KIB",
     default: Some("64"),
     kind: Kind::Integer { minimum: 0, maximum: 4096 },
-    meaning: "The most that an instance of a converter may log, in KiB; the rest is dropped and counted.",
+    meaning: "The most that one converter instance may log, in KiB. The rest is dropped and counted.",
 };
 
 /// The registry's bucket.
@@ -441,7 +439,7 @@ pub(super) const CONVERTER_BUCKET: Setting = Setting {
     name: "CONVERTER_BUCKET",
     default: None,
     kind: Kind::Text,
-    meaning: "The bucket with the registry of converters. Without it, only the built-in converters are used.",
+    meaning: "The bucket with the converter registry. Unset: only the built-in converters are used.",
 };
 
 /// The registry's place in its bucket.
@@ -449,7 +447,7 @@ pub(super) const CONVERTER_PREFIX: Setting = Setting {
     name: "CONVERTER_PREFIX",
     default: Some("converters"),
     kind: Kind::KeyPrefix,
-    meaning: "What the keys of the registry begin with.",
+    meaning: "The key prefix of the registry.",
 };
 
 /// The channel.
@@ -465,7 +463,7 @@ pub(super) const CONVERTER_REFRESH_SECONDS: Setting = Setting {
     name: "CONVERTER_REFRESH_SECONDS",
     default: Some("30"),
     kind: Kind::Integer { minimum: 0, maximum: 86_400 },
-    meaning: "How long a converter is used before the registry is asked whether there is another; meanwhile, objects use the one in service. `0`: it is asked for every object, which waits for the answer.",
+    meaning: "How long a converter is used before the registry is checked for another version. Objects keep using the current one during the check. `0`: the registry is checked before every object, which waits for the answer.",
 };
 
 /// What trials may cost.
@@ -481,7 +479,7 @@ pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
     name: "CONVERTER_PUBLIC_KEYS",
     default: None,
     kind: Kind::PublicKeys,
-    meaning: "Where set, only converters of the registry that one of these keys has signed are used. `influxdb-loader converter keygen` makes a key.",
+    meaning: "If set, only registry converters that one of these keys has signed are used. `influxdb-loader converter keygen` creates a key.",
 };
 
 /// Whether pointers must be signed.
@@ -489,7 +487,7 @@ pub(super) const CONVERTER_REQUIRE_SIGNED_POINTERS: Setting = Setting {
     name: "CONVERTER_REQUIRE_SIGNED_POINTERS",
     default: Some("false"),
     kind: Kind::Boolean,
-    meaning: "Whether a version is used only if one of `CONVERTER_PUBLIC_KEYS` has signed that it was promoted, as `promote --sign` does. Else a pointer without a signature is followed with a warning.",
+    meaning: "`true`: a version is used only if one of `CONVERTER_PUBLIC_KEYS` has signed its promotion (`promote --sign`). `false`: an unsigned pointer is followed with a warning.",
 };
 
 /// What is made of a key that names its dataset in its path alone.
@@ -497,7 +495,7 @@ pub(super) const DATASET_GUESS: Setting = Setting {
     name: "DATASET_GUESS",
     default: Some("last"),
     kind: Kind::Choice(&["last", "strict"]),
-    meaning: "What is done where a key has no `dataset=NAME/` segment and its path contains the names of several datasets, or one as a part of a word. `last`: the last one is taken, with a warning. `strict`: the object fails. Only datasets that have a built-in converter or one in service count.",
+    meaning: "What happens if a key has no `dataset=NAME/` segment and its path contains the names of several datasets, or one as a part of a word. `last`: the last one is used, with a warning. `strict`: the object fails. Only datasets with a built-in or promoted converter count.",
 };
 
 /// Where compiled converters are kept.
@@ -505,7 +503,7 @@ pub(super) const CONVERTER_CACHE_DIRECTORY: Setting = Setting {
     name: "CONVERTER_CACHE_DIRECTORY",
     default: Some("/tmp/influxdb-loader"),
     kind: Kind::Text,
-    meaning: "Where compiled converters are kept, so that the next process need not compile them. Made if it is not there; must belong to the loader alone.",
+    meaning: "Where compiled converters are cached between processes. It is created if it does not exist, and must belong to the loader alone.",
 };
 
 /// Every setting, in the order of the documentation.
@@ -564,36 +562,3 @@ pub const SETTINGS: &[&Setting] = &[
     &DATASET_GUESS,
     &CONVERTER_CACHE_DIRECTORY,
 ];
-
-/// The settings as a Markdown table: name, default, allowed values and meaning, a line each.
-pub fn markdown() -> String {
-    let mut table = String::from("| Setting | Default | Allowed | Meaning |\n|---|---|---|---|\n");
-    for setting in SETTINGS {
-        let default = setting.default.map_or_else(|| "none".to_owned(), |default| format!("`{default}`"));
-        // Writing to a string cannot fail.
-        let _ =
-            writeln!(table, "| `{}` | {default} | {} | {} |", setting.name, setting.kind.allowed(), setting.meaning);
-    }
-    table
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-    use super::*;
-
-    #[test]
-    fn the_readme_has_the_table_of_settings() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
-        let readme = std::fs::read_to_string(path).unwrap();
-        let (before, rest) = readme.split_once("<!-- settings -->\n").expect("the start of the table");
-        let (_, after) = rest.split_once("<!-- /settings -->\n").expect("the end of the table");
-        let expected = format!("{before}<!-- settings -->\n{}<!-- /settings -->\n{after}", markdown());
-        if std::env::var_os("UPDATE_README").is_some() {
-            std::fs::write(path, expected).unwrap();
-        } else {
-            assert!(readme == expected, "the table in README.md is not that of the code; UPDATE_README=1 writes it");
-        }
-    }
-}

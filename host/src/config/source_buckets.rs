@@ -44,7 +44,7 @@ impl fmt::Display for SourceBuckets {
     }
 }
 
-/// Whether `text` is what `pattern` says, in which `*` stands for any characters. Takes time in proportion to both.
+/// Whether `text` matches `pattern`, in which `*` stands for any characters. Takes time in proportion to both.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

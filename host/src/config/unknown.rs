@@ -51,8 +51,8 @@ fn check(name: String) -> Option<UnknownSetting> {
     (ours || meant.is_some()).then_some(UnknownSetting { name, meant })
 }
 
-/// How many letters have to be changed, added or left out to turn `one` into `other` (Levenshtein); more than [`SLIPS`]
-/// where their lengths alone say so.
+/// How many letters must be changed, added or removed to turn `one` into `other` (Levenshtein); more than [`SLIPS`]
+/// where their lengths alone prove it.
 fn distance(one: &str, other: &str) -> usize {
     // No index below is out of bounds: `above` is one longer than `other`, whose indexes the columns are.
     let (one, other) = (one.as_bytes(), other.as_bytes());

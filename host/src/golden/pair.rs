@@ -51,7 +51,7 @@ pub enum GoldenError {
     #[error("two samples have the name `{0}`: `{0}.{TABLE}` and `{0}.{PARQUET}`")]
     Ambiguous(String),
     /// What is expected of a sample that there is not.
-    #[error("`{}` is expected of a sample that is not there", .0.display())]
+    #[error("`{}` belongs to a sample that does not exist", .0.display())]
     Stray(PathBuf),
     /// A text is no table.
     #[error("`{}` is not a table", path.display())]
@@ -62,7 +62,7 @@ pub enum GoldenError {
         #[source]
         cause: TableError,
     },
-    /// Parquet does not hold what a sample says.
+    /// Parquet cannot store a value of the sample.
     #[error("`{}` cannot be a Parquet file", path.display())]
     Parquet {
         /// The sample.

@@ -16,13 +16,13 @@ const BATCH_SIZES: [usize; 4] = [1, 2, 7, 8192];
 /// What every converter must hold to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// The same object gives the same points and rejects the same rows every time.
+    /// An object yields the same points and rejects the same rows every time.
     Repeatable,
     /// It does not matter how many rows a batch has.
     BatchSize,
     /// It does not matter how many workers there are, or that another object is loaded at the same time.
     Workers,
-    /// A rejected row gives no point: without the rejected rows, an object gives the same points.
+    /// A rejected row gives no point: without the rejected rows, an object yields the same points.
     RejectedRowsAreNotWritten,
 }
 
@@ -96,7 +96,7 @@ async fn without_rejected(
     runner.load(&sample, Cut::IN_ORDER).await
 }
 
-/// What a load gave, as text: what must not differ. Messages of converters may tell of batches.
+/// The result of a load, as text: what must not differ. Messages of converters may name batches.
 fn shown(loaded: &Loaded) -> String {
     let mut text = loaded.lines.clone();
     for row in &loaded.rejected {

@@ -1,5 +1,5 @@
-//! A log line as one flat JSON object: when, how grave and what, then what the spans around it say, outermost first, then
-//! what it says itself. Of two with one name the inner one counts.
+//! A log line as one flat JSON object: time, level and message, then the fields of the spans around it, outermost first, then
+//! its own. Of two fields with one name the inner one counts.
 //!
 //! The format of `tracing_subscriber` keeps the fields of spans in objects of their own; here a query for `request_id` or
 //! `key` finds every line of an invocation or of an object.

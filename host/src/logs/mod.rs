@@ -1,5 +1,5 @@
-//! The log: one line an event on standard error, JSON for machines or text for people. A line says what the spans around
-//! it say, on other threads too.
+//! The log: one line an event on standard error, JSON for machines or text for people. A line has the fields of
+//! the spans around it, on other threads too.
 
 mod json;
 
@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{self, LogFormat};
 
-/// Where Lambda's runtime repeats the failure of an invocation, without saying of which.
+/// Where Lambda's runtime logs the failure of an invocation a second time, without naming it.
 const REPETITION: &str = "lambda_runtime::layers::panic";
 
 /// The loader's own events and those of converters. The libraries beneath log what concerns them: connections, retries,
@@ -31,11 +31,11 @@ fn events(level: LevelFilter) -> Targets {
 }
 
 thread_local! {
-    /// Whether panics of this thread are the errors of somebody, who tells them.
+    /// Whether panics of this thread are caught and reported as errors.
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does work whose panics are caught and told as errors: they are not logged.
+/// Does work whose panics are caught and reported as errors: they are not logged.
 pub(crate) fn without_panics<T>(work: impl FnOnce() -> T) -> T {
     let before = EXPECTED.replace(true);
     let done = work();
@@ -57,8 +57,8 @@ fn log_panics() {
     }));
 }
 
-/// A text as it is, but for control characters, which are escaped as in Rust: what comes from outside must not forge a line
-/// of a log, nor tell a terminal what to do.
+/// A text as it is, except control characters, which are escaped as in Rust: what comes from outside must not forge a line
+/// of a log, nor control a terminal.
 pub(crate) fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -72,7 +72,7 @@ pub(crate) fn on_one_line(text: &str) -> String {
 }
 
 /// Does work that blocks on a thread of its own. What is logged there, by converters too, stands in the caller's span, so
-/// that it says which invocation and object it is about.
+/// that it names its invocation and object.
 pub fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let span = tracing::Span::current();
     tokio::task::spawn_blocking(move || span.in_scope(work))
@@ -91,9 +91,9 @@ pub fn start(level: LevelFilter, format: LogFormat) {
             Box::new(fmt::layer().with_ansi(colours).with_target(false).without_time().with_writer(std::io::stderr))
         }
     };
-    // An error says that a program which uses this library logs already: its choice holds.
+    // An error means that a program which uses this library already logs: its choice applies.
     drop(tracing_subscriber::registry().with(layer.with_filter(events(level))).try_init());
-    // Said first of all: a setting with a slip of the pen is as good as not set.
+    // Logged first: a misspelled setting has no effect.
     for slip in config::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
         tracing::warn!("{slip}");
     }

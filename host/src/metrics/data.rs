@@ -59,7 +59,7 @@ struct Collection(BTreeMap<(Dimensions, Metric), Values>);
 
 impl Collection {
     /// Adds a value. Of the dimensions, the dataset is needed by all metrics but those of the process, and the detail by
-    /// those that are told apart further.
+    /// those that have a further dimension.
     fn add(&mut self, metric: Metric, dataset: &str, detail: &str, value: f64, times: u64) {
         let value_of = |name: &'static str| match name {
             "Function" => FUNCTION.to_owned(),

@@ -19,7 +19,7 @@ const LIMIT: usize = 100;
 /// chosen evenly, which keeps their percentiles.
 const VALUES: usize = 1000;
 
-/// What `_aws` says of a line.
+/// The member `_aws` of a line.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Directive<'a> {
@@ -41,7 +41,7 @@ pub(super) fn write(data: &[Datum], time: SystemTime, mut output: impl Write) ->
     let mut text = String::new();
     for alike in data.chunk_by(|left, right| left.dimensions == right.dimensions) {
         let values: Vec<(&Datum, Vec<f64>)> = alike.iter().map(|datum| (datum, spread(&datum.values))).collect();
-        // A metric with more values than a line takes goes on in the next one.
+        // A metric with more values than a line takes continues in the next one.
         let rounds = values.iter().map(|(_, values)| values.len().div_ceil(LIMIT)).max().unwrap_or(0);
         for round in 0..rounds {
             let chunk = |(datum, values): &(&Datum, Vec<f64>)| {

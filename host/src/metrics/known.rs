@@ -1,20 +1,20 @@
 //! Which values dimensions may have, so that there are few different metrics: CloudWatch charges for each.
 //!
-//! Keys of objects name datasets, and converters make up codes; both come from outside. So a dataset is told by its name once
-//! there is a converter for it, and `unknown` before; and of each dataset so many codes are told apart over the life of the
+//! Keys of objects name datasets, and converters make up codes; both come from outside. So a dataset has its name once
+//! there is a converter for it, and `unknown` before; and of each dataset so many codes are kept apart over the life of the
 //! process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::report::ObjectReport;
 
-/// How many codes of a dataset are told apart.
+/// How many codes of a dataset are kept apart.
 const MAXIMUM_CODES: usize = 100;
 
 /// The code of rows with further codes.
 const OTHER_CODES: &str = "other";
 
-/// What is known of datasets: the codes of each that were told so far.
+/// What is known of datasets: the codes of each so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known(BTreeMap<String, BTreeSet<String>>);
 
@@ -33,7 +33,7 @@ impl Known {
         if self.0.contains_key(name) { name } else { "" }
     }
 
-    /// The code by which rows of a dataset are told.
+    /// The code under which rows of a dataset are counted.
     pub(super) fn code<'a>(&mut self, dataset: &str, code: &'a str) -> &'a str {
         let Some(codes) = self.0.get_mut(dataset) else { return OTHER_CODES };
         if !codes.contains(code) {

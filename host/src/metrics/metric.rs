@@ -30,7 +30,7 @@ pub enum Metric {
     /// Milliseconds from handing a batch on to InfluxDB's answer, waits and retries included; one value a batch, right
     /// to a sixteenth.
     WriteLatency,
-    /// Requests that repeated one before, after a failure that may pass.
+    /// Retries of requests, after a transient failure.
     Retries,
     /// Bytes read from S3.
     BytesRead,
@@ -40,7 +40,7 @@ pub enum Metric {
     ConvertTime,
     /// Objects converted, by the version of their converter.
     ConverterVersion,
-    /// Objects converted by a converter that was in service before, because the one that the registry names cannot be used.
+    /// Objects converted by the previous version of a converter, because the promoted one is unusable.
     ConverterFallbacks,
     /// Points of an object that a candidate would make differently than the version in service.
     ShadowDifferences,
@@ -176,7 +176,7 @@ impl Metric {
     /// The names of its dimensions, in alphabetical order. A metric of CloudWatch is found by exactly its dimensions.
     pub fn dimensions(self) -> &'static [&'static str] {
         match self {
-            // They tell of the process, which loads objects of every dataset.
+            // They describe the process, which loads objects of every dataset.
             Self::BreakerOpen | Self::ColdStart => &["Function"],
             Self::ProcessingErrors => &["DatasetType", "ErrorType", "Function"],
             Self::RowsRejected => &["Code", "DatasetType", "Function"],

@@ -40,9 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Metrics {
     backend: Backend,
-    /// The stack, where its metrics are told apart from those of others.
+    /// The stack, where its metrics have a dimension of their own.
     stack: Option<String>,
-    /// How often the breaker had opened when that was told last.
+    /// How often the breaker had opened at the last report.
     openings: AtomicU64,
     /// Whether nothing has been sent yet.
     cold: AtomicBool,
@@ -168,6 +168,18 @@ mod tests {
         Report { objects: (0..datasets).map(object).collect(), ..Report::default() }
     }
 
+    #[test]
+    fn the_reference_of_the_metrics_names_each_with_its_unit() {
+        let text = include_str!("../../../docs/reference/metrics.md");
+        for metric in Metric::ALL {
+            let named = |line: &&str| {
+                line.split('|').nth(1).is_some_and(|it| it.split(',').any(|it| it.trim() == metric.name()))
+            };
+            let row = text.lines().find(named).unwrap_or_default();
+            assert!(row.contains(&format!("| {} |", metric.unit().name())), "{}: {row}", metric.name());
+        }
+    }
+
     #[tokio::test]
     async fn every_metric_arrives() {
         let server = ScriptedServer::replying([Reply::status(200)]).await;
@@ -184,7 +196,7 @@ mod tests {
         }
     }
 
-    /// What the loader before this one sends, whose dashboards and alarms go on working.
+    /// What the loader before this one sends, whose dashboards and alarms keep working.
     const OLD: [(Metric, &[&str], &str); 8] = [
         (Metric::PointsWritten, &["DatasetType", "Function"], "PointsWritten Count"),
         (Metric::BatchesProcessed, &["DatasetType", "Function"], "BatchesProcessed Count"),

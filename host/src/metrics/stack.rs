@@ -1,7 +1,7 @@
 //! The same values once more, under the name of the stack.
 //!
 //! The metrics that the loader has always sent know nothing of stacks: production, staging and the loader before this one add to
-//! the same. So each value is sent a second time with the dimension [`STACK`] beside its own. Those by which alarms tell how much
+//! the same. So each value is sent a second time with the dimension [`STACK`] beside its own. Those from which alarms compute how much
 //! of the data is affected ([`STACK_TOTALS`]) are sent for all datasets together as well, under function and stack alone: an
 //! alarm that computes a share takes plain metrics, and cannot add up an unknown number of them.
 
@@ -31,7 +31,7 @@ pub fn of_stack(data: &[Datum], stack: &str) -> Vec<Datum> {
         let total: &mut f64 = totals.entry(datum.metric).or_default();
         *total += datum.values.iter().map(|(value, times)| value * *times as f64).sum::<f64>();
     }
-    // Rows that were read and none of which was rejected say so: an alarm computes with what there is.
+    // Rows of which none was rejected count as 0 rejected: an alarm needs the value.
     if totals.contains_key(&Metric::SourceRecords) {
         totals.entry(Metric::RowsRejected).or_default();
     }

@@ -31,6 +31,6 @@ pub enum EncodeError<E> {
     #[error(transparent)]
     Mapping(E),
     /// A column is not what the plan takes it for.
-    #[error("a column of the batch cannot be used as the plan says")]
+    #[error("a column of the batch does not fit the plan")]
     Column(#[from] ArrowError),
 }

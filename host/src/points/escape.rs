@@ -213,13 +213,13 @@ mod tests {
         let texts = ["\ta", "a\tb", "\0a", "a\0b"];
         insta::assert_snapshot!(elements(Measurement, &texts), @r#"
         "\ta"
-            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would drop
             [V3]: it holds a tab, which ends a name in InfluxDB 3
         "a\tb"
             [V1, V2]: `a\tb`
             [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
         "\0a"
-            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would drop
             [V3]: it holds a NUL, which ends a name in InfluxDB 3
         "a\0b"
             [V1, V2]: `a\u{0}b`
@@ -239,13 +239,13 @@ mod tests {
         "#);
         insta::assert_snapshot!(elements(FieldKey, &texts), @r#"
         "\ta"
-            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would drop
             [V3]: it holds a tab, which ends a name in InfluxDB 3
         "a\tb"
             [V1, V2]: `a\tb`
             [V3, Any]: it holds a tab, which ends a name in InfluxDB 3
         "\0a"
-            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would drop
             [V3]: `\u{0}a`
         "a\0b"
             all: `a\u{0}b`
@@ -322,7 +322,7 @@ mod tests {
         "_time"
             all: `_time`
         "\0"
-            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would leave out
+            [V1, V2, Any]: it begins with a tab or a NUL, which InfluxDB 1.x and 2.x would drop
             [V3]: `\u{0}`
         "#);
         insta::assert_snapshot!(elements(Measurement, &["time", "_field"]), @r#"

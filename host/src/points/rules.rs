@@ -21,7 +21,7 @@ pub enum Unwritable {
     #[error("it begins with `#`")]
     Comment,
     /// Blank characters at the start of a line, or of its fields, are skipped.
-    #[error("it begins with a tab or a NUL, which {0} would leave out")]
+    #[error("it begins with a tab or a NUL, which {0} would drop")]
     LeadingBlank(Engines),
     /// The character ends the name.
     #[error("it holds a tab, which ends a name in {0}")]

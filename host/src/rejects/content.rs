@@ -9,15 +9,15 @@ use jiff::Timestamp;
 
 use crate::source::{Batch, ColumnSchema, ColumnType, InvalidText, decimal_text};
 
-/// Cells that would make a row longer than this many bytes are left out and named instead.
+/// Cells that would make a row longer than this many bytes are omitted and named instead.
 const ROW_BYTES: usize = 8 * 1024 * 1024;
 
-/// Cells of text that are longer than this are left out in any case.
+/// Cells of text that are longer than this are omitted in any case.
 const CELL_BYTES: usize = 1024 * 1024;
 
 /// The columns of an object as members of a JSON object: `"columns":{…},"omitted":[…]`.
 ///
-/// Integers and decimals are exact, timestamps are RFC 3339 with nanoseconds, and floats that JSON does not have are text. Left out and
+/// Integers and decimals are exact, timestamps are RFC 3339 with nanoseconds, and floats that JSON does not have are text. Omitted and
 /// named are columns that cannot be read, those that have the name of one before them, and cells that are too long or not UTF-8.
 #[derive(Debug)]
 pub(super) struct Contents {
@@ -148,7 +148,7 @@ impl Column {
         }
     }
 
-    /// Appends a cell; says no where it is too long.
+    /// Appends a cell; false if it is too long.
     fn write(&self, row: usize, line: &mut Vec<u8>) -> bool {
         match self {
             Self::Booleans(values) if values.is_valid(row) => {

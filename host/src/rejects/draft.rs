@@ -46,12 +46,12 @@ impl Draft {
         file.write_all(line).map_err(|cause| RejectsError::Write { path: path(file), cause: Arc::new(cause) })
     }
 
-    /// Puts it where it is to stand, in the place of what is there, or removes what is there if the draft has no line.
-    /// With `expected`, only if what is there is still that.
+    /// Puts it in its place, replacing what exists, or removes that if the draft has no line.
+    /// With `expected`, only if what exists is still that.
     ///
     /// # Errors
     ///
-    /// When the place does not take it, or when it has changed; what is there stays as it is then.
+    /// When the place does not take it, or when it has changed; then what exists stays.
     pub async fn publish(self, expected: Option<State>) -> Result<(), RejectsError> {
         let place = self.place.clone();
         self.publish_at(place, expected).await

@@ -46,7 +46,7 @@ pub enum RejectsError {
     Forbidden {
         /// The object, or the prefix.
         place: String,
-        /// What S3 says.
+        /// The answer of S3.
         #[source]
         cause: Cause,
     },
@@ -61,7 +61,7 @@ pub enum RejectsError {
     },
     /// They could not be kept before the deadline.
     #[error(
-        "there was no time left to keep the rejected rows\nhint: `DEADLINE_MARGIN_SECONDS` says how long before its end \
+        "the deadline came before the rejected rows were kept\nhint: `DEADLINE_MARGIN_SECONDS` sets how long before its end \
          the function stops"
     )]
     NoTime,

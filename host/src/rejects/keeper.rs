@@ -48,7 +48,7 @@ impl Keeper {
         self.rows.send(rows).await.map_err(|_| Gone)
     }
 
-    /// Waits until all rows are in the draft; with `end`, rows from this number on are left out as far as they have not
+    /// Waits until all rows are in the draft; with `end`, rows from this number on are skipped as far as they have not
     /// been written down already.
     ///
     /// # Errors

@@ -32,12 +32,12 @@ pub enum LineProblem {
         /// The member that names it.
         member: &'static str,
     },
-    /// It does not say which object the row comes from.
+    /// It does not name the object of the row.
     #[error("its `source` is neither an object of S3, with `bucket` and `key`, nor a `file`")]
     Source,
 }
 
-/// What a rejected row holds, told by a digest.
+/// The contents of a rejected row, as a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContentDigest([u8; 16]);
 

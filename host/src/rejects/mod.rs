@@ -2,7 +2,7 @@
 //!
 //! There is one object of JSON lines for each source object, at a place that follows from its name ([`Place::of`]): in S3
 //! or in a directory. It is written as a whole, or not at all, and replaced when the source is loaded again. While a
-//! source is loaded, a [`Keeper`] takes the rows that are rejected. A line says where its row comes from, why it was
+//! source is loaded, a [`Keeper`] takes the rows that are rejected. A line names the source of its row, why it was
 //! rejected, and what is in it; [`Snapshot::lines`] reads it back.
 
 mod content;

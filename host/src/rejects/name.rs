@@ -1,7 +1,7 @@
 //! Where the rejected rows of an object stand below the prefix: a name that shows the object, and that no other object has.
 //!
 //! `<bucket>/<key>.jsonl`, or `file/<path>.jsonl`. What cannot stand in a name of a file or is risky in one is
-//! percent-encoded, byte by byte, and `%` itself is too. So a name says its object exactly, but for names that are too
+//! percent-encoded, byte by byte, and `%` itself is too. So a name identifies its object exactly, except names that are too
 //! long, which end in the digest of what they stand for.
 
 use std::fmt::Write;

@@ -48,14 +48,14 @@ impl fmt::Display for Place {
     }
 }
 
-/// What tells whether something was changed.
+/// What changes when the contents change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Nothing is there.
     Absent,
     /// Its entity tag, as S3 writes it.
     Object(String),
-    /// What its file system says of it.
+    /// The metadata of its file system.
     File {
         /// Which file it is.
         inode: u64,
@@ -78,7 +78,7 @@ impl State {
 pub struct Snapshot {
     /// Where they stand.
     pub place: Place,
-    /// What they can be told by.
+    /// What identifies them.
     pub state: Option<State>,
     pub(super) file: File,
 }
@@ -252,7 +252,7 @@ async fn download(answer: GetObjectOutput) -> io::Result<File> {
     Ok(file.into_std().await)
 }
 
-/// Whether a file is what it was, as far as its file system tells.
+/// Whether a file is what it was, as far as its file system records it.
 fn check(path: &Path, expected: Option<&State>) -> Result<(), RejectsError> {
     let Some(expected) = expected else { return Ok(()) };
     match fs::metadata(path) {

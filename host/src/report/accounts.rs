@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::points::Refusal;
 
-/// How many codes of rejections are told apart. Codes come from converters, which could make up one a row.
+/// How many codes of rejections are kept apart. Codes come from converters, which could make up one a row.
 const MAXIMUM_CODES: usize = 100;
 
 /// The code under which the rows of further codes are counted.
@@ -34,7 +34,7 @@ pub struct Accounts {
     pub failed_batches: u64,
     /// Requests by which batches were delivered; more than one each where the server refused something, or failed.
     pub requests: u64,
-    /// Requests among them that repeated one before.
+    /// Retries among them.
     pub retries: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
@@ -45,7 +45,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Whether every row is accounted for. Only a load that failed may say no.
+    /// Whether every row is accounted for. Only a load that failed may return false.
     pub fn balances(&self) -> bool {
         self.rows == self.accounted()
     }

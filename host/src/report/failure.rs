@@ -10,7 +10,7 @@ use super::shorten;
 /// The longest message of a failure, in bytes. Step Functions and the logs of Lambda cut longer ones.
 const MAXIMUM_MESSAGE_BYTES: usize = 4096;
 
-/// The line of an error's message that says what to do about it.
+/// The line of an error's message that advises what to do.
 const HINT: &str = "\nhint: ";
 
 /// The types of errors that callers know by name, such as in `Retry` and `Catch` of a state machine.
@@ -48,7 +48,7 @@ impl fmt::Display for ErrorType {
     }
 }
 
-/// What kind of failure it is, as the stages tell failures apart.
+/// What kind of failure it is, as the stages distinguish failures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
@@ -117,7 +117,7 @@ impl FailureKind {
         self.mapped().1
     }
 
-    /// 400, 404 and 422 say that the same request will fail again; 503 says that it may well succeed later.
+    /// 400, 404 and 422 mean that a retry will fail; 503 means that it may succeed later.
     fn mapped(self) -> (ErrorType, u16) {
         match self {
             Self::BadEvent => (ErrorType::UnexpectedError, 400),
@@ -155,7 +155,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure of `kind`, told by `error` and its sources: their messages joined by `: `, and their `hint:` lines apart.
+    /// A failure of `kind`, described by `error` and its sources: their messages joined by `: `, and their `hint:` lines apart.
     pub fn new(kind: FailureKind, error: &(dyn Error + 'static)) -> Self {
         let mut messages = Vec::new();
         let mut hints = Vec::new();

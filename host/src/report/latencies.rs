@@ -7,7 +7,7 @@ use std::time::Duration;
 const BUCKETS_PER_DOUBLING: u64 = 1 << BITS;
 const BITS: u32 = 3;
 
-/// The longest time that is told from longer ones, in microseconds: about an hour, which no request takes.
+/// The longest time that is distinguished from longer ones, in microseconds: about an hour, which no request takes.
 const LONGEST: u64 = (1 << 32) - 1;
 
 /// How long batches took. Two of them are merged exactly.
@@ -36,7 +36,7 @@ impl Latencies {
     }
 }
 
-/// The number of the bucket. Below 2^BITS microseconds each has its own; above, the leading bits tell.
+/// The number of the bucket. Below 2^BITS microseconds each has its own; above, the leading bits decide.
 fn bucket(latency: Duration) -> u16 {
     let microseconds = u64::try_from(latency.as_micros()).unwrap_or(LONGEST).min(LONGEST);
     let doubling = microseconds.checked_ilog2().unwrap_or(0).saturating_sub(BITS);

@@ -1,4 +1,4 @@
-//! What happened, exactly accounted, and how it is told to who asked.
+//! What happened, exactly counted, and the answer for each kind of caller.
 
 mod accounts;
 mod answer;
@@ -127,7 +127,7 @@ pub struct ObjectReport {
     pub dataset: Option<String>,
     /// Which converter converted it, as far as one was found.
     pub converter: Option<ConverterId>,
-    /// Whether that is one that was in service before, because the one that the registry names cannot be used.
+    /// Whether that is the previous version, because the promoted one is unusable.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub converter_fallback: bool,
     /// What it has to do with the trial of another converter.
@@ -146,7 +146,7 @@ pub struct ObjectReport {
     /// single rows of it were loaded.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "remaining::optional_range")]
     pub row_groups: Option<Range<usize>>,
-    /// Which state of the object was read; none before it was opened, and of a file.
+    /// Which version of the object was read; none before it was opened, and of a file.
     #[serde(skip)]
     pub state: Option<ObjectState>,
     /// What is left, where the load stopped ahead of its deadline.

@@ -1,4 +1,4 @@
-//! Where to go on, when a load stopped ahead of its deadline.
+//! The event that resumes a load which stopped ahead of its deadline.
 
 use std::ops::Range;
 

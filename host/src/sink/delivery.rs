@@ -18,7 +18,7 @@ pub struct Delivery {
     pub bytes_written: u64,
     /// Requests made, at least 1; 0 for a chunk without points.
     pub requests: u64,
-    /// Requests among them that repeated one before, after a failure that may pass.
+    /// Retries among them, after a transient failure.
     pub retries: u64,
     /// From the call to the answer, waits included.
     pub latency: Duration,

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why something was not delivered. Says which URL, what was answered, after how many attempts and how long; never a
+/// Why something was not delivered. Names the URL, the answer, after how many attempts and how long; never a
 /// token or a password.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
@@ -56,11 +56,11 @@ pub enum SinkError {
         /// What the last attempt met.
         source: reqwest::Error,
     },
-    /// The server says that it has read other bytes than were sent, as after a connection that broke behind a proxy.
+    /// The server has read other bytes than were sent, as after a connection that broke behind a proxy.
     #[error("the request was damaged on its way: {0}")]
     Damaged(Answer),
-    /// The server has failed so often in a row that it is left alone for a while.
-    #[error("`{url}` keeps failing and is left alone for a while")]
+    /// The server has failed so often in a row that the circuit breaker is open.
+    #[error("circuit breaker open: `{url}` keeps failing")]
     BreakerOpen {
         /// Where the request would have gone.
         url: String,
@@ -82,23 +82,23 @@ pub enum SinkError {
     Unauthorized(Answer),
     /// 403: known credentials that do not allow this.
     #[error(
-        "the credentials do not allow to use {target}: {answer}\nhint: give the token, or for 1.x the user, the right to"
+        "the credentials do not grant access to {target}: {answer}\nhint: give the token, or for 1.x the user, the right to"
     )]
     Forbidden {
         /// The bucket and organization, or the database.
         target: String,
-        /// What the server said.
+        /// The server's answer.
         answer: Answer,
     },
     /// 404: no such organization, bucket or database.
-    #[error("{target} is not there: {answer}")]
+    #[error("{target} does not exist: {answer}")]
     NotFound {
         /// The bucket and organization, or the database.
         target: String,
-        /// What the server said.
+        /// The server's answer.
         answer: Answer,
     },
-    /// 400, 422 and what else says that this request will never be taken.
+    /// 400, 422 and every other answer by which this request will never be accepted.
     #[error("the points are refused: {0}")]
     Refused(Answer),
     /// The same rows are taken and refused by turns.
@@ -112,7 +112,7 @@ pub enum SinkError {
     TooLarge {
         /// The size of the body as sent, in bytes.
         bytes: usize,
-        /// What the server said.
+        /// The server's answer.
         answer: Answer,
     },
     /// 408, 429, 500, 502, 503 or 504 until no attempt was left.
@@ -133,9 +133,9 @@ pub enum SinkError {
     /// An answer that InfluxDB does not give. A write is done when it is answered by 204 and by nothing else.
     #[error("this is not an answer of InfluxDB: {0}\nhint: check `INFLUXDB_URL` and `INFLUXDB_API`")]
     Unexpected(Answer),
-    /// `INFLUXDB_API=auto`, and the answer to `/ping` does not tell the engine.
+    /// `INFLUXDB_API=auto`, and the answer to `/ping` does not identify the engine.
     #[error(
-        "`{url}` answered {status}, which does not tell the engine\nhint: check `INFLUXDB_URL` and the token, or set `INFLUXDB_API` to `v1`, `v2` or `v3`"
+        "`{url}` answered {status}, which does not identify the engine\nhint: check `INFLUXDB_URL` and the token, or set `INFLUXDB_API` to `v1`, `v2` or `v3`"
     )]
     UnknownEngine {
         /// What was asked.
@@ -154,7 +154,7 @@ pub enum SinkError {
         /// What it is.
         version: String,
     },
-    /// The server says itself that it cannot work.
+    /// The server reports that it cannot work.
     #[error("InfluxDB is not well: {0}")]
     Unwell(Answer),
     /// A point that was written may not be read.
@@ -164,10 +164,10 @@ pub enum SinkError {
     Unreadable {
         /// The bucket and organization, or the database.
         target: String,
-        /// What the server said.
+        /// The server's answer.
         answer: Answer,
     },
-    /// A point that was written is not there when it is read.
+    /// A point that was written is not found when it is read.
     #[error("`{url}` does not give back a point that it has taken")]
     NotReadBack {
         /// Where it was asked for.
@@ -275,7 +275,7 @@ pub enum TokenError {
     },
 }
 
-/// The kinds of problems that callers tell apart.
+/// The kinds of problems that callers distinguish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
     /// The server is not reached, or is failing or busy for longer than it was waited for. Later it may do.
@@ -320,7 +320,7 @@ impl SinkError {
             | Self::NotReadBack { .. }
             | Self::File { .. }
             | Self::Output(_) => SinkErrorKind::Write,
-            // Who would have had time but for the server has the server's problem.
+            // If only the server used up the time, the problem is the server's.
             Self::DeadlineReached { source: Some(source), .. } => source.kind(),
             Self::DeadlineReached { source: None, .. } => SinkErrorKind::Deadline,
             Self::Closed => SinkErrorKind::Closed,
@@ -335,7 +335,7 @@ pub struct Answer {
     pub url: String,
     /// The status.
     pub status: u16,
-    /// The server's own words, shortened and without control characters; empty where it said nothing.
+    /// The server's own words, shortened and without control characters; empty where there were none.
     pub message: String,
     /// How often and how long it was tried.
     pub tries: Tries,

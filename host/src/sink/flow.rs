@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::points::{ChunkLimits, Dialect, Kept, Shards};
 
-/// How a sink takes points: as the settings say, and where they say nothing, as suits it best.
+/// How a sink takes points: as the settings define, and where they define nothing, as suits it best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flow {
     /// Whom the points are for: they keep to the rules of the engine, or of every engine where there is no server.
@@ -17,9 +17,9 @@ pub struct Flow {
     pub requests: usize,
     /// In which order.
     pub order: Order,
-    /// How the server parts time, where it has said so.
+    /// How the server divides time, where it has reported it.
     pub shards: Option<Shards>,
-    /// How far back the server keeps points, where it has said so.
+    /// How far back the server keeps points, where it has reported it.
     pub kept: Option<Kept>,
 }
 

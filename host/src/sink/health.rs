@@ -1,4 +1,4 @@
-//! The health check, as the command line and the function tell it.
+//! The health check, as the command line and the function report it.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{Health, Probe, Sink, SinkError};
 /// How much a health check asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// That the server answers and says that it is well.
+    /// That the server answers and reports that it is healthy.
     Shallow,
     /// Also that a point can be written; it is read back where the credentials allow it.
     Write,
@@ -21,7 +21,7 @@ pub enum Depth {
 /// What a health check has found. Serializes as facts; the problem apart.
 #[derive(Debug, Default)]
 pub struct HealthCheck {
-    /// What the server tells; none where it does not answer, or where there is no server.
+    /// The server's own report; none where it does not answer, or where there is no server.
     pub health: Option<Health>,
     /// The point that was written, if that was asked for and done.
     pub probe: Option<Probe>,

@@ -26,7 +26,7 @@ pub struct LineWriter {
 }
 
 impl LineWriter {
-    /// A writer to standard output, which compresses only where it is told to.
+    /// A writer to standard output, which compresses only on request.
     pub fn stdout(compression: Compression) -> Self {
         Self::stream(Box::new(io::stdout()), compression == Compression::Gzip)
     }
@@ -36,8 +36,8 @@ impl LineWriter {
         Self::new(Output { destination: Destination::Stdout, state: State::Stream(stream), bytes: 0 }, compresses)
     }
 
-    /// A writer to the file `path`, which is replaced when [`LineWriter::finish`] is called. Where nothing is said of
-    /// compression, a name that ends with `.gz` says it.
+    /// A writer to the file `path`, which is replaced when [`LineWriter::finish`] is called. Where compression is not
+    /// set, a name that ends with `.gz` selects it.
     ///
     /// What exists and is not a regular file (a device, a named pipe) is written to directly.
     ///
@@ -264,7 +264,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Of a finished file there is none left under this name; of any other, nobody is left to be told of an error.
+        // Of a finished file there is none left under this name; of any other, an error would have no reader.
         drop(fs::remove_file(&self.temporary));
     }
 }

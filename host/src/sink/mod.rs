@@ -41,7 +41,7 @@ pub use watch::{Watch, Watcher};
 use crate::config::WriteSettings;
 use crate::points::ChunkLimits;
 
-/// How large chunks of a file are, and how many of them are made at a time, where the settings do not say.
+/// How large chunks of a file are, and how many of them are made at a time, where no setting decides.
 const FILE_POINTS: usize = 1_000;
 const FILE_BYTES: usize = 5 << 20;
 const FILE_WRITERS: usize = 4;
@@ -131,7 +131,7 @@ impl Sink {
         }
     }
 
-    /// Asks the server, if there is one, whether it is there.
+    /// Checks that the server, if there is one, is reachable.
     ///
     /// # Errors
     /// See [`InfluxDb::reach`].
@@ -144,7 +144,7 @@ impl Sink {
         }
     }
 
-    /// What the bucket keeps, in words, where the server has to be asked for it: 2.x tells it with each point that it refuses.
+    /// What the bucket keeps, in words, where the server has to be asked for it: 2.x reports it with each point that it refuses.
     pub async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
         match self {
             Self::InfluxDb(influxdb) => influxdb.retention(deadline).await,
@@ -152,7 +152,7 @@ impl Sink {
         }
     }
 
-    /// Says that an object has points in many shards of the server, as far as that was not said before.
+    /// Logs that an object has points in many shards of the server, if that was not logged before.
     pub(crate) async fn touches_many_shards(&self, deadline: Option<Instant>) {
         match self {
             Self::InfluxDb(influxdb) => influxdb.touches_many_shards(deadline).await,

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server on a free port of this machine that answers as a test tells it to, and remembers what it was sent.
+//! An HTTP/1.1 server on a free port of this machine that answers as a test defines, and remembers what it was sent.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -26,7 +26,7 @@ impl Received {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body, decompressed where it says that it is compressed.
+    /// The body, decompressed where its header declares that it is compressed.
     pub(crate) fn text(&self) -> String {
         match self.header("content-encoding") {
             Some("gzip") => {
@@ -76,7 +76,7 @@ pub(crate) struct ScriptedServer {
 }
 
 impl ScriptedServer {
-    /// A server that does with the n-th request, from 0, what `script` says.
+    /// A server that does with the n-th request, from 0, what `script` returns.
     pub(crate) async fn start(script: impl Fn(usize, &Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -92,7 +92,7 @@ impl ScriptedServer {
         Self { url, received, task }
     }
 
-    /// A server that gives these replies in order, and the last of them for ever.
+    /// A server that gives these replies in order, and the last of them forever.
     pub(crate) async fn replying(replies: impl Into<Vec<Reply>>) -> Self {
         let replies = replies.into();
         Self::start(move |index, _| replies[index.min(replies.len() - 1)].clone()).await

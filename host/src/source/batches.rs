@@ -201,7 +201,7 @@ impl Batches {
             match decoded(|| reader.next()) {
                 Some(Ok(batch)) => {
                     let Some(rows) = part.take(batch.num_rows()) else {
-                        let excess = format!("row group {} has more rows than the file says", part.group);
+                        let excess = format!("row group {} has more rows than the file declares", part.group);
                         return Err(self.undecodable(next, None, Arc::new(ParquetError::General(excess))));
                     };
                     let wanted = &self.columns.wanted;
@@ -227,7 +227,8 @@ impl Batches {
                     self.reader = None;
                     self.current += 1;
                     if left > 0 {
-                        let cause = ParquetError::EOF(format!("row group {group} has fewer rows than the file says"));
+                        let cause =
+                            ParquetError::EOF(format!("row group {group} has fewer rows than the file declares"));
                         return Err(self.undecodable(next, None, Arc::new(cause)));
                     }
                 }

@@ -9,7 +9,7 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     logs::without_panics(|| panic::catch_unwind(AssertUnwindSafe(decode))).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied();
         let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        format!("the decoder gave up: {}", text.unwrap_or("it does not say why"))
+        format!("the decoder gave up: {}", text.unwrap_or("no reason given"))
     })
 }
 

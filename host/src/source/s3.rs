@@ -84,7 +84,7 @@ impl S3Object {
         };
         object.bytes = total_bytes(&answer).ok_or_else(|| SourceError::Read {
             object: object.location.to_string(),
-            cause: words("the answer does not say how long the object is"),
+            cause: words("the answer lacks the length of the object"),
         })?;
         object.etag = answer.e_tag().map(quoted).or(object.etag);
         object.version = answer.version_id().map(str::to_owned);

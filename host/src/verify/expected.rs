@@ -216,7 +216,6 @@ fn as_it_was(location: &Location, report: &ObjectReport) -> Location {
         (Location::S3(object), Some(state)) => {
             let mut object = object.clone();
             object.if_match = Some(state.etag.clone());
-            object.version_id = state.version.clone().or(object.version_id);
             Location::S3(object)
         }
         _ => location.clone(),

@@ -258,8 +258,9 @@ impl<'a> Verification<'a> {
         }
         let starts: Vec<i64> = values.keys().copied().collect();
         let cells = values.into_iter().enumerate().map(|(number, (start, values))| {
-            // Up to the next one: what lies between is not expected.
-            let to = starts.get(number + 1).copied().unwrap_or_else(|| start.saturating_add(self.width));
+            // Up to the next one, since what lies between is not expected, unless that does not matter.
+            let next = starts.get(number + 1).copied().filter(|_| !self.options.ignore_extra);
+            let to = next.unwrap_or_else(|| start.saturating_add(self.width));
             Cell { window: Window { from: start, to }, values }
         });
         cells.collect()

@@ -61,8 +61,8 @@ fn other_tokens_of_2_are_told_what_they_lack() {
     let (_, reader) = influxdb.authorize(&[BUCKET], &[]);
     let (_, of_other) = influxdb.authorize(&["other"], &["other"]);
     for (token, words) in [
-        (reader.as_str(), "the credentials do not allow to use bucket `energy_data`"),
-        (&of_other, "the credentials do not allow to use bucket `energy_data`"),
+        (reader.as_str(), "the credentials do not grant access to bucket `energy_data`"),
+        (&of_other, "the credentials do not grant access to bucket `energy_data`"),
         ("none", "the credentials are refused"),
     ] {
         let outcome = health(&["--deep"], &influxdb.settings_with(BUCKET, token));

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, InfluxDb2, Loader, Outcome, Responder, Response, Settings, consumption_file,
-    every_column_component, parquet,
+    CONSUMPTION_POINTS, Dialect, FaultServer, InfluxDb2, Loader, Outcome, Responder, Response, Settings,
+    consumption_file, every_column_component, parquet,
 };
 use serde_json::{Value, json};
 
@@ -198,6 +198,35 @@ fn values_of_every_type_are_compared_exactly_and_of_a_point_the_last_row_counts(
 }
 
 #[test]
+fn influxdb_3_is_asked_for_points_in_sql() {
+    let server = FaultServer::start(Dialect::V3);
+    let directory = tempfile::tempdir().unwrap();
+    let file = every_type(directory.path());
+    let converter = directory.path().join("every-column.wasm");
+    let arguments = ["--dataset", "every-column", "--converter", converter.to_str().unwrap()];
+    Loader::new(["load"]).argument(&file).arguments(arguments).settings(server.settings()).run().succeeded();
+    let found = verify(server.settings(), &file, &arguments).succeeded().json();
+    assert_eq!(
+        (&found["clean"], &found["measurements"]["rows"]["method"]),
+        (&json!(true), &json!("points")),
+        "{found:#}"
+    );
+    server.seed("rows f=9 5\nrows b=true 9\n");
+    let found = differing(server.settings(), &file, &arguments);
+    let shown = |value: f64| json!(format!("{value:?}"));
+    assert_eq!(differences(&found, "f"), [("different".to_owned(), 5, shown(0.3), shown(9.0))], "{found:#}");
+    let extra = &found["totals"]["extra"];
+    assert_eq!((extra, found["totals"]["differing_buckets"].as_u64()), (&json!(1), Some(1)), "{found:#}");
+
+    // Some thousand points, by several questions, each of another range of time.
+    let server = FaultServer::start(Dialect::V3);
+    let file = consumption_file();
+    Loader::new(["load"]).argument(&file).settings(server.settings()).run().succeeded();
+    let found = verify(server.settings(), &file, &[]).succeeded().json();
+    assert_eq!(found["totals"]["found"], 2 * CONSUMPTION_POINTS, "{found}");
+}
+
+#[test]
 fn two_databases_are_compared_each_way() {
     on_both(|server| {
         let file = consumption_file();
@@ -258,6 +287,9 @@ fn a_server_that_answers_something_else_is_an_error_and_never_clean() {
         json!({ "results": [{ "series": [{ "columns": ["time", "power_mw"], "values": [["yesterday", 1]] }] }] })
             .to_string(),
         json!({ "results": [{ "series": [{ "columns": ["time"], "values": [[1, 1, 1]] }] }] }).to_string(),
+        // A time that was not asked for.
+        json!({ "results": [{ "series": [{ "columns": ["time", "power_mw", "unit"], "values": [[1, 1.5, "MW"]] }] }] })
+            .to_string(),
         "{\"results\": [".to_owned() + &"[".repeat(100_000),
     ] {
         let fields = fields.to_string();

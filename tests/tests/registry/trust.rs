@@ -281,7 +281,7 @@ fn only_datasets_in_service_are_guessed_and_doubts_are_told_or_refused() {
 
     let strict = Service::start(site.settings().with("DATASET_GUESS", "strict"));
     let refused = load(&strict, "consumption/heat-demand.parquet").unwrap_err();
-    assert!(refused.contains("`heat-demand` would be taken, which also contains `consumption`"), "{refused}");
+    assert!(refused.contains("`heat-demand` would be used, which also contains `consumption`"), "{refused}");
     assert!(load(&strict, "heat-demands/1.parquet").is_err());
     assert_eq!(load(&strict, "landing/heat-demand-2024.parquet"), Ok("heat-demand".to_owned()));
     assert_eq!(load(&strict, "consumption/dataset=heat-demand/1.parquet"), Ok("heat-demand".to_owned()));

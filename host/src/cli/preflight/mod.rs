@@ -19,7 +19,7 @@ use crate::sink::survey::{ERROR, EXACT, Findings, Survey};
 use crate::sink::{Bucket, Engine, InfluxDb, Sink};
 use problems::Problem;
 
-/// The memory of the function whose price is told, in MiB: that of a whole processor.
+/// The memory of the function whose price is shown, in MiB: that of a whole processor.
 const MEMORY_MIB: u32 = 1769;
 
 const ROWS: f64 = 1e6;
@@ -31,7 +31,7 @@ pub(super) struct Preflight {
     objects: usize,
     accounts: Accounts,
     findings: Findings,
-    /// Series that the server does not have, where that can be told.
+    /// Series that the server does not have, if that is known.
     new_series: Option<u64>,
     /// Why the server's fields are not known.
     unknown: Option<String>,
@@ -120,7 +120,7 @@ async fn compare(survey: Survey, report: Report, rate: Option<u32>) -> Result<Pr
     })
 }
 
-/// How many series the server does not have; none where there are too many to tell.
+/// How many series the server does not have; none if there are too many to compare.
 async fn new_series(server: &InfluxDb, findings: &Findings) -> Option<u64> {
     let mut new = 0;
     for (measurement, table) in &findings.tables {
@@ -202,7 +202,7 @@ impl Preflight {
             None => "retention and shards are not known".to_owned(),
             Some(Bucket { retention, shard, .. }) => {
                 let kept =
-                    retention.map_or_else(|| "for ever".to_owned(), |kept| format!("for {}", go_duration::of(kept)));
+                    retention.map_or_else(|| "forever".to_owned(), |kept| format!("for {}", go_duration::of(kept)));
                 let shards = shard.map(|shard| format!(", in shards of {}", go_duration::of(shard)));
                 format!("points are kept {kept}{}", shards.unwrap_or_default())
             }
@@ -227,7 +227,7 @@ impl Preflight {
         let (seconds, dollars) = self.cost();
         let waits = match rate {
             Some(rate) => format!("the server takes {} rows a second", grouped((*rate).into())),
-            None => "of work here alone; --rate says how many rows a second the server takes".to_owned(),
+            None => "of work here alone; --rate sets the rows a second that the server accepts".to_owned(),
         };
         line("seconds", format!("{seconds:.1}: {waits}"));
         line("Lambda", format!("${dollars:.6} on arm64 with {MEMORY_MIB} MiB"));

@@ -140,7 +140,7 @@ fn types(measurement: &str, table: &Table, there: &ServerTable, engine: Engine, 
 
 fn tags(measurement: &str, table: &Table, there: &ServerTable, engine: Engine, problems: &mut Vec<Problem>) {
     let refused = engine == Engine::V3;
-    let consequence = if refused { "the server refuses the points" } else { "queries have to tell them apart" };
+    let consequence = if refused { "the server refuses the points" } else { "queries must distinguish them" };
     for (tag, points) in &table.tags {
         if there.fields.contains_key(tag) {
             let message = format!("a tag in the input, a field in the server: {consequence}");
@@ -168,7 +168,7 @@ fn columns(measurement: &str, table: &Table, there: &ServerTable, engine: Engine
     // With the time.
     let columns = names.collect::<BTreeSet<_>>().len() + 1;
     if columns > most {
-        let message = format!("the table would have {columns} columns with those that are there, and may have {most}");
+        let message = format!("the table would have {columns} columns with the existing ones, and may have {most}");
         let problem = Problem::new("too-many-columns", true, message);
         problems.push(Problem { measurement: Some(measurement.to_owned()), ..problem });
     }

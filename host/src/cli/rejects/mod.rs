@@ -21,7 +21,7 @@ pub(super) enum Command {
     Show(show::Arguments),
     /// Load rejected rows again, with today's converter and settings.
     ///
-    /// Of each object only the rejected rows are read. What is still rejected takes the place of what was there; where
+    /// Of each object only the rejected rows are read. Rows that are still rejected replace what was kept; where
     /// nothing is left, the object with the rejected rows is removed. That happens only when all other rows were written
     /// to InfluxDB: else everything stays, and the same command can be given again, because writing a row twice writes the
     /// same points.

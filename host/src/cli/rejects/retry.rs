@@ -17,7 +17,7 @@ use crate::source::Memory;
 /// How many rows a message names.
 const NAMED_ROWS: usize = 5;
 
-/// What `rejects retry` is told.
+/// The arguments of `rejects retry`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// Objects with rejected rows (*.jsonl), or what is above them: s3://bucket/prefix/, or a directory.
@@ -26,7 +26,7 @@ pub(in crate::cli) struct Arguments {
     /// The dataset, instead of the one that the rows were loaded as.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
-    /// A component to convert the rows of its dataset with, instead of the converter in service.
+    /// A component to convert the rows of its dataset with, instead of the promoted one.
     #[arg(long, value_name = "FILE.wasm|DATASET@VERSION|DATASET@CHANNEL")]
     converter: Option<Component>,
     /// Where the points go: `influxdb`, a file of line protocol, or `-` for standard output. Only what goes to InfluxDB is
@@ -53,7 +53,7 @@ struct Changed {
 /// What became of the rejected rows of one object.
 struct Retried {
     report: ObjectReport,
-    /// Whether all of its rows have been written or rejected once more, but for those that have changed.
+    /// Whether all of its rows have been written, or rejected a second time, except those that have changed.
     loaded: bool,
     /// Whether some of its rows are among the rejected ones still.
     rest: bool,
@@ -121,7 +121,7 @@ impl Retries<'_> {
         reports
     }
 
-    /// Loads the rejected rows of one place. Returns whether those that are left took the place of what was there.
+    /// Loads the rejected rows of one place. Returns whether those that remain replaced what was kept.
     async fn groups(&self, place: Place, retried: &mut Vec<Retried>) -> Result<bool, Failure> {
         let (mut snapshot, groups) = match place.fetch().await {
             Ok(snapshot) => snapshot.groups().await.map_err(failure)?,

@@ -12,7 +12,7 @@ use crate::logs::on_one_line;
 use crate::rejects::{self, Line, RejectsError, Snapshot};
 use crate::report::{Failure, FailureKind};
 
-/// What `rejects show` is told.
+/// The arguments of `rejects show`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// Objects with rejected rows (*.jsonl), or what is above them: s3://bucket/prefix/, or a directory.

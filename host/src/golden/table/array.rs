@@ -110,7 +110,7 @@ fn bare<'a>(cell: &'a Cell, data_type: &DataType) -> Result<Option<&'a str>, Tab
     }
 }
 
-/// The array, unless a cell that says something has become null in it.
+/// The array, unless a cell with a value has become null in it.
 fn checked(array: ArrayRef, cells: &[&Cell], data_type: &DataType) -> Result<ArrayRef, TableError> {
     let lost = cells.iter().enumerate().find(|(row, cell)| cell.value != Value::Null && array.is_null(*row));
     lost.map_or(Ok(array), |(_, cell)| Err(misfit(cell, data_type)))

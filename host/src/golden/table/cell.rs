@@ -15,7 +15,7 @@ pub(super) struct Cell {
     pub(super) value: Value,
 }
 
-/// What a cell says.
+/// The value of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// `null`.

@@ -17,7 +17,7 @@
 //! to `decimal256(PRECISION, SCALE)`, `utf8`, `large_utf8`, `utf8_view`, `dictionary<KEYS, utf8>`, `binary`,
 //! `large_binary`, `date32`, `date64`, `timestamp(UNIT)` and `timestamp(UNIT, ZONE)` with a unit of `s`, `ms`, `us` or
 //! `ns`, `null`, and `list<TYPE>`. Instants are written in RFC 3339, dates as `2024-01-31`, and both as a plain number of
-//! the type's own units where the calendar cannot say it.
+//! the type's own units where the calendar cannot express it.
 //!
 //! A comment before the header that begins with one word and a colon is a setting: see [`Settings`].
 
@@ -47,7 +47,7 @@ pub struct Table {
 /// How a sample is loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `strict`: whether every required column must be there, as the setting VALIDATE_SCHEMA says; true by default.
+    /// `strict`: whether every required column must exist, as with the setting VALIDATE_SCHEMA; true by default.
     pub strict: bool,
     /// `drop_invalid_records`: as the setting DROP_INVALID_RECORDS; true by default.
     pub drop_invalid_records: bool,
@@ -124,7 +124,7 @@ pub enum TableProblem {
         /// Columns of the header.
         expected: usize,
     },
-    /// A cell does not say a value of its column's type.
+    /// A cell does not have a value of its column's type.
     #[error("no value of the type {data_type}: `{found}`")]
     Misfit {
         /// The cell.

@@ -30,18 +30,18 @@ pub struct InvocationError {
 /// Answers `caller` with the report of what its event asked to be loaded.
 ///
 /// - [`Caller::Direct`]: the report; where anything failed, a failed invocation. A load that stopped ahead of its deadline
-///   has not failed: its report is `partial`, and `remaining` is the event to go on with.
+///   has not failed: its report is `partial`, and `remaining` is the event that resumes it.
 /// - [`Caller::Map`]: the report with a result for each item. The invocation fails only where every item has failed: a
 ///   Distributed Map counts all items of a failed child workflow as failed, and a child that is to be tried again when
-///   InfluxDB is away needs the type of the error. Items that are rejected are told as such.
-/// - [`Caller::Queue`]: the messages that are to come again: those that failed or are left in part. The others are deleted,
+///   InfluxDB is away needs the type of the error. Rejected items are reported as such.
+/// - [`Caller::Queue`]: the messages to redeliver: those that failed or are partial. The others are deleted,
 ///   also those of which every row is refused: they would be refused again. Lambda takes 6 MB of these, more than the 10,000
 ///   messages of the largest batch need, and a message that is not named is deleted: so this answer is never shortened.
 /// - [`Caller::BatchOperations`]: a result for each task. What is worth another try, or is left in part, is a temporary failure,
 ///   which S3 tries again; what would fail in the same way is a permanent one.
 /// - [`Caller::ApiGateway`], [`Caller::FunctionUrl`] and [`Caller::LoadBalancer`]: always a response, with a status, headers and the report as its
 ///   JSON body.
-/// - [`Caller::Asynchronous`]: as for [`Caller::Direct`], but nobody reads the report: what is left is a failure, too, and
+/// - [`Caller::Asynchronous`]: as for [`Caller::Direct`], but the report is ignored: what remains is a failure, too, and
 ///   what is rejected is none, since Lambda would try it again.
 ///
 /// # Errors
@@ -59,7 +59,7 @@ pub fn answer(caller: &Caller, report: &Report) -> Answer {
             let all = report.items.iter().all(|item| report.status_of(item) == Status::Failed);
             succeed_unless(failed.filter(|_| all), report)
         }
-        // An event of which no message can be told fails as a whole.
+        // An event without any identifiable message fails as a whole.
         Caller::Queue if report.items.is_empty() => succeed_unless(failed, report),
         Caller::Queue => {
             let undone = report.undone_items().map(|item| json!({ "itemIdentifier": item.id }));

@@ -1,7 +1,7 @@
 //! Keeps an answer to the size that its caller takes.
 //!
-//! A report that is too large is shortened step by step, and what matters least goes first. What a caller needs to go on is
-//! never left out silently: items keep their places, and what is left is in the answer, or has failed.
+//! A report that is too large is shortened step by step, and what matters least goes first. What a caller needs to resume is
+//! never dropped silently: items keep their places, and what is left is in the answer, or has failed.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) enum Shape {
 #[error("the answer is larger than the {} KiB that callers take\nhint: name fewer objects in an event", MAXIMUM_BYTES / 1024)]
 pub(super) struct TooLarge;
 
-/// An item was not finished, and where it goes on has no room in the answer.
+/// An item was not finished, and the event that resumes it has no room in the answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the deadline passed")]
 struct NoRoom;
@@ -42,9 +42,9 @@ struct NoRoom;
 /// The report as JSON. Where it is too large, these go, in this order, until it fits:
 ///
 /// - the rejected rows by name;
-/// - the objects of which there is nothing to say but that they are loaded, and then those at the end of the event: `omitted`
+/// - the objects that loaded without incident, and then those at the end of the event: `omitted`
 ///   counts them, and the totals count everything;
-/// - where there are items, each of which says what it has left: what all of them have left together;
+/// - where there are items, each of which names what remains: what all of them have left together;
 /// - hints, and the ends of the causes of items;
 /// - the names of items and their counts of nothing;
 /// - what the last items have left: these have failed, so that they are loaded again.
@@ -100,7 +100,7 @@ impl Shape {
     }
 }
 
-/// Leaves out rejected rows, and then objects.
+/// Drops rejected rows, and then objects.
 fn shorten_objects(json: &mut Value, shape: Shape) {
     let Some(objects) = json["objects"].as_array_mut() else { return };
     let mut objects = std::mem::take(objects);

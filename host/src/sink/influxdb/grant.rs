@@ -13,7 +13,7 @@ use super::http;
 use crate::config::{Login, Secret, WriteSettings};
 use crate::sink::error::{SinkError, clean};
 
-/// What the server says of the token.
+/// The server's description of the token.
 const DESCRIPTION: &str = "influxdb-loader: writes";
 
 /// The most that is read of an answer, in bytes.

@@ -1,9 +1,9 @@
-//! What the server says of the bucket before the first point: how long it keeps points, and how long its shards are.
+//! What the server reports about the bucket before the first point: how long it keeps points, and how long its shards are.
 //!
 //! ```text
 //! unlimited retention   known for the life of the process: where it is shortened, the server refuses what is too old
 //! limited retention     asked again after 10 s: an object that is loaded again after it was lengthened must not be rejected
-//! not to be had         asked again after 5 min; said once
+//! not to be had         asked again after 5 min; logged once
 //! ```
 //!
 //! Nobody has to be able to read the bucket: what is not known is left to the server.
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// For how long an answer is believed that may make rows be rejected.
 const LIMITED_FOR: Duration = Duration::from_secs(10);
 
-/// For how long the server is left alone that has not answered.
+/// How long a server that has not answered is not asked.
 const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 
 /// What is known of the bucket.
@@ -34,9 +34,9 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(300);
 pub(super) struct Knowledge {
     /// Since when, and what.
     known: Mutex<Option<(Instant, Option<Bucket>)>>,
-    /// Whether it was said that the server does not answer.
+    /// Whether it was logged that the server does not answer.
     unanswered: AtomicBool,
-    /// Whether it was said that there are many shards.
+    /// Whether it was logged that there are many shards.
     many_shards: AtomicBool,
 }
 
@@ -61,7 +61,7 @@ enum Unknown {
 }
 
 impl InfluxDb {
-    /// What the server says of the bucket; none where it does not. Takes [`PATIENCE`] at most.
+    /// What the server reports about the bucket; none where it does not. Takes [`PATIENCE`] at most.
     ///
     /// # Errors
     /// What keeps the engine from being known.
@@ -103,7 +103,7 @@ impl InfluxDb {
         }
     }
 
-    /// Says, once a process, that an object has points in many shards, where they can be longer.
+    /// Logs, once a process, that an object has points in many shards, where they can be longer.
     pub(in crate::sink) fn say_many_shards(&self, bucket: &Bucket, many: usize) {
         let Some((shard, command)) = bucket.shard.zip(bucket.lengthening()) else { return };
         if !self.knowledge.many_shards.swap(true, Ordering::Relaxed) {

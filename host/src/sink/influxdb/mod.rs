@@ -1,6 +1,6 @@
 //! Line protocol → InfluxDB by HTTP.
 //!
-//! What a status means to every engine, and when a request is tried again: [`http`]. What one engine says, and where its points
+//! What a status means to every engine, and when a request is tried again: [`http`]. What one engine answers, and where its points
 //! go: [`engines`]. Which row is to blame: [`write`]. Each imports only what stands before it.
 //!
 //! One request writes one chunk. What may succeed later is tried again: the very same bytes, compressed once. Points carry
@@ -47,7 +47,7 @@ pub struct InfluxDb {
     settings: InfluxDbSettings,
     url: Url,
     compresses: bool,
-    /// Whether no setting says how many requests are in flight.
+    /// Whether no setting limits the requests in flight.
     finds_concurrency: bool,
     rate: Option<Rate>,
     no_sync: bool,
@@ -154,7 +154,7 @@ impl InfluxDb {
         })
     }
 
-    /// Says, once a process, that an object has points in many shards.
+    /// Logs, once a process, that an object has points in many shards.
     pub(super) async fn touches_many_shards(&self, deadline: Option<Instant>) {
         if let Ok(Some(bucket)) = self.bucket(deadline).await {
             self.say_many_shards(&bucket, MANY_SHARDS);
@@ -184,7 +184,7 @@ impl InfluxDb {
         }
     }
 
-    /// Asks `/ping`: is the server there, and can it be written to as the settings say?
+    /// Asks `/ping`: is the server reachable, and can it be written to as the settings define?
     ///
     /// # Errors
     /// What keeps the server from answering, [`SinkError::UnknownEngine`] and [`SinkError::WrongApi`].
@@ -212,7 +212,7 @@ impl InfluxDb {
         Ok(health)
     }
 
-    /// How often the server was left alone because it kept failing, in the life of the process.
+    /// How often the circuit breaker opened in the life of the process.
     pub fn breaker_openings(&self) -> u64 {
         self.courier.breaker_openings()
     }

@@ -1,4 +1,4 @@
-//! What a server can do beside taking points: whether it says that it is well, a point that is written and read back, and how
+//! What a server can do beside taking points: whether it reports that it is healthy, a point that is written and read back, and how
 //! long points are kept.
 
 use std::time::{Duration, Instant, SystemTime};
@@ -56,7 +56,7 @@ impl InfluxDb {
     }
 
     /// Writes a point, with the time of now, and reads it back. The point stays: no engine lets every token delete. That the
-    /// credentials do not allow to read is no error: the loader does not read.
+    /// credentials do not grant read access is no error: the loader does not read.
     ///
     /// # Errors
     /// What else keeps it from being written or read; [`SinkError::NotReadBack`] where it is not found.
@@ -101,7 +101,7 @@ impl InfluxDb {
         Err(SinkError::NotReadBack { url: http::shown(&request.url) })
     }
 
-    /// The retention policy that points are written to, in words. None where the engine tells it with each point that it
+    /// The retention policy that points are written to, in words. None where the engine reports it with each point that it
     /// refuses, or where the user may not ask for it.
     pub(in crate::sink) async fn retention(&self, deadline: Option<Instant>) -> Option<String> {
         let target = &self.endpoint(deadline).await.ok()?.target;

@@ -112,7 +112,17 @@ impl InfluxDb {
         let engine = self.engine(deadline).await?;
         let query = engine.points_query(&self.url, &self.settings, measurement, columns, window);
         let answer = self.read_answer(query, deadline).await?;
-        engine.points(&answer, columns, each).map_err(|unusable| self.read_error(unusable))
+        let mut outside = false;
+        let mut within = |point: Point<'_>| match (window.from..window.to).contains(&point.time) {
+            true => each(point),
+            false => outside = true,
+        };
+        engine.points(&answer, columns, &mut within).map_err(|unusable| self.read_error(unusable))?;
+        if outside {
+            let reason = "a point outside of the range of time".to_owned();
+            return Err(self.read_error(Unusable::Unreadable(Unreadable(reason))));
+        }
+        Ok(())
     }
 
     async fn read_answer(&self, query: Query, deadline: Option<Instant>) -> Result<Vec<u8>, ReadError> {

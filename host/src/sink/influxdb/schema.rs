@@ -39,7 +39,7 @@ impl From<Unreadable> for SchemaError {
 }
 
 impl InfluxDb {
-    /// What the server has of these measurements, by name. One that is not there is not in the answer.
+    /// What the server has of these measurements, by name. One that does not exist is not in the answer.
     ///
     /// # Errors
     /// What keeps it from being known; never for want of measurements.

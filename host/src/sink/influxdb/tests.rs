@@ -222,7 +222,7 @@ async fn credentials_that_are_refused_fail_at_once() {
     let (text, error, requests) =
         refused(Reply::with(403, &[], r#"{"code":"forbidden","message":"insufficient permissions"}"#)).await;
     insta::assert_snapshot!(text, @r"
-    the credentials do not allow to use bucket `energy_data` of organization `ons & energy`: `http://server/api/v2/write` answered 403, insufficient permissions (1 attempt)
+    the credentials do not grant access to bucket `energy_data` of organization `ons & energy`: `http://server/api/v2/write` answered 403, insufficient permissions (1 attempt)
     hint: give the token, or for 1.x the user, the right to
     ");
     assert_eq!((error.kind(), requests), (SinkErrorKind::Refused, 1));
@@ -232,7 +232,7 @@ async fn credentials_that_are_refused_fail_at_once() {
 async fn a_bucket_that_is_not_there_is_named() {
     let (text, error, requests) =
         refused(Reply::with(404, &[], r#"{"code":"not found","message":"bucket \"energy_data\" not found"}"#)).await;
-    insta::assert_snapshot!(text, @r#"bucket `energy_data` of organization `ons & energy` is not there: `http://server/api/v2/write` answered 404, bucket "energy_data" not found (1 attempt)"#);
+    insta::assert_snapshot!(text, @r#"bucket `energy_data` of organization `ons & energy` does not exist: `http://server/api/v2/write` answered 404, bucket "energy_data" not found (1 attempt)"#);
     assert_eq!((error.kind(), requests), (SinkErrorKind::Refused, 1));
 }
 

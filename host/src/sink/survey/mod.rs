@@ -54,7 +54,7 @@ pub struct Findings {
     pub tables: BTreeMap<String, Table>,
     /// How many series there are.
     pub series: Series,
-    /// In how many shards points lie, where the server has said how long they are.
+    /// In how many shards points lie, where the server has reported how long they are.
     pub shards: Option<u64>,
     /// The first and the last time, in nanoseconds since 1970.
     pub times: Option<(i64, i64)>,
@@ -160,7 +160,7 @@ fn entry<'a, V: Default>(map: &'a mut HashMap<Vec<u8>, V>, key: &[u8]) -> &'a mu
     if !map.contains_key(key) {
         map.insert(key.to_owned(), V::default());
     }
-    // Inserted before, where it was not there.
-    #[expect(clippy::expect_used, reason = "the key is there")]
-    map.get_mut(key).expect("the key is there")
+    // Inserted before, where it did not exist.
+    #[expect(clippy::expect_used, reason = "the key exists")]
+    map.get_mut(key).expect("the key exists")
 }

@@ -78,7 +78,7 @@ impl Series {
         (estimate, false)
     }
 
-    /// How many are not among these keys; none where there are too many to tell.
+    /// How many are not among these keys; none where there are too many to compare.
     pub fn not_among<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Option<u64> {
         let exact = self.exact.as_ref()?;
         let there: HashSet<u64> = keys.into_iter().map(|key| hash(key.as_bytes())).collect();

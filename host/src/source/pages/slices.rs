@@ -264,7 +264,7 @@ impl Slices {
         }
         match stream.into_inner().read(&mut [0])? {
             0 => Ok(()),
-            _ => Err(invalid("it is longer than its header says")),
+            _ => Err(invalid("it is longer than its header declares")),
         }
     }
 }

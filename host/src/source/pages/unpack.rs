@@ -106,7 +106,7 @@ impl<E: Elements> Referring<E> {
                     Element::Copy { length, back } if back > 0 && back <= self.history.len().min(REACH) => {
                         self.copy = (length, back);
                     }
-                    Element::Copy { .. } => return Err(invalid("a page refers back to what is not there")),
+                    Element::Copy { .. } => return Err(invalid("a page refers back beyond its start")),
                     Element::End => {
                         self.is_over = true;
                         break;
@@ -155,7 +155,7 @@ impl<R: BufRead + Send> Elements for Snappy<R> {
         if self.left == 0 {
             return match self.bytes.fill_buf()?.is_empty() {
                 true => Ok(Element::End),
-                false => Err(invalid("a page goes on after its end")),
+                false => Err(invalid("a page continues after its end")),
             };
         }
         let tag = self.number(1)?;
@@ -170,7 +170,7 @@ impl<R: BufRead + Send> Elements for Snappy<R> {
         };
         let (Element::Literal(length) | Element::Copy { length, .. }) = element else { return Ok(element) };
         let left = self.left.checked_sub(length as u64);
-        self.left = left.ok_or_else(|| invalid("a page is longer than it says"))?;
+        self.left = left.ok_or_else(|| invalid("a page is longer than it declares"))?;
         Ok(element)
     }
 

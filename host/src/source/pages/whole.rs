@@ -102,7 +102,7 @@ fn hadoop(mut packed: &[u8], values: &mut [u8]) -> io::Result<usize> {
         let room = values.get_mut(count..).and_then(|room| room.get_mut(..unpacked));
         let room = room.ok_or_else(|| invalid("a block is longer than its page"))?;
         if lz4(block, room)? != unpacked {
-            return Err(invalid("a block is shorter than it says"));
+            return Err(invalid("a block is shorter than it declares"));
         }
         count += unpacked;
         packed = after;
@@ -121,7 +121,7 @@ fn fill(mut stream: impl Read, values: &mut [u8]) -> io::Result<usize> {
     }
     match stream.read(&mut [0])? {
         0 => Ok(count),
-        _ => Err(invalid("it is longer than its header says")),
+        _ => Err(invalid("it is longer than its header declares")),
     }
 }
 

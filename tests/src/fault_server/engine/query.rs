@@ -73,6 +73,8 @@ struct Condition {
     measurement: String,
     /// Nanoseconds since the epoch; any time where there is none.
     time: Option<i64>,
+    /// The first time and the one after the last, where SQL has both.
+    range: Option<(i64, i64)>,
     tags: Vec<(String, String)>,
 }
 
@@ -91,7 +93,8 @@ impl Condition {
             }
         }
         let time = ["time = to_timestamp_nanos(", "time = "].iter().find_map(|words| number_after(rest, words));
-        Some(Self { measurement, time, tags })
+        let [from, to] = [">=", "<"].map(|sign| number_after(rest, &format!("time {sign} to_timestamp_nanos(")));
+        Some(Self { measurement, time, range: from.zip(to), tags })
     }
 
     fn of_flux(query: &str) -> Option<Self> {
@@ -107,15 +110,16 @@ impl Condition {
         let (_, measurement) = tags.remove(place);
         tags.retain(|(key, _)| key != "_field");
         // A range of a nanosecond, which is told by its start.
-        Some(Self { measurement, time: number_after(query, "time(v: "), tags })
+        Some(Self { measurement, time: number_after(query, "time(v: "), range: None, tags })
     }
 }
 
 fn found<'a>(condition: &Condition, store: &'a Store) -> Vec<&'a Point> {
-    let Condition { measurement, time, tags } = condition;
+    let Condition { measurement, time, range, tags } = condition;
     let is_found = |point: &&Point| {
         point.measurement == *measurement
             && time.is_none_or(|time| point.time == time)
+            && range.is_none_or(|(from, to)| (from..to).contains(&point.time))
             && tags.iter().all(|(key, value)| point.tags.get(key) == Some(value))
     };
     store.points().filter(is_found).collect()

@@ -1,4 +1,4 @@
-//! What an engine says of where points are written.
+//! What an engine reports about the place of points.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -10,16 +10,16 @@ const LONGEST_SHARDS: u64 = 52;
 
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What a server says of a bucket, or of a retention policy of 1.x.
+/// What a server reports about a bucket, or of a retention policy of 1.x.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// For how long points are kept; none: for ever.
+    /// For how long points are kept; none: forever.
     pub retention: Option<Duration>,
     /// How long a shard is, where the engine has shards.
     pub shard: Option<Duration>,
     /// What keeps the points, in words, where it is not the bucket itself.
     pub(in crate::sink::influxdb) name: Option<String>,
-    /// The command that sets the length of shards, but for the length.
+    /// The command that sets the length of shards, without the length.
     pub(in crate::sink::influxdb) command: String,
 }
 

@@ -1,4 +1,4 @@
-//! All that differs between the engines: how one is recognized, where points go and by which right, what it says of lines that
+//! All that differs between the engines: how one is recognized, where points go and by which right, how it describes lines that
 //! it refuses, and how it is asked for what it holds. What they have in common is in [`super::http`].
 
 mod ask_influxql;
@@ -38,7 +38,7 @@ pub(super) struct Profile {
     pub(super) points: usize,
     /// Bytes of line protocol in a request.
     pub(super) bytes: usize,
-    /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings say.
+    /// The most bytes of line protocol in a request that it takes as it comes, whatever the settings are.
     pub(super) most_bytes: usize,
     /// Requests in flight at first.
     pub(super) first_requests: usize,
@@ -87,7 +87,7 @@ impl Endpoint {
     }
 }
 
-/// Why an answer says nothing of measurements.
+/// Why an answer has nothing about measurements.
 #[derive(Debug)]
 pub(super) struct Unreadable(pub(super) String);
 
@@ -126,7 +126,7 @@ impl Engine {
         }
     }
 
-    /// What the answer to it says; none where it does not name the bucket.
+    /// The meaning of the answer to it; none where it does not name the bucket.
     pub(super) fn bucket(self, answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
         match self {
             Self::V1 => v1::bucket(answer, settings),
@@ -143,7 +143,7 @@ impl Engine {
         }
     }
 
-    /// What the answer to it says.
+    /// The meaning of the answer to it.
     pub(super) fn schema(self, body: &[u8]) -> Result<BTreeMap<String, ServerTable>, Unreadable> {
         match self {
             Self::V1 | Self::V2 => influxql::schema(body),
@@ -257,7 +257,7 @@ impl Engine {
     }
 
     /// What it means that a bucket which has just been written to cannot be queried: that it may not be read, where 1.x and 3
-    /// answer 403, and 2.x 404, as if it were not there. Any other error is what it was.
+    /// answer 403, and 2.x 404, as if it did not exist. Any other error is what it was.
     pub(super) fn unreadable(self, error: SinkError) -> Result<SinkError, SinkError> {
         match error {
             SinkError::Forbidden { target, answer } => Ok(SinkError::Unreadable { target, answer }),

@@ -61,7 +61,7 @@ impl Reason {
     }
 }
 
-/// What 2.x tells of the retention: its length, and the bound that the points are beyond. None where it tells something else.
+/// The retention in an answer of 2.x: its length, and the bound that the points are beyond. None in any other answer.
 fn bound_of_retention(words: &str) -> Option<String> {
     let (_, rest) = words.split_once("outside retention policy of duration ")?;
     let (duration, points) = rest.split_once(' ')?;

@@ -1,6 +1,6 @@
-//! Which engine a server is, told by its answer to `/ping`.
+//! Which engine a server is, by its answer to `/ping`.
 //!
-//! | engine | status | tells |
+//! | engine | status | shows |
 //! |---|---|---|
 //! | 1.x | 204 | `X-Influxdb-Version: 1.8.10` |
 //! | what speaks the protocol of 1.x, such as VictoriaMetrics | 204 | that it claims no other version |
@@ -52,7 +52,7 @@ impl fmt::Display for Engine {
 /// A server that answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// The engine; `None` where the answer does not tell it, which is an error only where `INFLUXDB_API` is `auto`.
+    /// The engine; `None` where the answer does not identify it, which is an error only where `INFLUXDB_API` is `auto`.
     pub engine: Option<Engine>,
     /// The version, as the server gives it.
     pub version: Option<String>,
@@ -70,13 +70,13 @@ impl Health {
         self.version.as_deref().filter(|_| self.engine == Some(engine))
     }
 
-    /// Whether the server does not tell what it is, for want of credentials: it may be any engine.
+    /// Whether the server does not identify itself, for want of credentials: it may be any engine.
     pub(in crate::sink::influxdb) fn is_withheld(&self) -> bool {
         self.engine.is_none() && matches!(self.status, 401 | 403)
     }
 }
 
-/// Asks `/ping`, as nobody: most servers tell everybody. One that does not, as 3.0 to 3.6 with nothing but 401, is asked again
+/// Asks `/ping`, without credentials: most servers answer anyone. One that does not, as 3.0 to 3.6 with nothing but 401, is asked again
 /// with the token.
 ///
 /// # Errors
@@ -119,7 +119,7 @@ async fn ping_as(
     Ok(health(&sent.exchange, http::shown(&request.url)))
 }
 
-/// What the answer to a ping tells.
+/// What the answer to a ping shows.
 fn health(exchange: &Exchange, url: String) -> Health {
     let version = exchange.header("x-influxdb-version").map(str::to_owned).or_else(|| version_in(&exchange.body));
     let version =

@@ -11,7 +11,7 @@ use crate::config::{InfluxDbSettings, Token};
 use crate::points::go_duration;
 use crate::sink::influxdb::http::{self, Credentials, Exchange, Failure, Scheme};
 
-/// What it says of bytes that were lost on the way (`services/httpd/handler.go`, by `compress/gzip`).
+/// Its message about bytes that were lost on the way (`services/httpd/handler.go`, by `compress/gzip`).
 const DAMAGED: [&str; 3] = ["unexpected EOF", "gzip: invalid header", "gzip: invalid checksum"];
 
 /// Each request costs it an entry of the log for each shard, and looking up each of its series: of points in its order, 1.6.7 takes
@@ -88,7 +88,7 @@ pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// What is said of the policy that is written to: the one that the settings name, else the default one.
+/// The description of the policy that is written to: the one that the settings name, else the default one.
 pub(super) fn bucket(answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
     let (database, named) = place(settings);
     let series = answer.pointer("/results/0/series/0")?;

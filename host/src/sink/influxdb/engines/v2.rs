@@ -11,7 +11,7 @@ use super::{Bucket, Endpoint, Engine, Profile, Query, is_damaged};
 use crate::config::{InfluxDbSettings, Token};
 use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
 
-/// What it says, with 500, of bytes that were lost on the way (`http/points/points_parser.go`).
+/// Its message, with 500, about bytes that were lost on the way (`http/points/points_parser.go`).
 const DAMAGED: [&str; 2] = ["unable to read data: unexpected EOF", "unable to read data: gzip: invalid"];
 
 /// Each request costs it an entry of the log, and waiting for the disk, for each shard: of points in its order, 2.7.12 takes requests
@@ -70,7 +70,7 @@ pub(super) fn bucket_query(base: &Url, settings: &InfluxDbSettings) -> Query {
 pub(super) fn bucket(answer: &Value, settings: &InfluxDbSettings) -> Option<Bucket> {
     let bucket = answer["buckets"].as_array()?.iter().find(|bucket| bucket["name"] == settings.bucket)?;
     let id = bucket["id"].as_str()?;
-    // A bucket without rules keeps points for ever.
+    // A bucket without rules keeps points forever.
     let rule = bucket["retentionRules"].as_array()?.first();
     let seconds = |name: &str| rule.and_then(|rule| rule[name].as_u64()).filter(|seconds| *seconds > 0);
     Some(Bucket {

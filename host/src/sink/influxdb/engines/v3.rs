@@ -16,10 +16,10 @@ use crate::config::{InfluxDbSettings, Token};
 use crate::points::go_duration;
 use crate::sink::influxdb::http::{self, Body, Credentials, Exchange, Failure, Scheme};
 
-/// What it says of bytes that were lost on the way (`influxdb3_server/src/http.rs`).
+/// Its message about bytes that were lost on the way (`influxdb3_server/src/http.rs`).
 const DAMAGED: [&str; 1] = ["error decoding gzip stream"];
 
-/// What it says of a request that is too large. Up to 3.9 it does so with 500.
+/// Its message about a request that is too large. Up to 3.9 it does so with 500.
 const TOO_LARGE: &str = "max request size";
 
 /// It acknowledges requests at the next tick of a second, whatever their size: what counts is how much is in flight, from

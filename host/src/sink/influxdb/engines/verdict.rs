@@ -1,4 +1,4 @@
-//! What a server says of lines that it refuses, in the words of each engine.
+//! A server's answer about lines that it refuses, in the words of each engine.
 //!
 //! | engine | status | words | the other lines |
 //! |---|---|---|---|
@@ -10,7 +10,7 @@
 //! | 3 | 400, 422 | `partial write of line protocol occurred`, `data[]` with line numbers | kept |
 //! | 3 | 400, 422 | `data` as one object | not kept |
 //!
-//! N counts one group of shards only and the words name one reason of several, so N says something where it is all lines
+//! N counts one group of shards only and the words name one reason of several, so N means something where it is all lines
 //! of the request, and nothing where it is less. What a server names is held against what was sent to it: who names a
 //! line that it did not get is not believed at all, and the lines are found by sending fewer of them.
 //!
@@ -29,7 +29,7 @@ use crate::sink::error::clean;
 const BEFORE_LINE: &str = "unable to parse '";
 const AFTER_LINE: &str = "': ";
 
-/// What a refusal of a request says.
+/// The meaning of a refusal of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::sink::influxdb) enum Verdict {
     /// These lines, by their number in the request from 0, are refused for these reasons, and the server is believed.
@@ -39,7 +39,7 @@ pub(in crate::sink::influxdb) enum Verdict {
         /// Whether the server has kept all the others.
         others_kept: bool,
     },
-    /// So many lines are refused, at least, and the others are kept; which ones is not told.
+    /// So many lines are refused, at least, and the others are kept; which ones is unknown.
     Dropped {
         /// How many.
         count: usize,
@@ -48,9 +48,9 @@ pub(in crate::sink::influxdb) enum Verdict {
         /// Which ones to suspect.
         suspects: Suspects,
     },
-    /// A refusal that does not say what it is about.
+    /// A refusal that names no reason.
     Unknown {
-        /// What it says.
+        /// Its message.
         reason: String,
     },
 }
@@ -113,7 +113,7 @@ fn named_by_number(items: &[Value], lines: &[&[u8]]) -> Option<Vec<(usize, Reaso
 }
 
 /// Whether `original`, as 3 renders a line, can be `line`. Only the series is compared: numbers and text are rendered in
-/// another form than they were sent in, escapes are left out, and what is long is cut off.
+/// another form than they were sent in, escapes are removed, and what is long is cut off.
 fn is_rendering(original: &str, line: &[u8]) -> bool {
     let series = |line: &[u8]| -> Vec<u8> {
         let end = end_of_series(line);
@@ -154,7 +154,7 @@ fn named_by_echo(text: &str, lines: &[&[u8]]) -> Option<Vec<(usize, Reason)>> {
     let mut rest = text.find(BEFORE_LINE)?;
     loop {
         let start = rest + BEFORE_LINE.len();
-        // A line may hold the very words around it: where it ends is told by what was sent.
+        // A line may hold the very words around it: where it ends follows from what was sent.
         let numbers_and_end = lengths.iter().find_map(|length| {
             let end = start + length;
             let line = bytes.get(start..end)?;

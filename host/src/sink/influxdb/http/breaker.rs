@@ -1,4 +1,4 @@
-//! The circuit breaker: a server that keeps failing is left alone for a while, and then asked by one request alone.
+//! The circuit breaker: while it is open, a server that keeps failing gets no requests; then a single one probes it.
 //!
 //! closed → open after [`FAILURES`] failures in a row, of whichever requests → half open once the cool-down is over: one
 //! request goes, the others wait for what becomes of it → closed again, or open for twice as long.
@@ -52,7 +52,7 @@ struct Open {
 }
 
 impl Breaker {
-    /// Whether a request may go now. One that may, and was not told to wait for it, has to end in [`Self::succeeded`] or
+    /// Whether a request may go now. One that may, and does not have to wait for it, has to end in [`Self::succeeded`] or
     /// [`Self::failed`]; one that is given up in between is replaced after `patience`.
     pub(in crate::sink::influxdb) fn admit(&self, patience: Duration) -> Admission {
         let now = Instant::now();
@@ -68,7 +68,7 @@ impl Breaker {
         Admission::Go
     }
 
-    /// The server has answered, whatever the answer says about the request.
+    /// The server has answered, whatever the answer means for the request.
     pub(in crate::sink::influxdb) fn succeeded(&self) {
         let mut state = self.state();
         state.failures = 0;
@@ -84,7 +84,7 @@ impl Breaker {
         *failures = failures.saturating_add(1);
         let now = Instant::now();
         match open {
-            // Requests that were under way when it opened say nothing new.
+            // Requests that were under way when it opened prove nothing new.
             Some(open) if !open.probing => {}
             Some(open) => {
                 let cool_down = (open.cool_down * 2).min(LONGEST_COOL_DOWN);
@@ -93,7 +93,7 @@ impl Breaker {
             None if *failures >= FAILURES => {
                 *open = Some(Open { until: now + FIRST_COOL_DOWN, cool_down: FIRST_COOL_DOWN, probing: false });
                 *openings += 1;
-                tracing::warn!(failures, "InfluxDB keeps failing and is left alone for a while");
+                tracing::warn!(failures, "circuit breaker open: InfluxDB keeps failing");
             }
             None => {}
         }

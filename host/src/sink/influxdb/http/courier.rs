@@ -1,7 +1,7 @@
 //! Sends requests, each until it is answered or until there is no use in trying again.
 //!
 //! What is learnt of the server lives here, for the life of the process: connections, how many requests it takes at a time,
-//! whether it is left alone, and whether it was ever there.
+//! whether the circuit breaker is open, and whether the server was ever reached.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use crate::sink::error::{Answer, SinkError, Tries};
 /// or what stands before it, has let go of the connection; long enough for the pauses within a load.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// How many requests are in flight until it is known which engine the server is, where no setting says so, and how many connections are kept at most.
+/// How many requests are in flight until it is known which engine the server is, where no setting does, and how many connections are kept at most.
 const FIRST_REQUESTS: usize = 4;
 const MOST_CONNECTIONS: usize = 64;
 
@@ -121,7 +121,7 @@ impl Courier {
         self.limiter.allowed()
     }
 
-    /// How often the server was left alone because it kept failing, in the life of the process.
+    /// How often the circuit breaker opened in the life of the process.
     pub(in crate::sink::influxdb) fn breaker_openings(&self) -> u64 {
         self.breaker.openings()
     }
@@ -198,7 +198,7 @@ impl Courier {
                 }
                 if let (Failure::Unauthorized(_), Some(credentials), false) = (&failure, request.credentials, refreshed)
                 {
-                    // The secret may have been rotated since it was read: once more with what it says now.
+                    // The secret may have been rotated since it was read: a retry with the secret as it is now.
                     refreshed = true;
                     if let Some(fresh) = credentials.refresh(authorization.as_ref(), deadline).await? {
                         authorization = Some(fresh);

@@ -12,10 +12,10 @@ use super::retry::{self, Passing, Tolerance};
 use super::trust;
 use crate::sink::error::{Answer, SinkError, Tries, clean};
 
-/// The most that is read of an answer's body, beside what it may repeat of the request. Error messages are short.
+/// The most that is read of an answer's body, beside what it may quote of the request. Error messages are short.
 pub(in crate::sink::influxdb) const BODY_LIMIT: usize = 64 * 1024;
 
-/// How long a body is waited for once the head of its answer is here: the status tells most of it.
+/// How long a body is waited for once the head of its answer is here: the status has most of the meaning.
 pub(in crate::sink::influxdb) const BODY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A request of fewer bytes is not too large.
@@ -151,8 +151,8 @@ pub(in crate::sink::influxdb) async fn exchange(
     })
 }
 
-/// As much of the body as is of use and comes in time, and whether that is all of it. One that breaks off says what it
-/// says: the status is known.
+/// As much of the body as is of use and comes in time, and whether that is all of it. One that breaks off counts as it
+/// is: the status is known.
 async fn read_body(response: &mut Response, limit: usize) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     let read = async {
@@ -172,14 +172,14 @@ async fn read_body(response: &mut Response, limit: usize) -> (Vec<u8>, bool) {
     (body, complete)
 }
 
-/// What the answer to a write means. Only 204 says that the points are written: any other success comes from something
-/// that is not InfluxDB, a sign-in page for instance. 400 and 422 are about the points; the engines tell what they mean.
+/// What the answer to a write means. Only 204 means that the points are written: any other success comes from something
+/// that is not InfluxDB, a sign-in page for instance. 400 and 422 are about the points; the engines interpret them.
 pub(in crate::sink::influxdb) fn judge_write(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         204 | 400 | 422 => Ok(exchange),
         401 => Err(Failure::Unauthorized(exchange.message())),
         403 => Err(Failure::Forbidden(exchange.message())),
-        // Without InfluxDB's own words it is the path that is not there: another server, or another engine.
+        // Without InfluxDB's own words it is the path that does not exist: another server, or another engine.
         404 if exchange.words().is_some() => Err(Failure::NotFound(exchange.message())),
         404 => Err(Failure::Unexpected(exchange.message())),
         413 => Err(Failure::TooLarge(exchange.message())),
@@ -199,7 +199,7 @@ pub(in crate::sink::influxdb) fn judge_query(exchange: Exchange) -> Result<Excha
     }
 }
 
-/// What the answer to `/health` means: a server that says that it is not well has answered.
+/// What the answer to `/health` means: a server that reports that it is not healthy has answered.
 pub(in crate::sink::influxdb) fn judge_health(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         // 503 with words is InfluxDB's own; without, it comes from a proxy, and may pass.
@@ -208,7 +208,7 @@ pub(in crate::sink::influxdb) fn judge_health(exchange: Exchange) -> Result<Exch
     }
 }
 
-/// What the answer to a ping means: whatever is there, it is there, and what it is is told by the answer.
+/// What the answer to a ping means: any answer proves that the server is reachable, and shows which engine it is.
 pub(in crate::sink::influxdb) fn judge_ping(exchange: Exchange) -> Result<Exchange, Failure> {
     match exchange.status.as_u16() {
         200..=299 | 401 | 403 | 404 => Ok(exchange),
@@ -276,7 +276,7 @@ impl Exchange {
 
 impl Failure {
     /// How it may pass, where another attempt of the request may succeed. No server finds a small request too large: whoever
-    /// says so will stop it.
+    /// declares that will stop it.
     pub(in crate::sink::influxdb) fn passes(&self, request: &Request<'_>) -> Option<Passing> {
         match self {
             Self::TooLarge(_) if request.body.as_ref().is_some_and(|body| body.inflated < SMALL) => {
@@ -317,7 +317,7 @@ impl Failure {
         }
     }
 
-    /// Whether the server is failing, or is not there: what may pass, but for 429, by which a healthy server defends
+    /// Whether the server is failing or unreachable: transient failures, except 429, by which a healthy server defends
     /// itself.
     pub(in crate::sink::influxdb) fn is_of_the_server(&self) -> bool {
         match self {
@@ -327,12 +327,12 @@ impl Failure {
         }
     }
 
-    /// How long the server asks to be left alone.
+    /// How long the server asks not to get requests (`Retry-After`).
     pub(in crate::sink::influxdb) fn retry_after(&self) -> Option<Duration> {
         if let Self::Busy { retry_after, .. } = self { *retry_after } else { None }
     }
 
-    /// The failure of the last attempt, as the caller gets it; `reached` says whether the server was ever there.
+    /// The failure of the last attempt, as the caller gets it; `reached`: whether the server was ever reached.
     pub(in crate::sink::influxdb) fn into_error(
         self,
         url: String,

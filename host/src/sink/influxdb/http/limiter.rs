@@ -1,4 +1,4 @@
-//! How many requests are in flight at a time: fewer when the server says that it is busy, more again while it keeps up, at most
+//! How many requests are in flight at a time: fewer when the server reports that it is busy, more again while it keeps up, at most
 //! as many as pay; see [`super::climb`].
 //!
 //! Additive increase, multiplicative decrease, as TCP does it: every few rounds of answers allow one more request, and a

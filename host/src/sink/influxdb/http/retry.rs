@@ -1,6 +1,6 @@
 //! When to try again: after which wait, and until when.
 //!
-//! A server that is away, or that says that it is busy, is waited for until the deadline, or for [`Patience::longest`] where
+//! A server that is unreachable, or reports that it is busy, is retried until the deadline, or for [`Patience::longest`] where
 //! there is none: an outage of seconds or minutes is no reason to lose what was read and converted. What a server answers
 //! otherwise (500, for instance) may be about the request, and is tried a few times. A user who sets a number of retries
 //! bounds all of it.
@@ -13,10 +13,10 @@ use crate::sink::error::Tries;
 /// caller's own retry: waiting in a function costs money.
 const RETRY_AFTER_CAP: Duration = Duration::from_secs(60);
 
-/// Retries after failures that a server answered, and that need not be of the whole server, where no setting says how many.
+/// Retries after failures that a server answered, and that need not be of the whole server, where no setting limits them.
 const RETRIES_OF_ANSWERED: u32 = 5;
 
-/// Retries of who asks whether the server is well, where no setting says how many.
+/// Retries of who asks whether the server is well, where no setting limits them.
 const BRIEF_RETRIES: u32 = 3;
 
 /// How long a server is waited for that this process has never reached: its name may be mistyped.
@@ -72,7 +72,7 @@ pub(in crate::sink::influxdb) enum Tolerance {
 /// A failure that may pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sink::influxdb) enum Passing {
-    /// The server is away, or says that it is busy: it could not do anything, whatever it was sent.
+    /// The server is unreachable, or reports that it is busy: it could not do anything, whatever it was sent.
     Away,
     /// There was a connection, and it broke.
     Break,
@@ -116,7 +116,7 @@ impl Course {
         Self { backoff, patience, tolerance, deadline, started, attempts: 0, retries: 0, breaks: 0, answered: 0 }
     }
 
-    /// Counts an attempt, and says how long it may take: `longest`, or what is left until the deadline. `None` where
+    /// Counts an attempt, and returns how long it may take: `longest`, or what is left until the deadline. `None` where
     /// nothing is left.
     pub(in crate::sink::influxdb) fn attempt(&mut self, longest: Duration) -> Option<Duration> {
         let time = match self.deadline {
@@ -130,7 +130,7 @@ impl Course {
         Some(time)
     }
 
-    /// What comes after an attempt that failed for now. `reached` says whether the server was ever there, `retry_after` what
+    /// What comes after an attempt that failed for now. `reached`: whether the server was ever reached, `retry_after` what
     /// it asks to wait.
     pub(in crate::sink::influxdb) fn next(
         &mut self,

@@ -1,4 +1,4 @@
-//! Which certificates of servers are trusted, where a setting says so.
+//! Which certificates of servers are trusted, where a setting names them.
 //!
 //! `INFLUXDB_CA_FILE` holds certificates, which are trusted in place of this machine's: those that sign others, and the server's
 //! own. webpki follows signatures, and refuses a certificate that signs itself, since it is nobody's end entity. So what a server

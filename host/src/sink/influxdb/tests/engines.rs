@@ -90,7 +90,7 @@ async fn a_server_that_is_none_of_them_is_an_error_only_where_it_is_asked() {
     let server = pinged(Reply::with(404, &[], "not here")).await;
     let error = client(&server, Api::Auto).reach(None).await.unwrap_err();
     insta::assert_snapshot!(stable(&server, &error.to_string()), @r"
-    `http://server/ping` answered 404, which does not tell the engine
+    `http://server/ping` answered 404, which does not identify the engine
     hint: check `INFLUXDB_URL` and the token, or set `INFLUXDB_API` to `v1`, `v2` or `v3`
     ");
     assert_eq!(error.kind(), SinkErrorKind::Refused);

@@ -22,10 +22,10 @@ use crate::sink::parcel::Parcel;
 use lines::Lines;
 use salvage::Salvage;
 
-/// How many times over an answer may repeat the lines that it refuses, with a reason for each.
+/// How many times over an answer may quote the lines that it refuses, with a reason for each.
 const ECHO: usize = 3;
 
-/// The most that is read of an answer, however much it repeats.
+/// The most that is read of an answer, however much it quotes.
 const LONGEST_ANSWER: usize = 16 << 20;
 
 /// Where chunks are written, and by what.

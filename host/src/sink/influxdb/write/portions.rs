@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::points::Chunk;
 use crate::sink::influxdb::engines::Suspects;
 
-/// By what 1.x and 2.x part time into shards, in nanoseconds, unless they are told otherwise: weeks, days, hours, counted from
+/// By what 1.x and 2.x part time into shards, in nanoseconds, unless they are configured otherwise: weeks, days, hours, counted from
 /// 1970. Longer ones end where some of these do.
 const SHARDS: [i64; 3] = [7 * DAY, DAY, DAY / 24];
 const DAY: i64 = 86_400_000_000_000;
@@ -135,7 +135,7 @@ impl Rows for ChunkRows<'_> {
     }
 }
 
-/// A name as lines have it, as far as servers say names unescaped.
+/// A name as lines have it, as far as servers quote names unescaped.
 fn escaped(name: &str) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(name.len());
     for byte in name.bytes() {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 /// Stands for what is taken out.
 const WITHHELD: &str = "…";
 
-/// A number of more digits is withheld whatever it is, since servers render values in ways of their own; shorter ones tell
+/// A number of more digits is withheld whatever it is, since servers render values in ways of their own; shorter ones reveal
 /// of limits.
 const LIMIT_DIGITS: usize = 3;
 
@@ -34,7 +34,7 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// What stands in a line but for its measurement, and the keys of its tags and fields.
+/// What stands in a line besides its measurement, and the keys of its tags and fields.
 fn values(line: &str) -> Vec<&str> {
     let mut values = Vec::new();
     let mut start = end_of(line, &[',', ' ']);

@@ -1,6 +1,6 @@
 //! Every row of a chunk gets where it belongs: into InfluxDB, or among the rejected ones with the server's reason.
 //!
-//! [`search`](super::search) says what is sent next, and [`engines`] what an answer means: here it is sent.
+//! [`search`](super::search) decides what is sent next, and [`engines`] what an answer means: here it is sent.
 
 use std::time::{Duration, Instant};
 
@@ -166,7 +166,7 @@ impl<'a> Salvage<'a> {
         });
         let fitting = fitting.count().max(1);
         if portion.purpose == Purpose::First && fitting < portion.rows.len() {
-            // What is cut here says nothing new of the size, and a rest of one row least of all.
+            // What is cut here proves nothing new about the size, and a rest of one row least of all.
             portion.was_too_large = false;
             self.search.put_back(portion.rows.split_off(fitting), false);
         }

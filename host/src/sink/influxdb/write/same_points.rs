@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::points::Chunk;
 
-/// Whether two rows of a chunk have a point in common, so that what is sent again of the one must be followed by the other.
+/// Whether two rows of a chunk have a point in common, so that a retry of the one must be followed by the other.
 pub(super) fn rows_replace_each_other(chunk: &Chunk) -> bool {
     let mut writers: HashMap<u64, u64> = HashMap::with_capacity(chunk.points());
     chunk.lines().iter().any(|line| *writers.entry(line.point).or_insert(line.row) != line.row)

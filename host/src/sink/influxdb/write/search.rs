@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! all rows ──sent──▶ taken                                   written
-//!                    named by the server                     rejected; the others written, or sent again
+//!                    named by the server                     rejected; the others written, or retried
 //!                    so many dropped, of all                 rejected
 //!                    so many dropped, of more                parted: one part is sent, the count of the other follows
 //!                    refused without saying what             parted, to a lone row that is a suspect
@@ -14,9 +14,9 @@
 //!
 //! A suspect is rejected when it was refused twice *with requests of the same chunk in between* that were taken: alone both
 //! times, or once together with a single row that is written now. What a row was refused together with may have been at fault,
-//! so that nothing else counts. Where no row of the chunk was taken, nothing says that it is the rows: then the chunk fails.
+//! so that nothing else counts. Where no row of the chunk was taken, nothing proves that it is the rows: then the chunk fails.
 //!
-//! Where points of a chunk replace each other, what is sent again must be followed by what replaces it: such a chunk is
+//! Where points of a chunk replace each other, a retry must be followed by what replaces it: such a chunk is
 //! searched from the first row to the last, and nothing is inferred.
 
 use std::collections::VecDeque;
@@ -35,7 +35,7 @@ const BLANK_REFUSALS: u32 = 8;
 /// After so many broken connections, with no row written, it is no row that breaks them.
 const BROKEN_PORTIONS: u32 = 6;
 
-/// How often rows that were written are sent again in vain, to see whether the server takes anything.
+/// How often rows that were written are retried in vain, to see whether the server takes anything.
 const CONTROLS: u32 = 8;
 
 /// Rows that are sent together.
@@ -72,7 +72,7 @@ pub(super) enum Purpose {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Rest {
     rows: Vec<usize>,
-    /// How many points were refused of both parts, and why, where that was told.
+    /// How many points were refused of both parts, and why, where that is known.
     dropped: Option<(usize, Reason)>,
     suspects: Suspects,
 }
@@ -86,7 +86,7 @@ pub(super) enum Outcome {
     Named { refused: Vec<(usize, Reason)>, others_kept: bool },
     /// So many points are refused, at least, in the engine's own words; the others are written.
     Dropped { points: usize, reason: Reason, suspects: Suspects },
-    /// A refusal that does not say what it is about.
+    /// A refusal that names no reason.
     Refused { message: String },
     /// More than the server takes.
     TooLarge { message: String },
