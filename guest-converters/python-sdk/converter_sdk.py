@@ -21,9 +21,17 @@ distinct values (`translate`), a column computed from rows (`compute`). What is 
 repeated here.
 """
 
+# Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
+# the component keeps what is imported while it is built.
+import _strptime  # noqa: F401  `datetime.strptime`
+import encodings.cp1252  # noqa: F401  `bytes.decode`
+import encodings.idna  # noqa: F401
+import encodings.latin_1  # noqa: F401
+import encodings.utf_16  # noqa: F401
+import encodings.utf_8_sig  # noqa: F401
 import re
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Callable, Iterable, List, Optional, Sequence, Union
 
 from componentize_py_types import Err
@@ -69,9 +77,9 @@ from wit_world.imports.types import Point as WitPoint
 
 try:
     # The project's `wit` directory has the contract: 0.2, or 0.1, which has no row numbers.
-    from wit_world.imports.types import Source_RowNumber
+    from wit_world.imports.types import Key_Joined, KeyPart_Text, KeyPart_Translated, Source_RowNumber
 except ImportError:
-    Source_RowNumber = None
+    Key_Joined = Source_RowNumber = None
 
 Source = Union[Source_Column, Source_Translated, Source_Computed, bool, int, float, str]
 """A column, a translation, a computed column, or a constant."""
@@ -130,6 +138,14 @@ def row_number():
     return Source_RowNumber()
 
 
+def joined(*parts: Union[str, Source_Translated]):
+    """A key or a measurement of two to eight parts, texts and translations, of contract 0.2. Missing where one of the
+    translations gives None."""
+    if Key_Joined is None:
+        raise Err([_beyond("a joined key")])
+    return Key_Joined([KeyPart_Text(part) if isinstance(part, str) else KeyPart_Translated(part.value) for part in parts])
+
+
 def _beyond(what: str) -> Problem:
     message = f"the plan has {what}, which contract 0.1 cannot say: put contract 0.2 into the project's `wit` directory"
     return Problem("needs-contract-0-2", message, None)
@@ -165,7 +181,7 @@ class PlanBuilder:
         if len(named) > 1:
             self.problem("ambiguous-column", f"several columns have the name `{name}`", name)
         elif column.column_type not in accepted and not self._widen(named[0], column, accepted):
-            names = " or ".join(each.name.lower() for each in accepted)
+            names = " or ".join(each.name.lower().replace("_", "-") for each in accepted)
             self.problem("invalid-column-type", f"the column `{name}` must be {names}: `{column.source_type}`", name)
         return Source_Column(named[0])
 
@@ -173,6 +189,8 @@ class PlanBuilder:
         numbers = [ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT]
         if column.source_type == "Null":
             usable = list(accepted)
+        elif column.column_type == getattr(ColumnType, "UUID", None):
+            usable = [ColumnType.TEXT] if ColumnType.TEXT in accepted else []
         else:
             usable = [number for number in numbers if column.column_type in numbers and number in accepted]
         if usable:
@@ -250,6 +268,14 @@ _FIELD_TYPES = {
     ColumnType.TIMESTAMP: FieldType.INTEGER,
 }
 
+# What the columns of a type are read and written as. Contract 0.1 has no such types.
+_LIKE = {}
+for _name, _like in (("TIME_OF_DAY", ColumnType.INTEGER), ("DURATION", ColumnType.INTEGER),
+                     ("UUID", ColumnType.TEXT), ("BINARY", ColumnType.TEXT)):
+    if hasattr(ColumnType, _name):
+        _LIKE[getattr(ColumnType, _name)] = _like
+        _FIELD_TYPES[getattr(ColumnType, _name)] = _FIELD_TYPES[_like]
+
 
 def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
     """Numbers in the type that the converter accepts."""
@@ -271,6 +297,22 @@ def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
     return exact
 
 
+def _told(method: Callable) -> Callable:
+    """Has an exception be the message of the failure; its traceback is on standard error."""
+
+    @wraps(method)
+    def run(*arguments):
+        try:
+            return method(*arguments)
+        except Err:
+            raise
+        except BaseException as exception:
+            host.log(host.Level.ERROR, f"{type(exception).__name__}: {exception}")
+            raise
+
+    return run
+
+
 class Converter(exports.Converter):
     """What a converter is and how it maps an object. The class that derives from it must be named `Converter`, in
     `src/converter.py`."""
@@ -283,16 +325,19 @@ class Converter(exports.Converter):
         """Plans an object from its schema."""
         raise NotImplementedError
 
+    @_told
     def prepare(self, input: Input) -> Plan:
         plan = PlanBuilder(input)
         prepared = plan._finish(self.plan(plan))
         Converter._plan = plan
         return prepared
 
+    @_told
     def translate(self, translation: int, values: Strings) -> Strings:
         function = self._prepared()._translations[translation]
         return write_strings([function(value) for value in read_strings(values)])
 
+    @_told
     def convert(self, batch: Batch) -> Converted:
         plan = self._prepared()
         columns = [
@@ -352,6 +397,7 @@ def read_column(column: Column, rows: int) -> list:
 
 def write_column(column_type: ColumnType, rows: Iterable) -> Column:
     """The counterpart of `read_column`."""
+    column_type = _LIKE.get(column_type, column_type)
     rows = list(rows)
     validity = _validity(rows)
     if column_type == ColumnType.TEXT:
@@ -393,7 +439,9 @@ def _bitmap(bits: Sequence) -> bytes:
 
 
 def _key(key: Union[str, Source_Translated]):
-    return Key_Translated(key.value) if isinstance(key, Source_Translated) else Key_Name(key)
+    if isinstance(key, Source_Translated):
+        return Key_Translated(key.value)
+    return Key_Name(key) if isinstance(key, str) else key
 
 
 def _missing(code: Optional[str]):

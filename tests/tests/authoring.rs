@@ -214,6 +214,54 @@ fn a_new_project_in_python_builds_and_converts_its_sample() {
     );
 }
 
+#[test]
+fn python_reads_times_by_strptime_and_says_which_exception_ended_it() {
+    let converter = r#"
+from datetime import datetime, timezone
+
+import converter_sdk
+from converter_sdk import ColumnType, Description, PlanBuilder, Point
+
+
+def utc(text):
+    time = datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=timezone.utc)
+    return int(time.timestamp()) * 10**9
+
+
+class Converter(converter_sdk.Converter):
+    def describe(self):
+        return Description("grid", "1.0.0", "grid", "Times by strptime")
+
+    def plan(self, plan: PlanBuilder):
+        if plan.input.dataset == "broken":
+            raise ValueError("no grid has this name")
+        time = plan.compute(ColumnType.TIMESTAMP, [plan.required("at", ColumnType.TEXT)],
+                            lambda rows: [utc(row) for row in rows])
+        point = Point("grid", time)
+        point.field("mw", plan.required("mw", ColumnType.FLOAT))
+        return [point]
+"#;
+    let project = example("ons-load-python");
+    fs::write(project.path().join("src/converter.py"), converter).unwrap();
+    build(&["build", project.path().to_str().unwrap()]);
+    let component = project.path().join("converter.wasm");
+    let rows = RecordBatch::try_from_iter([
+        ("at", Arc::new(StringArray::from(vec!["2018-01-01 00:00:00.000"])) as ArrayRef),
+        ("mw", Arc::new(Float64Array::from(vec![2.5]))),
+    ]);
+    let file = project.path().join("rows.parquet");
+    fs::write(&file, parquet(&rows.unwrap())).unwrap();
+    let convert = |dataset| {
+        let loader = Loader::new(["convert", "--dataset", dataset, "--converter"]);
+        loader.argument(&component).argument(&file).run()
+    };
+    assert_eq!(convert("grid").succeeded().stdout, "grid mw=2.5 1514764800000000000\n");
+    let outcome = convert("broken");
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let message = "converter `grid` 1.0.0 trapped in `prepare`: ValueError: no grid has this name";
+    assert!(outcome.stderr.contains(message), "{outcome}");
+}
+
 /// A copy of a file under a key with a partition that says what no column does, and one that says when.
 fn partitioned(file: &Path, directory: &Path) -> PathBuf {
     let directory = directory.join("grid=north/year=2018");

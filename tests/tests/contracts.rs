@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-    TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Decimal128Array, DurationMillisecondArray, FixedSizeBinaryArray, Float64Array, Int64Array,
+    RecordBatch, StringArray, Time32MillisecondArray, Time64MicrosecondArray, TimestampNanosecondArray,
 };
 use influxdb_loader::config::{Compression, Config};
 use influxdb_loader::converter::{Contract, Converter, ConverterError};
@@ -122,6 +122,30 @@ fn a_family_of_tables_is_loaded_by_one_converter_whose_parameters_rename_a_colum
     insta::assert_snapshot!(lines.join("\n"), @r"
     cpu,host_name=a busy=0.5 1700000000000000000
     cpu,host_name=b\ c busy=0.25 1700000000000000000
+    ");
+}
+
+#[test]
+fn times_of_day_durations_and_bytes_have_types_of_their_own() {
+    let process = Process::new();
+    let bytes = FixedSizeBinaryArray::try_from_iter([[0, 0x7f, 0xff], [1, 2, 3]].into_iter()).unwrap();
+    let rows = RecordBatch::try_from_iter([
+        ("time", Arc::new(TimestampNanosecondArray::from(vec![1, 2])) as ArrayRef),
+        ("measure_name", Arc::new(StringArray::from(vec!["shift"; 2]))),
+        ("begins", Arc::new(Time32MillisecondArray::from(vec![Some(28_800_000), None]))),
+        ("ends", Arc::new(Time64MicrosecondArray::from(vec![57_600_000_000, 86_399_999_999]))),
+        ("takes", Arc::new(DurationMillisecondArray::from(vec![-1_500, i64::MAX]))),
+        ("badge", Arc::new(bytes)),
+    ])
+    .unwrap();
+    let file = process.file("shifts.parquet", &rows);
+    let converter = process.compile(metrics_component());
+    let converter = converter.with_parameters(r#"{ "file_tag": "file" }"#.into()).unwrap();
+    let (lines, report) = process.load(&converter, &file);
+    assert!(report.failure.is_none(), "{report:?}");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    shift,badge=007fff,file=shifts.parquet begins=28800000000000i,ends=57600000000000i,takes=-1500000000i 1
+    shift,badge=010203,file=shifts.parquet ends=86399999999000i 2
     ");
 }
 

@@ -44,15 +44,7 @@ macro_rules! crossing {
 
         fn schema(column: wit::ColumnSchema) -> ColumnSchema {
             let wit::ColumnSchema { name, column_type, source_type, nullable } = column;
-            let column_type = match column_type {
-                wit::ColumnType::Boolean => ColumnType::Boolean,
-                wit::ColumnType::Integer => ColumnType::Integer,
-                wit::ColumnType::Unsigned => ColumnType::Unsigned,
-                wit::ColumnType::Float => ColumnType::Float,
-                wit::ColumnType::Text => ColumnType::Text,
-                wit::ColumnType::Timestamp => ColumnType::Timestamp,
-                wit::ColumnType::Other => ColumnType::Other,
-            };
+            let column_type = lift_type(column_type);
             ColumnSchema { name, column_type, source_type, nullable }
         }
 
@@ -133,25 +125,18 @@ macro_rules! crossing {
 
         fn tag(tag: Tag) -> Result<wit::Tag, Problem> {
             let Tag { key, source, when, missing } = tag;
-            Ok(wit::Tag { key: self::key(key), source: self::source(source)?, when, missing: self::missing(missing) })
+            Ok(wit::Tag { key: self::key(key)?, source: self::source(source)?, when, missing: self::missing(missing) })
         }
 
         fn field(field: Field) -> Result<wit::Field, Problem> {
             let Field { key, source, write_as, when, missing } = field;
             Ok(wit::Field {
-                key: self::key(key),
+                key: self::key(key)?,
                 source: self::source(source)?,
                 write_as: write_as.map(field_type),
                 when,
                 missing: self::missing(missing),
             })
-        }
-
-        fn key(key: Key) -> wit::Key {
-            match key {
-                Key::Name(name) => wit::Key::Name(name),
-                Key::Translated(index) => wit::Key::Translated(index),
-            }
         }
 
         fn source(source: Source) -> Result<wit::Source, Problem> {
@@ -186,18 +171,6 @@ macro_rules! crossing {
                 FieldType::Text => wit::FieldType::Text,
             }
         }
-
-        fn column_type(column_type: ColumnType) -> wit::ColumnType {
-            match column_type {
-                ColumnType::Boolean => wit::ColumnType::Boolean,
-                ColumnType::Integer => wit::ColumnType::Integer,
-                ColumnType::Unsigned => wit::ColumnType::Unsigned,
-                ColumnType::Float => wit::ColumnType::Float,
-                ColumnType::Text => wit::ColumnType::Text,
-                ColumnType::Timestamp => wit::ColumnType::Timestamp,
-                ColumnType::Other => wit::ColumnType::Other,
-            }
-        }
     };
 }
 
@@ -215,7 +188,39 @@ mod v0_1 {
     fn measurement(measurement: Key) -> Result<String, Problem> {
         match measurement {
             Key::Name(name) => Ok(name),
-            Key::Translated(_) => Err(beyond("a measurement from a translation")),
+            Key::Translated(_) | Key::Joined(_) => Err(beyond("a measurement from a translation")),
+        }
+    }
+
+    fn key(key: Key) -> Result<wit::Key, Problem> {
+        match key {
+            Key::Name(name) => Ok(wit::Key::Name(name)),
+            Key::Translated(index) => Ok(wit::Key::Translated(index)),
+            Key::Joined(_) => Err(beyond("a joined key")),
+        }
+    }
+
+    fn lift_type(column_type: wit::ColumnType) -> ColumnType {
+        match column_type {
+            wit::ColumnType::Boolean => ColumnType::Boolean,
+            wit::ColumnType::Integer => ColumnType::Integer,
+            wit::ColumnType::Unsigned => ColumnType::Unsigned,
+            wit::ColumnType::Float => ColumnType::Float,
+            wit::ColumnType::Text => ColumnType::Text,
+            wit::ColumnType::Timestamp => ColumnType::Timestamp,
+            wit::ColumnType::Other => ColumnType::Other,
+        }
+    }
+
+    fn column_type(column_type: ColumnType) -> wit::ColumnType {
+        match column_type {
+            ColumnType::Boolean => wit::ColumnType::Boolean,
+            ColumnType::Integer | ColumnType::TimeOfDay | ColumnType::Duration => wit::ColumnType::Integer,
+            ColumnType::Unsigned => wit::ColumnType::Unsigned,
+            ColumnType::Float => wit::ColumnType::Float,
+            ColumnType::Text | ColumnType::Uuid | ColumnType::Binary => wit::ColumnType::Text,
+            ColumnType::Timestamp => wit::ColumnType::Timestamp,
+            ColumnType::Other => wit::ColumnType::Other,
         }
     }
 
@@ -231,12 +236,56 @@ mod v0_1 {
 /// Contract 0.2.
 #[cfg(any(not(target_arch = "wasm32"), feature = "contract-0-2"))]
 mod v0_2 {
-    crossing!(generated_0_2, input, |measurement| Ok::<_, Problem>(key(measurement)), Ok(wit::Source::RowNumber));
+    crossing!(generated_0_2, input, key, Ok(wit::Source::RowNumber));
+
+    fn key(key: Key) -> Result<wit::Key, Problem> {
+        let part = |part| match part {
+            KeyPart::Text(text) => wit::KeyPart::Text(text),
+            KeyPart::Translated(index) => wit::KeyPart::Translated(index),
+        };
+        Ok(match key {
+            Key::Name(name) => wit::Key::Name(name),
+            Key::Translated(index) => wit::Key::Translated(index),
+            Key::Joined(parts) => wit::Key::Joined(parts.into_iter().map(part).collect()),
+        })
+    }
 
     fn input(input: wit::Input) -> Input {
         let wit::Input { dataset, object, parameters, columns, partitions, strict } = input;
         let wit::Object { bucket, key, file_name, last_modified, metadata } = object;
         let object = Object { bucket, key, file_name, last_modified, metadata };
         Input { dataset, object, parameters, columns: columns.into_iter().map(schema).collect(), partitions, strict }
+    }
+
+    fn lift_type(column_type: wit::ColumnType) -> ColumnType {
+        match column_type {
+            wit::ColumnType::Boolean => ColumnType::Boolean,
+            wit::ColumnType::Integer => ColumnType::Integer,
+            wit::ColumnType::Unsigned => ColumnType::Unsigned,
+            wit::ColumnType::Float => ColumnType::Float,
+            wit::ColumnType::Text => ColumnType::Text,
+            wit::ColumnType::Timestamp => ColumnType::Timestamp,
+            wit::ColumnType::TimeOfDay => ColumnType::TimeOfDay,
+            wit::ColumnType::Duration => ColumnType::Duration,
+            wit::ColumnType::Uuid => ColumnType::Uuid,
+            wit::ColumnType::Binary => ColumnType::Binary,
+            wit::ColumnType::Other => ColumnType::Other,
+        }
+    }
+
+    fn column_type(column_type: ColumnType) -> wit::ColumnType {
+        match column_type {
+            ColumnType::Boolean => wit::ColumnType::Boolean,
+            ColumnType::Integer => wit::ColumnType::Integer,
+            ColumnType::Unsigned => wit::ColumnType::Unsigned,
+            ColumnType::Float => wit::ColumnType::Float,
+            ColumnType::Text => wit::ColumnType::Text,
+            ColumnType::Timestamp => wit::ColumnType::Timestamp,
+            ColumnType::TimeOfDay => wit::ColumnType::TimeOfDay,
+            ColumnType::Duration => wit::ColumnType::Duration,
+            ColumnType::Uuid => wit::ColumnType::Uuid,
+            ColumnType::Binary => wit::ColumnType::Binary,
+            ColumnType::Other => wit::ColumnType::Other,
+        }
     }
 }

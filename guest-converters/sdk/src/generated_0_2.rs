@@ -27,14 +27,24 @@ pub mod influxdb_loader {
                 /// Floats of any width and all other decimals, as 64-bit floats. A decimal crosses as the nearest float; it is exact where the
                 /// host writes it as text, an integer or an unsigned integer, or translates it.
                 Float,
-                /// UTF-8 strings of every kind and UUIDs, dictionary-encoded. Columns of nulls, too: their source type is `Null`, and
+                /// UTF-8 strings of every kind, dictionary-encoded. Columns of nulls, too: their source type is `Null`, and
                 /// they can be written as every type. A row is rejected as `invalid-text` where a column that the plan uses has bytes
                 /// that are not UTF-8.
                 Text,
                 /// Nanoseconds since 1970-01-01T00:00:00Z. Timestamps of any unit and zone, where no zone means UTC, and dates, as
                 /// midnight UTC.
                 Timestamp,
-                /// A type that cannot cross: nested columns, bytes of fixed length, intervals. Such a column can be seen but not used.
+                /// A time of day: nanoseconds since midnight, whatever the unit of the file. Crosses as integers, and is used as they are.
+                TimeOfDay,
+                /// A length of time, in nanoseconds, whatever the unit of the file; null where 64 bits do not hold it. Crosses as integers,
+                /// and is used as they are.
+                Duration,
+                /// A UUID: its text in lower case, with hyphens. Crosses as text, and is used as text is.
+                Uuid,
+                /// Bytes of fixed length, BSON and geometries: two lower-case hexadecimal digits a byte. Crosses as text, and is used as
+                /// text is. Bytes of any length without an annotation are text.
+                Binary,
+                /// A type that cannot cross: nested columns, intervals. Such a column can be seen but not used.
                 Other,
             }
             impl ::core::fmt::Debug for ColumnType {
@@ -57,6 +67,16 @@ pub mod influxdb_loader {
                         ColumnType::Timestamp => {
                             f.debug_tuple("ColumnType::Timestamp").finish()
                         }
+                        ColumnType::TimeOfDay => {
+                            f.debug_tuple("ColumnType::TimeOfDay").finish()
+                        }
+                        ColumnType::Duration => {
+                            f.debug_tuple("ColumnType::Duration").finish()
+                        }
+                        ColumnType::Uuid => f.debug_tuple("ColumnType::Uuid").finish(),
+                        ColumnType::Binary => {
+                            f.debug_tuple("ColumnType::Binary").finish()
+                        }
                         ColumnType::Other => f.debug_tuple("ColumnType::Other").finish(),
                     }
                 }
@@ -74,7 +94,11 @@ pub mod influxdb_loader {
                         3 => ColumnType::Float,
                         4 => ColumnType::Text,
                         5 => ColumnType::Timestamp,
-                        6 => ColumnType::Other,
+                        6 => ColumnType::TimeOfDay,
+                        7 => ColumnType::Duration,
+                        8 => ColumnType::Uuid,
+                        9 => ColumnType::Binary,
+                        10 => ColumnType::Other,
                         _ => panic!("invalid enum discriminant"),
                     }
                 }
@@ -352,6 +376,29 @@ pub mod influxdb_loader {
                     }
                 }
             }
+            /// A part of a key.
+            #[derive(Clone, PartialEq)]
+            pub enum KeyPart {
+                /// The same in every row.
+                Text(_rt::String),
+                /// The answer of a translation, by its index in `plan.translations`.
+                Translated(u32),
+            }
+            impl ::core::fmt::Debug for KeyPart {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        KeyPart::Text(e) => {
+                            f.debug_tuple("KeyPart::Text").field(e).finish()
+                        }
+                        KeyPart::Translated(e) => {
+                            f.debug_tuple("KeyPart::Translated").field(e).finish()
+                        }
+                    }
+                }
+            }
             /// The key of a tag or a field, or a measurement.
             #[derive(Clone, PartialEq)]
             pub enum Key {
@@ -361,6 +408,9 @@ pub mod influxdb_loader {
                 /// row's value. A row whose key is null, or empty, has a missing value; a row whose measurement is, is rejected as
                 /// `invalid-measurement`.
                 Translated(u32),
+                /// Parts after each other, two to eight, at least one of them a translation: a key from two columns. Missing where one
+                /// of the translations gives nothing.
+                Joined(_rt::Vec<KeyPart>),
             }
             impl ::core::fmt::Debug for Key {
                 fn fmt(
@@ -372,6 +422,7 @@ pub mod influxdb_loader {
                         Key::Translated(e) => {
                             f.debug_tuple("Key::Translated").field(e).finish()
                         }
+                        Key::Joined(e) => f.debug_tuple("Key::Joined").field(e).finish(),
                     }
                 }
             }
@@ -1125,22 +1176,22 @@ pub mod exports {
                                     computed: computed51,
                                     masks: masks51,
                                 } = e;
-                                let vec76 = points51;
-                                let len76 = vec76.len();
-                                let layout76 = _rt::alloc::Layout::from_size_align(
-                                        vec76.len()
+                                let vec85 = points51;
+                                let len85 = vec85.len();
+                                let layout85 = _rt::alloc::Layout::from_size_align(
+                                        vec85.len()
                                             * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                         8,
                                     )
                                     .unwrap();
-                                let (result76, _cleanup76) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout76,
+                                let (result85, _cleanup85) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout85,
                                 );
-                                if let Some(cleanup) = _cleanup76 {
+                                if let Some(cleanup) = _cleanup85 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec76.into_iter().enumerate() {
-                                    let base = result76
+                                for (i, e) in vec85.into_iter().enumerate() {
+                                    let base = result85
                                         .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let super::super::super::super::influxdb_loader::converter::types::Point {
@@ -1150,9 +1201,9 @@ pub mod exports {
                                             fields: fields52,
                                             when: when52,
                                         } = e;
-                                        use super::super::super::super::influxdb_loader::converter::types::Key as V54;
+                                        use super::super::super::super::influxdb_loader::converter::types::Key as V57;
                                         match measurement52 {
-                                            V54::Name(e) => {
+                                            V57::Name(e) => {
                                                 *base.add(0).cast::<u8>() = (0i32) as u8;
                                                 let vec53 = (e.into_bytes()).into_boxed_slice();
                                                 let ptr53 = vec53.as_ptr().cast::<u8>();
@@ -1165,16 +1216,66 @@ pub mod exports {
                                                     .add(::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>() = ptr53.cast_mut();
                                             }
-                                            V54::Translated(e) => {
+                                            V57::Translated(e) => {
                                                 *base.add(0).cast::<u8>() = (1i32) as u8;
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
+                                            V57::Joined(e) => {
+                                                *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                let vec56 = e;
+                                                let len56 = vec56.len();
+                                                let layout56 = _rt::alloc::Layout::from_size_align(
+                                                        vec56.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    )
+                                                    .unwrap();
+                                                let (result56, _cleanup56) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout56,
+                                                );
+                                                if let Some(cleanup) = _cleanup56 {
+                                                    cleanup.forget();
+                                                }
+                                                for (i, e) in vec56.into_iter().enumerate() {
+                                                    let base = result56
+                                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        use super::super::super::super::influxdb_loader::converter::types::KeyPart as V55;
+                                                        match e {
+                                                            V55::Text(e) => {
+                                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                                let vec54 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr54 = vec54.as_ptr().cast::<u8>();
+                                                                let len54 = vec54.len();
+                                                                ::core::mem::forget(vec54);
+                                                                *base
+                                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>() = len54;
+                                                                *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>() = ptr54.cast_mut();
+                                                            }
+                                                            V55::Translated(e) => {
+                                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                                *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<i32>() = _rt::as_i32(e);
+                                                            }
+                                                        }
+                                                    }
+                                                }
+                                                *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len56;
+                                                *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = result56;
+                                            }
                                         }
-                                        use super::super::super::super::influxdb_loader::converter::types::Source as V57;
+                                        use super::super::super::super::influxdb_loader::converter::types::Source as V60;
                                         match time52 {
-                                            V57::Column(e) => {
+                                            V60::Column(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1182,7 +1283,7 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V57::Translated(e) => {
+                                            V60::Translated(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1190,7 +1291,7 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V57::Computed(e) => {
+                                            V60::Computed(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1198,13 +1299,13 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V57::Constant(e) => {
+                                            V60::Constant(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                use super::super::super::super::influxdb_loader::converter::types::Constant as V56;
+                                                use super::super::super::super::influxdb_loader::converter::types::Constant as V59;
                                                 match e {
-                                                    V56::Boolean(e) => {
+                                                    V59::Boolean(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1215,7 +1316,7 @@ pub mod exports {
                                                             false => 0,
                                                         }) as u8;
                                                     }
-                                                    V56::Integer(e) => {
+                                                    V59::Integer(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1223,7 +1324,7 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i64>() = _rt::as_i64(e);
                                                     }
-                                                    V56::Unsigned(e) => {
+                                                    V59::Unsigned(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1231,7 +1332,7 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i64>() = _rt::as_i64(e);
                                                     }
-                                                    V56::Float(e) => {
+                                                    V59::Float(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
@@ -1239,78 +1340,128 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<f64>() = _rt::as_f64(e);
                                                     }
-                                                    V56::Text(e) => {
+                                                    V59::Text(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
-                                                        let vec55 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr55 = vec55.as_ptr().cast::<u8>();
-                                                        let len55 = vec55.len();
-                                                        ::core::mem::forget(vec55);
+                                                        let vec58 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr58 = vec58.as_ptr().cast::<u8>();
+                                                        let len58 = vec58.len();
+                                                        ::core::mem::forget(vec58);
                                                         *base
                                                             .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len55;
+                                                            .cast::<usize>() = len58;
                                                         *base
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr55.cast_mut();
+                                                            .cast::<*mut u8>() = ptr58.cast_mut();
                                                     }
                                                 }
                                             }
-                                            V57::RowNumber => {
+                                            V60::RowNumber => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (4i32) as u8;
                                             }
                                         }
-                                        let vec66 = tags52;
-                                        let len66 = vec66.len();
-                                        let layout66 = _rt::alloc::Layout::from_size_align(
-                                                vec66.len()
+                                        let vec72 = tags52;
+                                        let len72 = vec72.len();
+                                        let layout72 = _rt::alloc::Layout::from_size_align(
+                                                vec72.len()
                                                     * (40 + 6 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result66, _cleanup66) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout66,
+                                        let (result72, _cleanup72) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout72,
                                         );
-                                        if let Some(cleanup) = _cleanup66 {
+                                        if let Some(cleanup) = _cleanup72 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec66.into_iter().enumerate() {
-                                            let base = result66
+                                        for (i, e) in vec72.into_iter().enumerate() {
+                                            let base = result72
                                                 .add(i * (40 + 6 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let super::super::super::super::influxdb_loader::converter::types::Tag {
-                                                    key: key58,
-                                                    source: source58,
-                                                    when: when58,
-                                                    missing: missing58,
+                                                    key: key61,
+                                                    source: source61,
+                                                    when: when61,
+                                                    missing: missing61,
                                                 } = e;
-                                                use super::super::super::super::influxdb_loader::converter::types::Key as V60;
-                                                match key58 {
-                                                    V60::Name(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Key as V66;
+                                                match key61 {
+                                                    V66::Name(e) => {
                                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                        let vec59 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr59 = vec59.as_ptr().cast::<u8>();
-                                                        let len59 = vec59.len();
-                                                        ::core::mem::forget(vec59);
+                                                        let vec62 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr62 = vec62.as_ptr().cast::<u8>();
+                                                        let len62 = vec62.len();
+                                                        ::core::mem::forget(vec62);
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len59;
+                                                            .cast::<usize>() = len62;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr59.cast_mut();
+                                                            .cast::<*mut u8>() = ptr62.cast_mut();
                                                     }
-                                                    V60::Translated(e) => {
+                                                    V66::Translated(e) => {
                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
+                                                    V66::Joined(e) => {
+                                                        *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                        let vec65 = e;
+                                                        let len65 = vec65.len();
+                                                        let layout65 = _rt::alloc::Layout::from_size_align(
+                                                                vec65.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                                ::core::mem::size_of::<*const u8>(),
+                                                            )
+                                                            .unwrap();
+                                                        let (result65, _cleanup65) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                            layout65,
+                                                        );
+                                                        if let Some(cleanup) = _cleanup65 {
+                                                            cleanup.forget();
+                                                        }
+                                                        for (i, e) in vec65.into_iter().enumerate() {
+                                                            let base = result65
+                                                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V64;
+                                                                match e {
+                                                                    V64::Text(e) => {
+                                                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                                        let vec63 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr63 = vec63.as_ptr().cast::<u8>();
+                                                                        let len63 = vec63.len();
+                                                                        ::core::mem::forget(vec63);
+                                                                        *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>() = len63;
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>() = ptr63.cast_mut();
+                                                                    }
+                                                                    V64::Translated(e) => {
+                                                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>() = _rt::as_i32(e);
+                                                                    }
+                                                                }
+                                                            }
+                                                        }
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len65;
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = result65;
+                                                    }
                                                 }
-                                                use super::super::super::super::influxdb_loader::converter::types::Source as V63;
-                                                match source58 {
-                                                    V63::Column(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Source as V69;
+                                                match source61 {
+                                                    V69::Column(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1318,7 +1469,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V63::Translated(e) => {
+                                                    V69::Translated(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1326,7 +1477,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V63::Computed(e) => {
+                                                    V69::Computed(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1334,13 +1485,13 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V63::Constant(e) => {
+                                                    V69::Constant(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
-                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V62;
+                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V68;
                                                         match e {
-                                                            V62::Boolean(e) => {
+                                                            V68::Boolean(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (0i32) as u8;
@@ -1351,7 +1502,7 @@ pub mod exports {
                                                                     false => 0,
                                                                 }) as u8;
                                                             }
-                                                            V62::Integer(e) => {
+                                                            V68::Integer(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (1i32) as u8;
@@ -1359,7 +1510,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V62::Unsigned(e) => {
+                                                            V68::Unsigned(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (2i32) as u8;
@@ -1367,7 +1518,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V62::Float(e) => {
+                                                            V68::Float(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (3i32) as u8;
@@ -1375,30 +1526,30 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<f64>() = _rt::as_f64(e);
                                                             }
-                                                            V62::Text(e) => {
+                                                            V68::Text(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (4i32) as u8;
-                                                                let vec61 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr61 = vec61.as_ptr().cast::<u8>();
-                                                                let len61 = vec61.len();
-                                                                ::core::mem::forget(vec61);
+                                                                let vec67 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr67 = vec67.as_ptr().cast::<u8>();
+                                                                let len67 = vec67.len();
+                                                                ::core::mem::forget(vec67);
                                                                 *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len61;
+                                                                    .cast::<usize>() = len67;
                                                                 *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr61.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr67.cast_mut();
                                                             }
                                                         }
                                                     }
-                                                    V63::RowNumber => {
+                                                    V69::RowNumber => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
                                                     }
                                                 }
-                                                match when58 {
+                                                match when61 {
                                                     Some(e) => {
                                                         *base
                                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1413,87 +1564,137 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V65;
-                                                match missing58 {
-                                                    V65::Omit => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V71;
+                                                match missing61 {
+                                                    V71::Omit => {
                                                         *base
                                                             .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
-                                                    V65::Reject(e) => {
+                                                    V71::Reject(e) => {
                                                         *base
                                                             .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec64 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr64 = vec64.as_ptr().cast::<u8>();
-                                                        let len64 = vec64.len();
-                                                        ::core::mem::forget(vec64);
+                                                        let vec70 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr70 = vec70.as_ptr().cast::<u8>();
+                                                        let len70 = vec70.len();
+                                                        ::core::mem::forget(vec70);
                                                         *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len64;
+                                                            .cast::<usize>() = len70;
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr64.cast_mut();
+                                                            .cast::<*mut u8>() = ptr70.cast_mut();
                                                     }
                                                 }
                                             }
                                         }
                                         *base
                                             .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len66;
+                                            .cast::<usize>() = len72;
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result66;
-                                        let vec75 = fields52;
-                                        let len75 = vec75.len();
-                                        let layout75 = _rt::alloc::Layout::from_size_align(
-                                                vec75.len()
+                                            .cast::<*mut u8>() = result72;
+                                        let vec84 = fields52;
+                                        let len84 = vec84.len();
+                                        let layout84 = _rt::alloc::Layout::from_size_align(
+                                                vec84.len()
                                                     * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result75, _cleanup75) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout75,
+                                        let (result84, _cleanup84) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout84,
                                         );
-                                        if let Some(cleanup) = _cleanup75 {
+                                        if let Some(cleanup) = _cleanup84 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec75.into_iter().enumerate() {
-                                            let base = result75
+                                        for (i, e) in vec84.into_iter().enumerate() {
+                                            let base = result84
                                                 .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let super::super::super::super::influxdb_loader::converter::types::Field {
-                                                    key: key67,
-                                                    source: source67,
-                                                    write_as: write_as67,
-                                                    when: when67,
-                                                    missing: missing67,
+                                                    key: key73,
+                                                    source: source73,
+                                                    write_as: write_as73,
+                                                    when: when73,
+                                                    missing: missing73,
                                                 } = e;
-                                                use super::super::super::super::influxdb_loader::converter::types::Key as V69;
-                                                match key67 {
-                                                    V69::Name(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Key as V78;
+                                                match key73 {
+                                                    V78::Name(e) => {
                                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                        let vec68 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr68 = vec68.as_ptr().cast::<u8>();
-                                                        let len68 = vec68.len();
-                                                        ::core::mem::forget(vec68);
+                                                        let vec74 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr74 = vec74.as_ptr().cast::<u8>();
+                                                        let len74 = vec74.len();
+                                                        ::core::mem::forget(vec74);
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len68;
+                                                            .cast::<usize>() = len74;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr68.cast_mut();
+                                                            .cast::<*mut u8>() = ptr74.cast_mut();
                                                     }
-                                                    V69::Translated(e) => {
+                                                    V78::Translated(e) => {
                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
+                                                    V78::Joined(e) => {
+                                                        *base.add(0).cast::<u8>() = (2i32) as u8;
+                                                        let vec77 = e;
+                                                        let len77 = vec77.len();
+                                                        let layout77 = _rt::alloc::Layout::from_size_align(
+                                                                vec77.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                                ::core::mem::size_of::<*const u8>(),
+                                                            )
+                                                            .unwrap();
+                                                        let (result77, _cleanup77) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                            layout77,
+                                                        );
+                                                        if let Some(cleanup) = _cleanup77 {
+                                                            cleanup.forget();
+                                                        }
+                                                        for (i, e) in vec77.into_iter().enumerate() {
+                                                            let base = result77
+                                                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V76;
+                                                                match e {
+                                                                    V76::Text(e) => {
+                                                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                                        let vec75 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr75 = vec75.as_ptr().cast::<u8>();
+                                                                        let len75 = vec75.len();
+                                                                        ::core::mem::forget(vec75);
+                                                                        *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>() = len75;
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>() = ptr75.cast_mut();
+                                                                    }
+                                                                    V76::Translated(e) => {
+                                                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                                        *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<i32>() = _rt::as_i32(e);
+                                                                    }
+                                                                }
+                                                            }
+                                                        }
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len77;
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = result77;
+                                                    }
                                                 }
-                                                use super::super::super::super::influxdb_loader::converter::types::Source as V72;
-                                                match source67 {
-                                                    V72::Column(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Source as V81;
+                                                match source73 {
+                                                    V81::Column(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1501,7 +1702,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V72::Translated(e) => {
+                                                    V81::Translated(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1509,7 +1710,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V72::Computed(e) => {
+                                                    V81::Computed(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1517,13 +1718,13 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V72::Constant(e) => {
+                                                    V81::Constant(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
-                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V71;
+                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V80;
                                                         match e {
-                                                            V71::Boolean(e) => {
+                                                            V80::Boolean(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (0i32) as u8;
@@ -1534,7 +1735,7 @@ pub mod exports {
                                                                     false => 0,
                                                                 }) as u8;
                                                             }
-                                                            V71::Integer(e) => {
+                                                            V80::Integer(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (1i32) as u8;
@@ -1542,7 +1743,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V71::Unsigned(e) => {
+                                                            V80::Unsigned(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (2i32) as u8;
@@ -1550,7 +1751,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V71::Float(e) => {
+                                                            V80::Float(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (3i32) as u8;
@@ -1558,30 +1759,30 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<f64>() = _rt::as_f64(e);
                                                             }
-                                                            V71::Text(e) => {
+                                                            V80::Text(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (4i32) as u8;
-                                                                let vec70 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr70 = vec70.as_ptr().cast::<u8>();
-                                                                let len70 = vec70.len();
-                                                                ::core::mem::forget(vec70);
+                                                                let vec79 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr79 = vec79.as_ptr().cast::<u8>();
+                                                                let len79 = vec79.len();
+                                                                ::core::mem::forget(vec79);
                                                                 *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len70;
+                                                                    .cast::<usize>() = len79;
                                                                 *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr70.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr79.cast_mut();
                                                             }
                                                         }
                                                     }
-                                                    V72::RowNumber => {
+                                                    V81::RowNumber => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
                                                     }
                                                 }
-                                                match write_as67 {
+                                                match write_as73 {
                                                     Some(e) => {
                                                         *base
                                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1596,7 +1797,7 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                match when67 {
+                                                match when73 {
                                                     Some(e) => {
                                                         *base
                                                             .add(28 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1611,37 +1812,37 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V74;
-                                                match missing67 {
-                                                    V74::Omit => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V83;
+                                                match missing73 {
+                                                    V83::Omit => {
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
-                                                    V74::Reject(e) => {
+                                                    V83::Reject(e) => {
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec73 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr73 = vec73.as_ptr().cast::<u8>();
-                                                        let len73 = vec73.len();
-                                                        ::core::mem::forget(vec73);
+                                                        let vec82 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr82 = vec82.as_ptr().cast::<u8>();
+                                                        let len82 = vec82.len();
+                                                        ::core::mem::forget(vec82);
                                                         *base
                                                             .add(32 + 7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len73;
+                                                            .cast::<usize>() = len82;
                                                         *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr73.cast_mut();
+                                                            .cast::<*mut u8>() = ptr82.cast_mut();
                                                     }
                                                 }
                                             }
                                         }
                                         *base
                                             .add(24 + 7 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len75;
+                                            .cast::<usize>() = len84;
                                         *base
                                             .add(24 + 6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result75;
+                                            .cast::<*mut u8>() = result84;
                                         match when52 {
                                             Some(e) => {
                                                 *base
@@ -1661,118 +1862,118 @@ pub mod exports {
                                 }
                                 *ptr50
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len76;
+                                    .cast::<usize>() = len85;
                                 *ptr50
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result76;
-                                let vec77 = <_ as Into<_rt::Vec<_>>>::into(translations51)
+                                    .cast::<*mut u8>() = result85;
+                                let vec86 = <_ as Into<_rt::Vec<_>>>::into(translations51)
                                     .into_boxed_slice();
-                                let ptr77 = vec77.as_ptr().cast::<u8>();
-                                let len77 = vec77.len();
-                                ::core::mem::forget(vec77);
+                                let ptr86 = vec86.as_ptr().cast::<u8>();
+                                let len86 = vec86.len();
+                                ::core::mem::forget(vec86);
                                 *ptr50
                                     .add(4 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len77;
+                                    .cast::<usize>() = len86;
                                 *ptr50
                                     .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr77.cast_mut();
-                                let vec78 = <_ as Into<_rt::Vec<_>>>::into(reads51)
+                                    .cast::<*mut u8>() = ptr86.cast_mut();
+                                let vec87 = <_ as Into<_rt::Vec<_>>>::into(reads51)
                                     .into_boxed_slice();
-                                let ptr78 = vec78.as_ptr().cast::<u8>();
-                                let len78 = vec78.len();
-                                ::core::mem::forget(vec78);
+                                let ptr87 = vec87.as_ptr().cast::<u8>();
+                                let len87 = vec87.len();
+                                ::core::mem::forget(vec87);
                                 *ptr50
                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len78;
+                                    .cast::<usize>() = len87;
                                 *ptr50
                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr78.cast_mut();
-                                let vec79 = computed51;
-                                let len79 = vec79.len();
-                                let layout79 = _rt::alloc::Layout::from_size_align(
-                                        vec79.len() * 1,
+                                    .cast::<*mut u8>() = ptr87.cast_mut();
+                                let vec88 = computed51;
+                                let len88 = vec88.len();
+                                let layout88 = _rt::alloc::Layout::from_size_align(
+                                        vec88.len() * 1,
                                         1,
                                     )
                                     .unwrap();
-                                let (result79, _cleanup79) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout79,
+                                let (result88, _cleanup88) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout88,
                                 );
-                                if let Some(cleanup) = _cleanup79 {
+                                if let Some(cleanup) = _cleanup88 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec79.into_iter().enumerate() {
-                                    let base = result79.add(i * 1);
+                                for (i, e) in vec88.into_iter().enumerate() {
+                                    let base = result88.add(i * 1);
                                     {
                                         *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
                                     }
                                 }
                                 *ptr50
                                     .add(8 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len79;
+                                    .cast::<usize>() = len88;
                                 *ptr50
                                     .add(7 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result79;
+                                    .cast::<*mut u8>() = result88;
                                 *ptr50
                                     .add(9 * ::core::mem::size_of::<*const u8>())
                                     .cast::<i32>() = _rt::as_i32(masks51);
                             }
                             Err(e) => {
                                 *ptr50.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec84 = e;
-                                let len84 = vec84.len();
-                                let layout84 = _rt::alloc::Layout::from_size_align(
-                                        vec84.len() * (7 * ::core::mem::size_of::<*const u8>()),
+                                let vec93 = e;
+                                let len93 = vec93.len();
+                                let layout93 = _rt::alloc::Layout::from_size_align(
+                                        vec93.len() * (7 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     )
                                     .unwrap();
-                                let (result84, _cleanup84) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout84,
+                                let (result93, _cleanup93) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout93,
                                 );
-                                if let Some(cleanup) = _cleanup84 {
+                                if let Some(cleanup) = _cleanup93 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec84.into_iter().enumerate() {
-                                    let base = result84
+                                for (i, e) in vec93.into_iter().enumerate() {
+                                    let base = result93
                                         .add(i * (7 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let super::super::super::super::influxdb_loader::converter::types::Problem {
-                                            code: code80,
-                                            message: message80,
-                                            column: column80,
+                                            code: code89,
+                                            message: message89,
+                                            column: column89,
                                         } = e;
-                                        let vec81 = (code80.into_bytes()).into_boxed_slice();
-                                        let ptr81 = vec81.as_ptr().cast::<u8>();
-                                        let len81 = vec81.len();
-                                        ::core::mem::forget(vec81);
+                                        let vec90 = (code89.into_bytes()).into_boxed_slice();
+                                        let ptr90 = vec90.as_ptr().cast::<u8>();
+                                        let len90 = vec90.len();
+                                        ::core::mem::forget(vec90);
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len81;
-                                        *base.add(0).cast::<*mut u8>() = ptr81.cast_mut();
-                                        let vec82 = (message80.into_bytes()).into_boxed_slice();
-                                        let ptr82 = vec82.as_ptr().cast::<u8>();
-                                        let len82 = vec82.len();
-                                        ::core::mem::forget(vec82);
+                                            .cast::<usize>() = len90;
+                                        *base.add(0).cast::<*mut u8>() = ptr90.cast_mut();
+                                        let vec91 = (message89.into_bytes()).into_boxed_slice();
+                                        let ptr91 = vec91.as_ptr().cast::<u8>();
+                                        let len91 = vec91.len();
+                                        ::core::mem::forget(vec91);
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len82;
+                                            .cast::<usize>() = len91;
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr82.cast_mut();
-                                        match column80 {
+                                            .cast::<*mut u8>() = ptr91.cast_mut();
+                                        match column89 {
                                             Some(e) => {
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec83 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr83 = vec83.as_ptr().cast::<u8>();
-                                                let len83 = vec83.len();
-                                                ::core::mem::forget(vec83);
+                                                let vec92 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr92 = vec92.as_ptr().cast::<u8>();
+                                                let len92 = vec92.len();
+                                                ::core::mem::forget(vec92);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len83;
+                                                    .cast::<usize>() = len92;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr83.cast_mut();
+                                                    .cast::<*mut u8>() = ptr92.cast_mut();
                                             }
                                             None => {
                                                 *base
@@ -1784,10 +1985,10 @@ pub mod exports {
                                 }
                                 *ptr50
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len84;
+                                    .cast::<usize>() = len93;
                                 *ptr50
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result84;
+                                    .cast::<*mut u8>() = result93;
                             }
                         };
                         ptr50
@@ -1806,10 +2007,10 @@ pub mod exports {
                                 let l2 = *arg0
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base36 = l1;
-                                let len36 = l2;
-                                for i in 0..len36 {
-                                    let base = base36
+                                let base54 = l1;
+                                let len54 = l2;
+                                for i in 0..len54 {
+                                    let base = base54
                                         .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let l3 = i32::from(*base.add(0).cast::<u8>());
@@ -1823,287 +2024,389 @@ pub mod exports {
                                                     .cast::<usize>();
                                                 _rt::cabi_dealloc(l4, l5, 1);
                                             }
-                                            _ => {}
+                                            1 => {}
+                                            _ => {
+                                                let l6 = *base
+                                                    .add(::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *base
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let base11 = l6;
+                                                let len11 = l7;
+                                                for i in 0..len11 {
+                                                    let base = base11
+                                                        .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                    {
+                                                        let l8 = i32::from(*base.add(0).cast::<u8>());
+                                                        match l8 {
+                                                            0 => {
+                                                                let l9 = *base
+                                                                    .add(::core::mem::size_of::<*const u8>())
+                                                                    .cast::<*mut u8>();
+                                                                let l10 = *base
+                                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                _rt::cabi_dealloc(l9, l10, 1);
+                                                            }
+                                                            _ => {}
+                                                        }
+                                                    }
+                                                }
+                                                _rt::cabi_dealloc(
+                                                    base11,
+                                                    len11 * (3 * ::core::mem::size_of::<*const u8>()),
+                                                    ::core::mem::size_of::<*const u8>(),
+                                                );
+                                            }
                                         }
-                                        let l6 = i32::from(
+                                        let l12 = i32::from(
                                             *base
                                                 .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l6 {
+                                        match l12 {
                                             0 => {}
                                             1 => {}
                                             2 => {}
                                             3 => {
-                                                let l7 = i32::from(
+                                                let l13 = i32::from(
                                                     *base
                                                         .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                         .cast::<u8>(),
                                                 );
-                                                match l7 {
+                                                match l13 {
                                                     0 => {}
                                                     1 => {}
                                                     2 => {}
                                                     3 => {}
                                                     _ => {
-                                                        let l8 = *base
+                                                        let l14 = *base
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l9 = *base
+                                                        let l15 = *base
                                                             .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l8, l9, 1);
+                                                        _rt::cabi_dealloc(l14, l15, 1);
                                                     }
                                                 }
                                             }
                                             _ => {}
                                         }
-                                        let l10 = *base
+                                        let l16 = *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l11 = *base
+                                        let l17 = *base
                                             .add(24 + 5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base22 = l10;
-                                        let len22 = l11;
-                                        for i in 0..len22 {
-                                            let base = base22
+                                        let base34 = l16;
+                                        let len34 = l17;
+                                        for i in 0..len34 {
+                                            let base = base34
                                                 .add(i * (40 + 6 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let l12 = i32::from(*base.add(0).cast::<u8>());
-                                                match l12 {
+                                                let l18 = i32::from(*base.add(0).cast::<u8>());
+                                                match l18 {
                                                     0 => {
-                                                        let l13 = *base
+                                                        let l19 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l14 = *base
+                                                        let l20 = *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l13, l14, 1);
+                                                        _rt::cabi_dealloc(l19, l20, 1);
                                                     }
-                                                    _ => {}
+                                                    1 => {}
+                                                    _ => {
+                                                        let l21 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l22 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base26 = l21;
+                                                        let len26 = l22;
+                                                        for i in 0..len26 {
+                                                            let base = base26
+                                                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let l23 = i32::from(*base.add(0).cast::<u8>());
+                                                                match l23 {
+                                                                    0 => {
+                                                                        let l24 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l25 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        _rt::cabi_dealloc(l24, l25, 1);
+                                                                    }
+                                                                    _ => {}
+                                                                }
+                                                            }
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base26,
+                                                            len26 * (3 * ::core::mem::size_of::<*const u8>()),
+                                                            ::core::mem::size_of::<*const u8>(),
+                                                        );
+                                                    }
                                                 }
-                                                let l15 = i32::from(
+                                                let l27 = i32::from(
                                                     *base
                                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                         .cast::<u8>(),
                                                 );
-                                                match l15 {
+                                                match l27 {
                                                     0 => {}
                                                     1 => {}
                                                     2 => {}
                                                     3 => {
-                                                        let l16 = i32::from(
+                                                        let l28 = i32::from(
                                                             *base
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        match l16 {
+                                                        match l28 {
                                                             0 => {}
                                                             1 => {}
                                                             2 => {}
                                                             3 => {}
                                                             _ => {
-                                                                let l17 = *base
+                                                                let l29 = *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<*mut u8>();
-                                                                let l18 = *base
+                                                                let l30 = *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<usize>();
-                                                                _rt::cabi_dealloc(l17, l18, 1);
+                                                                _rt::cabi_dealloc(l29, l30, 1);
                                                             }
                                                         }
                                                     }
                                                     _ => {}
                                                 }
-                                                let l19 = i32::from(
+                                                let l31 = i32::from(
                                                     *base
                                                         .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                         .cast::<u8>(),
                                                 );
-                                                match l19 {
+                                                match l31 {
                                                     0 => {}
                                                     _ => {
-                                                        let l20 = *base
+                                                        let l32 = *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l21 = *base
+                                                        let l33 = *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l20, l21, 1);
+                                                        _rt::cabi_dealloc(l32, l33, 1);
                                                     }
                                                 }
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base22,
-                                            len22 * (40 + 6 * ::core::mem::size_of::<*const u8>()),
+                                            base34,
+                                            len34 * (40 + 6 * ::core::mem::size_of::<*const u8>()),
                                             8,
                                         );
-                                        let l23 = *base
+                                        let l35 = *base
                                             .add(24 + 6 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l24 = *base
+                                        let l36 = *base
                                             .add(24 + 7 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        let base35 = l23;
-                                        let len35 = l24;
-                                        for i in 0..len35 {
-                                            let base = base35
+                                        let base53 = l35;
+                                        let len53 = l36;
+                                        for i in 0..len53 {
+                                            let base = base53
                                                 .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                             {
-                                                let l25 = i32::from(*base.add(0).cast::<u8>());
-                                                match l25 {
+                                                let l37 = i32::from(*base.add(0).cast::<u8>());
+                                                match l37 {
                                                     0 => {
-                                                        let l26 = *base
+                                                        let l38 = *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l27 = *base
+                                                        let l39 = *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l26, l27, 1);
+                                                        _rt::cabi_dealloc(l38, l39, 1);
                                                     }
-                                                    _ => {}
+                                                    1 => {}
+                                                    _ => {
+                                                        let l40 = *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l41 = *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let base45 = l40;
+                                                        let len45 = l41;
+                                                        for i in 0..len45 {
+                                                            let base = base45
+                                                                .add(i * (3 * ::core::mem::size_of::<*const u8>()));
+                                                            {
+                                                                let l42 = i32::from(*base.add(0).cast::<u8>());
+                                                                match l42 {
+                                                                    0 => {
+                                                                        let l43 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l44 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        _rt::cabi_dealloc(l43, l44, 1);
+                                                                    }
+                                                                    _ => {}
+                                                                }
+                                                            }
+                                                        }
+                                                        _rt::cabi_dealloc(
+                                                            base45,
+                                                            len45 * (3 * ::core::mem::size_of::<*const u8>()),
+                                                            ::core::mem::size_of::<*const u8>(),
+                                                        );
+                                                    }
                                                 }
-                                                let l28 = i32::from(
+                                                let l46 = i32::from(
                                                     *base
                                                         .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                         .cast::<u8>(),
                                                 );
-                                                match l28 {
+                                                match l46 {
                                                     0 => {}
                                                     1 => {}
                                                     2 => {}
                                                     3 => {
-                                                        let l29 = i32::from(
+                                                        let l47 = i32::from(
                                                             *base
                                                                 .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                 .cast::<u8>(),
                                                         );
-                                                        match l29 {
+                                                        match l47 {
                                                             0 => {}
                                                             1 => {}
                                                             2 => {}
                                                             3 => {}
                                                             _ => {
-                                                                let l30 = *base
+                                                                let l48 = *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<*mut u8>();
-                                                                let l31 = *base
+                                                                let l49 = *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<usize>();
-                                                                _rt::cabi_dealloc(l30, l31, 1);
+                                                                _rt::cabi_dealloc(l48, l49, 1);
                                                             }
                                                         }
                                                     }
                                                     _ => {}
                                                 }
-                                                let l32 = i32::from(
+                                                let l50 = i32::from(
                                                     *base
                                                         .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                         .cast::<u8>(),
                                                 );
-                                                match l32 {
+                                                match l50 {
                                                     0 => {}
                                                     _ => {
-                                                        let l33 = *base
+                                                        let l51 = *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>();
-                                                        let l34 = *base
+                                                        let l52 = *base
                                                             .add(32 + 7 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>();
-                                                        _rt::cabi_dealloc(l33, l34, 1);
+                                                        _rt::cabi_dealloc(l51, l52, 1);
                                                     }
                                                 }
                                             }
                                         }
                                         _rt::cabi_dealloc(
-                                            base35,
-                                            len35 * (32 + 8 * ::core::mem::size_of::<*const u8>()),
+                                            base53,
+                                            len53 * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                             8,
                                         );
                                     }
                                 }
                                 _rt::cabi_dealloc(
-                                    base36,
-                                    len36 * (32 + 8 * ::core::mem::size_of::<*const u8>()),
+                                    base54,
+                                    len54 * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                     8,
                                 );
-                                let l37 = *arg0
+                                let l55 = *arg0
                                     .add(3 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l38 = *arg0
+                                let l56 = *arg0
                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base39 = l37;
-                                let len39 = l38;
-                                _rt::cabi_dealloc(base39, len39 * 4, 4);
-                                let l40 = *arg0
+                                let base57 = l55;
+                                let len57 = l56;
+                                _rt::cabi_dealloc(base57, len57 * 4, 4);
+                                let l58 = *arg0
                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l41 = *arg0
+                                let l59 = *arg0
                                     .add(6 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base42 = l40;
-                                let len42 = l41;
-                                _rt::cabi_dealloc(base42, len42 * 4, 4);
-                                let l43 = *arg0
+                                let base60 = l58;
+                                let len60 = l59;
+                                _rt::cabi_dealloc(base60, len60 * 4, 4);
+                                let l61 = *arg0
                                     .add(7 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l44 = *arg0
+                                let l62 = *arg0
                                     .add(8 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base45 = l43;
-                                let len45 = l44;
-                                _rt::cabi_dealloc(base45, len45 * 1, 1);
+                                let base63 = l61;
+                                let len63 = l62;
+                                _rt::cabi_dealloc(base63, len63 * 1, 1);
                             }
                             _ => {
-                                let l46 = *arg0
+                                let l64 = *arg0
                                     .add(::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
-                                let l47 = *arg0
+                                let l65 = *arg0
                                     .add(2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
-                                let base55 = l46;
-                                let len55 = l47;
-                                for i in 0..len55 {
-                                    let base = base55
+                                let base73 = l64;
+                                let len73 = l65;
+                                for i in 0..len73 {
+                                    let base = base73
                                         .add(i * (7 * ::core::mem::size_of::<*const u8>()));
                                     {
-                                        let l48 = *base.add(0).cast::<*mut u8>();
-                                        let l49 = *base
+                                        let l66 = *base.add(0).cast::<*mut u8>();
+                                        let l67 = *base
                                             .add(::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l48, l49, 1);
-                                        let l50 = *base
+                                        _rt::cabi_dealloc(l66, l67, 1);
+                                        let l68 = *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
                                             .cast::<*mut u8>();
-                                        let l51 = *base
+                                        let l69 = *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
                                             .cast::<usize>();
-                                        _rt::cabi_dealloc(l50, l51, 1);
-                                        let l52 = i32::from(
+                                        _rt::cabi_dealloc(l68, l69, 1);
+                                        let l70 = i32::from(
                                             *base
                                                 .add(4 * ::core::mem::size_of::<*const u8>())
                                                 .cast::<u8>(),
                                         );
-                                        match l52 {
+                                        match l70 {
                                             0 => {}
                                             _ => {
-                                                let l53 = *base
+                                                let l71 = *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<*mut u8>();
-                                                let l54 = *base
+                                                let l72 = *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<usize>();
-                                                _rt::cabi_dealloc(l53, l54, 1);
+                                                _rt::cabi_dealloc(l71, l72, 1);
                                             }
                                         }
                                     }
                                 }
                                 _rt::cabi_dealloc(
-                                    base55,
-                                    len55 * (7 * ::core::mem::size_of::<*const u8>()),
+                                    base73,
+                                    len73 * (7 * ::core::mem::size_of::<*const u8>()),
                                     ::core::mem::size_of::<*const u8>(),
                                 );
                             }
@@ -3342,6 +3645,7 @@ mod _rt {
             self as i32
         }
     }
+    pub use alloc_crate::alloc;
     pub fn as_i64<T: AsI64>(t: T) -> i64 {
         t.as_i64()
     }
@@ -3382,7 +3686,6 @@ mod _rt {
             self as f64
         }
     }
-    pub use alloc_crate::alloc;
     extern crate alloc as alloc_crate;
 }
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
@@ -3417,52 +3720,54 @@ macro_rules! __export_bindings_0_2_impl {
         #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:influxdb-loader:converter@0.2.0:converter-world:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1963] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2048] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa5\x0e\x01A\x02\x01\
-A\x0d\x01BB\x01m\x07\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
-tamp\x05other\x04\0\x0bcolumn-type\x03\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0b\
-source-types\x08nullable\x7f\x04\0\x0dcolumn-schema\x03\0\x02\x01ks\x01kx\x01o\x02\
-ss\x01p\x06\x01r\x05\x06bucket\x04\x03keys\x09file-names\x0dlast-modified\x05\x08\
-metadata\x07\x04\0\x06object\x03\0\x08\x01p\x03\x01r\x06\x07datasets\x06object\x09\
-\x0aparameters\x04\x07columns\x0a\x0apartitions\x07\x06strict\x7f\x04\0\x05input\
-\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\x07offsets\x0d\x04data\x0e\x08validity\x0f\
-\x04\0\x07strings\x03\0\x10\x01r\x02\x05codes\x0d\x0adictionary\x11\x04\0\x04tex\
-t\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08booleans\x01\x0e\0\x08integers\x01\x14\
-\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\0\x05texts\x01\x13\0\x0atimestamps\x01\
-\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\x06values\x18\x08validity\x0f\x04\0\x06\
-column\x03\0\x19\x01q\x03\x03all\0\0\x04none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\
-\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\x07integer\x01x\0\x08unsigned\x01w\0\x05\
-float\x01u\0\x04text\x01s\0\x04\0\x08constant\x03\0\x1d\x01q\x05\x06column\x01y\0\
-\x0atranslated\x01y\0\x08computed\x01y\0\x08constant\x01\x1e\0\x0arow-number\0\0\
-\x04\0\x06source\x03\0\x1f\x01q\x02\x04name\x01s\0\x0atranslated\x01y\0\x04\0\x03\
-key\x03\0!\x01q\x02\x04omit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0#\x01m\x05\
-\x07boolean\x07integer\x08unsigned\x05float\x04text\x04\0\x0afield-type\x03\0%\x01\
-ky\x01r\x04\x03key\"\x06source\x20\x04when'\x07missing$\x04\0\x03tag\x03\0(\x01k\
-&\x01r\x05\x03key\"\x06source\x20\x08write-as*\x04when'\x07missing$\x04\0\x05fie\
-ld\x03\0+\x01p)\x01p,\x01r\x05\x0bmeasurement\"\x04time\x20\x04tags-\x06fields.\x04\
-when'\x04\0\x05point\x03\0/\x01p0\x01p\x01\x01r\x05\x06points1\x0ctranslations\x0d\
-\x05reads\x0d\x08computed2\x05masksy\x04\0\x04plan\x03\03\x01r\x03\x03rowy\x04co\
-des\x07messages\x04\0\x09rejection\x03\05\x01p\x1a\x01r\x02\x04rowsy\x07columns7\
-\x04\0\x05batch\x03\08\x01p\x1c\x01p6\x01r\x03\x08computed7\x05masks:\x08rejecte\
-d;\x04\0\x09converted\x03\0<\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07\
-problem\x03\0>\x01r\x04\x04names\x07versions\x07datasets\x07summarys\x04\0\x0bde\
-scription\x03\0@\x03\0%influxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\
-\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\
-\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2\
-.0\x05\x01\x02\x03\0\0\x0bdescription\x02\x03\0\0\x05input\x02\x03\0\0\x04plan\x02\
-\x03\0\0\x07problem\x02\x03\0\0\x07strings\x02\x03\0\0\x05batch\x02\x03\0\0\x09c\
-onverted\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0bdescription\x03\0\0\x02\x03\x02\x01\
-\x03\x04\0\x05input\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x04plan\x03\0\x04\x02\x03\
-\x02\x01\x05\x04\0\x07problem\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07strings\x03\
-\0\x08\x02\x03\x02\x01\x07\x04\0\x05batch\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x09\
-converted\x03\0\x0c\x01@\0\0\x01\x04\0\x08describe\x01\x0e\x01p\x07\x01j\x01\x05\
-\x01\x0f\x01@\x01\x05input\x03\0\x10\x04\0\x07prepare\x01\x11\x01j\x01\x09\x01\x07\
-\x01@\x02\x0btranslationy\x06values\x09\0\x12\x04\0\x09translate\x01\x13\x01j\x01\
-\x0d\x01\x07\x01@\x01\x05batch\x0b\0\x14\x04\0\x07convert\x01\x15\x04\0)influxdb\
--loader:converter/converter@0.2.0\x05\x09\x04\0/influxdb-loader:converter/conver\
-ter-world@0.2.0\x04\0\x0b\x15\x01\0\x0fconverter-world\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x0e\x01A\x02\x01\
+A\x0d\x01BE\x01m\x0b\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
+tamp\x0btime-of-day\x08duration\x04uuid\x06binary\x05other\x04\0\x0bcolumn-type\x03\
+\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x04\0\x0d\
+column-schema\x03\0\x02\x01ks\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06bucket\x04\x03\
+keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06object\x03\0\x08\
+\x01p\x03\x01r\x06\x07datasets\x06object\x09\x0aparameters\x04\x07columns\x0a\x0a\
+partitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\
+\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\0\x10\x01r\x02\x05\
+codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08\
+booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\
+\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\
+\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01q\x03\x03all\0\0\x04\
+none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\
+\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01s\0\x04\0\x08co\
+nstant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08computed\x01y\
+\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\x01q\x02\x04\
+text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01q\x03\x04nam\
+e\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01q\x02\x04o\
+mit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07integer\x08\
+unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03key%\x06s\
+ource\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03key%\x06sou\
+rce\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01p/\x01r\
+\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05point\x03\
+\02\x01p3\x01p\x01\x01r\x05\x06points4\x0ctranslations\x0d\x05reads\x0d\x08compu\
+ted5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07messages\x04\0\x09\
+rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05batch\x03\0;\x01\
+p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09converted\x03\0\
+?\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07problem\x03\0A\x01r\x04\x04\
+names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\0C\x03\0%infl\
+uxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\x04info\x04wa\
+rn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\
+\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\x02\x03\0\0\x0b\
+description\x02\x03\0\0\x05input\x02\x03\0\0\x04plan\x02\x03\0\0\x07problem\x02\x03\
+\0\0\x07strings\x02\x03\0\0\x05batch\x02\x03\0\0\x09converted\x01B\x1a\x02\x03\x02\
+\x01\x02\x04\0\x0bdescription\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05input\x03\0\x02\
+\x02\x03\x02\x01\x04\x04\0\x04plan\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x07proble\
+m\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07strings\x03\0\x08\x02\x03\x02\x01\x07\x04\
+\0\x05batch\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x09converted\x03\0\x0c\x01@\0\0\x01\
+\x04\0\x08describe\x01\x0e\x01p\x07\x01j\x01\x05\x01\x0f\x01@\x01\x05input\x03\0\
+\x10\x04\0\x07prepare\x01\x11\x01j\x01\x09\x01\x07\x01@\x02\x0btranslationy\x06v\
+alues\x09\0\x12\x04\0\x09translate\x01\x13\x01j\x01\x0d\x01\x07\x01@\x01\x05batc\
+h\x0b\0\x14\x04\0\x07convert\x01\x15\x04\0)influxdb-loader:converter/converter@0\
+.2.0\x05\x09\x04\0/influxdb-loader:converter/converter-world@0.2.0\x04\0\x0b\x15\
+\x01\0\x0fconverter-world\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit\
+-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
@@ -3475,42 +3780,43 @@ pub use __export_bindings_0_2_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1643] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc5\x0b\x01A\x02\x01\
-A\x04\x01BB\x01m\x07\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
-tamp\x05other\x04\0\x0bcolumn-type\x03\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0b\
-source-types\x08nullable\x7f\x04\0\x0dcolumn-schema\x03\0\x02\x01ks\x01kx\x01o\x02\
-ss\x01p\x06\x01r\x05\x06bucket\x04\x03keys\x09file-names\x0dlast-modified\x05\x08\
-metadata\x07\x04\0\x06object\x03\0\x08\x01p\x03\x01r\x06\x07datasets\x06object\x09\
-\x0aparameters\x04\x07columns\x0a\x0apartitions\x07\x06strict\x7f\x04\0\x05input\
-\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\x07offsets\x0d\x04data\x0e\x08validity\x0f\
-\x04\0\x07strings\x03\0\x10\x01r\x02\x05codes\x0d\x0adictionary\x11\x04\0\x04tex\
-t\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08booleans\x01\x0e\0\x08integers\x01\x14\
-\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\0\x05texts\x01\x13\0\x0atimestamps\x01\
-\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\x06values\x18\x08validity\x0f\x04\0\x06\
-column\x03\0\x19\x01q\x03\x03all\0\0\x04none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\
-\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\x07integer\x01x\0\x08unsigned\x01w\0\x05\
-float\x01u\0\x04text\x01s\0\x04\0\x08constant\x03\0\x1d\x01q\x05\x06column\x01y\0\
-\x0atranslated\x01y\0\x08computed\x01y\0\x08constant\x01\x1e\0\x0arow-number\0\0\
-\x04\0\x06source\x03\0\x1f\x01q\x02\x04name\x01s\0\x0atranslated\x01y\0\x04\0\x03\
-key\x03\0!\x01q\x02\x04omit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0#\x01m\x05\
-\x07boolean\x07integer\x08unsigned\x05float\x04text\x04\0\x0afield-type\x03\0%\x01\
-ky\x01r\x04\x03key\"\x06source\x20\x04when'\x07missing$\x04\0\x03tag\x03\0(\x01k\
-&\x01r\x05\x03key\"\x06source\x20\x08write-as*\x04when'\x07missing$\x04\0\x05fie\
-ld\x03\0+\x01p)\x01p,\x01r\x05\x0bmeasurement\"\x04time\x20\x04tags-\x06fields.\x04\
-when'\x04\0\x05point\x03\0/\x01p0\x01p\x01\x01r\x05\x06points1\x0ctranslations\x0d\
-\x05reads\x0d\x08computed2\x05masksy\x04\0\x04plan\x03\03\x01r\x03\x03rowy\x04co\
-des\x07messages\x04\0\x09rejection\x03\05\x01p\x1a\x01r\x02\x04rowsy\x07columns7\
-\x04\0\x05batch\x03\08\x01p\x1c\x01p6\x01r\x03\x08computed7\x05masks:\x08rejecte\
-d;\x04\0\x09converted\x03\0<\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07\
-problem\x03\0>\x01r\x04\x04names\x07versions\x07datasets\x07summarys\x04\0\x0bde\
-scription\x03\0@\x03\0%influxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\
-\x04\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\
-\x07messages\x01\0\x04\0\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2\
-.0\x05\x01\x04\0Oinfluxdb-loader:converter/converter-world-with-all-of-its-expor\
-ts-removed@0.2.0\x04\0\x0b5\x01\0/converter-world-with-all-of-its-exports-remove\
-d\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10\
-wit-bindgen-rust\x060.60.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1728] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9a\x0c\x01A\x02\x01\
+A\x04\x01BE\x01m\x0b\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
+tamp\x0btime-of-day\x08duration\x04uuid\x06binary\x05other\x04\0\x0bcolumn-type\x03\
+\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x04\0\x0d\
+column-schema\x03\0\x02\x01ks\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06bucket\x04\x03\
+keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06object\x03\0\x08\
+\x01p\x03\x01r\x06\x07datasets\x06object\x09\x0aparameters\x04\x07columns\x0a\x0a\
+partitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\
+\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\0\x10\x01r\x02\x05\
+codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08\
+booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\
+\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\
+\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01q\x03\x03all\0\0\x04\
+none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\
+\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01s\0\x04\0\x08co\
+nstant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08computed\x01y\
+\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\x01q\x02\x04\
+text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01q\x03\x04nam\
+e\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01q\x02\x04o\
+mit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07integer\x08\
+unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03key%\x06s\
+ource\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03key%\x06sou\
+rce\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01p/\x01r\
+\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05point\x03\
+\02\x01p3\x01p\x01\x01r\x05\x06points4\x0ctranslations\x0d\x05reads\x0d\x08compu\
+ted5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07messages\x04\0\x09\
+rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05batch\x03\0;\x01\
+p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09converted\x03\0\
+?\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07problem\x03\0A\x01r\x04\x04\
+names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\0C\x03\0%infl\
+uxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\x04info\x04wa\
+rn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\
+\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\x04\0Oinfluxd\
+b-loader:converter/converter-world-with-all-of-its-exports-removed@0.2.0\x04\0\x0b\
+5\x01\0/converter-world-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
+\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -85,6 +85,6 @@ pub use column::{ColumnView, Texts};
 pub use export::{Converter, Exported};
 pub use plan::{ColumnRef, Computed, Mapping, MaskRef, PlanBuilder, Translated};
 pub use types::{
-    Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, Mask,
-    Missing, Object, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,
+    Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, KeyPart,
+    Mask, Missing, Object, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,
 };

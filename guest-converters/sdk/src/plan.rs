@@ -260,6 +260,10 @@ fn widened(column: &ColumnSchema, accepted: &[ColumnType]) -> Option<ColumnType>
     if column.source_type == NULL {
         return accepted.first().copied();
     }
+    // Contract 0.1 calls it text.
+    if column.column_type == ColumnType::Uuid && accepted.contains(&ColumnType::Text) {
+        return Some(ColumnType::Text);
+    }
     let is_number = NUMBERS.contains(&column.column_type);
     NUMBERS.into_iter().find(|number| is_number && accepted.contains(number))
 }
@@ -268,10 +272,12 @@ fn widened(column: &ColumnSchema, accepted: &[ColumnType]) -> Option<ColumnType>
 fn written_as(column_type: ColumnType) -> Option<FieldType> {
     match column_type {
         ColumnType::Boolean => Some(FieldType::Boolean),
-        ColumnType::Integer | ColumnType::Timestamp => Some(FieldType::Integer),
+        ColumnType::Integer | ColumnType::Timestamp | ColumnType::TimeOfDay | ColumnType::Duration => {
+            Some(FieldType::Integer)
+        }
         ColumnType::Unsigned => Some(FieldType::Unsigned),
         ColumnType::Float => Some(FieldType::Float),
-        ColumnType::Text => Some(FieldType::Text),
+        ColumnType::Text | ColumnType::Uuid | ColumnType::Binary => Some(FieldType::Text),
         ColumnType::Other => None,
     }
 }
@@ -408,6 +414,19 @@ mod tests {
             ("missing-column", "the dataset `weather` requires the column `wind`"),
         ];
         assert_eq!(problems(plan), expected.map(|(code, message)| (code.to_owned(), message.to_owned())));
+    }
+
+    #[test]
+    fn a_uuid_is_usable_where_text_is_and_a_time_of_day_is_no_integer() {
+        let table = table().texts("id", ["00112233-4455-6677-8899-aabbccddeeff"]).of_type(ColumnType::Uuid);
+        let table = table.integers("daily", [1]).of_type(ColumnType::TimeOfDay);
+        let mut plan = PlanBuilder::new(table.input());
+        assert_eq!(plan.required("id", &[ColumnType::Text]).column_type(), ColumnType::Text);
+        assert_eq!(plan.required("id", &[ColumnType::Uuid]).column_type(), ColumnType::Uuid);
+        assert_eq!(plan.required("daily", &[ColumnType::TimeOfDay]).column_type(), ColumnType::TimeOfDay);
+        plan.required("daily", &[ColumnType::Integer]);
+        let message = "the column `daily` must be integer: `time-of-day`".to_owned();
+        assert_eq!(problems(plan), [("invalid-column-type".to_owned(), message)]);
     }
 
     #[test]

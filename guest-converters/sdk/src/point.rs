@@ -1,8 +1,8 @@
 //! Points of a plan, and what they consist of.
 
 use crate::{
-    ColumnRef, ColumnType, Computed, Constant, Field, FieldType, Key, MaskRef, Missing, Point, Problem, Source, Tag,
-    Translated,
+    ColumnRef, ColumnType, Computed, Constant, Field, FieldType, Key, KeyPart, MaskRef, Missing, Point, Problem,
+    Source, Tag, Translated,
 };
 
 impl Point {
@@ -96,6 +96,10 @@ impl ColumnType {
             Self::Float => "float",
             Self::Text => "text",
             Self::Timestamp => "timestamp",
+            Self::TimeOfDay => "time-of-day",
+            Self::Duration => "duration",
+            Self::Uuid => "uuid",
+            Self::Binary => "binary",
             Self::Other => "other",
         }
     }
@@ -114,6 +118,25 @@ impl From<String> for Key {
 }
 
 impl From<Translated> for Key {
+    fn from(translated: Translated) -> Self {
+        Self::Translated(translated.index())
+    }
+}
+
+impl Key {
+    /// A key of several parts, such as the answers of two translations with a text between them. Needs contract 0.2.
+    pub fn joined(parts: impl IntoIterator<Item = KeyPart>) -> Self {
+        Self::Joined(parts.into_iter().collect())
+    }
+}
+
+impl From<&str> for KeyPart {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<Translated> for KeyPart {
     fn from(translated: Translated) -> Self {
         Self::Translated(translated.index())
     }

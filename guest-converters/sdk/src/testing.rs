@@ -38,7 +38,7 @@ use jiff::Timestamp;
 
 use crate::{
     Batch, Column, ColumnSchema, ColumnType, ColumnView, Constant, Converted, Converter, Field, FieldType, Input, Key,
-    Mapping, Mask, Missing, Object, Plan, Point, Problem, Source, Tag, Values,
+    KeyPart, Mapping, Mask, Missing, Object, Plan, Point, Problem, Source, Tag, Values,
 };
 
 /// Columns with names: what a Parquet file is to a converter.
@@ -112,6 +112,16 @@ impl Table {
     /// Adds a column of times, in nanoseconds since the epoch.
     pub fn timestamps<T: Into<Option<i64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Timestamp, rows, Column::timestamps)
+    }
+
+    /// Says that the column that was added last is of this type: text can be a UUID or binary, integers a time of day or a
+    /// duration.
+    pub fn of_type(mut self, column_type: ColumnType) -> Self {
+        if let Some(column) = self.input.columns.last_mut() {
+            column.column_type = column_type;
+            column_type.name().clone_into(&mut column.source_type);
+        }
+        self
     }
 
     /// Adds a column that can be seen but not used, of the type `source_type` in the file.
@@ -253,13 +263,7 @@ impl<'a> Rows<'a> {
             },
             None => return Err("invalid-timestamp".to_owned()),
         };
-        let measurement = match &point.measurement {
-            Key::Name(name) => name.clone(),
-            Key::Translated(translation) => match self.translated[*translation as usize][row].clone() {
-                Some(name) if !name.is_empty() => name,
-                Some(_) | None => return Err("invalid-measurement".to_owned()),
-            },
-        };
+        let measurement = self.key(&point.measurement, row).ok_or_else(|| "invalid-measurement".to_owned())?;
         let mut tags = Vec::new();
         for Tag { key, source, when, missing } in &point.tags {
             let tag = self.item(key, source, *when, missing, row)?;
@@ -297,16 +301,27 @@ impl<'a> Rows<'a> {
         if !self.is_chosen(when, row) {
             return Ok(None);
         }
-        let key = match key {
-            Key::Name(name) => Some(name.clone()),
-            Key::Translated(translation) => {
-                self.translated[*translation as usize][row].clone().filter(|key| !key.is_empty())
-            }
-        };
+        let key = self.key(key, row);
         match (key.zip(self.value(source, row).filter(|value| !value.is_missing())), missing) {
             (Some(item), _) => Ok(Some(item)),
             (None, Missing::Omit) => Ok(None),
             (None, Missing::Reject(code)) => Err(code.clone()),
+        }
+    }
+
+    fn key(&self, key: &Key, row: usize) -> Option<String> {
+        let translated =
+            |translation: u32| self.translated[translation as usize][row].clone().filter(|key| !key.is_empty());
+        match key {
+            Key::Name(name) => Some(name.clone()),
+            Key::Translated(translation) => translated(*translation),
+            Key::Joined(parts) => {
+                let part = |part: &KeyPart| match part {
+                    KeyPart::Text(text) => Some(text.clone()),
+                    KeyPart::Translated(translation) => translated(*translation),
+                };
+                parts.iter().map(part).collect()
+            }
         }
     }
 
@@ -421,6 +436,33 @@ mod tests {
             point.field("unsigned", Constant::from("the first wins"));
             plan.finish([point])
         }
+    }
+
+    /// Keys that are joined of two columns.
+    struct Joined;
+
+    impl Converter for Joined {
+        fn describe() -> Description {
+            Everything::describe()
+        }
+
+        fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+            let mut plan = PlanBuilder::new(input);
+            let time = plan.required("time", &[ColumnType::Timestamp]);
+            let [table, name] = ["table", "name"].map(|name| plan.required(name, &[ColumnType::Text]));
+            let table = plan.translate(table, |table| table.map(Into::into));
+            let name = plan.translate(name, |name| name.map(Into::into));
+            let mut point = Point::new(table, time);
+            point.field(Key::joined([table.into(), ".".into(), name.into()]), Source::RowNumber);
+            plan.finish([point])
+        }
+    }
+
+    #[test]
+    fn keys_are_joined() {
+        let table = Table::new("all").timestamps("time", [0, 1]).texts("table", ["cpu", "cpu"]);
+        let table = table.texts("name", [Some("user"), None]);
+        assert_eq!(table.convert::<Joined>().unwrap(), ["cpu cpu.user=0i 0", "rejected: no-fields"]);
     }
 
     #[test]

@@ -16,10 +16,19 @@ pub enum ColumnType {
     /// Floats of any width and other decimals, as 64-bit floats. A decimal is exact where the loader writes it as text or as
     /// an integer, or translates it.
     Float,
-    /// Strings of every kind and UUIDs, dictionary-encoded. Columns of nulls, too.
+    /// Strings of every kind, dictionary-encoded; in contract 0.1 also UUIDs. Columns of nulls, too.
     Text,
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     Timestamp,
+    /// A time of day: nanoseconds since midnight, read as integers. In contract 0.1 an integer in the unit of the file.
+    TimeOfDay,
+    /// A length of time: nanoseconds, read as integers. In contract 0.1 an integer in the unit of the file.
+    Duration,
+    /// A UUID: its text in lower case, with hyphens. Usable where text is accepted.
+    Uuid,
+    /// Bytes of fixed length, BSON and geometries: text of two lower-case hexadecimal digits a byte. In contract 0.1 they
+    /// cannot be used.
+    Binary,
     /// A type that cannot cross. Such a column can be seen but not used.
     Other,
 }
@@ -162,6 +171,18 @@ pub enum Key {
     /// The same in every row.
     Name(String),
     /// The answer of a translation. For a measurement, this needs contract 0.2.
+    Translated(u32),
+    /// Parts after each other, two to eight, at least one of them a translation. Missing where one of the translations gives
+    /// nothing. Needs contract 0.2.
+    Joined(Vec<KeyPart>),
+}
+
+/// A part of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPart {
+    /// The same in every row.
+    Text(String),
+    /// The answer of a translation.
     Translated(u32),
 }
 

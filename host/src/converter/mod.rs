@@ -37,7 +37,8 @@ pub use instance::{Converter, Instance};
 pub use limits::Limits;
 pub use log::Warnings;
 pub use plan::{
-    Constant, Converted, Description, Field, FieldType, Input, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
+    Constant, Converted, Description, Field, FieldType, Input, Key, KeyPart, Mask, Missing, Plan, Point, Rejection,
+    Source, Tag,
 };
 
 #[cfg(test)]

@@ -86,6 +86,17 @@ pub enum Key {
     Name(String),
     /// An index into [`Plan::translations`].
     Translated(usize),
+    /// Parts after each other, at least one of them translated; missing where one is.
+    Joined(Vec<KeyPart>),
+}
+
+/// A part of a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyPart {
+    /// The same in every row.
+    Text(String),
+    /// An index into [`Plan::translations`].
+    Translated(usize),
 }
 
 impl Key {
@@ -93,7 +104,7 @@ impl Key {
     pub fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name),
-            Self::Translated(_) => None,
+            Self::Translated(_) | Self::Joined(_) => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use super::contract::Contract;
 use super::older;
 use super::plan::Input;
 use super::state::State;
-use crate::source::ColumnType;
+use crate::source::{ColumnSchema, ColumnType, Meaning};
 
 /// What a converter returns, or why it does not.
 type Answer<T> = wasmtime::Result<Result<T, wit::Problem>>;
@@ -150,31 +150,19 @@ fn pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// What crosses in the same form in every contract, in the types of one.
 macro_rules! lowering {
-    ($module:ident, $contract:ident) => {
+    ($module:ident, $contract:ident, $column_type:ident) => {
         pub(super) mod $module {
             use super::super::bindings::$contract::influxdb_loader::converter::types as wit;
-            use super::{Column, ColumnType, Strings, Values};
+            use super::{Column, Strings, Values};
 
             pub(in crate::converter) fn schema(input: &super::super::plan::Input) -> Vec<wit::ColumnSchema<'_>> {
                 let columns = input.columns.iter().map(|column| wit::ColumnSchema {
                     name: &column.name,
-                    column_type: column_type(column.column_type),
+                    column_type: super::$column_type(column),
                     source_type: &column.source_type,
                     nullable: column.nullable,
                 });
                 columns.collect()
-            }
-
-            fn column_type(column_type: ColumnType) -> wit::ColumnType {
-                match column_type {
-                    ColumnType::Boolean => wit::ColumnType::Boolean,
-                    ColumnType::Integer => wit::ColumnType::Integer,
-                    ColumnType::Unsigned => wit::ColumnType::Unsigned,
-                    ColumnType::Float => wit::ColumnType::Float,
-                    ColumnType::Text => wit::ColumnType::Text,
-                    ColumnType::Timestamp => wit::ColumnType::Timestamp,
-                    ColumnType::Other => wit::ColumnType::Other,
-                }
             }
 
             pub(in crate::converter) fn column(column: &Column) -> wit::ColumnParam<'_> {
@@ -198,5 +186,33 @@ macro_rules! lowering {
     };
 }
 
-lowering!(lower_v0_1, v0_1);
-lowering!(lower_v0_2, v0_2);
+lowering!(lower_v0_1, v0_1, column_type_v0_1);
+lowering!(lower_v0_2, v0_2, column_type_v0_2);
+
+fn column_type_v0_1(column: &ColumnSchema) -> old::ColumnType {
+    match column.column_type {
+        ColumnType::Boolean => old::ColumnType::Boolean,
+        ColumnType::Integer => old::ColumnType::Integer,
+        ColumnType::Unsigned => old::ColumnType::Unsigned,
+        ColumnType::Float => old::ColumnType::Float,
+        ColumnType::Text => old::ColumnType::Text,
+        ColumnType::Timestamp => old::ColumnType::Timestamp,
+        ColumnType::Other => old::ColumnType::Other,
+    }
+}
+
+fn column_type_v0_2(column: &ColumnSchema) -> wit::ColumnType {
+    match (column.meaning, column.column_type) {
+        (Meaning::TimeOfDay, _) => wit::ColumnType::TimeOfDay,
+        (Meaning::Duration, _) => wit::ColumnType::Duration,
+        (Meaning::Uuid, _) => wit::ColumnType::Uuid,
+        (Meaning::Binary, _) => wit::ColumnType::Binary,
+        (Meaning::Plain, ColumnType::Boolean) => wit::ColumnType::Boolean,
+        (Meaning::Plain, ColumnType::Integer) => wit::ColumnType::Integer,
+        (Meaning::Plain, ColumnType::Unsigned) => wit::ColumnType::Unsigned,
+        (Meaning::Plain, ColumnType::Float) => wit::ColumnType::Float,
+        (Meaning::Plain, ColumnType::Text) => wit::ColumnType::Text,
+        (Meaning::Plain, ColumnType::Timestamp) => wit::ColumnType::Timestamp,
+        (Meaning::Plain, ColumnType::Other) => wit::ColumnType::Other,
+    }
+}

@@ -113,8 +113,7 @@ impl FieldSlot {
             (source, FieldType::Boolean) => Cells::Booleans(booleans(&inputs.array(source)?)?),
         };
         self.when = inputs.choice(self.field.when);
-        let Key::Translated(translation) = self.field.key else { return Ok(None) };
-        let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
+        let Some((codes, dictionary)) = inputs.key(&self.field.key)? else { return Ok(None) };
         self.key_codes = codes;
         let changed = self.keys.update(&dictionary, |key, line| {
             if tags.contains(key) {
@@ -136,7 +135,7 @@ impl FieldSlot {
     pub(super) fn key_id(&self, row: usize) -> Option<usize> {
         match self.field.key {
             Key::Name(_) => self.key_ids.first().copied(),
-            Key::Translated(_) => {
+            Key::Translated(_) | Key::Joined(_) => {
                 usize::try_from(self.key_codes.get(row)).ok().and_then(|code| self.key_ids.get(code).copied())
             }
         }
@@ -146,7 +145,7 @@ impl FieldSlot {
     pub(super) fn key_hash(&self, row: usize) -> u64 {
         let code = match self.field.key {
             Key::Name(_) => 0,
-            Key::Translated(_) => self.key_codes.get(row),
+            Key::Translated(_) | Key::Joined(_) => self.key_codes.get(row),
         };
         usize::try_from(code).ok().and_then(|code| self.key_hashes.get(code)).copied().unwrap_or_default()
     }
@@ -160,7 +159,7 @@ impl FieldSlot {
     pub(super) fn written_key(&self, row: usize) -> &[u8] {
         let key = match self.field.key {
             Key::Name(_) => self.prefix.get(0),
-            Key::Translated(_) => self.keys.get(self.key_codes.get(row)),
+            Key::Translated(_) | Key::Joined(_) => self.keys.get(self.key_codes.get(row)),
         };
         key.bytes().get(1..).unwrap_or_default()
     }
@@ -182,7 +181,7 @@ impl FieldSlot {
             return Ok(false);
         }
         let start = line.len();
-        if let Key::Translated(_) = self.field.key {
+        if let Key::Translated(_) | Key::Joined(_) = self.field.key {
             let code = self.key_codes.get(row);
             let key = self.keys.get(code);
             if key.is_empty() {
@@ -271,9 +270,10 @@ impl FieldSlot {
     pub(super) fn title(&self, row: usize) -> String {
         match &self.field.key {
             Key::Name(name) => format!("the field `{name}`"),
-            Key::Translated(index) => match self.keys.get(self.key_codes.get(row)).bytes() {
-                [b',', key @ .., b'='] => format!("the field `{}`", String::from_utf8_lossy(key)),
-                _ => format!("the field named by translation {index}"),
+            key => match (self.keys.get(self.key_codes.get(row)).bytes(), key) {
+                ([b',', key @ .., b'='], _) => format!("the field `{}`", String::from_utf8_lossy(key)),
+                (_, Key::Translated(index)) => format!("the field named by translation {index}"),
+                (_, Key::Name(_) | Key::Joined(_)) => "the field with a joined key".to_owned(),
             },
         }
     }

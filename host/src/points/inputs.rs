@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
 use super::coded::Coded;
 use super::exact;
-use crate::converter::{Constant, Converted, Key, Mask, Source};
+use crate::converter::{Constant, Converted, Key, KeyPart, Mask, Source};
 use crate::source::Batch;
 
 /// The entry of a dictionary that each row of a batch has.
@@ -101,7 +101,24 @@ impl<'a> Inputs<'a> {
         match key {
             Key::Name(_) => Ok(None),
             Key::Translated(index) => self.text(&Source::Translated(*index)).map(Some),
+            Key::Joined(parts) => self.joined(parts).map(Some),
         }
+    }
+
+    /// A key that is joined: each combination once that rows of the batch have.
+    fn joined(&mut self, parts: &[KeyPart]) -> Result<(Codes, StringArray), ArrowError> {
+        let rows = self.batch.columns.num_rows();
+        let (mut codes, mut texts) = (vec![0; rows], vec![Some(String::new())]);
+        for part in parts {
+            match part {
+                KeyPart::Text(text) => texts.iter_mut().flatten().for_each(|before| before.push_str(text)),
+                KeyPart::Translated(index) => {
+                    let (answers, dictionary) = self.text(&Source::Translated(*index))?;
+                    (codes, texts) = combined(&codes, &texts, &answers, &dictionary)?;
+                }
+            }
+        }
+        Ok((Codes::Rows(codes.into()), StringArray::from(texts)))
     }
 
     /// A source that is not translated and not constant, as codes into a dictionary.
@@ -154,6 +171,35 @@ impl<'a> Inputs<'a> {
             Some(Some(Mask::Rows(rows))) => Choice::Rows(rows.values().clone()),
         }
     }
+}
+
+/// The combinations of what rows have so far and of a dictionary's entries: their codes, and each text once. None where one
+/// of the two is missing.
+fn combined(
+    codes: &[i32],
+    texts: &[Option<String>],
+    answers: &Codes,
+    dictionary: &StringArray,
+) -> Result<(Vec<i32>, Vec<Option<String>>), ArrowError> {
+    let entry = |code: i32| usize::try_from(code).ok();
+    let mut known: HashMap<(i32, i32), i32> = HashMap::new();
+    let mut found: Vec<Option<String>> = Vec::new();
+    let code = |(row, code): (usize, &i32)| {
+        let pair = (*code, answers.get(row));
+        if let Some(code) = known.get(&pair) {
+            return Ok(*code);
+        }
+        let before = entry(pair.0).and_then(|place| texts.get(place)?.as_deref());
+        // The entry after the last stands for rows without a value; an empty answer is none.
+        let place = entry(pair.1).filter(|place| *place < dictionary.len() && dictionary.is_valid(*place));
+        let after = place.map(|place| dictionary.value(place)).filter(|answer| !answer.is_empty());
+        let next = i32::try_from(found.len()).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
+        found.push(before.zip(after).map(|(before, after)| format!("{before}{after}")));
+        known.insert(pair, next);
+        Ok(next)
+    };
+    let codes = codes.iter().enumerate().map(code).collect::<Result<_, ArrowError>>()?;
+    Ok((codes, found))
 }
 
 /// A constant as text, or none where it is missing: not finite.

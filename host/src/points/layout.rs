@@ -25,7 +25,7 @@ pub(super) fn tables(plan: &Plan, dialect: Dialect) -> Result<BTreeMap<&Key, Col
     let Some(most) = dialect.columns() else { return Ok(BTreeMap::new()) };
     let name = |key: &Key| match key {
         Key::Name(name) => Some(name.clone()),
-        Key::Translated(_) => None,
+        Key::Translated(_) | Key::Joined(_) => None,
     };
     let mut names: BTreeMap<&Key, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
     for point in &plan.points {
@@ -86,7 +86,7 @@ impl PointLayout {
         let mut fields = fields.collect::<Result<Vec<_>, _>>()?;
         let beside = || plan.points.iter().filter(|beside| may_be_one(&beside.measurement, &point.measurement));
         let keys = || beside().flat_map(|point| &point.fields).map(|field| &field.key);
-        let fields_by_key = keys().any(|key| matches!(key, Key::Translated(_)));
+        let fields_by_key = keys().any(|key| key.name().is_none());
         let mut names: Vec<_> = keys().filter_map(Key::name).collect();
         names.sort_unstable();
         names.dedup();
@@ -108,7 +108,7 @@ impl PointLayout {
             for key in keys {
                 match key {
                     Key::Name(name) => names.push(name.as_str()),
-                    Key::Translated(_) => return false,
+                    Key::Translated(_) | Key::Joined(_) => return false,
                 }
             }
             names.sort_unstable();
@@ -133,7 +133,7 @@ impl PointLayout {
 fn may_be_one(one: &Key, other: &Key) -> bool {
     match (one, other) {
         (Key::Name(one), Key::Name(other)) => one == other,
-        (Key::Translated(_), _) | (_, Key::Translated(_)) => true,
+        (Key::Translated(_) | Key::Joined(_), _) | (_, Key::Translated(_) | Key::Joined(_)) => true,
     }
 }
 

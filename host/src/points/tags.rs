@@ -115,6 +115,7 @@ impl TagSlot {
             (Key::Translated(index), Source::Translated(value)) => {
                 format!("the tag named by translation {index} with the value of translation {value}")
             }
+            (Key::Joined(_), _) => "the tag with a joined key".to_owned(),
         }
     }
 
@@ -138,8 +139,7 @@ impl TagSlot {
             self.hashes = self.tokens.map(hash);
         }
         self.codes = codes;
-        if let Key::Translated(translation) = self.tag.key {
-            let (codes, dictionary) = inputs.text(&Source::Translated(translation))?;
+        if let Some((codes, dictionary)) = inputs.key(&self.tag.key)? {
             let changed = self.keys.update(&dictionary, |key, line| {
                 if fields.contains(key) {
                     return Err(Unwritable::TagAndField(Engines::V3));
@@ -164,7 +164,7 @@ impl TagSlot {
     pub(super) fn has_key(&self, row: usize, key: &[u8]) -> bool {
         let written = match self.tag.key {
             Key::Name(_) => &self.prefix,
-            Key::Translated(_) => self.keys.get(self.key_codes.get(row)).bytes(),
+            Key::Translated(_) | Key::Joined(_) => self.keys.get(self.key_codes.get(row)).bytes(),
         };
         let has_value = || self.when.has(row) && !self.tokens.get(self.codes.get(row)).is_empty();
         written.get(1..) == Some(key) && has_value()
@@ -235,7 +235,7 @@ impl TagSlot {
         let hash = self.hash(code);
         match &self.tag.key {
             Key::Name(name) => Ok(Some(Written { name, key: None, value, hash })),
-            Key::Translated(_) => {
+            Key::Translated(_) | Key::Joined(_) => {
                 let code = self.key_codes.get(row);
                 let key = self.keys.get(code);
                 if let Some(reason) = self.keys.unwritable(code) {

@@ -12,7 +12,7 @@ use arrow::datatypes::{Field as ArrowField, Int32Type, Schema};
 
 use super::*;
 use crate::converter::{
-    Constant, Converted, Field, FieldType, Key, Mask, Missing, Plan, Point, Rejection, Source, Tag,
+    Constant, Converted, Field, FieldType, Key, KeyPart, Mask, Missing, Plan, Point, Rejection, Source, Tag,
 };
 use crate::source::{Batch, RowNumbers};
 
@@ -313,6 +313,45 @@ fn a_measurement_may_come_from_a_translation() {
     row 1 rejected as invalid-measurement: the row has no measurement
     row 2 rejected as invalid-measurement: the row has no measurement
     row 3 rejected as unwritable: the measurement cannot be written: it begins with `#`
+    ");
+}
+
+#[test]
+fn keys_may_be_joined_of_two_columns() {
+    let columns = batch(vec![
+        times(vec![Some(1), Some(2), Some(3), Some(4), Some(5)]),
+        text(&[Some("cpu"), Some("cpu"), Some("disk"), None, Some("cpu")]),
+        text(&[Some("user"), Some("idle time"), Some("used"), Some("used"), Some("")]),
+    ]);
+    let joined = |between: &str| {
+        Key::Joined(vec![KeyPart::Translated(0), KeyPart::Text(between.to_owned()), KeyPart::Translated(1)])
+    };
+    let mut field = field("", Source::RowNumber, FieldType::Integer);
+    field.key = joined(".");
+    field.missing = Missing::Reject("no-key".to_owned());
+    let mut tag = tag("", Source::Column(2));
+    tag.key = joined("/");
+    let mut plan = plan(vec![tag], vec![field]);
+    plan.translations = vec![1, 2];
+    let translate: fn(usize, Option<&str>) -> Option<String> = |_, name| name.map(str::to_owned);
+    let mut mapping = Native { translate, convert: unused, asked: Vec::new() };
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    m,cpu/user=user cpu.user=0i 1
+    m,cpu/idle\ time=idle\ time cpu.idle\ time=1i 2
+    m,disk/used=used disk.used=2i 3
+    row 3 rejected as no-key: the field with a joined key is missing or not finite
+    row 4 rejected as no-key: the field with a joined key is missing or not finite
+    ");
+    // As the measurement as well.
+    plan.points[0].measurement = joined(" ");
+    plan.points[0].tags.clear();
+    plan.points[0].fields[0].key = name("n");
+    insta::assert_snapshot!(encode_by(&plan, &columns, &mut mapping), @r"
+    cpu\ user n=0i 1
+    cpu\ idle\ time n=1i 2
+    disk\ used n=2i 3
+    row 3 rejected as invalid-measurement: the row has no measurement
+    row 4 rejected as invalid-measurement: the row has no measurement
     ");
 }
 

@@ -62,6 +62,22 @@ fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
+/// What the values of a column stand for beyond their type, where contract 0.2 says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Meaning {
+    /// Nothing else.
+    #[default]
+    Plain,
+    /// Of [`ColumnType::Integer`]: nanoseconds since midnight.
+    TimeOfDay,
+    /// Of [`ColumnType::Integer`]: nanoseconds.
+    Duration,
+    /// Of [`ColumnType::Text`]: a UUID.
+    Uuid,
+    /// Of [`ColumnType::Text`]: bytes, two lower-case hexadecimal digits each.
+    Binary,
+}
+
 /// A column of an object, before anything of it is decoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSchema {
@@ -69,6 +85,8 @@ pub struct ColumnSchema {
     pub name: String,
     /// The type after normalization.
     pub column_type: ColumnType,
+    /// What its values stand for; plain in the first edition.
+    pub meaning: Meaning,
     /// The type in the file, for messages.
     pub source_type: String,
     /// Whether a row may lack a value.
@@ -144,16 +162,13 @@ impl Normalizer {
             Kind::Half => Arc::new(halves(bytes(column)?)),
             Kind::Decimal { wide: false, scale } => decimal_128(column, DataType::Decimal128(38, scale))?,
             Kind::Decimal { wide: true, scale } => decimal_256(column, DataType::Decimal256(76, scale))?,
-            Kind::Text | Kind::Uuid => self.text(place, kind, column, invalid)?,
-            Kind::Timestamp(unit) => {
-                let factor = match unit {
-                    TimeUnit::Second => 1_000_000_000,
-                    TimeUnit::Millisecond => 1_000_000,
-                    TimeUnit::Microsecond => 1_000,
-                    TimeUnit::Nanosecond => 1,
-                };
-                nanoseconds(integers(column)?, factor)
+            Kind::Text | Kind::Uuid | Kind::Bytes => self.text(place, kind, column, invalid)?,
+            Kind::Counted(unit) => {
+                let counts = cast(column, &DataType::Int64)?;
+                let times = nanoseconds(integers(&counts)?, factor(unit));
+                Arc::new(times.as_primitive::<TimestampNanosecondType>().reinterpret_cast::<Int64Type>())
             }
+            Kind::Timestamp(unit) => nanoseconds(integers(column)?, factor(unit)),
             Kind::Int96 => int96_times(column)?,
             Kind::Date => {
                 let days = cast(column, &DataType::Int64)?;
@@ -206,6 +221,12 @@ impl Words {
     fn new(source: &ArrayRef, kind: Kind) -> Result<Self, ArrowError> {
         let (words, invalid) = if kind == Kind::Uuid {
             (bytes(source)?.iter().map(|uuid| uuid.map(uuid_text)).collect(), None)
+        } else if kind == Kind::Bytes {
+            let words = match source.as_binary_opt::<i32>() {
+                Some(values) => values.iter().map(|value| value.map(hexadecimal)).collect(),
+                None => bytes(source)?.iter().map(|value| value.map(hexadecimal)).collect(),
+            };
+            (words, None)
         } else {
             let values = source.as_binary_opt::<i32>().ok_or_else(|| unexpected(source))?;
             let (offsets, data, nulls) = values.clone().into_parts();
@@ -238,11 +259,22 @@ fn uuid_text(bytes: &[u8]) -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
-        }
+        push_hexadecimal(*byte, &mut text);
     }
     text
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|byte| push_hexadecimal(*byte, &mut text));
+    text
+}
+
+fn push_hexadecimal(byte: u8, text: &mut String) {
+    for digit in [byte >> 4, byte & 15] {
+        // Both are below 16.
+        text.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+    }
 }
 
 fn unexpected(column: &ArrayRef) -> ArrowError {
@@ -255,6 +287,16 @@ fn integers(column: &ArrayRef) -> Result<&Int64Array, ArrowError> {
 
 fn bytes(column: &ArrayRef) -> Result<&FixedSizeBinaryArray, ArrowError> {
     column.as_fixed_size_binary_opt().ok_or_else(|| unexpected(column))
+}
+
+/// How many nanoseconds a unit has.
+fn factor(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
 }
 
 /// Times of a unit that has so many nanoseconds.

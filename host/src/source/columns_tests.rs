@@ -88,6 +88,22 @@ fn whole_decimals_are_integers_whatever_they_are_stored_as() {
 }
 
 #[test]
+fn what_is_counted_becomes_nanoseconds_or_is_null() {
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![Some(-2), None, Some(i64::MAX)]));
+    let kind = Kind::Counted(TimeUnit::Microsecond);
+    let normal = Normalizer::default().normalize(0, kind, &column, &mut Vec::new()).unwrap();
+    assert_eq!(normal.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(-2_000), None, None]);
+}
+
+#[test]
+fn bytes_are_hexadecimal_digits_and_never_invalid_text() {
+    let (text, invalid) = normal(Kind::Bytes, coded(&[b"\xff\x00", b""], vec![Some(1), Some(0), None]));
+    let text = text.as_dictionary::<Int32Type>();
+    let text: Vec<_> = text.downcast_dict::<StringArray>().unwrap().into_iter().collect();
+    assert_eq!((text, invalid), (vec![Some(""), Some("ff00"), None], Vec::new()));
+}
+
+#[test]
 fn a_uuid_is_its_text_with_hyphens() {
     let bytes: Vec<u8> = (0..16).map(|byte| byte * 17).collect();
     let values = FixedSizeBinaryArray::try_from_iter([bytes].into_iter()).unwrap();

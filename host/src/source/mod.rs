@@ -25,7 +25,7 @@ mod types;
 mod windows;
 
 pub use batches::Batches;
-pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText};
+pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText, Meaning};
 pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use origin::Origin;

@@ -102,8 +102,11 @@ impl ParquetObject {
         let file = metadata.file_metadata();
         let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
         let (columns, kinds) = types::columns(&schema, key_values);
-        let second = types::second_edition(&schema, &columns).into();
-        let made = caught(|| decoder_metadata(metadata, &schema, &kinds));
+        let second: Arc<[_]> = types::second_edition(&schema, &columns).into();
+        // What only the second edition can read is decoded as that has it.
+        let mut decoded = kinds.clone();
+        second.iter().for_each(|(index, _, kind)| decoded[*index] = *kind);
+        let made = caught(|| decoder_metadata(metadata, &schema, &decoded));
         match made.unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
             Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), second, schema, memory }),
             Err(cause) => Err(SourceError::Metadata { object: name, reason: cause.to_string() }),

@@ -17,7 +17,7 @@ use ::parquet::schema::types::{SchemaDescriptor, Type};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::caught::caught;
-use super::columns::{ColumnSchema, ColumnType};
+use super::columns::{ColumnSchema, ColumnType, Meaning};
 
 /// Bytes of an INT96: nanoseconds of the day, and the Julian day.
 pub(super) const INT96_BYTES: i32 = 12;
@@ -36,7 +36,8 @@ const DIGITS_256: i32 = 76;
 pub enum Edition {
     /// Contract 0.1.
     First,
-    /// Contract 0.2: whole decimals of up to 18 digits are integers.
+    /// Contract 0.2: whole decimals of up to 18 digits are integers; times of day and durations are counted in nanoseconds;
+    /// bytes can be read; and [`Meaning`] says what is what.
     Second,
 }
 
@@ -57,6 +58,10 @@ pub(super) enum Kind {
     Decimal { wide: bool, scale: i8 },
     /// DECIMAL without digits after the point, of at most 18 digits. Of the second edition alone.
     Whole,
+    /// Times of day and durations, counted in a unit. Of the second edition alone.
+    Counted(TimeUnit),
+    /// FIXED_LEN_BYTE_ARRAY, BSON and geometries. Of the second edition alone.
+    Bytes,
     /// BYTE_ARRAY that is text by its annotation (STRING, JSON, ENUM) or has none: Impala, Hive and older writers do not
     /// annotate text. What is not UTF-8 is found when it is read.
     Text,
@@ -79,11 +84,11 @@ impl Kind {
     pub(super) fn column_type(self) -> ColumnType {
         match self {
             Self::Boolean => ColumnType::Boolean,
-            Self::Integer | Self::Whole => ColumnType::Integer,
+            Self::Integer | Self::Whole | Self::Counted(_) => ColumnType::Integer,
             Self::Unsigned => ColumnType::Unsigned,
             // Contract 0.1 promises that decimals are floats, and published converters rely on it.
             Self::Float | Self::Half | Self::Decimal { .. } => ColumnType::Float,
-            Self::Text | Self::Uuid | Self::Null => ColumnType::Text,
+            Self::Text | Self::Uuid | Self::Bytes | Self::Null => ColumnType::Text,
             Self::Timestamp(_) | Self::Int96 | Self::Date => ColumnType::Timestamp,
             Self::Other => ColumnType::Other,
         }
@@ -91,19 +96,53 @@ impl Kind {
 
     /// Whether values are decoded as a dictionary: text repeats, and a dictionary page then goes straight through.
     fn is_coded(self) -> bool {
-        matches!(self, Self::Text | Self::Uuid)
+        matches!(self, Self::Text | Self::Uuid | Self::Bytes)
     }
 }
 
 /// The columns that are of another type in [`Edition::Second`], by their place.
 pub(super) fn second_edition(schema: &SchemaDescriptor, first: &[ColumnSchema]) -> Vec<(usize, ColumnSchema, Kind)> {
     let column = |(index, (column, first)): (usize, (&Arc<Type>, &ColumnSchema))| {
-        let is_decimal = first.column_type == ColumnType::Float && matches!(of(column).0, Kind::Decimal { .. });
-        let (precision, scale) = digits(column).filter(|_| is_decimal)?;
-        let kind = (scale <= 0 && precision <= DIGITS_64).then_some(Kind::Whole)?;
-        Some((index, ColumnSchema { column_type: kind.column_type(), ..first.clone() }, kind))
+        let (kind, meaning) = improved(column, first)?;
+        Some((index, ColumnSchema { column_type: kind.column_type(), meaning, ..first.clone() }, kind))
     };
     schema.root_schema().get_fields().iter().zip(first).enumerate().filter_map(column).collect()
+}
+
+/// What a column holds in the second edition, where that is not what it holds in the first.
+fn improved(column: &Type, first: &ColumnSchema) -> Option<(Kind, Meaning)> {
+    const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+    let is_repeated = column.get_basic_info().repetition() == ::parquet::basic::Repetition::REPEATED;
+    if !column.is_primitive() || is_repeated {
+        return None;
+    }
+    let unit_of = |data_type: fn(TimeUnit) -> DataType| {
+        UNITS.into_iter().find(|unit| first.source_type == data_type(*unit).to_string())
+    };
+    match of(column).0 {
+        Kind::Decimal { .. } => {
+            let (precision, scale) = digits(column)?;
+            (scale <= 0 && precision <= DIGITS_64).then_some((Kind::Whole, Meaning::Plain))
+        }
+        Kind::Integer => {
+            let time = unit_of(DataType::Time32).or_else(|| unit_of(DataType::Time64));
+            let time = time.map(|unit| (Kind::Counted(unit), Meaning::TimeOfDay));
+            time.or_else(|| Some((Kind::Counted(unit_of(DataType::Duration)?), Meaning::Duration)))
+        }
+        Kind::Uuid => Some((Kind::Uuid, Meaning::Uuid)),
+        Kind::Other => {
+            let info = column.get_basic_info();
+            let has_length = matches!(column, Type::PrimitiveType { type_length: 1.., .. });
+            let is_bytes = match column.get_physical_type() {
+                Physical::FIXED_LEN_BYTE_ARRAY => has_length && info.converted_type() != ConvertedType::INTERVAL,
+                Physical::BYTE_ARRAY => true,
+                _ => false,
+            };
+            // What has too many digits is no bytes.
+            (is_bytes && digits(column).is_none()).then_some((Kind::Bytes, Meaning::Binary))
+        }
+        _ => None,
+    }
 }
 
 /// The columns of a file, with what they hold, as [`Edition::First`] has them.
@@ -130,6 +169,7 @@ pub(super) fn columns(schema: &SchemaDescriptor, metadata: Option<&Vec<KeyValue>
         let schema = ColumnSchema {
             name: column.name().to_owned(),
             column_type: kind.column_type(),
+            meaning: Meaning::Plain,
             source_type: name,
             nullable,
         };
@@ -328,4 +368,53 @@ pub(super) fn decoded(schema: &Schema, kinds: &[Kind]) -> Schema {
         }
     };
     Schema::new(schema.fields().iter().zip(kinds).map(field).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use ::parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    #[test]
+    fn the_second_edition_says_more_of_some_columns_and_the_same_of_all_others() {
+        let message = "message schema {
+            required int32 whole (decimal(9, 0));
+            required int64 cents (decimal(18, 2));
+            required binary long (decimal(19, 0));
+            required fixed_len_byte_array(16) wide (decimal(18, 0));
+            required int32 morning (time(millis, true));
+            required int64 evening (time(nanos, false));
+            required fixed_len_byte_array(16) id (uuid);
+            required fixed_len_byte_array(5) hash;
+            required fixed_len_byte_array(12) months (interval);
+            required binary document (bson);
+            required binary unnamed;
+            required int64 count;
+            repeated fixed_len_byte_array(5) hashes;
+            required group nested { required int32 whole (decimal(9, 0)); }
+        }";
+        let schema = SchemaDescriptor::new(Arc::new(parse_message_type(message).unwrap()));
+        let (first, kinds) = columns(&schema, None);
+        let second = second_edition(&schema, &first);
+        let shown: Vec<String> = second
+            .iter()
+            .map(|(index, column, kind)| {
+                assert_eq!(column.column_type, kind.column_type());
+                format!("{}: {:?} → {kind:?} {:?}", column.name, kinds[*index], column.meaning)
+            })
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @"
+        whole: Decimal { wide: false, scale: 0 } → Whole Plain
+        wide: Decimal { wide: false, scale: 0 } → Whole Plain
+        morning: Integer → Counted(Millisecond) TimeOfDay
+        evening: Integer → Counted(Nanosecond) TimeOfDay
+        id: Uuid → Uuid Uuid
+        hash: Other → Bytes Binary
+        document: Other → Bytes Binary
+        ");
+        assert!(first.iter().all(|column| column.meaning == Meaning::Plain));
+    }
 }

@@ -1,18 +1,27 @@
 //! A family of tables in one converter: each row names its measurement in the column `measure_name`, the other columns of
 //! text are tags, and all that are numbers or booleans are fields. A table that gains a column needs no new converter.
 //!
-//! The parameters say what is called otherwise in InfluxDB:
+//! The parameters say what is called otherwise in InfluxDB, and which tag has the name of the file:
 //!
 //! ```json
-//! { "rename": { "host_name": "host" } }
+//! { "rename": { "host_name": "host" }, "file_tag": "file" }
 //! ```
 
 use std::collections::BTreeMap;
 
-use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+use converter_sdk::{ColumnType, Constant, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
 use serde_json::Value;
 
-const FIELDS: [ColumnType; 4] = [ColumnType::Integer, ColumnType::Unsigned, ColumnType::Float, ColumnType::Boolean];
+const TAGS: [ColumnType; 3] = [ColumnType::Text, ColumnType::Uuid, ColumnType::Binary];
+
+const FIELDS: [ColumnType; 6] = [
+    ColumnType::Integer,
+    ColumnType::Unsigned,
+    ColumnType::Float,
+    ColumnType::Boolean,
+    ColumnType::TimeOfDay,
+    ColumnType::Duration,
+];
 
 /// The converter.
 #[derive(Debug)]
@@ -29,17 +38,20 @@ impl Converter for Metrics {
     }
 
     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
-        let renames = renames(input.parameters.as_deref()).map_err(|problem| vec![problem])?;
+        let Parameters { renames, file_tag } = Parameters::of(input).map_err(|problem| vec![problem])?;
         let mut plan = PlanBuilder::new(input);
         let time = plan.required("time", &[ColumnType::Timestamp]);
         let measurement = plan.required("measure_name", &[ColumnType::Text]);
         // Once for each distinct name. A row without one is rejected as `invalid-measurement`.
         let measurement = plan.translate(measurement, |name| Some(name?.trim().into()));
         let mut point = Point::new(measurement, time);
+        if let Some(tag) = file_tag {
+            point.tag(tag, Constant::from(input.object.file_name.as_str()));
+        }
         for column in input.columns.iter().filter(|column| !["time", "measure_name"].contains(&&*column.name)) {
             let key = renames.get(&column.name).unwrap_or(&column.name).as_str();
-            if column.column_type == ColumnType::Text {
-                point.tag(key, plan.required(&column.name, &[ColumnType::Text]));
+            if TAGS.contains(&column.column_type) {
+                point.tag(key, plan.required(&column.name, &TAGS));
             } else if FIELDS.contains(&column.column_type) {
                 point.field(key, plan.required(&column.name, &FIELDS));
             }
@@ -48,18 +60,32 @@ impl Converter for Metrics {
     }
 }
 
-/// What the parameters call columns.
-fn renames(parameters: Option<&str>) -> Result<BTreeMap<String, String>, Problem> {
-    let invalid = |reason: String| Problem::new("invalid-parameters", reason);
-    let Some(parameters) = parameters else { return Ok(BTreeMap::new()) };
-    let document: Value = serde_json::from_str(parameters).map_err(|error| invalid(error.to_string()))?;
-    let Some(renames) = document.get("rename") else { return Ok(BTreeMap::new()) };
-    let renames = renames.as_object().ok_or_else(|| invalid("`rename` must be an object".to_owned()))?;
-    let rename = |(column, key): (&String, &Value)| match key.as_str() {
-        Some(key) if !key.is_empty() => Ok((column.clone(), key.to_owned())),
-        Some(_) | None => Err(invalid(format!("`rename` must have a name for `{column}`"))),
-    };
-    renames.iter().map(rename).collect()
+/// What the parameters say.
+#[derive(Default)]
+struct Parameters {
+    renames: BTreeMap<String, String>,
+    file_tag: Option<String>,
+}
+
+impl Parameters {
+    fn of(input: &Input) -> Result<Self, Problem> {
+        let invalid = |reason: String| Problem::new("invalid-parameters", reason);
+        let Some(parameters) = &input.parameters else { return Ok(Self::default()) };
+        let document: Value = serde_json::from_str(parameters).map_err(|error| invalid(error.to_string()))?;
+        let name = |what: &str, value: &Value| match value.as_str() {
+            Some(name) if !name.is_empty() => Ok(name.to_owned()),
+            Some(_) | None => Err(invalid(format!("`{what}` must have a name"))),
+        };
+        let mut renames = BTreeMap::new();
+        if let Some(rename) = document.get("rename") {
+            let rename = rename.as_object().ok_or_else(|| invalid("`rename` must be an object".to_owned()))?;
+            for (column, key) in rename {
+                renames.insert(column.clone(), name(column, key)?);
+            }
+        }
+        let file_tag = document.get("file_tag").map(|tag| name("file_tag", tag)).transpose()?;
+        Ok(Self { renames, file_tag })
+    }
 }
 
 converter_sdk::export!(Metrics);
@@ -68,6 +94,7 @@ converter_sdk::export!(Metrics);
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
 
+    use converter_sdk::Object;
     use converter_sdk::testing::Table;
 
     use super::*;
@@ -94,8 +121,15 @@ mod tests {
     }
 
     #[test]
+    fn the_file_is_a_tag_where_the_parameters_name_one() {
+        let object = Object { file_name: "a.parquet".into(), ..Object::default() };
+        let tagged = table().object(object).parameters(r#"{ "file_tag": "file" }"#);
+        assert_eq!(tagged.convert::<Metrics>().unwrap()[0], "cpu,file=a.parquet,host_name=a value=0.5 1");
+    }
+
+    #[test]
     fn parameters_that_say_something_else_fail_the_object() {
-        for parameters in ["", r#"{ "rename": [] }"#, r#"{ "rename": { "host_name": 7 } }"#] {
+        for parameters in ["", r#"{ "rename": [] }"#, r#"{ "file_tag": "" }"#, r#"{ "rename": { "host_name": 7 } }"#] {
             let problems = table().parameters(parameters).convert::<Metrics>().unwrap_err();
             assert_eq!(problems[0].code, "invalid-parameters", "{parameters}");
         }

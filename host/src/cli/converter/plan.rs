@@ -6,7 +6,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde_json::{Value, json};
 
-use crate::converter::{Constant, FieldType, Key, Missing, Plan, Point, Source};
+use crate::converter::{Constant, FieldType, Key, KeyPart, Missing, Plan, Point, Source};
 use crate::source::ColumnSchema;
 
 /// A plan and the columns that it is for.
@@ -94,6 +94,15 @@ impl Planned {
         match key {
             Key::Name(name) => name.clone(),
             Key::Translated(translation) => format!("by `{}`", self.columns[self.plan.translations[*translation]].name),
+            Key::Joined(parts) => {
+                let part = |part: &KeyPart| match part {
+                    KeyPart::Text(text) => format!("{text:?}"),
+                    KeyPart::Translated(translation) => {
+                        format!("`{}`", self.columns[self.plan.translations[*translation]].name)
+                    }
+                };
+                format!("by {}", parts.iter().map(part).collect::<Vec<_>>().join(" + "))
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use arrow::datatypes::{Field, Schema};
 
 use self::guest::Guest;
 use super::{Converter, ConverterError, Engine, Input, Instance, Limits};
-use crate::source::{ColumnSchema, ColumnType, Origin};
+use crate::source::{ColumnSchema, ColumnType, Meaning, Origin};
 
 /// An engine as it is by default.
 fn engine() -> Engine {
@@ -50,6 +50,7 @@ fn input<const N: usize>(columns: [(&str, ColumnType); N]) -> Input {
     let columns = columns.map(|(name, column_type)| ColumnSchema {
         name: name.into(),
         column_type,
+        meaning: Meaning::Plain,
         source_type: format!("{column_type:?}").to_lowercase(),
         nullable: true,
     });

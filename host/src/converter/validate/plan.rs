@@ -2,7 +2,7 @@
 
 use super::{Invalid, code, wit};
 use crate::converter::contract::Contract;
-use crate::converter::plan::{Constant, Field, FieldType, Input, Key, Missing, Plan, Point, Source, Tag};
+use crate::converter::plan::{Constant, Field, FieldType, Input, Key, KeyPart, Missing, Plan, Point, Source, Tag};
 use crate::source::{ColumnSchema, ColumnType};
 
 /// How many points a row may give in contract 0.1: a wide table becomes some dozens.
@@ -22,6 +22,9 @@ const MAX_FIELDS: usize = 1024;
 
 /// How many translations, columns to read, computed columns and masks there may be, of each: one for each field.
 const MAX_COLUMNS: usize = 1024;
+
+/// The most parts of a key.
+const MAX_PARTS: usize = 8;
 
 /// The longest measurement or key, in bytes: InfluxDB 2 allows 65,535 for those of a series together.
 const MAX_NAME_BYTES: usize = 4096;
@@ -136,6 +139,25 @@ impl Names<'_> {
                 Key::Name(key)
             }
             wit::Key::Translated(index) => Key::Translated(below(item, "translation", index, self.translations)?),
+            wit::Key::Joined(parts) => {
+                let (found, wanted) = (parts.len(), 2..=MAX_PARTS);
+                if !wanted.contains(&found) || !parts.iter().any(|part| matches!(part, wit::KeyPart::Translated(_))) {
+                    let reason = format!(
+                        "is joined of {found} parts: there are 2 to {MAX_PARTS}, at least one of them a translation"
+                    );
+                    return Err(Invalid::new(item, reason));
+                }
+                let part = |part| match part {
+                    wit::KeyPart::Text(text) => {
+                        name(item, &text)?;
+                        Ok(KeyPart::Text(text))
+                    }
+                    wit::KeyPart::Translated(index) => {
+                        Ok(KeyPart::Translated(below(item, "translation", index, self.translations)?))
+                    }
+                };
+                Key::Joined(parts.into_iter().map(part).collect::<Result<_, Invalid>>()?)
+            }
         })
     }
 
@@ -221,10 +243,10 @@ fn field_type(field_type: wit::FieldType) -> FieldType {
 fn column_type(column_type: wit::ColumnType) -> ColumnType {
     match column_type {
         wit::ColumnType::Boolean => ColumnType::Boolean,
-        wit::ColumnType::Integer => ColumnType::Integer,
+        wit::ColumnType::Integer | wit::ColumnType::TimeOfDay | wit::ColumnType::Duration => ColumnType::Integer,
         wit::ColumnType::Unsigned => ColumnType::Unsigned,
         wit::ColumnType::Float => ColumnType::Float,
-        wit::ColumnType::Text => ColumnType::Text,
+        wit::ColumnType::Text | wit::ColumnType::Uuid | wit::ColumnType::Binary => ColumnType::Text,
         wit::ColumnType::Timestamp => ColumnType::Timestamp,
         wit::ColumnType::Other => ColumnType::Other,
     }

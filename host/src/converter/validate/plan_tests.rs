@@ -3,7 +3,7 @@
 use insta::{assert_debug_snapshot, assert_snapshot};
 
 use super::*;
-use crate::source::{ColumnSchema, Origin};
+use crate::source::{ColumnSchema, Meaning, Origin};
 
 /// A column of each type, in the order of the contract.
 fn input() -> Input {
@@ -19,6 +19,7 @@ fn input() -> Input {
     let columns = types.into_iter().map(|column_type| ColumnSchema {
         name: type_name(column_type).to_owned(),
         column_type,
+        meaning: Meaning::Plain,
         source_type: String::new(),
         nullable: true,
     });
@@ -179,6 +180,18 @@ fn a_measurement_is_a_name_or_a_translation_that_there_is() {
     let plan = super::plan(plan, &input(), Contract::V0_2).unwrap();
     assert_eq!(plan.points[0].measurement, Key::Translated(0));
     assert_snapshot!(wrong_point(measured(wit::Key::Translated(1))), @"`points[1].measurement` names translation 1, there are 1");
+}
+
+#[test]
+fn a_joined_key_has_a_translation_among_two_to_eight_parts() {
+    let (text, translated) = (|| wit::KeyPart::Text("a".into()), || wit::KeyPart::Translated(0));
+    let wrong = |parts| wrong_point(wit::Point { measurement: wit::Key::Joined(parts), ..point() });
+    assert_snapshot!(wrong(vec![translated()]), @"`points[1].measurement` is joined of 1 parts: there are 2 to 8, at least one of them a translation");
+    assert_snapshot!(wrong(vec![text(), text()]), @"`points[1].measurement` is joined of 2 parts: there are 2 to 8, at least one of them a translation");
+    let many = (0..9).map(|_| translated()).collect();
+    assert_snapshot!(wrong(many), @"`points[1].measurement` is joined of 9 parts: there are 2 to 8, at least one of them a translation");
+    assert_snapshot!(wrong(vec![translated(), wit::KeyPart::Translated(1)]), @"`points[1].measurement` names translation 1, there are 1");
+    assert_snapshot!(wrong(vec![translated(), wit::KeyPart::Text(String::new())]), @"`points[1].measurement` is empty");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type};
 
 use crate::cli::converter::project::ProjectError;
 use crate::dataset;
-use crate::source::{ColumnSchema, ColumnType};
+use crate::source::{ColumnSchema, ColumnType, Meaning};
 
 /// What times are called, the most likely first.
 const TIME_NAMES: [&str; 6] = ["timestamp", "time", "datetime", "date_time", "date", "ts"];
@@ -191,6 +191,7 @@ impl Guess {
         let stand_in = ColumnSchema {
             name: NO_TIME.to_owned(),
             column_type: ColumnType::Timestamp,
+            meaning: Meaning::Plain,
             source_type: String::new(),
             nullable: true,
         };
@@ -264,8 +265,16 @@ impl Guess {
                 continue;
             };
             let column_type = ColumnType::Text;
-            self.unused
-                .push((ColumnSchema { name, column_type, source_type: "partition".into(), nullable: false }, reason));
+            self.unused.push((
+                ColumnSchema {
+                    name,
+                    column_type,
+                    meaning: Meaning::Plain,
+                    source_type: "partition".into(),
+                    nullable: false,
+                },
+                reason,
+            ));
         }
     }
 }
@@ -333,7 +342,13 @@ mod tests {
     use super::*;
 
     fn column(name: &str, column_type: ColumnType) -> ColumnSchema {
-        ColumnSchema { name: name.into(), column_type, source_type: format!("{column_type:?}"), nullable: true }
+        ColumnSchema {
+            name: name.into(),
+            column_type,
+            meaning: Meaning::Plain,
+            source_type: format!("{column_type:?}"),
+            nullable: true,
+        }
     }
 
     #[test]
