@@ -314,7 +314,7 @@ def definition():
                     {"Condition": jsonata("$states.input.verify = true"), "Next": "Plans are not verified"},
                     {
                         "Condition": jsonata("$type($states.input.plan) = 'string'"),
-                        "Assign": {"verify": False, "verified": ""},
+                        "Assign": {"verify": False, "verified": "nothing"},
                         "Next": "Load the plan",
                     },
                 ],
