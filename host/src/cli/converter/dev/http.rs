@@ -373,6 +373,6 @@ mod tests {
         let mut text = String::new();
         client.read_to_string(&mut text).await.unwrap();
         let events = text.split_once("\r\n\r\n").unwrap().1;
-        assert!(events.starts_with("retry: 1000\n\ndata: 7\n\n: alive\n\n"), "{events}");
+        assert!(events.starts_with("retry: 1000\n\ndata: 7\n\n"), "{events}");
     }
 }
