@@ -105,7 +105,7 @@ fn a_family_of_tables_has_a_column_renamed_in_service_without_a_rebuild() {
     site.s3.put_object(CONVERTERS, &place, good);
     site.converter(&["promote", "metrics", "0.1.0", "--parameters", &host]).succeeded();
     is_refused(&settings, "not signed by a trusted key");
-    is_refused(&settings.clone().with("CONVERTER_REQUIRE_SIGNED_POINTERS", "false"), "not signed by a trusted key");
+    is_refused(&settings.with("CONVERTER_REQUIRE_SIGNED_POINTERS", "false"), "not signed by a trusted key");
 }
 
 #[test]
