@@ -413,6 +413,8 @@ enum CliError {
     },
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error("which parameters of version {version}? There are {known}\nhint: name them with `--parameters`")]
+    Parameters { version: String, known: String },
     #[error(transparent)]
     Rule(#[from] RuleError),
     #[error(transparent)]

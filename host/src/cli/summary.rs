@@ -178,6 +178,7 @@ mod tests {
             name: "consumption".to_owned(),
             version: "1.0.0".to_owned(),
             digest: "0123456789abcdef".repeat(4),
+            parameters: None,
         });
         object.accounts = Accounts {
             rows: 75_453,

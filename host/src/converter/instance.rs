@@ -11,7 +11,7 @@ use super::bindings::v0_2::influxdb_loader::converter::types as wit;
 use super::code::{Code, Linked};
 use super::columns::{Column, Strings};
 use super::contract::Contract;
-use super::engine::Engine;
+use super::engine::{self, Engine};
 use super::error::{Call, ConverterError, Subject};
 use super::log::{Log, Warnings};
 use super::plan::{Converted, Description, Input, Mask, Plan};
@@ -32,14 +32,23 @@ const MAX_FRAMES: usize = 100;
 const MAX_CODES: usize = 100;
 
 /// The largest document of parameters, in bytes: a table of some ten thousand names. Each instance has a copy of its own.
-const MAX_PARAMETERS_BYTES: usize = 1024 * 1024;
+pub const MAX_PARAMETERS_BYTES: usize = 1024 * 1024;
 
 /// A converter, compiled. Cheap to clone; may be used from many threads.
 #[derive(Clone)]
 pub struct Converter {
     compiled: Arc<Compiled>,
-    /// What its instances are told in `prepare`.
-    parameters: Option<Arc<str>>,
+    /// What its instances are told in `prepare`, with its digest.
+    parameters: Option<(Arc<str>, Arc<str>)>,
+}
+
+/// What tells a converter apart from others: the digest of its component, or one of that and of its parameters. An object that
+/// was begun with a converter goes on with it.
+pub fn identity(component: &str, parameters: Option<&str>) -> String {
+    match parameters {
+        None => component.to_owned(),
+        Some(parameters) => engine::digest(format!("component {component}\nparameters {parameters}\n").as_bytes()),
+    }
 }
 
 struct Compiled {
@@ -83,13 +92,26 @@ impl Converter {
         };
         match reason {
             Some(reason) => Err(ConverterError::Parameters { subject: self.compiled.subject.clone(), reason }),
-            None => Ok(Self { compiled: Arc::clone(&self.compiled), parameters: Some(parameters) }),
+            None => {
+                let digest = engine::digest(parameters.as_bytes()).into();
+                Ok(Self { compiled: Arc::clone(&self.compiled), parameters: Some((parameters, digest)) })
+            }
         }
     }
 
     /// What its instances are told in `prepare`, as [`Self::with_parameters`] was given it.
     pub fn parameters(&self) -> Option<&Arc<str>> {
-        self.parameters.as_ref()
+        self.parameters.as_ref().map(|(parameters, _)| parameters)
+    }
+
+    /// The lower-case hexadecimal SHA-256 of its parameters.
+    pub fn parameters_digest(&self) -> Option<&str> {
+        self.parameters.as_ref().map(|(_, digest)| &**digest)
+    }
+
+    /// What tells it apart from others: see [`identity`].
+    pub fn identity(&self) -> String {
+        identity(self.digest(), self.parameters_digest())
     }
 
     /// The version of the contract that it speaks.
@@ -154,7 +176,7 @@ impl Converter {
         let Compiled { engine, code, description, subject, .. } = &*self.compiled;
         let linked = engine.linked(code, subject)?;
         let log = Log::new(&description.name, &description.version, engine.limits().log_bytes, others.clone());
-        Instance::start(engine, &linked, subject.clone(), log, self.parameters.clone(), aside)
+        Instance::start(engine, &linked, subject.clone(), log, self.parameters().cloned(), aside)
     }
 }
 

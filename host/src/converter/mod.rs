@@ -33,7 +33,7 @@ pub use compiler::run_compiler;
 pub use contract::Contract;
 pub use engine::Engine;
 pub use error::{Call, ConverterError, Problem, Subject};
-pub use instance::{Converter, Instance};
+pub use instance::{Converter, Instance, MAX_PARAMETERS_BYTES, identity};
 pub use limits::Limits;
 pub use log::Warnings;
 pub use plan::{

@@ -141,6 +141,7 @@ mod tests {
                 name: "generation".to_owned(),
                 version: "0.1.0".to_owned(),
                 digest: "ab".repeat(32),
+                parameters: None,
             }),
             accounts: Accounts { rows: 9, written: 7, filtered: 1, points: 7, batches: 1, ..Accounts::default() },
             ..ObjectReport::default()

@@ -60,7 +60,12 @@ mod tests {
     }
 
     fn converted(dataset: &str, code: &str) -> ObjectReport {
-        let id = ConverterId { name: dataset.to_owned(), version: "1.0.0".to_owned(), digest: "0a".to_owned() };
+        let id = ConverterId {
+            name: dataset.to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "0a".to_owned(),
+            parameters: None,
+        };
         let mut object = ObjectReport { converter: Some(id), failure: None, ..object(dataset) };
         object.accounts.reject(code, 1);
         object

@@ -337,6 +337,7 @@ impl Loader {
             name: description.name.clone(),
             version: description.version.clone(),
             digest: converter.digest().to_owned(),
+            parameters: converter.parameters_digest().map(str::to_owned),
         };
         span.record("converter", &id.name).record("converter_version", &id.version);
         span.record("converter_digest", &id.digest);
@@ -359,7 +360,7 @@ impl Loader {
         progress.opened(rows);
         let flow = sink.flow(&self.options.write, deadline.map(|deadline| deadline.end)).await?;
         let mut row_groups = RowGroups::new(&object, selection);
-        let digest = id.digest.clone();
+        let digest = converter.identity();
         let rejects = keep.start(location, &object, dataset.as_str(), id)?;
         let (ledger, end) = (self.options.ledger.as_ref(), deadline.map(|deadline| deadline.end));
         let mut recording = Recording::start(ledger, location, &object, selection, &converter, sink, end).await?;
@@ -517,7 +518,7 @@ impl Loader {
             Location::S3(object) => object.converter_digest.as_deref(),
             Location::File(_) => None,
         };
-        let Some(digest) = begun_with.filter(|digest| *digest != resolution.converter.digest()) else {
+        let Some(digest) = begun_with.filter(|digest| *digest != resolution.converter.identity()) else {
             return Ok((resolution, false));
         };
         if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {

@@ -79,7 +79,7 @@ impl Part {
         if trial.outcome().is_some() {
             return None;
         }
-        let is = |other: &Converter| converter.digest() == other.digest();
+        let is = |other: &Converter| converter.identity() == other.identity();
         let role = match trial.terms.kind {
             // One that was begun with something else is neither.
             Kind::Shadow => (is(trial.before()) && trial.terms.share.has(&object.key)).then_some(Role::Shadowed),

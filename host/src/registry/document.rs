@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::error::RegistryError;
 use super::names::Version;
+use crate::converter;
 
 /// The largest manifest, in bytes: a few hundred bytes, and a hundred for each signature.
 pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
@@ -63,6 +64,22 @@ pub struct Release {
     /// The lower-case hexadecimal SHA-256 of the component.
     #[serde(deserialize_with = "digest")]
     pub sha256: String,
+    /// The lower-case hexadecimal SHA-256 of its parameters. Never in a pointer, in which the first edition does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_digest")]
+    pub parameters: Option<String>,
+}
+
+impl Release {
+    /// The same with these parameters.
+    #[must_use]
+    pub(super) fn with(self, parameters: Option<String>) -> Self {
+        Self { parameters, ..self }
+    }
+
+    /// What an object is named by that was begun with it: the digest of the component, or of that and its parameters.
+    pub(super) fn identity(&self) -> String {
+        converter::identity(&self.sha256, self.parameters.as_deref())
+    }
 }
 
 /// Which version a channel's users get.
@@ -83,7 +100,7 @@ pub struct Pointer {
 impl Pointer {
     /// What it points at.
     pub fn release(&self) -> Release {
-        Release { version: self.version.clone(), sha256: self.sha256.clone() }
+        Release { version: self.version.clone(), sha256: self.sha256.clone(), parameters: None }
     }
 }
 
@@ -95,6 +112,11 @@ fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
         return Ok(text);
     }
     Err(serde::de::Error::custom("a digest has 64 lower-case hexadecimal digits"))
+}
+
+/// A SHA-256, or none.
+pub(super) fn optional_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    digest(deserializer).map(Some)
 }
 
 /// Text that may be shown.
@@ -132,7 +154,7 @@ mod tests {
         Pointer {
             version: "1.0.1".parse().unwrap(),
             sha256: "0f".repeat(32),
-            previous: Some(Release { version: "1.0.0".parse().unwrap(), sha256: "f0".repeat(32) }),
+            previous: Some(Release { version: "1.0.0".parse().unwrap(), sha256: "f0".repeat(32), parameters: None }),
             sequence: 7,
         }
     }

@@ -7,6 +7,7 @@
 //!                    <dataset>/signatures/, /history/      who vouches for that, and what was in service (`pointers`)
 //!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
 //!                    <dataset>/<version>/yanked.json       that the version is out of use
+//!                    <dataset>/<version>/parameters/       what its converter can be told (`parameters`)
 //!                    trials/                               what functions count and decide of candidates (`trials`)
 //! ```
 //!
@@ -25,6 +26,7 @@ mod document;
 mod error;
 mod names;
 mod operations;
+mod parameters;
 mod pointers;
 mod promotions;
 mod resolver;

@@ -51,6 +51,8 @@ pub struct Entry {
     pub keys: Vec<String>,
     /// Whether it is out of use.
     pub is_yanked: bool,
+    /// The digests of the parameters that lie beside it.
+    pub parameters: Vec<String>,
 }
 
 /// A pointer, as it was found.
@@ -227,12 +229,13 @@ impl Registry {
             let trials = pointers.iter().filter_map(tried).collect();
             let (added, is_yanked) = self.additions(dataset, &version).await?;
             let keys = manifest.signatures.iter().map(|signature| signature.key.clone()).chain(added).collect();
-            entries.push(Entry { manifest, channels, trials, keys, is_yanked });
+            let parameters = self.published_parameters(dataset, &version).await?;
+            entries.push(Entry { manifest, channels, trials, keys, is_yanked, parameters });
         }
         Ok(entries)
     }
 
-    /// The version whose component has this digest; none where there is none, or the registry may not be listed.
+    /// The release that an object was begun with, by its identity; none where there is none, or the registry may not be listed.
     ///
     /// # Errors
     ///
@@ -240,7 +243,7 @@ impl Registry {
     pub(super) async fn release_of(
         &self,
         dataset: &DatasetName,
-        digest: &str,
+        identity: &str,
     ) -> Result<Option<Release>, RegistryError> {
         let names = match self.store.names(&format!("{dataset}/")).await {
             Err(RegistryError::Forbidden { .. } | RegistryError::NotFound { .. }) => return Ok(None),
@@ -250,10 +253,19 @@ impl Registry {
         versions.sort_by(|left, right| right.cmp(left));
         for version in versions {
             match self.manifest(dataset, &version).await {
-                Ok(Manifest { version, sha256, .. }) if sha256 == digest => {
-                    return Ok(Some(Release { version, sha256 }));
+                Ok(Manifest { version, sha256, .. }) => {
+                    let parameters = self.published_parameters(dataset, &version).await?;
+                    let release = Release { version, sha256, parameters: None };
+                    let mut known = [None].into_iter().chain(parameters.into_iter().map(Some));
+                    let known = known.find_map(|parameters| {
+                        let release = release.clone().with(parameters);
+                        (release.identity() == identity).then_some(release)
+                    });
+                    if known.is_some() {
+                        return Ok(known);
+                    }
                 }
-                Ok(_) | Err(RegistryError::NotFound { .. }) => {}
+                Err(RegistryError::NotFound { .. }) => {}
                 Err(error) if error.is_permanent() => {}
                 Err(error) => return Err(error),
             }
@@ -273,7 +285,7 @@ impl Registry {
         version: &Version,
     ) -> Result<(Manifest, Option<String>), RegistryError> {
         let manifest = self.manifest(dataset, version).await?;
-        let release = Release { version: version.clone(), sha256: manifest.sha256.clone() };
+        let release = Release { version: version.clone(), sha256: manifest.sha256.clone(), parameters: None };
         self.load(dataset, &release, None).await?;
         let signer = self.signer(dataset, version, &manifest).await?;
         Ok((manifest, signer))
@@ -319,14 +331,18 @@ impl Registry {
         release: &Release,
         cache: Option<&Arc<CompileCache>>,
     ) -> Result<Converter, RegistryError> {
-        let Release { version, sha256 } = release;
+        let Release { version, sha256, parameters } = release;
         let manifest = self.manifest(dataset, version).await?;
         if manifest.sha256 != *sha256 {
             let object = self.store.url(&manifest_key(dataset, version));
             return Err(RegistryError::mismatch(&object, "digest", &manifest.sha256, sha256));
         }
         self.may_be_used(dataset, version, &manifest).await?;
-        self.load_unsigned(dataset, release, &manifest, cache).await
+        let converter = self.load_unsigned(dataset, release, &manifest, cache).await?;
+        let Some(parameters) = parameters else { return Ok(converter) };
+        let parameters = self.parameters(dataset, version, parameters).await?;
+        let with_parameters = blocking(move || converter.with_parameters(parameters)).await?;
+        with_parameters.map_err(|cause| unusable(dataset, version, cause))
     }
 
     /// The component of a version, checked as [`Registry::verify`] does, but for compiling it.
@@ -349,7 +365,7 @@ impl Registry {
     pub(super) async fn load_unsigned(
         &self,
         dataset: &DatasetName,
-        Release { version, sha256 }: &Release,
+        Release { version, sha256, .. }: &Release,
         manifest: &Manifest,
         cache: Option<&Arc<CompileCache>>,
     ) -> Result<Converter, RegistryError> {
@@ -357,10 +373,7 @@ impl Registry {
             Some(converter) => converter,
             None => self.fetch(dataset, version, manifest, cache).await?,
         }
-        .map_err(|cause| {
-            let (dataset, version) = (dataset.clone(), version.clone());
-            RegistryError::Converter { dataset, version, cause: Arc::new(cause) }
-        })?;
+        .map_err(|cause| unusable(dataset, version, cause))?;
         let (description, object) = (converter.description(), self.store.url(&component_key(dataset, version)));
         if description.dataset != dataset.as_str() {
             return Err(RegistryError::mismatch(&object, "dataset", &description.dataset, dataset));
@@ -425,6 +438,10 @@ impl Registry {
 /// A converter, or why it is none.
 type Compiled = Result<Converter, ConverterError>;
 
+pub(super) fn unusable(dataset: &DatasetName, version: &Version, cause: ConverterError) -> RegistryError {
+    RegistryError::Converter { dataset: dataset.clone(), version: version.clone(), cause: Arc::new(cause) }
+}
+
 fn component_key(dataset: &DatasetName, version: &Version) -> String {
     format!("{dataset}/{version}/converter.wasm")
 }
@@ -445,7 +462,7 @@ fn dataset_name(text: &str) -> Result<DatasetName, RegistryError> {
 }
 
 /// The lower-case hexadecimal SHA-256.
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut digest, byte| {
         // Writing to a string does not fail.
         let _ = write!(digest, "{byte:02x}");

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! signatures/<channel>/<sequence>-<digest>-<key>.json    one key's signature of the pointer; written before the pointer
-//!                                          -unsigned.json the statement alone, where it names a trial
+//!                                          -unsigned.json the statement alone, where it says more than the pointer
 //! history/<channel>/<sequence>.json                      the same, or the statement alone; written after the pointer
 //! ```
 //!
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::document::{Pointer, Release, Signature, line, parse, render};
+use super::document::{Pointer, Release, Signature, line, optional_digest, parse, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
 use super::operations::Registry;
@@ -109,12 +109,45 @@ pub struct Statement {
     pub by: String,
     /// Until when a process may begin to use it.
     pub expires: Option<Moment>,
+    /// The digest of the version's parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_digest")]
+    pub parameters: Option<String>,
+    /// Those of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_digest")]
+    pub previous_parameters: Option<String>,
     /// What is tried beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Terms>,
 }
 
+/// What a statement says and a pointer does not, since the first edition refuses members that it does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Details {
+    pub(super) parameters: Option<String>,
+    pub(super) previous_parameters: Option<String>,
+    pub(super) trial: Option<Terms>,
+}
+
+impl Details {
+    /// Whether there is none of them.
+    pub(super) fn are_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether they name parameters, which nothing but a signature vouches for.
+    fn have_parameters(&self) -> bool {
+        let tried = self.trial.as_ref().and_then(|terms| terms.candidate.parameters.as_ref());
+        self.parameters.as_ref().or(self.previous_parameters.as_ref()).or(tried).is_some()
+    }
+}
+
 impl Statement {
+    /// What the pointer does not say.
+    pub(super) fn details(&self) -> Details {
+        let (parameters, previous_parameters) = (self.parameters.clone(), self.previous_parameters.clone());
+        Details { parameters, previous_parameters, trial: self.trial.clone() }
+    }
+
     fn is_of(&self, dataset: &DatasetName, channel: &Channel, pointer: &Pointer) -> bool {
         self.dataset == dataset.as_str() && self.channel == *channel && self.pointer == *pointer
     }
@@ -156,8 +189,10 @@ pub(super) struct Standing {
     pub(super) is_signed: bool,
     /// Until when a process may begin to use it.
     pub(super) expires: Option<Moment>,
-    /// What is tried beside it, and since when.
-    pub(super) trial: Option<(Terms, Moment)>,
+    /// What the pointer does not say.
+    pub(super) details: Details,
+    /// When it was written, where that is known.
+    pub(super) at: Option<Moment>,
 }
 
 /// What the signature of nobody is called.
@@ -181,11 +216,12 @@ impl Registry {
             let Some(record) = self.record(&place).await? else { continue };
             // It has this key's name, and is not what the key signed.
             let statement = self.signed(&record, &[key]).filter(|statement| statement.is_of(dataset, channel, pointer));
-            let Statement { expires, trial, at, .. } = statement.ok_or_else(untrusted)?;
-            if let Some(expired) = expires.filter(|expires| *expires <= Moment::now()) {
+            let statement = statement.ok_or_else(untrusted)?;
+            if let Some(expired) = statement.expires.filter(|expires| *expires <= Moment::now()) {
                 return Err(RegistryError::PointerExpired { object: self.pointer_url(dataset, channel), expired });
             }
-            return Ok(Standing { is_signed: true, expires, trial: trial.map(|terms| (terms, at)) });
+            let (expires, details, at) = (statement.expires, statement.details(), Some(statement.at));
+            return Ok(Standing { is_signed: true, expires, details, at });
         }
         if self.requires_signed_pointers() {
             return Err(untrusted());
@@ -193,14 +229,16 @@ impl Registry {
         let place = signature_place(dataset, channel, pointer, UNSIGNED);
         let record = self.record(&place).await?;
         let statement = record.and_then(|record| serde_json::from_str::<Statement>(&record.statement).ok());
-        let trial = statement.filter(|statement| statement.is_of(dataset, channel, pointer)).and_then(|statement| {
-            let Statement { trial, at, .. } = statement;
-            Some((trial?, at))
-        });
-        Ok(Standing { is_signed: false, expires: None, trial })
+        let statement = statement.filter(|statement| statement.is_of(dataset, channel, pointer));
+        let details = statement.as_ref().map(Statement::details).unwrap_or_default();
+        // A component is signed by itself, parameters by the pointer alone.
+        if self.has_keys() && details.have_parameters() {
+            return Err(untrusted());
+        }
+        Ok(Standing { is_signed: false, expires: None, details, at: statement.map(|statement| statement.at) })
     }
 
-    /// What is tried beside a pointer, and since when, whoever says so: for who promotes, and has no keys to trust.
+    /// What is said of a pointer, whoever says so: for who promotes, and has no keys to trust.
     pub(super) async fn stated(
         &self,
         dataset: &DatasetName,
@@ -309,14 +347,14 @@ impl Registry {
         Ok(names.iter().filter_map(sequence).max().unwrap_or(0))
     }
 
-    /// Writes the signature of a pointer that is about to be written, or is there already, and what is tried beside it. Returns
+    /// Writes the signature of a pointer that is about to be written, or is there already, and what that does not say. Returns
     /// what the history keeps.
     pub(super) async fn endorse(
         &self,
         dataset: &DatasetName,
         channel: &Channel,
         pointer: &Pointer,
-        trial: Option<&Terms>,
+        details: &Details,
         endorsement: &Endorsement<'_>,
     ) -> Result<Record, RegistryError> {
         let at = Moment::now();
@@ -327,14 +365,16 @@ impl Registry {
             at,
             by: endorsement.by.clone(),
             expires: endorsement.expires.and_then(|time| at.after(time)),
-            trial: trial.cloned(),
+            parameters: details.parameters.clone(),
+            previous_parameters: details.previous_parameters.clone(),
+            trial: details.trial.clone(),
         };
         let statement = String::from_utf8_lossy(&render(&statement)?).into_owned();
         let signatures = endorsement.key.map(|key| key.sign_text(&to_sign(&statement)));
         let record = Record { signatures: signatures.into_iter().collect(), statement };
         let key = match endorsement.key {
             Some(key) => key.id(),
-            None if trial.is_some() => UNSIGNED.to_owned(),
+            None if !details.are_none() => UNSIGNED.to_owned(),
             None => return Ok(record),
         };
         let place = signature_place(dataset, channel, pointer, &key);
@@ -393,7 +433,7 @@ fn history_place(dataset: &DatasetName, channel: &Channel) -> String {
 fn signature_place(dataset: &DatasetName, channel: &Channel, pointer: &Pointer, key: &str) -> String {
     let Pointer { version, sha256, previous, sequence } = pointer;
     let before =
-        previous.as_ref().map_or_else(String::new, |Release { version, sha256 }| format!("{version} {sha256}"));
+        previous.as_ref().map_or_else(String::new, |Release { version, sha256, .. }| format!("{version} {sha256}"));
     let digest = Sha256::digest(format!("{version} {sha256}\n{before}"));
     let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("{dataset}/signatures/{channel}/{sequence:020}-{digest}-{key}.json")

@@ -1,10 +1,10 @@
 //! What a channel stands for, and how that is changed: promoted, tried, rolled back.
 
-use super::document::{Pointer, Release, render};
+use super::document::{Manifest, Pointer, Release, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
 use super::operations::{Pointed, Registry, pointer_key};
-use super::pointers::{Endorsement, Moment, Statement};
+use super::pointers::{Details, Endorsement, Moment, Standing, Statement};
 use super::store::Condition;
 use super::trials::{Candidacy, Outcome, Place, State, Terms};
 use crate::dataset::DatasetName;
@@ -19,6 +19,8 @@ pub struct Promotion {
     pub before: Option<Release>,
     /// What the channel points at now.
     pub pointer: Pointer,
+    /// The digest of the parameters that its converter is told.
+    pub parameters: Option<String>,
     /// What is tried beside it.
     pub trial: Option<Terms>,
     /// Whether it was so before.
@@ -58,13 +60,15 @@ impl Registry {
         &self,
         dataset: &DatasetName,
         version: &Version,
+        parameters: Option<String>,
         channel: &Channel,
         endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
         // Read first, so that whatever happens while the version is looked at is noticed.
         let found = self.in_service(dataset, channel).await?;
-        let (manifest, _) = self.verify(dataset, version).await?;
-        let release = Release { version: manifest.version, sha256: manifest.sha256 };
+        let Manifest { version, sha256, .. } = self.manifest(dataset, version).await?;
+        let release = Release { version, sha256, parameters };
+        self.load(dataset, &release, None).await?;
         self.point(dataset, channel, found, release, None, endorsement).await
     }
 
@@ -84,8 +88,9 @@ impl Registry {
         let Some(in_service) = found.as_ref().map(|found| found.release.clone()) else {
             return Err(RegistryError::NothingInService { dataset: dataset.clone(), channel: channel.clone() });
         };
-        let (manifest, _) = self.verify(dataset, &candidacy.version).await?;
+        let manifest = self.manifest(dataset, &candidacy.version).await?;
         let terms = candidacy.of(manifest.sha256);
+        self.load(dataset, &terms.candidate, None).await?;
         if terms.candidate == in_service {
             let reason = format!("converter {} is in service already", in_service.version);
             return Err(RegistryError::Trial { reason });
@@ -134,19 +139,23 @@ impl Registry {
             Pointed::NotModified | Pointed::Missing => return Ok(None),
         };
         let stated = self.stated(dataset, channel, &pointer).await?;
-        let trial = stated.into_iter().find_map(|Statement { trial, at, .. }| Some((trial?, at)));
-        self.with_trial(dataset, channel, pointer, etag, trial).await.map(Some)
+        let stated = stated.iter().find(|statement| !statement.details().are_none());
+        let details = stated.map(Statement::details).unwrap_or_default();
+        let at = stated.map(|statement| statement.at);
+        self.with_details(dataset, channel, pointer, etag, details, at).await.map(Some)
     }
 
-    async fn with_trial(
+    async fn with_details(
         &self,
         dataset: &DatasetName,
         channel: &Channel,
         pointer: Pointer,
         etag: Option<String>,
-        trial: Option<(Terms, Moment)>,
+        details: Details,
+        at: Option<Moment>,
     ) -> Result<InService, RegistryError> {
-        let trial = match trial {
+        let Details { parameters, previous_parameters, trial } = details;
+        let trial = match trial.zip(at) {
             Some((terms, since)) => {
                 let place = Place::of(dataset, channel, &pointer, &terms)?;
                 let state = self.trial_state(&place, None).await?.map(|read| read.state);
@@ -155,11 +164,10 @@ impl Registry {
             None => None,
         };
         let outcome = trial.as_ref().and_then(|(_, _, state)| Some(state.verdict.as_ref()?.outcome));
+        let pointed = pointer.release().with(parameters);
         let (release, previous) = match &trial {
-            Some((terms, ..)) if outcome == Some(Outcome::Promoted) => {
-                (terms.candidate.clone(), Some(pointer.release()))
-            }
-            Some(_) | None => (pointer.release(), pointer.previous.clone()),
+            Some((terms, ..)) if outcome == Some(Outcome::Promoted) => (terms.candidate.clone(), Some(pointed)),
+            Some(_) | None => (pointed, pointer.previous.clone().map(|release| release.with(previous_parameters))),
         };
         Ok(InService { channel: channel.clone(), release, previous, pointer, trial, etag })
     }
@@ -178,8 +186,8 @@ impl Registry {
             }
         };
         self.has_no_successor(dataset, channel, &pointer).await?;
-        let standing = self.standing(dataset, channel, &pointer).await?;
-        Ok(self.with_trial(dataset, channel, pointer, etag, standing.trial).await?.release)
+        let Standing { details, at, .. } = self.standing(dataset, channel, &pointer).await?;
+        Ok(self.with_details(dataset, channel, pointer, etag, details, at).await?.release)
     }
 
     /// All channels of a dataset, and what they stand for.
@@ -225,17 +233,24 @@ impl Registry {
         endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
         let place = pointer_key(dataset, channel);
+        let parameters = release.parameters.clone();
+        let details = |before: Option<&Release>| Details {
+            parameters: parameters.clone(),
+            previous_parameters: before.and_then(|before| before.parameters.clone()),
+            trial: trial.clone(),
+        };
         let (before, condition, sequence) = match found {
             // Once more: for a signature, or to end what was broken off. An expiry needs another sequence, and so does the end of a trial.
-            Some(InService { pointer, trial: found, .. })
-                if pointer.release() == release
+            Some(InService { release: current, previous, pointer, trial: tried, .. })
+                if current == release
                     && endorsement.expires.is_none()
-                    && found.as_ref().is_none_or(|(_, _, state)| state.verdict.is_none())
-                    && found.as_ref().map(|(terms, ..)| terms) == trial.as_ref() =>
+                    && tried.as_ref().is_none_or(|(_, _, state)| state.verdict.is_none())
+                    && tried.as_ref().map(|(terms, ..)| terms) == trial.as_ref() =>
             {
-                let record = self.endorse(dataset, channel, &pointer, trial.as_ref(), endorsement).await?;
+                let details = details(previous.as_ref());
+                let record = self.endorse(dataset, channel, &pointer, &details, endorsement).await?;
                 self.keep(dataset, channel, pointer.sequence, &record).await?;
-                return Ok(Promotion { before: Some(release), pointer, trial, already: true });
+                return Ok(Promotion { before: Some(release), pointer, parameters, trial, already: true });
             }
             Some(InService { etag: None, .. }) => {
                 let now = "S3 gives it no entity tag".to_owned();
@@ -248,19 +263,21 @@ impl Registry {
             // It was deleted, if it was ever there: who has followed it follows no lower sequence.
             None => (None, Condition::New, self.last_sequence(dataset, channel).await?),
         };
-        let Release { version, sha256 } = release;
-        let pointer = Pointer { version, sha256, previous: before.clone(), sequence };
-        let pointer = self.not_spoken_for(dataset, channel, pointer, trial.as_ref()).await?;
-        let record = self.endorse(dataset, channel, &pointer, trial.as_ref(), endorsement).await?;
+        let details = details(before.as_ref());
+        let Release { version, sha256, .. } = release;
+        let previous = before.clone().map(|release| release.with(None));
+        let pointer = Pointer { version, sha256, previous, sequence };
+        let pointer = self.not_spoken_for(dataset, channel, pointer, &details).await?;
+        let record = self.endorse(dataset, channel, &pointer, &details, endorsement).await?;
         if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
             self.keep(dataset, channel, pointer.sequence, &record).await?;
-            return Ok(Promotion { before, pointer, trial, already: false });
+            return Ok(Promotion { before, pointer, parameters, trial, already: false });
         }
         // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
         match self.in_service(dataset, channel).await? {
             Some(InService { pointer: now, .. }) if now == pointer => {
                 self.keep(dataset, channel, pointer.sequence, &record).await?;
-                Ok(Promotion { before, pointer, trial, already: false })
+                Ok(Promotion { before, pointer, parameters, trial, already: false })
             }
             now => {
                 let now = match now {
@@ -272,19 +289,19 @@ impl Registry {
         }
     }
 
-    /// The pointer with the next sequence of which nobody has said that something else is tried beside it: who broke off before
-    /// the pointer was written has left a statement.
+    /// The pointer with the next sequence of which nobody has said something else: who broke off before the pointer was written
+    /// has left a statement.
     async fn not_spoken_for(
         &self,
         dataset: &DatasetName,
         channel: &Channel,
         mut pointer: Pointer,
-        trial: Option<&Terms>,
+        details: &Details,
     ) -> Result<Pointer, RegistryError> {
         for _ in 0..MAX_SPOKEN_FOR {
             pointer.sequence = pointer.sequence.saturating_add(1);
             let stated = self.stated(dataset, channel, &pointer).await?;
-            if stated.iter().all(|statement| statement.trial.as_ref() == trial) {
+            if stated.iter().all(|statement| statement.details() == *details) {
                 break;
             }
         }

@@ -43,7 +43,7 @@ impl Registry {
         key: &SigningKey,
     ) -> Result<bool, RegistryError> {
         let manifest = self.manifest(dataset, version).await?;
-        let release = Release { version: version.clone(), sha256: manifest.sha256.clone() };
+        let release = Release { version: version.clone(), sha256: manifest.sha256.clone(), parameters: None };
         self.load_unsigned(dataset, &release, &manifest, None).await?;
         if manifest.signatures.iter().any(|signature| signature.key == key.id()) {
             return Ok(false);

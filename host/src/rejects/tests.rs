@@ -41,8 +41,12 @@ impl Bench {
     }
 
     fn origin(&self) -> Origin {
-        let converter =
-            ConverterId { name: "consumption".to_owned(), version: "1.2.0".to_owned(), digest: "0123abcd".to_owned() };
+        let converter = ConverterId {
+            name: "consumption".to_owned(),
+            version: "1.2.0".to_owned(),
+            digest: "0123abcd".to_owned(),
+            parameters: None,
+        };
         Origin { source: self.source.clone(), dataset: "consumption".to_owned(), converter }
     }
 

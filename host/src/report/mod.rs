@@ -45,6 +45,9 @@ pub struct ConverterId {
     pub version: String,
     /// The lower-case hexadecimal SHA-256 of the component.
     pub digest: String,
+    /// That of its parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
 }
 
 /// How long the parts of a load took, over all threads. Serialized in seconds.

@@ -117,6 +117,9 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
+        /// Publish this JSON document beside the version: what its converter is told in `prepare`.
+        #[arg(long, value_name = "FILE.json")]
+        parameters: Option<PathBuf>,
         /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
@@ -130,6 +133,7 @@ pub(super) enum Command {
     /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the version in service has of it.
     #[command(after_help = "Examples:
   influxdb-loader converter promote ons-load 1.2.0
+  influxdb-loader converter promote ons-load 1.2.0 --parameters renames.json
   influxdb-loader converter promote ons-load --shadow 1.3.0 --when \"objects >= 100 and changed = 0 and rejected <= before\"
   influxdb-loader converter promote ons-load --canary 1.3.0 --share 5% --when \"objects >= 100 and age >= 1d\" \\
       --unless \"failed > 0 or objects >= 20 and rejected > before * 1.1\"")]
@@ -141,6 +145,10 @@ pub(super) enum Command {
         version: Option<String>,
         #[command(flatten)]
         trial: promote::Trial,
+        /// With these parameters: a JSON document, which is published with it, or the first digits of the digest of one that is
+        /// published, or `none` [default: those that are published with the version, if they are one document].
+        #[arg(long, value_name = "FILE.json|DIGEST|none")]
+        parameters: Option<String>,
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
@@ -297,7 +305,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
-        Command::Publish { component, dataset, sign, golden, json } => {
+        Command::Publish { component, dataset, sign, golden, parameters, json } => {
             let mut tested = None;
             if let Some(golden) = golden {
                 let (facts, text, is_good) =
@@ -312,10 +320,12 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
                 }
                 tested = Some(facts);
             }
-            publish::publish(config, &component, dataset.as_deref(), sign.as_deref(), json, tested).await
+            let (dataset, sign, parameters) = (dataset.as_deref(), sign.as_deref(), parameters.as_deref());
+            publish::publish(config, &component, dataset, sign, parameters, json, tested).await
         }
-        Command::Promote { dataset, version, trial, channel, terms, json } => {
-            promote::promote(config, &dataset, version.as_deref(), &trial, channel.as_deref(), &terms, json).await
+        Command::Promote { dataset, version, trial, parameters, channel, terms, json } => {
+            let what = promote::What { version: version.as_deref(), trial: &trial, parameters: parameters.as_deref() };
+            promote::promote(config, &dataset, &what, channel.as_deref(), &terms, json).await
         }
         Command::Trial { dataset, channel, end, by, json } => {
             let end = end.then(|| promote::who(by.as_deref()));

@@ -1,17 +1,18 @@
 //! `converter promote` and `converter rollback`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
-use super::publish::signing_key;
+use super::publish::{document, signing_key};
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
+use crate::dataset::DatasetName;
 use crate::registry::{
-    Candidacy, Channel, Endorsement, Kind, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms,
+    Candidacy, Channel, Endorsement, Kind, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms, Version,
 };
 
 /// How a candidate is tried instead.
@@ -35,8 +36,13 @@ pub(in crate::cli) struct Trial {
 }
 
 impl Trial {
+    /// The version that is tried.
+    fn version(&self) -> Option<&str> {
+        self.shadow.as_deref().or(self.canary.as_deref())
+    }
+
     /// What is tried, and on which terms; none where nothing is.
-    fn candidacy(&self) -> Result<Option<Candidacy>, CliError> {
+    fn candidacy(&self, parameters: Option<String>) -> Result<Option<Candidacy>, CliError> {
         let (kind, version) = match (&self.shadow, &self.canary) {
             (Some(version), _) => (Kind::Shadow, version),
             (None, Some(version)) => (Kind::Canary, version),
@@ -48,7 +54,7 @@ impl Trial {
             unless = Some(WITHOUT_FAILURES.parse()?);
         }
         let share = self.share.as_deref().map_or(Ok(Share::ALL), str::parse)?;
-        Ok(Some(Candidacy { kind, version: version.parse()?, share, when, unless }))
+        Ok(Some(Candidacy { kind, version: version.parse()?, parameters, share, when, unless }))
     }
 }
 
@@ -106,12 +112,46 @@ fn time(text: &str) -> Result<Duration, String> {
     parsed.map(Duration::from_secs).ok_or_else(|| "a number and one of `s`, `m`, `h`, `d`".to_owned())
 }
 
+/// What is put into service, or tried.
+pub(super) struct What<'a> {
+    pub(super) version: Option<&'a str>,
+    pub(super) trial: &'a Trial,
+    pub(super) parameters: Option<&'a str>,
+}
+
+/// The digest of the parameters that are asked for: published ones, or those of a file, which are published.
+async fn parameters(
+    registry: &Registry,
+    dataset: &DatasetName,
+    version: &Version,
+    asked: Option<&str>,
+) -> Result<Option<String>, CliError> {
+    let published = registry.published_parameters(dataset, version).await?;
+    let is_digest = |text: &str| text.len() >= 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match (asked, published.as_slice()) {
+        (Some("none"), _) | (None, []) => Ok(None),
+        (None, [one]) => Ok(Some(one.clone())),
+        (None, several) => Err(CliError::Parameters { version: version.to_string(), known: several.join(", ") }),
+        (Some(digest), published) if is_digest(digest) && !Path::new(digest).exists() => {
+            let digest = digest.to_ascii_lowercase();
+            let mut found = published.iter().filter(|sha256| sha256.starts_with(&digest));
+            match (found.next(), found.next()) {
+                (Some(found), None) => Ok(Some(found.clone())),
+                _ => Err(CliError::Parameters { version: version.to_string(), known: published.join(", ") }),
+            }
+        }
+        (Some(file), _) => {
+            let (sha256, _) = registry.publish_parameters(dataset, version, document(Path::new(file))?).await?;
+            Ok(Some(sha256))
+        }
+    }
+}
+
 /// Lets a channel point at a version, or tries one. Returns true: what cannot be promoted is an error.
 pub(super) async fn promote(
     config: &Config,
     dataset: &str,
-    version: Option<&str>,
-    trial: &Trial,
+    What { version, trial, parameters: asked }: &What<'_>,
     channel: Option<&str>,
     terms: &Terms,
     as_json: bool,
@@ -121,9 +161,13 @@ pub(super) async fn promote(
     let key = terms.key()?;
     let endorsement = terms.endorsement(key.as_ref());
     let name = named(dataset)?;
-    let promotion = match trial.candidacy()? {
+    let version: Version = trial.version().or(*version).unwrap_or_default().parse()?;
+    // Rules are read before anything is published.
+    trial.candidacy(None)?;
+    let parameters = parameters(&registry, &name, &version, *asked).await?;
+    let promotion = match trial.candidacy(parameters.clone())? {
         Some(candidacy) => registry.try_candidate(&name, candidacy, &channel, &endorsement).await?,
-        None => registry.promote(&name, &version.unwrap_or_default().parse()?, &channel, &endorsement).await?,
+        None => registry.promote(&name, &version, parameters, &channel, &endorsement).await?,
     };
     tell(dataset, &channel, &promotion, as_json)
 }
@@ -150,10 +194,10 @@ pub(super) fn chosen(registry: &Registry, channel: Option<&str>) -> Result<Chann
 }
 
 fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) -> Result<bool, CliError> {
-    let Promotion { before, pointer, trial, already } = promotion;
+    let Promotion { before, pointer, parameters, trial, already } = promotion;
     if as_json {
         let facts = json!({
-            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "trial": trial, "already": already,
+            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "parameters": parameters, "trial": trial, "already": already,
         });
         print(&format!("{facts}\n"))?;
         return Ok(true);
@@ -174,6 +218,8 @@ fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) 
         Some(before) => format!("{} → ", before.version),
         None => String::new(),
     };
-    print(&format!("{dataset} {channel}: {before}{}, sequence {}\n", pointer.version, pointer.sequence))?;
+    let with = parameters.as_deref().and_then(|sha256| sha256.get(..12));
+    let with = with.map(|sha256| format!(" with parameters {sha256}")).unwrap_or_default();
+    print(&format!("{dataset} {channel}: {before}{}{with}, sequence {}\n", pointer.version, pointer.sequence))?;
     Ok(true)
 }

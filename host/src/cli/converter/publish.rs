@@ -8,6 +8,7 @@ use super::{loader_and_registry, named};
 use crate::cli::component::read;
 use crate::cli::{CliError, print};
 use crate::config::Config;
+use crate::converter::MAX_PARAMETERS_BYTES;
 use crate::registry::SigningKey;
 
 /// The longest file that a signing key is looked for in, in bytes.
@@ -19,6 +20,7 @@ pub(super) async fn publish(
     path: &Path,
     dataset: Option<&str>,
     key: Option<&Path>,
+    parameters: Option<&Path>,
     as_json: bool,
     golden: Option<Value>,
 ) -> Result<bool, CliError> {
@@ -30,6 +32,13 @@ pub(super) async fn publish(
     let component = read(path, limit)?;
     let publication = registry.publish(component, dataset.as_ref(), key.as_ref()).await?;
     let manifest = &publication.manifest;
+    let parameters = match parameters {
+        Some(path) => {
+            let name = named(&manifest.dataset)?;
+            Some(registry.publish_parameters(&name, &manifest.version, document(path)?).await?)
+        }
+        None => None,
+    };
     let what = if publication.already { "already published" } else { "published" };
     let (dataset, version, object) = (&manifest.dataset, &manifest.version, &publication.object);
     print(&if as_json {
@@ -39,11 +48,29 @@ pub(super) async fn publish(
         if let Some(golden) = golden {
             facts["golden"] = golden;
         }
+        if let Some((sha256, already)) = &parameters {
+            facts["parameters"] = json!({ "sha256": sha256, "already": already });
+        }
         format!("{facts}\n")
     } else {
-        format!("{what}: {dataset} {version}, sha256:{}, {object}\n", manifest.sha256)
+        let parameters = parameters.map(|(sha256, already)| {
+            let what = if already { "already published" } else { "published" };
+            format!("{what}: parameters of {dataset} {version}, sha256:{sha256}\n")
+        });
+        let parameters = parameters.unwrap_or_default();
+        format!("{what}: {dataset} {version}, sha256:{}, {object}\n{parameters}", manifest.sha256)
     })?;
     Ok(true)
+}
+
+/// A document of parameters.
+pub(super) fn document(path: &Path) -> Result<String, CliError> {
+    // One byte more than is allowed shows that there are too many.
+    let bytes = read(path, MAX_PARAMETERS_BYTES as u64 + 1)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let cause = std::io::Error::new(std::io::ErrorKind::InvalidData, error);
+        CliError::Read { path: path.display().to_string(), cause }
+    })
 }
 
 pub(super) fn signing_key(path: &Path) -> Result<SigningKey, CliError> {

@@ -12,8 +12,8 @@ use tracing::Instrument;
 use super::document::{Pointer, Release};
 use super::error::RegistryError;
 use super::operations::{Pointed, Registry, blocking};
-use super::pointers::{Moment, Standing};
-use super::trials::{Observed, Outcome, Running, Terms, is_reserved};
+use super::pointers::{Details, Moment, Standing};
+use super::trials::{Observed, Outcome, Running, is_reserved};
 use crate::config::RegistrySettings;
 use crate::converter::{Catalog, CompileCache, Converter, ConverterError};
 use crate::dataset::DatasetName;
@@ -97,8 +97,9 @@ struct State {
     seen: Option<Pointer>,
     /// When the pointer that is followed expires.
     expires: Option<Moment>,
-    /// What is tried beside the pointer that is followed, and since when.
-    tried: Option<(Terms, Moment)>,
+    /// What the pointer that is followed does not say, and when that was said.
+    details: Details,
+    since: Option<Moment>,
     /// The version that this pointer names.
     pointed: Option<Converter>,
     /// The trial that is followed.
@@ -195,7 +196,7 @@ impl Resolver {
     ///
     /// What keeps it from being found and may pass.
     pub async fn of_digest(&self, dataset: &DatasetName, digest: &str) -> Result<Option<Converter>, RegistryError> {
-        let is_it = |converter: &Converter| converter.digest() == digest;
+        let is_it = |converter: &Converter| converter.identity() == digest;
         if let Some(converter) = self.catalog.inserted(dataset.as_str()).filter(is_it) {
             return Ok(Some(converter));
         }
@@ -211,7 +212,7 @@ impl Resolver {
             return Ok(Some(converter.clone()));
         }
         let mut state = slot.state.lock().await;
-        let recent = state.recent.iter().find(|(release, _)| release.sha256 == digest);
+        let recent = state.recent.iter().find(|(release, _)| release.identity() == digest);
         if let Some((_, converter)) = recent {
             return Ok(Some(converter.clone()));
         }
@@ -374,13 +375,15 @@ impl Remote {
                 Err(error) => (None, None, error),
             },
             Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
-                Ok(()) => match self.load(dataset, &pointer.release(), state).await {
-                    Ok(converter) => {
-                        (state.etag, state.refused) = (etag, None);
-                        return self.settle(dataset, slot, state, converter, false).await;
+                Ok(()) => {
+                    match self.load(dataset, &pointer.release().with(state.details.parameters.clone()), state).await {
+                        Ok(converter) => {
+                            (state.etag, state.refused) = (etag, None);
+                            return self.settle(dataset, slot, state, converter, false).await;
+                        }
+                        Err(error) => (Some(pointer), etag, error),
                     }
-                    Err(error) => (Some(pointer), etag, error),
-                },
+                }
                 // Nothing that it says counts.
                 Err(error) => (None, etag, error),
             },
@@ -423,7 +426,8 @@ impl Remote {
         if let Some(served) = slot.served() {
             return Some(Resolution { fallback: true, ..served });
         }
-        let loaded = self.load(dataset, &pointer?.previous?, state).await;
+        let previous = pointer?.previous?.with(state.details.previous_parameters.clone());
+        let loaded = self.load(dataset, &previous, state).await;
         let loaded = loaded.inspect_err(|error| log(error, "nor can the version before it be used"));
         loaded.ok().map(|converter| Resolution::alone(converter, true))
     }
@@ -446,12 +450,13 @@ impl Remote {
             Some(_) => {}
             None => self.registry.has_no_successor(dataset, channel, pointer).await?,
         }
-        let Standing { is_signed, expires, trial } = self.registry.standing(dataset, channel, pointer).await?;
+        let Standing { is_signed, expires, details, at } = self.registry.standing(dataset, channel, pointer).await?;
         if !is_signed && self.registry.has_keys() {
             let (sequence, version) = (pointer.sequence, &pointer.version);
             tracing::warn!(%dataset, %channel, sequence, %version, "the pointer is not signed by a trusted key, and followed all the same: `CONVERTER_REQUIRE_SIGNED_POINTERS` is not `true`");
         }
-        (state.seen, state.expires, state.tried) = (Some(pointer.clone()), expires, trial);
+        (state.seen, state.expires) = (Some(pointer.clone()), expires);
+        (state.details, state.since) = (details, at);
         Ok(())
     }
 
@@ -500,7 +505,7 @@ fn component(error: ConverterError) -> RegistryError {
 }
 
 fn announce(dataset: &DatasetName, converter: &Converter, before: Option<&Resolution>) {
-    if before.is_some_and(|before| before.converter.digest() == converter.digest()) {
+    if before.is_some_and(|before| before.converter.identity() == converter.identity()) {
         return;
     }
     tracing::info!(

@@ -68,10 +68,10 @@ impl Remote {
         state: &mut State,
         before: &Converter,
     ) -> Result<Tried, RegistryError> {
-        let (Some((terms, since)), Some(pointer)) = (state.tried.clone(), state.seen.clone()) else {
+        let (Some(terms), Some(since), Some(pointer)) = (state.details.trial.clone(), state.since, &state.seen) else {
             return Ok(Tried::Nothing);
         };
-        let place = Place::of(dataset, self.registry.channel(), &pointer, &terms)?;
+        let place = Place::of(dataset, self.registry.channel(), pointer, &terms)?;
         let followed = state.trial.clone().filter(|trial| trial.place == place);
         if let Some(trial) = followed.clone().filter(|trial| trial.outcome().is_some()) {
             return Ok(Tried::Follow(trial));

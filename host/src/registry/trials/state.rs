@@ -209,7 +209,7 @@ mod tests {
 
     fn terms(when: &str, unless: &str) -> Terms {
         let rule = |text: &str| Some(text.parse().unwrap());
-        let candidate = Release { version: "1.0.1".parse().unwrap(), sha256: "0f".repeat(32) };
+        let candidate = Release { version: "1.0.1".parse().unwrap(), sha256: "0f".repeat(32), parameters: None };
         Terms { kind: Kind::Shadow, candidate, share: Share::ALL, when: rule(when), unless: rule(unless) }
     }
 

@@ -113,6 +113,8 @@ pub struct Candidacy {
     pub kind: Kind,
     /// What is tried.
     pub version: Version,
+    /// The digest of its parameters.
+    pub parameters: Option<String>,
     /// On which objects.
     pub share: Share,
     /// When it comes into service.
@@ -124,8 +126,8 @@ pub struct Candidacy {
 impl Candidacy {
     /// The terms of the version, which has this digest.
     pub(in crate::registry) fn of(self, sha256: String) -> Terms {
-        let Self { kind, version, share, when, unless } = self;
-        Terms { kind, candidate: Release { version, sha256 }, share, when, unless }
+        let Self { kind, version, parameters, share, when, unless } = self;
+        Terms { kind, candidate: Release { version, sha256, parameters }, share, when, unless }
     }
 }
 

@@ -37,8 +37,12 @@ fn rejected(row: u64, code: &str) -> RejectedRow {
 fn loaded() -> ObjectReport {
     let mut report = ObjectReport::of(&ObjectReference::new("ons-energy-data", "dataset=generation/a.parquet"));
     report.dataset = Some("generation".to_owned());
-    report.converter =
-        Some(ConverterId { name: "generation".to_owned(), version: "1.0.0".to_owned(), digest: "0a1b".to_owned() });
+    report.converter = Some(ConverterId {
+        name: "generation".to_owned(),
+        version: "1.0.0".to_owned(),
+        digest: "0a1b".to_owned(),
+        parameters: None,
+    });
     report.accounts = Accounts { rows: 100, written: 97, filtered: 1, points: 97, batches: 1, ..Accounts::default() };
     report.accounts.reject("invalid-value", 1);
     report.accounts.reject("invalid-timestamp", 1);
