@@ -1,6 +1,5 @@
 //! What the ledger says of an object before it is loaded.
 
-use super::record::digest_of_parameters;
 use super::{LoadError, LoadRequest, Loader, Location};
 use crate::event::ObjectReference;
 use crate::ledger::{Document, Ledger, LedgerError, Standing, Subject, Target, Wanted, standing};
@@ -70,8 +69,7 @@ impl Loader {
             Selection::RowGroups(range) => Some(range.start as u64..range.end as u64),
             Selection::All | Selection::Rows(_) => None,
         };
-        let parameters = digest_of_parameters(&converter);
-        let converter = Some((converter.digest(), parameters.as_deref()));
+        let converter = Some((converter.digest(), converter.parameters_digest()));
         Ok(standing(documents, Wanted { etag: &subject.etag, target, converter, row_groups }))
     }
 }

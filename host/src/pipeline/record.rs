@@ -6,8 +6,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, UNIX_EPOCH};
 
-use sha2::{Digest, Sha256};
-
 use super::row_groups::RowGroups;
 use super::{LoadError, Location};
 use crate::config::RejectsUri;
@@ -86,7 +84,7 @@ impl Recording {
             ledger: Ledger::new(uri.clone()),
             subject,
             target: Target::of(influxdb.settings()).with_engine(influxdb.engine(end).await?),
-            parameters: digest_of_parameters(converter),
+            parameters: converter.parameters_digest().map(str::to_owned),
             started_at: Time::now(),
             measurements: Arc::default(),
             groups: BTreeMap::new(),
@@ -164,12 +162,6 @@ impl Record {
         };
         recorded.map(|place| tracing::debug!(%place, "the load is recorded"))
     }
-}
-
-/// The SHA-256 of what a converter is told besides; none where it is told nothing.
-pub(super) fn digest_of_parameters(converter: &converter::Converter) -> Option<String> {
-    let parameters = converter.parameters()?;
-    Some(Sha256::digest(parameters.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// A file, told from what it was before by its length and when it was changed.
