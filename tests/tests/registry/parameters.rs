@@ -91,7 +91,7 @@ fn a_family_of_tables_has_a_column_renamed_in_service_without_a_rebuild() {
     promote(&["--parameters", &parameters(&second)[..12]]).succeeded();
     assert_eq!(parameters(&load(&function, json!({}))), parameters(&second));
 
-    // A document that was changed is not used, nor is one that nobody has signed.
+    // A document that was changed is not used: the one before it is. Nor is one that nobody has signed.
     let place = format!("converters/metrics/0.1.0/parameters/{}.json", parameters(&second));
     let good = site.s3.get_object(CONVERTERS, &place);
     site.s3.put_object(CONVERTERS, &place, b"{}".to_vec());
@@ -101,7 +101,10 @@ fn a_family_of_tables_has_a_column_renamed_in_service_without_a_rebuild() {
         let message = invocation.answer["errorMessage"].as_str().unwrap_or_default().to_owned();
         assert!(invocation.failed && message.contains(words), "{}", invocation.answer);
     };
-    is_refused(&settings, "its digest is");
+    let (function, _influxdb) = loads(&settings);
+    let loaded = load(&function, json!({}));
+    assert_eq!((&loaded["converter_fallback"], parameters(&loaded)), (&json!(true), parameters(&first)));
+    assert!(function.log().contains("its digest is"), "{}", function.log());
     site.s3.put_object(CONVERTERS, &place, good);
     site.converter(&["promote", "metrics", "0.1.0", "--parameters", &host]).succeeded();
     is_refused(&settings, "not signed by a trusted key");
