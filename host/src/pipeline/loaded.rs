@@ -16,7 +16,7 @@ impl Loader {
         self.options.ledger.clone().map(Ledger::new).ok_or(LedgerError::NotConfigured)
     }
 
-    /// How far an object is loaded in the version that it has now, by the promoted converter, into where the sink
+    /// How far an object is loaded in the version that it has now, by the dataset's current converter, into where the sink
     /// writes. What is asked for as an older version, or in one that it does not have, is not loaded.
     ///
     /// # Errors

@@ -498,7 +498,7 @@ impl Loader {
         }
     }
 
-    /// The promoted converter of a dataset.
+    /// The current converter of a dataset: the promoted version, or the one that the resolver uses in its place.
     pub(crate) async fn converter_in_service(&self, dataset: &DatasetName) -> Result<Converter, LoadError> {
         Ok(self.resolver.converter(dataset).await?.converter)
     }

@@ -101,7 +101,7 @@ impl Rejects<'_> {
                     tracing::warn!(%place, error, "the rejected rows of parts of the object cannot be removed");
                 }
             }
-            // Nothing is lost: the rejected rows of an earlier load are shown for longer than they are true.
+            // Nothing is lost: the rejected rows of an earlier load remain, though they are no longer true.
             Err(error) if is_empty => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(%place, error, "the rejected rows of an earlier load cannot be removed");

@@ -105,7 +105,7 @@ impl Part {
         let has_failed = match report.failure.as_ref().map(Failure::kind) {
             None => false,
             Some(FailureKind::Conversion | FailureKind::Converter | FailureKind::Rejected) => true,
-            // The object is redelivered, and neither converter is to blame.
+            // The object is retried, and neither converter is to blame.
             Some(_) => return,
         };
         let [before, candidate] =
