@@ -1,7 +1,7 @@
 //! What one thread makes ahead of others, bounded by its size.
 //!
 //! Work comes in bursts: the first batch of a row group takes the decoder as long as many others, since all pages begin
-//! with it. Threads that convert go on meanwhile with what was decoded before. How much that may be is counted in bytes:
+//! with it. Threads that convert continue meanwhile with what was decoded before. How much that may be is counted in bytes:
 //! a batch of a wide table is a thousand times one of a narrow one.
 
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ impl<T> Shared<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, as soon as it is no longer as `while_so` says.
+    /// Blocks until `while_so` returns false. Returns the state.
     fn wait(&self, while_so: impl FnMut(&mut State<T>) -> bool) -> MutexGuard<'_, State<T>> {
         self.changed.wait_while(self.state(), while_so).unwrap_or_else(PoisonError::into_inner)
     }

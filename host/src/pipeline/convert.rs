@@ -158,7 +158,7 @@ impl Ordered {
 struct Pass {
     /// Of which times rows are sent, both ends included; none: of all.
     times: Option<(i64, i64)>,
-    /// Whether rows are counted, and rejected ones told.
+    /// Whether rows are counted, and rejected ones reported.
     counts: bool,
 }
 
@@ -306,7 +306,7 @@ struct Worker<'a> {
     conversion: &'a Conversion,
     ordered: &'a Ordered,
     steps: &'a mpsc::Sender<Step>,
-    /// Whether rows are counted, and rejected ones told.
+    /// Whether rows are counted, and rejected ones reported.
     counts: bool,
     timings: Timings,
 }

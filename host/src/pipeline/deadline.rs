@@ -1,4 +1,4 @@
-//! Until when a load goes on.
+//! The deadline of a load: when it stops, and when it ends.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ impl LimitBelowMargin {
     }
 }
 
-/// Until when a load goes on.
+/// When a load stops converting, and when it stops waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// From then on no further rows are converted.

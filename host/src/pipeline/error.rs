@@ -16,7 +16,7 @@ use crate::source::SourceError;
 /// Why an object was not loaded, or not as a whole.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The key does not say which dataset it is.
+    /// The key does not show which dataset it is.
     #[error(transparent)]
     Dataset(#[from] DatasetError),
     /// There is no converter, or it failed.
@@ -31,7 +31,7 @@ pub enum LoadError {
     /// The converter's plan cannot be written as line protocol.
     #[error("the converter's plan cannot be followed")]
     Layout(#[from] LayoutError),
-    /// A column does not hold what its schema says.
+    /// A column does not hold what its schema declares.
     #[error("a column cannot be converted")]
     Column(#[source] ArrowError),
     /// DROP_INVALID_RECORDS is false and a row was rejected.
@@ -75,7 +75,7 @@ pub enum LoadError {
     /// Two instances of the converter plan the same object in different ways: one row must not depend on who converts it.
     #[error("two instances of the converter make different plans of the same object")]
     Unsteady,
-    /// The time was over before a single row group was done: going on would end in the same way.
+    /// The deadline passed before a single row group was done: resuming would stall at the same point.
     #[error(
         "the time was over before a row group was done\nhint: give the function more time or memory, or write the object in smaller row groups; where `WRITE_RATE_POINTS` is set, raise it"
     )]
@@ -86,8 +86,8 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// The failure of an object of which no row may be rejected. Why it is may quote what the row holds: that is logged,
-    /// where it is asked for, and told to nobody.
+    /// The failure of an object of which no row may be rejected. The reason may quote what the row holds: it is logged
+    /// at `debug` alone, and never reported.
     pub(super) fn rejected(rejected: &RejectedRow) -> Self {
         let RejectedRow { row, code, message, .. } = rejected;
         tracing::debug!(row, code, "{message}");
@@ -210,7 +210,7 @@ fn rejects(error: &RejectsError) -> FailureKind {
         RejectsError::Unavailable { .. } | RejectsError::Changed { .. } => FailureKind::Source,
         RejectsError::NoTime => FailureKind::Deadline,
         RejectsError::TooLarge { .. } | RejectsError::TooLong { .. } => FailureKind::TooLarge,
-        // Nobody asked for the place of rejected rows: that it is not there is a fault of the settings.
+        // Nobody asked for the place of rejected rows: that it does not exist is a fault of the settings.
         RejectsError::NotFound { .. }
         | RejectsError::Write { .. }
         | RejectsError::Read { .. }
@@ -227,7 +227,7 @@ fn ledger(error: &LedgerError) -> FailureKind {
         LedgerError::Source(error) => source(error),
         LedgerError::NoTime => FailureKind::Deadline,
         LedgerError::Gone(_) => FailureKind::NotFound,
-        // Nobody asked for the place of a ledger: that it is not there is a fault of the settings.
+        // Nobody asked for the place of a ledger: that it does not exist is a fault of the settings.
         LedgerError::NotFound { .. }
         | LedgerError::File { .. }
         | LedgerError::Malformed { .. }

@@ -30,7 +30,7 @@ struct Held {
 }
 
 impl<'a> Gate<'a> {
-    /// A gate that begins as `paused` says.
+    /// A gate that starts paused if `paused` is true. Without a `pause` it is never paused.
     pub(super) fn new(rate: Option<&'a Rate>, pause: Option<&'a Pause>, paused: bool) -> Self {
         let turns = future::pending().boxed();
         let mut gate = Self { rate, pause, paused: None, turns, limited: None, held: Held::default() };

@@ -1,4 +1,4 @@
-//! What the ledger says of an object before it is loaded.
+//! What the ledger shows of an object before it is loaded.
 
 use super::{LoadError, LoadRequest, Loader, Location};
 use crate::event::ObjectReference;
@@ -16,12 +16,12 @@ impl Loader {
         self.options.ledger.clone().map(Ledger::new).ok_or(LedgerError::NotConfigured)
     }
 
-    /// How far an object is loaded in the version that it has now, by the converter that is in service, into where the sink
+    /// How far an object is loaded in the version that it has now, by the dataset's current converter, into where the sink
     /// writes. What is asked for as an older version, or in one that it does not have, is not loaded.
     ///
     /// # Errors
     ///
-    /// When there is no ledger, when it cannot be looked at, or when the object or its converter cannot be told.
+    /// When there is no ledger, when it cannot be looked at, or when the object or its converter cannot be determined.
     pub async fn standing(&self, request: &LoadRequest<'_>, sink: &Sink) -> Result<Standing, LoadError> {
         let Sink::InfluxDb(influxdb) = sink else { return Ok(Standing::Missing) };
         let if_match = match request.location {

@@ -136,7 +136,7 @@ impl<'a> LoadRequest<'a> {
     }
 }
 
-/// Is told how a load gets on, from any thread.
+/// Receives the progress of a load, from any thread.
 pub trait Progress: Send + Sync {
     /// The object has so many rows.
     fn opened(&self, rows: u64);
@@ -154,7 +154,7 @@ impl Progress for () {
 
 /// Steps whose parcels wait to be written, beside the one whose parcels are.
 const STEPS_AHEAD: usize = 2;
-/// Steps whose parcels are written and wait to be counted: they are small, and threads go on while another is woken.
+/// Steps whose parcels are written and wait to be counted: they are small, and threads continue while another is woken.
 const STEPS_BEHIND: usize = 32;
 
 /// How objects are loaded.
@@ -246,7 +246,7 @@ impl Loader {
         &self.catalog
     }
 
-    /// Loads an object, or the rows of it that are wanted, into a sink. Never fails as a whole: the report says what became
+    /// Loads an object, or the rows of it that are wanted, into a sink. Never fails as a whole: the report shows what became
     /// of every row, and why the rest was not loaded.
     pub async fn load(
         &self,
@@ -456,7 +456,7 @@ impl Loader {
         }
     }
 
-    /// The dataset of an object: as the request says, or its event, or its key.
+    /// The dataset of an object: as the request names it, or its event, or its key.
     pub(crate) async fn dataset(&self, request: &LoadRequest<'_>) -> Result<DatasetName, LoadError> {
         let named = match request.location {
             Location::S3(object) => object.dataset.as_deref(),
@@ -498,7 +498,7 @@ impl Loader {
         }
     }
 
-    /// The converter that is in service for a dataset.
+    /// The current converter of a dataset: the promoted version, or the one that the resolver uses in its place.
     pub(crate) async fn converter_in_service(&self, dataset: &DatasetName) -> Result<Converter, LoadError> {
         Ok(self.resolver.converter(dataset).await?.converter)
     }
@@ -543,7 +543,7 @@ async fn recorded(
 async fn transfer(conversion: Conversion, writing: Writing<'_>) -> Result<(bool, Timings), LoadError> {
     let steps = if conversion.lines.is_some() { STEPS_BEHIND } else { STEPS_AHEAD };
     let (steps, received) = mpsc::channel(steps);
-    // On a task of its own: it goes on, to its next step, when the writing has failed.
+    // On a task of its own: it continues, to its next step, when the writing has failed.
     let converting = tokio::spawn(conversion.run(steps).in_current_span());
     let written = writing.run(received).await;
     // The queue's end is dropped by now, so that the threads stop at their next step.

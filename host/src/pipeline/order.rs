@@ -47,7 +47,7 @@ impl Turns {
     }
 }
 
-/// Gives turns up when it is dropped, unless it was told that they all have been, or will be, had.
+/// Gives turns up when it is dropped, unless [`Self::done()`] was called: then they all have been, or will be, had.
 pub(super) struct Watch<'a> {
     turns: [&'a Turns; 2],
     done: bool,

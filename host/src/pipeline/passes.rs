@@ -10,7 +10,7 @@
 //! ```
 //!
 //! All points of a row have the same time, or there is one pass. So each row is sent in one pass, as a whole, and rows that write
-//! the same point are sent in the same pass, in the order of the file. Rows are counted, and rejected ones told, in the first pass.
+//! the same point are sent in the same pass, in the order of the file. Rows are counted, and rejected ones reported, in the first pass.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,7 +31,7 @@ const BYTES_A_POINT: usize = 200;
 /// An order is bad when its buffers touch so many times as many shards as they would if rows came in the order of time.
 const BAD: usize = 2;
 
-/// The most shards that are told apart. With more, the object is read once.
+/// The most shards that are distinguished. With more, the object is read once.
 const MOST_SHARDS: usize = 1 << 16;
 
 /// An object that may be read in several passes.
@@ -76,7 +76,7 @@ impl Passes {
             return vec![None];
         };
         for batch in batches {
-            // What cannot be read is told when it is read to be sent.
+            // What cannot be read is reported when it is read to be sent.
             let Ok(batch) = batch else { return vec![None] };
             let times = batch.columns.column(0);
             let taken = match times.data_type() {

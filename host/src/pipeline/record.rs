@@ -120,7 +120,7 @@ impl Recording {
         }
     }
 
-    /// Ends it; `None` where no row group is done, but for an object that has none.
+    /// Ends it; `None` where no row group is done, except for an object that has none.
     pub(super) fn end(mut self, row_groups: &RowGroups) -> Option<Record> {
         let (done, of) = (row_groups.done(), row_groups.len());
         self.add_up(&done);
@@ -164,7 +164,7 @@ impl Record {
     }
 }
 
-/// A file, told from what it was before by its length and when it was changed.
+/// A file, distinguished from its earlier versions by its length and when it was changed.
 fn file(path: &Path) -> Result<Subject, LedgerError> {
     let refused = || LedgerError::NotUnicode { path: path.display().to_string() };
     let unread = |cause| LedgerError::File { path: path.display().to_string(), cause: Arc::new(cause) };

@@ -71,8 +71,8 @@ impl Rejects<'_> {
 
     /// Writes them where they are kept, and that into the report; where others publish them, the draft is returned.
     ///
-    /// What is kept of an earlier load of the same rows is replaced, also of parts of an object that is loaded as a whole. A load that rejected nothing removes it, but for one
-    /// that failed: it may not have come to the rows that would be rejected.
+    /// What is kept of an earlier load of the same rows is replaced, also of parts of an object that is loaded as a whole. A load that
+    /// rejected nothing removes it, unless it failed: it may not have come to the rows that would be rejected.
     async fn finish(
         self,
         loaded: bool,
@@ -101,7 +101,7 @@ impl Rejects<'_> {
                     tracing::warn!(%place, error, "the rejected rows of parts of the object cannot be removed");
                 }
             }
-            // Nothing is lost: that rows were rejected in an earlier load is told for longer than it is true.
+            // Nothing is lost: the rejected rows of an earlier load remain, though they are no longer true.
             Err(error) if is_empty => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(%place, error, "the rejected rows of an earlier load cannot be removed");

@@ -2,13 +2,13 @@
 //! compared and forgotten.
 //!
 //! ```text
-//! batch ─┬→ version in service → lines ─┬→ comparison → counts
-//!        └→ candidate          → lines ─┘
+//! batch ─┬→ promoted version → lines ─┬→ comparison → counts
+//!        └→ candidate        → lines ─┘
 //! ```
 //!
-//! An object is read once more for it, twice where the two versions speak different contracts, on one thread, when it is loaded and its memory is free again. What is held is a batch
-//! and its lines. Nothing waits for memory, and everything ends with the budget: an object that was not compared to its end
-//! counts as not compared.
+//! An object is read once more for it, twice where the two versions speak different contracts, on one thread, when it is loaded
+//! and its memory is free again. What is held is a batch and its lines. Nothing waits for memory, and everything ends with the
+//! budget: an object that was not compared to its end counts as not compared.
 //!
 //! Points with the same series and time are compared batch by batch: where a later batch replaces a point in both versions
 //! alike, it counts as changed all the same if it was. So versions that make the same differ nowhere, and what differs may
@@ -37,7 +37,7 @@ pub(super) struct Shadow {
     pub(super) rows_per_batch: usize,
     pub(super) dataset: String,
     pub(super) strict: bool,
-    /// What the version in service has warned of when the object was loaded.
+    /// What the promoted version has warned of when the object was loaded.
     pub(super) warnings: Warnings,
     pub(super) before: Converter,
     pub(super) candidate: Converter,
@@ -57,7 +57,7 @@ pub(super) struct Compared {
 /// Why there is no comparison.
 #[derive(Debug)]
 pub(super) enum Incomparable {
-    /// The candidate fails where the version in service does not.
+    /// The candidate fails where the promoted version does not.
     Failed(LoadError),
     /// It is not known what the candidate would have done.
     NotCompared(String),
@@ -182,7 +182,7 @@ impl Shadow {
     }
 }
 
-/// What a reader is told of a budget that is used up.
+/// The reason that is reported when the budget is used up.
 const OUT_OF_TIME: &str = "its time was over; `CONVERTER_SHADOW_PERCENT` bounds it";
 
 fn used_up() -> Incomparable {

@@ -38,11 +38,11 @@ pub(super) struct Part {
 /// What is done with the object.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// The version in service converts it, and the candidate beside it.
+    /// The promoted version converts it, and the candidate beside it.
     Shadowed,
     /// The candidate converts it.
     Tried,
-    /// The version in service converts it, which the candidate is held against.
+    /// The promoted version converts it, which the candidate is compared with.
     Before,
 }
 
@@ -67,7 +67,7 @@ struct Kept<'a> {
     /// Rows that only one version rejects, by code.
     rejected_by_candidate_only: BTreeMap<String, u64>,
     rejected_before_only: BTreeMap<String, u64>,
-    /// What a candidate's version and the one in service make differently, in detail.
+    /// What a candidate's version and the promoted one make differently, in detail.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
@@ -105,7 +105,7 @@ impl Part {
         let has_failed = match report.failure.as_ref().map(Failure::kind) {
             None => false,
             Some(FailureKind::Conversion | FailureKind::Converter | FailureKind::Rejected) => true,
-            // It comes again, and nobody's converter is to blame.
+            // The object is retried, and neither converter is to blame.
             Some(_) => return,
         };
         let [before, candidate] =

@@ -69,7 +69,7 @@ impl Waiting {
         }
     }
 
-    /// The next parcel to be sent, with its turn, if one may be and `may` says so of its points. When it is settled,
+    /// The next parcel to be sent, with its turn, if one may be and `may` returns true for its points. When it is settled,
     /// [`Self::settled`] is to be called.
     pub(super) fn next_if(&mut self, may: impl FnOnce(usize) -> bool) -> Option<(Turn, Parcel)> {
         if self.under_way >= self.allowed || !may(self.ready.front()?.1.chunk().points()) {

@@ -18,7 +18,7 @@ use crate::rejects::Keeper;
 use crate::report::{ObjectReport, RejectedRow};
 use crate::sink::{Delivery, Sink, SinkError};
 
-/// Where the points of one object go, and who is told.
+/// Where the points of one object go, and what counts and reports them.
 pub(super) struct Writing<'a> {
     pub(super) sink: &'a Sink,
     /// When they may be sent.
@@ -58,7 +58,7 @@ impl Writing<'_> {
             kept.map(|(keeper, rows)| async move { keeper.push(rows).await })
         };
         let mut under_way = FuturesUnordered::new();
-        // Rejected rows that wait to be kept. No step is taken meanwhile, but parcels under way go on.
+        // Rejected rows that wait to be kept. No step is taken meanwhile, but parcels under way continue.
         let mut keeping = FuturesUnordered::new();
         let (mut waiting, mut more) = (Waiting::new(self.concurrency, self.waiting_bytes), true);
         loop {

@@ -68,8 +68,8 @@ impl Chunk {
         Self { memory: pool.take(), rows: ChunkRows::default(), closed: false, pool: pool.clone() }
     }
 
-    /// A chunk of these lines, each of a row of its own, for tests of what takes chunks. Lines that are the same but for their
-    /// fields are the same point.
+    /// A chunk of these lines, each of a row of its own, for tests of what takes chunks. Lines that are the same except for
+    /// their fields are the same point.
     #[cfg(test)]
     pub(crate) fn of_lines(body: &str) -> Self {
         use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

@@ -20,8 +20,8 @@ pub(super) struct Coded {
 
 impl Coded {
     /// The text of a column in one of the types of `ColumnType::arrow`. Columns that are not text become text as the
-    /// contract says: numbers in decimal, those of decimals with every digit, booleans as `true` and `false`, timestamps as RFC 3339; what is not finite has
-    /// no text.
+    /// contract defines it: numbers in decimal, those of decimals with every digit, booleans as `true` and `false`,
+    /// timestamps as RFC 3339; what is not finite has no text.
     pub(super) fn new(column: &ArrayRef) -> Result<Self, ArrowError> {
         let text = match (column.data_type(), decimal_texts(column)) {
             (DataType::Dictionary(..), _) => Arc::clone(column),

@@ -141,7 +141,7 @@ fn exactly<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
     exactly_if(column, |_| true, convert)
 }
 
-/// Converts the values that are there.
+/// Converts the values for which `is_there` is true. Others become null, and do not count as lost.
 fn exactly_if<S: ArrowPrimitiveType, T: ArrowPrimitiveType>(
     column: &PrimitiveArray<S>,
     is_there: impl Fn(S::Native) -> bool,

@@ -51,9 +51,9 @@ pub(super) struct FieldSlot {
     key_codes: Codes,
     /// A hash of the key, or of each entry of the keys' dictionary.
     key_hashes: Vec<u64>,
-    /// Tells the field from others of its point, and, where all their keys are the same in every row, of its measurement.
+    /// Distinguishes the field from others of its point, and, where all their keys are the same in every row, of its measurement.
     pub(super) bit: u32,
-    /// Tells the keys of a point's fields apart: one for the key, or one for each entry of the keys' dictionary.
+    /// Distinguish the keys of a point's fields: one for the key, or one for each entry of the keys' dictionary.
     pub(super) key_ids: Vec<usize>,
     when: Choice,
 }

@@ -53,7 +53,7 @@ impl Lane {
         self.open.memory.keys.push(key);
     }
 
-    /// Takes back every line of the row that is being written. Returns how many there were.
+    /// Discards every line of the row that is being written. Returns how many there were.
     pub(super) fn discard_row(&mut self) -> usize {
         let lines = self.open.points() - self.complete;
         self.open.memory.lines.truncate(self.complete);

@@ -159,7 +159,7 @@ impl Lanes {
         }
     }
 
-    /// Takes back every line of the row that is being written.
+    /// Discards every line of the row that is being written.
     pub(super) fn discard_row(&mut self) {
         self.is_outside = false;
         if let [lane] = &mut *self.lanes {

@@ -61,7 +61,7 @@ pub(super) struct PointLayout {
     pub(super) tags_are_settled: bool,
     /// In the plan's order.
     pub(super) fields: Vec<FieldSlot>,
-    /// Whether fields of the measurement, in whichever point, are told apart by their keys, since some keys are known only with
+    /// Whether fields of the measurement, in whichever point, are distinguished by their keys, since some keys are known only with
     /// the row.
     pub(super) fields_by_key: bool,
     /// Whether two fields of a row may have the same key.

@@ -1,7 +1,7 @@
 //! A line while it is written, and the pieces that it is written from.
 //!
-//! A line is written into memory that is there already, with one place to go on from, so that neither is looked after with
-//! each piece: what makes up a line is known beforehand to be no longer than that memory.
+//! A line is written into memory that is allocated already, with one place to continue from, so that neither is looked after
+//! with each piece: what makes up a line is known beforehand to be no longer than that memory.
 
 use super::numbers::{self, Scale};
 
@@ -12,7 +12,7 @@ pub(super) const BLOCK: usize = 32;
 /// What a line needs beyond its longest, since it is written in blocks.
 pub(super) const BEYOND: usize = BLOCK;
 
-/// A text within memory that goes on after it, so that blocks can be copied.
+/// A text within memory that continues after it, so that blocks can be copied.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     from: &'a [u8],
@@ -91,7 +91,7 @@ impl Pieces {
     }
 }
 
-/// A line that is being written after others; it is there once it is ended with [`Self::end`].
+/// A line that is being written after others; [`Self::end`] makes it part of the text.
 #[derive(Debug)]
 pub(super) struct OpenLine<'a> {
     /// The memory that is left.
@@ -173,7 +173,7 @@ impl<'a> OpenLine<'a> {
         self.memory[place] = byte;
     }
 
-    /// Takes back what is after so many bytes.
+    /// Keeps so many bytes of the line, and removes the rest.
     #[inline]
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = length;

@@ -1,6 +1,6 @@
 //! Plan + batch → line protocol, with validation and rejects. Does no input or output.
 //!
-//! An [`Encoder`] serves one object. What repeats is made once: text is escaped once a dictionary, with its key before
+//! An [`Encoder`] serves one object. What occurs many times is made once: text is escaped once a dictionary, with its key before
 //! it, and copied row by row from there; a converter is asked once a distinct value. Rows that cannot become points are
 //! rejected with a reason and leave nothing in the output.
 

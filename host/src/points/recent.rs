@@ -22,7 +22,7 @@ const WAYS: usize = 8;
 /// At least so many points are kept.
 const KEPT: usize = 1 << 15;
 
-/// Fields that are told apart.
+/// How many fields are distinguished.
 pub(super) const FIELD_BITS: u32 = 24;
 
 /// A point of a row: what it replaces, and what it is replaced by.
@@ -34,7 +34,7 @@ pub struct PointKey {
     pub(super) time: i64,
     /// A bit for each of its fields, among the first 24.
     pub(super) fields: u32,
-    /// Tells its row from those before and after it.
+    /// Distinguishes its row from those before and after it.
     pub(super) row: u32,
 }
 
@@ -141,7 +141,7 @@ struct Table {
     oldest: Vec<u8>,
 }
 
-/// Points whose hashes end alike. Nearly every point is new, which a look at the tags tells: these are compared all at once.
+/// Points whose hashes end alike. Nearly every point is new, which a look at the tags shows: these are compared all at once.
 #[derive(Clone, Debug, Default)]
 #[repr(align(64))]
 struct Set {
@@ -157,7 +157,7 @@ impl Table {
         Self { sets: vec![Set::default(); sets], oldest: vec![0; sets] }
     }
 
-    /// Adds the points of a row, which complete each other. Returns whether they replace points that were there.
+    /// Adds the points of a row, which complete each other. Returns whether they replace points that it held before.
     #[inline]
     fn replaces(&mut self, row: &[PointKey]) -> bool {
         if let [point] = row {

@@ -29,11 +29,11 @@ const INVALID_TEXT: &str = "invalid-text";
 /// The code of a row with a tag or a key that line protocol cannot hold.
 const UNWRITABLE: &str = "unwritable";
 
-/// What rows are told that are outside of the retention, by whomever.
+/// How the message of a row outside of the retention begins, whether the server or the loader rejects it.
 pub const OUTSIDE_RETENTION: &str = "the point is outside the bucket's retention policy";
 
-/// Why a server does not take a row that is a point: told by the server, or foreseen in its stead. Reports tell these codes
-/// from those that the data or the converter are the reason of; see [`Self::is_told_by`].
+/// Why a server does not take a row that is a point: reported by the server, or foreseen in its stead. Reports
+/// distinguish these codes from those whose reason is the data or the converter; see [`Self::is_told_by`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// The point is older, or newer, than what the bucket keeps.

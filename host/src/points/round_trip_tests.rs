@@ -331,7 +331,7 @@ proptest! {
     }
 }
 
-/// Whether a text has what a reason says.
+/// Whether a text has what a reason names.
 fn is_reason(reason: Unwritable, text: &str) -> bool {
     match reason {
         Unwritable::LineBreak => text.contains(['\n', '\r']),

@@ -82,10 +82,10 @@ impl Element {
     /// Whether 1.x and 2.x lose one of so many backslashes in a row before a character, or take the character for what it
     /// is when it is not escaped.
     ///
-    /// They take back the escapes of measurements and field keys by a function that knows more escapes than these have.
-    /// That of measurements has been undone once before. The fields of a line are found by a function that skips the
+    /// They unescape measurements and field keys with a function that knows more escapes than these have. Measurements
+    /// have been unescaped once before. The fields of a line are found by a function that skips the
     /// character after a backslash, whatever it is: of an odd number of backslashes and the one that escapes the character,
-    /// none is left for it. Tags are split and taken back exactly.
+    /// none is left for it. Tags are split and unescaped exactly.
     ///
     /// Source: `Unescape` in `pkg/escape`, `MakeKey`, `scanFields` and `unescapeTag` in `models/points.go`.
     fn loses_backslash(self, backslashes: usize, next: u8) -> bool {

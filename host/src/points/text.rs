@@ -67,7 +67,7 @@ impl Text {
         self.memory.resize(least + least / 2, 0);
     }
 
-    /// Takes back what is after so many bytes. The memory stays.
+    /// Keeps so many bytes, and removes the rest. The memory stays.
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = length;
     }

@@ -17,7 +17,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Makes the tokens of a dictionary, unless they are there already: `write` appends a value's token. A null has an
+    /// Makes the tokens of a dictionary, unless they exist already: `write` appends a value's token. A null has an
     /// empty token, and so has the entry after the last, which stands for rows without a value. Returns whether there was
     /// something to do.
     pub(super) fn update(

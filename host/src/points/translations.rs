@@ -21,14 +21,14 @@ pub trait Mapping {
     /// Why it could not.
     type Error;
 
-    /// Answers values of a translated column, one for each, as `translate` in `wit/converter.wit` says.
+    /// Answers values of a translated column, one for each, as `translate` in `wit/converter.wit` defines it.
     ///
     /// # Errors
     ///
     /// When the converter fails.
     fn translate(&mut self, translation: usize, values: &StringArray) -> Result<StringArray, Self::Error>;
 
-    /// Converts the columns that the plan reads, as `convert` in `wit/converter.wit` says.
+    /// Converts the columns that the plan reads, as `convert` in `wit/converter.wit` defines it.
     ///
     /// # Errors
     ///
@@ -89,7 +89,7 @@ impl Translation {
         for value in dictionary.iter().flatten() {
             if !self.answers.contains_key(value) {
                 unknown.push(Some(value));
-                // Keeps a value that is there twice from being asked for twice; the answer replaces it.
+                // Keeps a value that occurs twice from being asked for twice; the answer replaces it.
                 self.answers.insert(value.into(), None);
             }
         }

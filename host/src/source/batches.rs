@@ -1,7 +1,7 @@
 //! The batches of an object, one after the other.
 //!
 //! A batch has at most so many rows, and about so many bytes: how many rows that are is estimated from what the file's
-//! metadata says of a row group. Where a batch would hold more texts than it may, it is read again with fewer rows.
+//! metadata records of a row group. Where a batch would hold more texts than it may, it is read again with fewer rows.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -283,22 +283,22 @@ impl Batches {
         usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, self.rows)
     }
 
-    /// Why decoding stopped: what has no room, or what the storage failed with, or what the decoder says.
+    /// Why decoding stopped: what has no room, or what the storage failed with, or what the decoder reports.
     fn undecodable(&self, row: u64, column: Option<String>, cause: Cause) -> SourceError {
         let row_group = self.parts.get(self.current).map_or(0, |part| part.group);
         let object = self.object.name().to_owned();
         self.known_failure().unwrap_or(SourceError::Decode { object, row, row_group, column, cause })
     }
 
-    /// What has no room, or what the storage failed with; told once.
+    /// What has no room, or what the storage failed with; returned once.
     fn known_failure(&self) -> Option<SourceError> {
         let refused = self.pool.refused();
         let refused = refused.map(|refused| refused.error(self.object.name().to_owned(), self.pool.memory()));
         refused.or_else(|| self.bytes.failure())
     }
 
-    /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not say which
-    /// it was.
+    /// The first column that cannot be decoded by itself, of the rows of a part that are left: the decoder does not report
+    /// which it was.
     fn culprit(&self, part: &Part) -> Option<String> {
         let fails = |column: &&usize| {
             let Ok(only) = Columns::new(&self.object, vec![**column]) else { return true };
@@ -329,7 +329,8 @@ fn decoded<T>(decode: impl FnOnce() -> Option<Result<T, ArrowError>>) -> Option<
     caught(decode).unwrap_or_else(|reason| Some(Err(ArrowError::ParquetError(reason))))
 }
 
-/// Puts the decoded columns into the order in which they were asked for, in normalized types. Says which cells are not text.
+/// Puts the decoded columns into the order in which they were asked for, in normalized types. Also returns which cells
+/// are not text.
 fn normalize(
     normalizer: &mut Normalizer,
     wanted: &[usize],

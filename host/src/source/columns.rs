@@ -62,7 +62,7 @@ fn text_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
-/// What the values of a column stand for beyond their type, where contract 0.2 says so.
+/// What the values of a column stand for beyond their type, where contract 0.2 defines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Meaning {
     /// Nothing else.

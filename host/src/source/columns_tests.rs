@@ -82,7 +82,7 @@ fn whole_decimals_are_integers_whatever_they_are_stored_as() {
     assert_eq!(integers(Arc::new(BinaryArray::from(vec![&[0x01, 0x00][..], &[0xff]]))), [Some(256), Some(-1)]);
     let fixed = FixedSizeBinaryArray::try_from_iter([(-5_i128).to_be_bytes()].into_iter()).unwrap();
     assert_eq!(integers(Arc::new(fixed)), [Some(-5)]);
-    // More digits than the type says.
+    // More digits than the type allows.
     let large: ArrayRef = Arc::new(BinaryArray::from(vec![&[0x7f; 9][..]]));
     assert!(Normalizer::default().normalize(0, Kind::Whole, &large, &mut Vec::new()).is_err());
 }

@@ -10,7 +10,7 @@ pub type Cause = Arc<dyn Error + Send + Sync>;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// There is no such key, version or file, or no such bucket where S3 does not say which.
+    /// There is no such key, version or file, or no such bucket where S3 does not report which.
     #[error("`{object}` does not exist")]
     NotFound {
         /// The object, as `s3://bucket/key` or as a path.
@@ -65,7 +65,7 @@ pub enum SourceError {
     Metadata {
         /// The object.
         object: String,
-        /// What the reader says.
+        /// What the reader reports.
         reason: String,
     },
     /// Something in the object has no room in the memory that the object may take.
@@ -101,7 +101,7 @@ pub enum SourceError {
         row_group: usize,
         /// The column, where it is known.
         column: Option<String>,
-        /// What the decoder says.
+        /// What the decoder reports.
         #[source]
         cause: Cause,
     },

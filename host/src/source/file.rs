@@ -44,7 +44,7 @@ impl LocalFile {
             let reason = "it is not a regular file".to_owned();
             return Err(SourceError::NotParquet { object, reason });
         }
-        // A file system without times says so.
+        // A file system without times returns an error.
         let last_modified = metadata.modified().ok().and_then(origin::nanoseconds);
         Ok(Self { file: Arc::new(file), bytes: metadata.len(), last_modified, read: Arc::default() })
     }

@@ -2,8 +2,8 @@
 //!
 //! A footer is a struct of Thrift's compact protocol. Only its own fields and the elements of its schema are looked into:
 //!
-//! - a DECIMAL without a scale has the scale 0, as the format says;
-//! - a converted type that nobody knows is none, as the format says of annotations that a reader does not know;
+//! - a DECIMAL without a scale has the scale 0, as the format defines it;
+//! - a converted type that nobody knows is none, as the format requires for annotations that a reader does not know;
 //! - an empty list may leave open what it would be of: fastparquet writes the row groups of a table without rows so.
 
 /// The field of the file's metadata that has the schema: a list of structs.

@@ -42,7 +42,7 @@ impl ParquetObject {
 
     fn copy_head(&self, rows: usize, parts: Vec<Part>) -> Result<Vec<u8>, ParquetError> {
         let columns: Vec<usize> = (0..self.columns().len()).collect();
-        // The file's own types, over what was decoded. What Arrow would make of that is not what the file says.
+        // The file's own types, over what was decoded. Arrow would derive other types from that than the file has.
         let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
         let options = options.with_parquet_schema(types::writable(self.file_schema())?);
         let times: Vec<bool> = self.kinds().iter().map(|kind| *kind == Kind::Int96).collect();

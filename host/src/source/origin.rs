@@ -1,4 +1,4 @@
-//! Where an object is from, as converters are told.
+//! Where an object is from, as converters see it.
 
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ pub struct Origin {
     pub bucket: Option<String>,
     /// The key, decoded, or the path of a file.
     pub key: String,
-    /// When it was last modified, in nanoseconds since 1970-01-01T00:00:00Z; none where nobody says so.
+    /// When it was last modified, in nanoseconds since 1970-01-01T00:00:00Z; none where that is unknown.
     pub last_modified: Option<i64>,
     /// Metadata that its author gave it in S3, sorted by name; at most 16 KiB.
     pub metadata: Vec<(String, String)>,

@@ -62,7 +62,7 @@ impl ParquetObject {
     /// # Errors
     ///
     /// When the object does not exist, may not be read, does not answer, is not Parquet, or has another entity tag than
-    /// the location says.
+    /// the location names.
     pub async fn open_s3(client: Client, location: S3Location, memory: Memory) -> Result<Self, SourceError> {
         let (object, mut tail) = S3Object::open(client, location).await?;
         let name = object.name();
@@ -166,7 +166,7 @@ impl ParquetObject {
         }
     }
 
-    /// What tells it from other states of the object in S3; none for a file.
+    /// What distinguishes it from other versions of the object in S3; none for a file.
     pub fn state(&self) -> Option<super::ObjectState> {
         match &self.storage {
             Storage::File(..) => None,
@@ -313,7 +313,7 @@ fn mended(tail: &[u8]) -> Option<ParquetMetaData> {
     caught(|| ParquetMetaDataReader::decode_metadata(&footer)).ok()?.ok()
 }
 
-/// The metadata for the decoder, which is told the physical types alone.
+/// The metadata for the decoder, which sees the physical types alone.
 fn decoder_metadata(
     metadata: ParquetMetaData,
     schema: &SchemaDescriptor,

@@ -143,7 +143,7 @@ impl Pool {
         self.memory
     }
 
-    /// Sets bytes aside, until the answer is dropped. `what` is told where there are not so many.
+    /// Sets bytes aside, until the answer is dropped. Where there are not so many, the error names `what`.
     pub(super) fn hold(self: &Arc<Self>, bytes: usize, what: impl FnOnce() -> String) -> Result<Held, ParquetError> {
         let held = self.held.fetch_add(bytes, Ordering::Relaxed);
         let held_now = Held { pool: Arc::clone(self), bytes };
@@ -153,7 +153,7 @@ impl Pool {
         Err(self.refuse(what(), bytes))
     }
 
-    /// Notes what has no room. Returns what the decoder is told.
+    /// Notes what has no room. Returns the error for the decoder.
     pub(super) fn refuse(&self, what: String, bytes: usize) -> ParquetError {
         let error = ParquetError::General(format!("{what} has {bytes} bytes"));
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(TooLarge { what, bytes: bytes as u64 });

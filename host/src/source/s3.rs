@@ -17,7 +17,7 @@ use crate::aws;
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
 /// so that one request is enough.
 const TAIL_BYTES: u64 = 64 * 1024;
-/// A request for a range is tried again when its body breaks off, at most so often in all. (The SDK itself repeats
+/// A request for a range is tried again when its body breaks off, at most so often in all. (The SDK itself retries
 /// requests that fail before the body begins.)
 const BODY_ATTEMPTS: usize = 3;
 
@@ -114,7 +114,7 @@ impl S3Object {
         self.etag.as_deref().map(|etag| etag.trim_matches('"'))
     }
 
-    /// What tells it from other states of the object; none where S3 does not say.
+    /// What distinguishes it from other versions of the object; none where S3 reports no entity tag.
     pub(super) fn state(&self) -> Option<ObjectState> {
         ObjectState::of(self.version.as_deref(), self.etag.as_deref())
     }
@@ -134,7 +134,7 @@ impl S3Object {
         self.location.to_string()
     }
 
-    /// A range, which must not be empty: fetched, but for what the first request brought.
+    /// A range, which must not be empty: fetched, except for what the first request brought.
     pub(super) async fn fetch(&self, range: Range<u64>) -> Result<Bytes, SourceError> {
         let at_hand = self.bytes - self.tail.len() as u64;
         let from_tail = |position: u64| usize::try_from(position - at_hand).unwrap_or(usize::MAX);
@@ -179,7 +179,7 @@ impl S3Object {
     }
 
     async fn body(&self, answer: GetObjectOutput, expected: u64) -> Result<Bytes, Cause> {
-        // Callers ask for no more than they have room for, whatever the answer says.
+        // Callers ask for no more than they have room for, whatever the answer holds.
         let expected = usize::try_from(expected).map_err(|error| Arc::new(error) as Cause)?;
         let (mut stream, mut body) = (answer.body, BytesMut::with_capacity(expected));
         while let Some(part) = stream.next().await {
@@ -278,7 +278,7 @@ pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Lis
 ///
 /// # Errors
 ///
-/// When S3 does not say.
+/// When S3 does not report whether it exists.
 pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, SourceError> {
     match client.head_object().bucket(bucket).key(key).send().await {
         Ok(_) => Ok(true),
@@ -315,7 +315,7 @@ pub async fn read_small(client: &Client, bucket: &str, key: &str, limit: u64) ->
     Ok(bytes)
 }
 
-/// What tells one state of an object from another.
+/// What distinguishes one object version from another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectState {
     /// The version, in a bucket that keeps versions.
@@ -346,7 +346,7 @@ pub enum Current {
 ///
 /// # Errors
 ///
-/// When S3 does not say, or there is no such bucket.
+/// When S3 does not report it, or there is no such bucket.
 pub async fn current(client: &Client, bucket: &str, key: &str) -> Result<Current, SourceError> {
     let object = || format!("s3://{bucket}/{key}");
     let unread = |cause| SourceError::Read { object: object(), cause };
@@ -361,7 +361,7 @@ pub async fn current(client: &Client, bucket: &str, key: &str) -> Result<Current
         |headers: &aws_sdk_s3::config::http::HttpResponse| headers.headers().get("x-amz-delete-marker") == Some("true");
     match aws::status(&error) {
         Some(404 | 405) if error.raw_response().is_some_and(is_marker) => Ok(Current::DeleteMarker),
-        // The answer to such a request has no body to say what does not exist.
+        // The answer to such a request has no body that names what does not exist.
         Some(404) => match client.head_bucket().bucket(bucket).send().await {
             Err(error) if aws::status(&error) == Some(404) => Err(SourceError::NoBucket { object: object() }),
             Ok(_) | Err(_) => Ok(Current::Gone),

@@ -10,8 +10,8 @@ use arrow::datatypes::{DataType, Schema, TimeUnit};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 
-/// Rows as the bytes of a Parquet file that keeps their Arrow types, but for those that Parquet does not have: times of seconds
-/// become times of milliseconds, and dates of milliseconds dates of days, as other writers do it.
+/// Rows as the bytes of a Parquet file that keeps their Arrow types, except for those that Parquet does not have: times of
+/// seconds become times of milliseconds, and dates of milliseconds dates of days, as other writers do it.
 ///
 /// # Errors
 ///

@@ -120,7 +120,7 @@ impl Part {
         }
     }
 
-    /// Notes that `count` rows have been read, and says which; `None` where there are not so many left.
+    /// Notes that `count` rows have been read, and returns which; `None` where there are not so many left.
     pub(super) fn take(&mut self, count: usize) -> Option<RowNumbers> {
         let left = self.left.checked_sub(count as u64)?;
         let numbers = match &mut self.chosen {

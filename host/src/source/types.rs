@@ -1,7 +1,7 @@
 //! What a column of a Parquet file is: the one table from Parquet's own types to those of the contract.
 //!
 //! The physical type and its annotation (the logical type, or the converted type of older files) decide. `ARROW:schema`,
-//! which some writers embed, never does: it says what the writer had in memory, such as categories, and other readers do
+//! which some writers embed, never does: it describes what the writer had in memory, such as categories, and other readers do
 //! not know it. It only names the unit of durations, for which Parquet has no annotation.
 //!
 //! The decoder reads physical types: [`physical`] takes the annotations off the schema that it works with, so that what it
@@ -37,7 +37,7 @@ pub enum Edition {
     /// Contract 0.1.
     First,
     /// Contract 0.2: whole decimals of up to 18 digits are integers; times of day and durations are counted in nanoseconds;
-    /// bytes can be read; and [`Meaning`] says what is what.
+    /// bytes can be read; and [`Meaning`] distinguishes what values stand for.
     Second,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Kind {
     Boolean,
     /// INT32 and INT64, signed, and what is counted in a unit: times of day, durations.
     Integer,
-    /// INT32 and INT64 whose annotation says that they have no sign. Their bits are the value.
+    /// INT32 and INT64 whose annotation makes them unsigned. Their bits are the value.
     Unsigned,
     /// FLOAT and DOUBLE. Every 32-bit float is a 64-bit float.
     Float,
@@ -94,7 +94,7 @@ impl Kind {
         }
     }
 
-    /// Whether values are decoded as a dictionary: text repeats, and a dictionary page then goes straight through.
+    /// Whether values are decoded as a dictionary: the same texts occur many times, and a dictionary page then goes straight through.
     fn is_coded(self) -> bool {
         matches!(self, Self::Text | Self::Uuid | Self::Bytes)
     }
@@ -235,7 +235,7 @@ fn of(column: &Type) -> (Kind, String) {
         (Physical::BYTE_ARRAY, Some(LogicalType::Enum), _) | (Physical::BYTE_ARRAY, None, ConvertedType::ENUM) => {
             named(Kind::Text, "Enum")
         }
-        // These say that they are not text.
+        // Their annotations mark these as not text.
         (Physical::BYTE_ARRAY, Some(LogicalType::Bson), _) | (Physical::BYTE_ARRAY, None, ConvertedType::BSON) => {
             named(Kind::Other, "Bson")
         }

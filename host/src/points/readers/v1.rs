@@ -185,7 +185,7 @@ fn parse_key(key: &[u8]) -> Result<(String, Vec<(String, String)>), String> {
 
 /// The key by which a query looks for a series: `MakeKey`.
 fn make_key(measurement: &str, tags: &[(String, String)]) -> String {
-    // It takes back escapes first, though the measurement has none.
+    // It removes escapes first, though the measurement has none.
     let measurement = measurement.replace("\\,", ",").replace("\\ ", " ");
     let mut key = measurement.replace(',', "\\,").replace(' ', "\\ ");
     for (name, value) in tags {
@@ -208,7 +208,7 @@ fn unescape(escaped: &str) -> String {
     text
 }
 
-/// `unescapeTag`, which takes back one escape after the other; 1.x in any order.
+/// `unescapeTag`, which removes one escape after the other; 1.x in any order.
 fn unescape_tag(escaped: &str) -> String {
     escaped.replace("\\,", ",").replace("\\ ", " ").replace("\\=", "=")
 }

@@ -8,7 +8,7 @@ pub(super) struct Runs<R> {
     width: u32,
     /// Values left of the current run.
     left: u64,
-    /// The value that the run repeats; `None`: the values are packed.
+    /// The one value of the whole run; `None`: the values are packed.
     repeated: Option<u32>,
     /// Packed bits that have been read and not used.
     bits: u64,

@@ -280,7 +280,7 @@ fn read_byte(stream: &mut impl Read) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-/// Reads a text, whose memory grows with what is there, not with what it claims.
+/// Reads a text, whose memory grows with what is read, not with what it claims.
 fn read_text(stream: &mut impl Read, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
     match stream.take(length as u64).read_to_end(into)? {
         read if read == length => Ok(()),

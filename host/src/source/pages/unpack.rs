@@ -47,7 +47,7 @@ pub(super) fn stream<'a, R: BufRead + Send + 'a>(
     })
 }
 
-/// What an element of a block format says.
+/// What an element of a block format stands for.
 enum Element {
     /// So many bytes follow.
     Literal(usize),
@@ -187,7 +187,7 @@ struct Lz4<R> {
 }
 
 impl<R: BufRead + Send> Lz4<R> {
-    /// A length that goes on in further bytes.
+    /// A length that continues in further bytes.
     fn length(&mut self, first: usize) -> io::Result<usize> {
         let mut length = first;
         if first == 15 {
