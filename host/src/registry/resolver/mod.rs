@@ -189,7 +189,7 @@ impl Resolver {
         self.remote.as_ref()?.registry.count(trial, observed).await
     }
 
-    /// The converter of a dataset that has this digest, whichever is promoted: for an object that was begun with it. None
+    /// The converter of a dataset that has this digest, whichever is current: for an object that was begun with it. None
     /// where it is gone.
     ///
     /// # Errors
