@@ -177,7 +177,7 @@ impl Partial {
     fn create(directory: &Path) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Random, as process numbers come again and a file may have been left behind.
+        // Random, as process numbers are reused and a file may have been left behind.
         let name = format!("{}-{number}-{:016x}.{PARTIAL}", std::process::id(), fastrand::u64(..));
         let path = directory.join(name);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -257,7 +257,7 @@ impl Stored {
         // to which this user alone has had rights since it was made, under a name that ends so, with no rights for others,
         // all of which was checked. `try_store` is the only one to write there, to files that it makes, and that are renamed
         // when they are whole and never written to again. The trailer, which holds the code's SHA-256, was checked when this
-        // descriptor was opened: it says that the code is whole, of this component, and for an engine of this version and
+        // descriptor was opened: it shows that the code is whole, of this component, and for an engine of this version and
         // configuration.
         unsafe { Component::deserialize_file(engine, path) }.map_err(|error| format!("{error:#}"))
     }

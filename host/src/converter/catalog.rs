@@ -54,8 +54,8 @@ impl Catalog {
         self.cache.as_ref()
     }
 
-    /// The datasets that have a converter, in alphabetical order; without those that have to be named, since their names say
-    /// nothing where a key contains them.
+    /// The datasets that have a converter, in alphabetical order; without those that have to be named, since a key that contains
+    /// their names does not show the dataset.
     pub fn known(&self) -> Vec<String> {
         let is_named = |name: &String| converter_components::NAMED.iter().any(|(named, _)| named == name);
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +86,7 @@ impl Catalog {
         self.compiled(component).map_or_else(|| self.engine.compile_cached(component, cache), Ok)
     }
 
-    /// A component that was compiled before: nothing where it is not in the cache, or cannot be used as it is there.
+    /// A component that was compiled before: nothing where it is not in the cache, or cannot be used as the cache holds it.
     pub fn compiled(&self, component: &[u8]) -> Option<Converter> {
         self.engine.cached(&engine::digest(component), self.cache.as_ref()?)?.ok()
     }

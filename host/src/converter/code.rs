@@ -85,7 +85,7 @@ impl Shelf {
         Self { limit, codes: Mutex::default() }
     }
 
-    /// Says that the code is used now, and releases what was not used for longest, as far as room is needed. The caller must
+    /// Marks the code as used now, and releases what was not used for longest, as far as room is needed. The caller must
     /// not be within [`Code::linked`].
     pub(super) fn used(&self, code: &Arc<Code>) {
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -120,7 +120,7 @@ impl Strings {
         &self.data
     }
 
-    /// A bitmap of the strings that are there; none: all are.
+    /// A bitmap of the strings that are present; none: all are.
     pub(super) fn validity(&self) -> Option<&[u8]> {
         self.validity.as_deref()
     }

@@ -5,7 +5,7 @@
 //!                           limited by the system, and ended by it beyond
 //! ```
 //!
-//! What it takes to compile a component cannot be told from its bytes, and a thread that compiles cannot be stopped. A
+//! What it takes to compile a component cannot be derived from its bytes, and a thread that compiles cannot be stopped. A
 //! process can: a component that takes too much is an error with a name, whatever else the loader is doing, and what the
 //! compiler needed is given back as a whole. The loader's two programs compile so; what uses the library compiles in its own
 //! process unless it begins with [`run_compiler`] as they do.
@@ -63,12 +63,12 @@ pub fn run_compiler() -> Option<ExitCode> {
         Ok(()) => return Some(ExitCode::SUCCESS),
         Err(failed) => failed,
     };
-    // Told apart by the code: 1 is the component's fault.
+    // The code distinguishes them: 1 is the component's fault.
     let (reason, code) = match failed {
         Failed::Component(reason) => (reason, 1),
         Failed::Machine(reason) => (reason, 2),
     };
-    // Who cannot be told is gone.
+    // A reader that cannot be reached is gone.
     drop(io::stderr().write_all(reason.as_bytes()));
     Some(ExitCode::from(code))
 }
@@ -90,7 +90,7 @@ fn serve(mut arguments: impl Iterator<Item = OsString>) -> Result<(), Failed> {
     limit(Resource::Cpu, seconds, seconds.saturating_add(10))?;
     // A process that the system ends leaves no image of itself.
     limit(Resource::Core, 0, 0)?;
-    // If the machine has no memory, this process is to end, not the loader. Where it cannot be said, nothing is lost.
+    // If the machine has no memory, this process is to end, not the loader. Where that cannot be set, nothing is lost.
     drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
     let mut component = Vec::new();
     io::stdin().read_to_end(&mut component).map_err(|error| machine(&error))?;
@@ -128,7 +128,7 @@ fn elsewhere(component: &[u8], limits: &Limits) -> Result<Vec<u8>, Failed> {
     let mut child = command.spawn().map_err(failed)?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (code, words) = std::thread::scope(|scope| {
-        // One that ended does not read to the end, and says why.
+        // One that ended does not read to the end, and reports why.
         let write = scope.spawn(move || drop(stdin.map(|mut stdin| stdin.write_all(component))));
         let words = scope.spawn(move || read(stderr, MAX_REASON_BYTES as u64));
         let code = read(stdout, MAX_CODE_BYTES);

@@ -159,7 +159,7 @@ impl Engine {
 
     fn link(&self, component: &Component, subject: &Subject) -> Result<Linked, ConverterError> {
         let exported = component.component_type();
-        // What exports none was refused before it was compiled; linking says what it lacks.
+        // What exports none was refused before it was compiled; linking reports what it lacks.
         let contract = Contract::exported(exported.exports(&self.0.wasmtime).map(|(name, _)| name));
         let contract = contract.unwrap_or(Contract::V0_1);
         let linked = self.0.linker.instantiate_pre(component);

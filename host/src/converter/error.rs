@@ -1,4 +1,4 @@
-//! What can go wrong with a converter, told apart by whose fault it is.
+//! What can go wrong with a converter, by whose fault it is.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::contract::Contract;
 use super::plan::Description;
 
-/// Which converter an error is about: by its name and version once it has said them, before that by its digest.
+/// Which converter an error is about: by its name and version once they are known, before that by its digest.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject(Arc<str>);
 
@@ -93,7 +93,7 @@ impl fmt::Display for Problem {
 /// Why a converter could not be had, or did not convert. `Display` is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum ConverterError {
-    /// The converter said that it cannot convert the input.
+    /// The converter reported that it cannot convert the input.
     #[error("{subject} rejected the input: {}", list(problems, "; "))]
     Rejected {
         /// The converter.

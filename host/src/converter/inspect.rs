@@ -12,7 +12,7 @@ const MAX_NAMES: usize = 20;
 /// The longest name that an error shows, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Looks at the first eight bytes, which say what a WebAssembly file is.
+/// Looks at the first eight bytes, which show what a WebAssembly file is.
 pub(super) fn preamble(bytes: &[u8], subject: &Subject) -> Result<(), ConverterError> {
     let refused = |reason: &str, hint| {
         Err(ConverterError::NotAComponent { subject: subject.clone(), reason: reason.to_owned(), hint })

@@ -38,12 +38,12 @@ pub const MAX_PARAMETERS_BYTES: usize = 1024 * 1024;
 #[derive(Clone)]
 pub struct Converter {
     compiled: Arc<Compiled>,
-    /// What its instances are told in `prepare`, with its digest.
+    /// What its instances are given in `prepare`, with its digest.
     parameters: Option<(Arc<str>, Arc<str>)>,
 }
 
-/// What tells a converter apart from others: the digest of its component, or one of that and of its parameters. An object that
-/// was begun with a converter goes on with it.
+/// What distinguishes a converter from others: the digest of its component, or one of that and of its parameters. An object that
+/// was begun with a converter continues with it.
 pub fn identity(component: &str, parameters: Option<&str>) -> String {
     match parameters {
         None => component.to_owned(),
@@ -73,7 +73,7 @@ impl Converter {
         Ok(Self { compiled: Arc::new(compiled), parameters: None })
     }
 
-    /// The same converter, whose instances are told `parameters` in `prepare`: a JSON document that is published beside its
+    /// The same converter, whose instances are given `parameters` in `prepare`: a JSON document that is published beside its
     /// version.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Converter {
         }
     }
 
-    /// What its instances are told in `prepare`, as [`Self::with_parameters`] was given it.
+    /// What its instances are given in `prepare`, as [`Self::with_parameters`] received it.
     pub fn parameters(&self) -> Option<&Arc<str>> {
         self.parameters.as_ref().map(|(parameters, _)| parameters)
     }
@@ -109,7 +109,7 @@ impl Converter {
         self.parameters.as_ref().map(|(_, digest)| &**digest)
     }
 
-    /// What tells it apart from others: see [`identity`].
+    /// What distinguishes it from others: see [`identity`].
     pub fn identity(&self) -> String {
         identity(self.digest(), self.parameters_digest())
     }
@@ -154,7 +154,7 @@ impl Converter {
         self.instantiate_beside(&Warnings::default())
     }
 
-    /// As [`Self::instantiate`], for an object on which other instances work: their warnings are not repeated.
+    /// As [`Self::instantiate`], for an object on which other instances work: it does not log their warnings once more.
     ///
     /// # Errors
     ///
@@ -401,7 +401,7 @@ impl Instance {
     }
 }
 
-/// Tells apart why a call did not return, by what the error carries.
+/// Finds out why a call did not return, by what the error carries.
 fn failure(
     subject: &Subject,
     call: Call,
@@ -416,7 +416,7 @@ fn failure(
     let log = state.log();
     let mut detail: Vec<String> = log.errors().map(str::to_owned).collect();
     if let Some(backtrace) = backtrace {
-        // The first line says that what follows is a backtrace.
+        // The first line only announces that what follows is a backtrace.
         detail.extend(backtrace.to_string().lines().skip(1).take(MAX_FRAMES).map(frame));
     }
     if trap == Some(&Trap::Interrupt) {
@@ -430,7 +430,7 @@ fn failure(
     }
     let cause = one_line(&error.root_cause().to_string(), MAX_MESSAGE_BYTES);
     if trap.is_some() || backtrace.is_some() {
-        // A guest that panics says why before it traps.
+        // A guest that panics logs why before it traps.
         let message = log.last_error().map_or(cause, |message| one_line(message, MAX_MESSAGE_BYTES));
         return ConverterError::Trapped { subject, call, message, detail };
     }
@@ -446,7 +446,7 @@ fn failure(
     }
 }
 
-/// A line of a backtrace, without what nobody reads: that a module has no name, and the hashes that Rust gives to crates.
+/// A line of a backtrace, without its noise: that a module has no name, and the hashes that Rust gives to crates.
 fn frame(line: &str) -> String {
     let line = line.trim().replace("<unknown>!", "");
     let mut short = String::with_capacity(line.len());
@@ -462,7 +462,7 @@ fn frame(line: &str) -> String {
     one_line(&short, MAX_MESSAGE_BYTES)
 }
 
-/// What a batch without rows becomes, of which guests are never told.
+/// What a batch without rows becomes, which guests never receive.
 fn nothing(plan: &Plan) -> Converted {
     let computed = plan.computed.iter().filter_map(|computed| computed.arrow());
     Converted {

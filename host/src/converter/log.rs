@@ -11,7 +11,7 @@ const MAX_LINE_BYTES: usize = 4096;
 /// How many of the last lines on standard error are kept for errors: the traceback of an interpreter.
 const KEPT_LINES: usize = 20;
 
-/// How much a message matters, as the guest says.
+/// How much a message matters, according to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     Debug,
@@ -27,13 +27,13 @@ pub(super) enum Stream {
     Error,
 }
 
-/// The warnings of all instances that work on one object: what one has said, the others do not repeat. What it holds is
+/// The warnings of all instances that work on one object: a warning that one has logged, the others drop. What it holds is
 /// bounded as the logs of the instances are.
 #[derive(Clone, Debug, Default)]
 pub struct Warnings(Arc<Mutex<BTreeSet<String>>>);
 
 impl Warnings {
-    /// Whether nobody has said it.
+    /// Whether no instance has logged it.
     fn add(&self, message: &str) -> bool {
         // Nothing panics while it has the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(message.to_owned())
@@ -88,7 +88,7 @@ impl Log {
         }
     }
 
-    /// What the guest said last, if it was an error.
+    /// What the guest logged last, if it was an error.
     pub(super) fn last_error(&self) -> Option<&str> {
         self.last_error.as_deref()
     }
@@ -194,7 +194,7 @@ mod tests {
         }
     }
 
-    /// What subscribers are told while `run` runs, a line of JSON for each event.
+    /// What subscribers receive while `run` runs, a line of JSON for each event.
     fn events(run: impl FnOnce()) -> String {
         // While there is but one subscriber, whether a place in the code is heard at all is decided by the thread that gets
         // there first, which may be another test's, without a subscriber. With a second one, all are asked.

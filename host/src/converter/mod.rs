@@ -1,7 +1,7 @@
-//! Converters: sandboxed components that say what columns mean. The only place that names wasmtime.
+//! Converters: sandboxed components that define what columns mean. The only place that names wasmtime.
 //!
 //! An [`Engine`] compiles a component to a [`Converter`]; each worker on an object gets its own [`Instance`] of it, so that
-//! nothing passes from one object to another. What an instance may use up is set by [`Limits`]; how it fails is told by
+//! nothing passes from one object to another. What an instance may use up is set by [`Limits`]; how it fails is reported as
 //! [`ConverterError`]; what it answers has been checked before anyone else sees it.
 
 mod bindings;

@@ -1,4 +1,4 @@
-//! What converters are told and what they answer, checked: the counterparts of the records in `wit/0.2/converter.wit`, where
+//! What converters receive and what they answer, checked: the counterparts of the records in `wit/0.2/converter.wit`, where
 //! each item is documented. A value of these types obeys every rule of the contract.
 
 use arrow::array::{ArrayRef, BooleanArray};
@@ -19,7 +19,7 @@ pub struct Description {
     pub summary: String,
 }
 
-/// What `prepare` is told about an object.
+/// What `prepare` receives about an object.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// The dataset's name.
@@ -35,7 +35,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// What `prepare` is told about an object, which is in the types of the converter's contract
+    /// What `prepare` receives about an object, which is in the types of the converter's contract
     /// ([`ParquetObject::in_types_of`]).
     pub fn new(dataset: &str, object: &ParquetObject, strict: bool) -> Self {
         let origin = object.origin();

@@ -32,7 +32,7 @@ pub(super) struct Share {
     room: Arc<Room>,
     held: usize,
     waited: Duration,
-    /// Whether it waits for others. One that does not takes what is left over and never keeps another from going on.
+    /// Whether it waits for others. One that does not takes what is left over and never keeps another from continuing.
     waits: bool,
 }
 

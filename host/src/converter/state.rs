@@ -120,10 +120,10 @@ impl Memory {
 }
 
 /// A refused growth is seen by the guest, as WebAssembly has it, so that interpreters can collect their garbage. Guests that
-/// cannot do with less fail, and the error then says why.
+/// cannot do with less fail, and the error then shows why.
 impl ResourceLimiter for Memory {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // What a memory cannot have by its own type is not granted, and nothing has to be taken back.
+        // What a memory cannot have by its own type is not granted, and nothing has to be returned.
         Ok(maximum.is_none_or(|maximum| desired <= maximum) && self.grow(desired.saturating_sub(current)))
     }
 

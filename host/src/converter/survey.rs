@@ -188,7 +188,7 @@ impl<'a> Surveyor<'a> {
             Payload::ComponentTypeSection(section) => self.count(section.count())?,
             Payload::CoreTypeSection(section) => self.count(section.count())?,
             Payload::ComponentCanonicalSection(section) => self.count(section.count())?,
-            // Sections of modules, and what says nothing.
+            // Sections of modules, and what does not matter here.
             _ => {}
         }
         Ok(())

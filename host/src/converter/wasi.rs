@@ -18,7 +18,7 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, 
 
 use super::log::{Log, Stream};
 
-/// The packages of WASI that are there for guests, all of version 0.2.
+/// The packages of WASI that are provided to guests, all of version 0.2.
 pub(super) const PACKAGES: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 

@@ -1,5 +1,5 @@
 //! The calls into a guest, in the contract that it speaks. What goes in is lowered to what that contract knows; what comes
-//! out is of the latest contract, in which every answer of an older one can be said.
+//! out is of the latest contract, in which every answer of an older one can be expressed.
 
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};

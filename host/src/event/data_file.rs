@@ -7,7 +7,7 @@ pub fn is_parquet(name: &str) -> bool {
     name.len() > PARQUET.len() && name.to_ascii_lowercase().ends_with(PARQUET)
 }
 
-/// Whether the name of a file or a directory says that it is no data: what tools leave beside it, such as `_SUCCESS`,
+/// Whether the name of a file or a directory marks it as no data: what tools leave beside it, such as `_SUCCESS`,
 /// `_temporary`, `_delta_log` or `.part.crc`.
 pub fn is_hidden(name: &str) -> bool {
     name.starts_with(['_', '.'])

@@ -1,4 +1,4 @@
-//! The function's own dead letters: what Lambda keeps of an asynchronous invocation that it gave up, in the form of its
+//! The function's own dead-letter messages: what Lambda keeps of an asynchronous invocation that it gave up, in the form of its
 //! destinations. Whatever was asked for is asked for again.
 
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::node::{Node, holds_object};
 use super::{Asked, Broken, Caller, Form, Problem, form_of};
 
-/// A dead letter by itself, as a destination that is a function gets it, or wrapped by a bus of EventBridge.
+/// A dead-letter message by itself, as a destination that is a function gets it, or wrapped by a bus of EventBridge.
 pub(super) const DEAD_LETTER: Form = Form {
     name: "dead letter of the function",
     example: r#"{"requestContext": {"condition": "RetriesExhausted", …}, "requestPayload": {…}}"#,
@@ -18,7 +18,7 @@ pub(super) const DEAD_LETTER: Form = Form {
     },
 };
 
-/// Whether this is a dead letter.
+/// Whether this is a dead-letter message.
 pub(super) fn is_dead_letter(payload: &Map<String, Value>) -> bool {
     payload.get("requestPayload").is_some_and(|given_up| given_up.is_object() || given_up.is_array())
         && payload.get("requestContext").is_some_and(Value::is_object)

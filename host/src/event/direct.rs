@@ -1,4 +1,4 @@
-//! Invocations by Step Functions, the command line or any other program, which say what they want in our own words.
+//! Invocations by Step Functions, the command line or any other program, which ask for what they want in our own words.
 //!
 //! Members beside those that are known are ignored, because a state machine passes on what it has. What is left of a load
 //! (`remaining`) is such an event.
@@ -50,7 +50,7 @@ pub(super) fn load(node: &Node<'_>, defaults: &Defaults) -> Result<Load, Broken>
     Ok(Load::of(objects.map(|object| target(&object.object()?, defaults)).collect::<Result<_, _>>()?))
 }
 
-/// What holds for every target that does not say otherwise.
+/// What holds for every target that does not set it itself.
 #[derive(Debug, Default)]
 pub(super) struct Defaults {
     pub(super) bucket: Option<String>,
@@ -89,7 +89,7 @@ pub(super) fn target(node: &Node<'_>, defaults: &Defaults) -> Result<Target, Bro
     }))
 }
 
-/// A key says more than a list or a prefix, which a state machine may have passed on.
+/// A key is more specific than a list or a prefix, which a state machine may have passed on.
 fn names_list(members: &Map<String, Value>) -> bool {
     members.contains_key("objects") && !members.contains_key("key")
 }

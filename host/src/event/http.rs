@@ -21,7 +21,7 @@ pub(super) const REST: Form = Form {
     read: |payload| request(payload, &payload.member("httpMethod"), &payload.member("path")),
 };
 
-/// An HTTP API with payload format 2.0, or a function URL, which are told apart by the domain.
+/// An HTTP API with payload format 2.0, or a function URL, which the domain distinguishes.
 pub(super) const HTTP: Form = Form {
     name: "API Gateway HTTP request",
     example: r#"{"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}"#,

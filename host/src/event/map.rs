@@ -31,10 +31,10 @@ fn batch(payload: &Node<'_>) -> Result<Vec<Item>, Broken> {
     Ok(items.map(|item| Item { id: item.path().to_owned(), group: None, load: common.load(item) }).collect())
 }
 
-/// What `BatchInput` says of every item.
+/// What `BatchInput` sets for every item.
 struct Common<'a> {
     defaults: Defaults,
-    /// What was listed, where that is told.
+    /// What was listed, where that is given.
     prefix: String,
     /// Where the bucket stands, for who forgot it.
     bucket: Node<'a>,

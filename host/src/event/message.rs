@@ -16,7 +16,7 @@ pub(super) fn load(text: &Node<'_>) -> Result<Load, Broken> {
 
 /// What a message asks for whose text has been read.
 pub(super) fn carried(message: &Node<'_>) -> Result<Load, Broken> {
-    // A dead letter of the function itself, sent back to the queue: Lambda keeps the event of an invocation that it gave up.
+    // A dead-letter message of the function itself, sent back to the queue: Lambda keeps the event of an invocation that it gave up.
     if message.members().is_some_and(dead_letter::is_dead_letter) {
         return event(&message.member("requestPayload"));
     }
@@ -32,7 +32,7 @@ const FORMS: [(&Form, Read); 6] = [
     (&direct::OBJECT, |message| direct::load(message, &Defaults::default())),
 ];
 
-/// Whether this is an event that a message may carry, or a dead letter of one.
+/// Whether this is an event that a message may carry, or a dead-letter message of one.
 pub(super) fn is_event(members: &Map<String, Value>) -> bool {
     dead_letter::is_dead_letter(members) || FORMS.iter().any(|(form, _)| (form.matches)(members))
 }
@@ -42,7 +42,7 @@ fn event(message: &Node<'_>) -> Result<Load, Broken> {
     let form = FORMS.iter().find(|(form, _)| (form.matches)(members));
     let (_, read) = form.ok_or_else(|| message.broken(Problem::Message))?;
     let load = read(message)?;
-    // Nobody goes on where such a load stops: the message would come again and begin anew, until it is given up.
+    // Nothing resumes where such a load stops: the message would be redelivered and begin anew, until it is given up.
     if load.targets.iter().any(|target| matches!(target, Target::Prefix(_))) {
         return Err(message.broken(Problem::PrefixInMessage));
     }

@@ -2,7 +2,7 @@
 //!
 //! Each form of event has a file and an entry in [`FORMS`]: how it is recognized, and how it is read. What matches no
 //! form is refused with the forms that are known; what matches a form and is broken is refused with the place. Nothing
-//! that an event says is trusted: names, keys and tokens are checked here, once.
+//! that an event holds is trusted: names, keys and tokens are checked here, once.
 
 mod node;
 mod object;
@@ -54,7 +54,7 @@ pub enum Asked {
     Load(Load),
     /// To load what each of its items names. An item that fails is not the failure of the others.
     Each(Vec<Item>),
-    /// To see whether InfluxDB is there and well.
+    /// To see whether InfluxDB is reachable and well.
     Health {
         /// Also to write a point and read it back.
         deep: bool,
@@ -132,9 +132,9 @@ pub struct Item {
 /// Who asks, and so how the answer has to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// S3, SNS or EventBridge, asynchronously: nobody reads the answer, and a failed invocation is tried again.
+    /// S3, SNS or EventBridge, asynchronously: the answer is ignored, and a failed invocation is retried.
     Asynchronous,
-    /// SQS, which wants to be told which of its messages have failed.
+    /// SQS, which expects a partial batch response: which of its messages have failed.
     Queue,
     /// Step Functions or another program, which reads the result or the type of the error.
     Direct,
@@ -187,7 +187,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    /// Who asks, as far as that can be told. What matches no form counts as [`Caller::Direct`].
+    /// Who asks, as far as that is known. What matches no form counts as [`Caller::Direct`].
     pub fn caller(&self) -> Caller {
         match self {
             Self::TooLarge { .. } | Self::NotJson(_) | Self::Unknown => Caller::Direct,
@@ -212,7 +212,7 @@ impl fmt::Display for Broken {
 }
 
 impl Error for Broken {
-    /// The problem is told by the message already, so it is the problem's own source.
+    /// The message includes the problem already, so the source is the problem's own source.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.problem.source()
     }
@@ -288,7 +288,7 @@ pub enum Problem {
     /// It is a message that names a prefix.
     #[error("names a prefix, which a message must not: where such a load stops, nobody goes on")]
     PrefixInMessage,
-    /// It is the event of a dead letter, and none that is known.
+    /// It is the event of a dead-letter message, and none that is known.
     #[error("is no event of a known form")]
     Request,
     /// It is the method of a request that neither loads nor asks for a health check.

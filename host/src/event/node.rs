@@ -1,4 +1,4 @@
-//! JSON that knows its path, so that an error says where it is.
+//! JSON that knows its path, so that an error shows where it is.
 //!
 //! The types of `aws_lambda_events` are not used to read events: they are too lax where it matters (a record without a
 //! bucket or a key is accepted) and too strict where it does not (a missing `userIdentity` or a time in another format is
@@ -59,7 +59,7 @@ impl<'a> Node<'a> {
         self.present()?.as_str().ok_or_else(|| self.unlike("a text"))
     }
 
-    /// The JSON that the text is. Its own node takes up the path of this one.
+    /// The JSON that the text is. Its own node continues the path of this one.
     pub(super) fn json(&self) -> Result<Value, Broken> {
         serde_json::from_str(self.text()?).map_err(|error| self.broken(Problem::NotJson(error)))
     }

@@ -12,7 +12,7 @@ const MAXIMUM_KEY_BYTES: usize = 1024;
 /// The shortest and the longest name of a bucket: 255 as the oldest ones may have; newer ones end at 63.
 const BUCKET_NAME_BYTES: std::ops::RangeInclusive<usize> = 3..=255;
 
-/// The longest version, tag or sequencer that is taken. S3 says that a version has at most 1,024 bytes.
+/// The longest version, tag or sequencer that is taken. According to S3, a version has at most 1,024 bytes.
 const MAXIMUM_TOKEN_BYTES: usize = 1024;
 
 /// The digits of a SHA-256.
@@ -33,7 +33,7 @@ pub struct ObjectReference {
     pub size: Option<u64>,
     /// The entity tag without quotation marks that the object must have. Visible ASCII.
     pub if_match: Option<String>,
-    /// The digest of the converter that the rows before these were loaded with; none: whichever is in service.
+    /// The digest of the converter that the rows before these were loaded with; none: whichever is current.
     pub converter_digest: Option<String>,
     /// Which of its row groups, from the first to the one after the last; none: all of them.
     pub row_groups: Option<Range<usize>>,
@@ -43,7 +43,7 @@ pub struct ObjectReference {
     pub dataset: Option<String>,
     /// Whether a notification names it, which reports what has happened. Any other caller asks for what it names.
     pub notified: bool,
-    /// Whether it is skipped where the ledger says that it is loaded.
+    /// Whether it is skipped where the ledger shows that it is loaded.
     pub skip_loaded: bool,
 }
 
@@ -74,7 +74,7 @@ impl fmt::Display for ObjectReference {
 }
 
 /// The name of a bucket: letters, digits, `.`, `-` and `_`, which the names of old buckets and the aliases of access
-/// points keep to as well. Whether S3 has such a bucket is S3's to say.
+/// points keep to as well. Whether S3 has such a bucket is not checked here.
 pub(super) fn bucket(node: &Node<'_>) -> Result<String, Broken> {
     bucket_name(node, node.text()?)
 }
@@ -95,7 +95,7 @@ pub(super) fn key(node: &Node<'_>, key: &str) -> Result<String, Broken> {
     }
 }
 
-/// The beginning of keys, all of them where it is empty, or a key after which to go on.
+/// The beginning of keys, all of them where it is empty, or a key after which to resume.
 pub(super) fn prefix(node: &Node<'_>) -> Result<String, Broken> {
     let prefix = node.text()?;
     if prefix.len() > MAXIMUM_KEY_BYTES {

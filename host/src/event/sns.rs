@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::node::Node;
 use super::{Asked, Broken, Caller, Form, Load, Problem, message};
 
-/// SNS to the function. There is one record in each event, as AWS says.
+/// SNS to the function. There is one record in each event, according to AWS.
 pub(super) const RECORDS: Form = Form {
     name: "SNS notification",
     example: r#"{"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"Records\": …}", …}}]}"#,

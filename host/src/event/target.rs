@@ -50,7 +50,7 @@ pub struct Prefix {
     pub start_after: Option<String>,
     /// The dataset, where the caller names it.
     pub dataset: Option<String>,
-    /// Whether objects are skipped that the ledger says are loaded.
+    /// Whether objects are skipped that the ledger shows as loaded.
     pub skip_loaded: bool,
 }
 
@@ -60,7 +60,7 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// As a direct invocation has it. What only tells of the event (size, entity tag, sequencer) is left out.
+/// As a direct invocation has it. What only describes the event (size, entity tag, sequencer) is omitted.
 impl Serialize for Target {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;

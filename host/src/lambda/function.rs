@@ -193,7 +193,7 @@ impl Function {
         Report { items: items.collect(), skipped: skipped + report.skipped, ..report }
     }
 
-    /// Holds objects against the database. That it differs is no failure: the answer says so.
+    /// Compares objects with the database. A difference is no failure: the answer reports it.
     async fn verified(&self, caller: &Caller, asked: &Verify, deadline: Option<Deadline>) -> Answer {
         let verified = verifying::verify(&self.loader, &self.config, asked, self.allowed.as_ref(), deadline).await;
         match verified {
@@ -226,7 +226,7 @@ impl Function {
     }
 }
 
-/// How long ago a request came, by what its context says; nothing where that cannot be, as for a request that was written down.
+/// How long ago a request came, by its context; nothing where that cannot be, as for a request that was written down.
 fn age(context: &Value, now: SystemTime) -> Duration {
     let came = context["timeEpoch"].as_u64().or_else(|| context["requestTimeEpoch"].as_u64());
     let came = came.and_then(|came| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(came)));

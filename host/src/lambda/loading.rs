@@ -1,4 +1,4 @@
-//! What an event names, loaded: objects at the same time, as far as there is memory, and the states of one object one after
+//! What an event names, loaded: objects at the same time, as far as there is memory, and the versions of one object one after
 //! the other.
 
 use std::borrow::Cow;
@@ -22,7 +22,7 @@ use crate::sink::Sink;
 use crate::source::{self, Current, ObjectState, SourceError};
 
 /// The most objects below prefixes that one invocation loads, so that its report is of a size that can be held and answered.
-/// The caller goes on with what is left.
+/// The caller resumes with what is left.
 const MAXIMUM_LISTED: usize = 1000;
 
 /// Why the objects below a prefix are not found.
@@ -90,7 +90,7 @@ enum Group {
     Prefix(usize),
 }
 
-/// What became of a target: reports, each with the object that it is of, or that it goes on with.
+/// What became of a target: reports, each with the object that it is of, or with which it resumes.
 type Outcome = Vec<(Remaining, ObjectReport)>;
 
 impl<'a> Loading<'a> {
@@ -176,7 +176,7 @@ impl<'a> Loading<'a> {
                         untold = Some(error);
                         Newest::Unknown
                     }
-                    // It is left: whoever goes on with it loads the newest version.
+                    // It is left: whoever resumes it loads the newest version.
                     None => return Some((whole.clone(), ObjectReport { remaining: Some(whole), ..report })),
                 }
             } else {
@@ -217,7 +217,7 @@ impl<'a> Loading<'a> {
         None
     }
 
-    /// Whether the ledger says that the newest version of an object is loaded. What it does not say is loaded: to load an object
+    /// Whether the ledger shows that the newest version of an object is loaded. If it does not, the object is loaded: to load one
     /// twice is slower than to skip it, and nothing worse.
     async fn is_loaded(&self, object: &ObjectReference) -> bool {
         let location = Location::S3(object.clone());
@@ -302,7 +302,7 @@ impl<'a> Loading<'a> {
         outcome
     }
 
-    /// Loads the objects of a page. Returns after which key to go on, where it did not begin all of them.
+    /// Loads the objects of a page. Returns after which key to resume, where it did not begin all of them.
     async fn page(
         &self,
         prefix: &Prefix,
@@ -348,8 +348,8 @@ fn failed(prefix: &Prefix, failure: Failure) -> (Remaining, ObjectReport) {
     (whole, ObjectReport { failure: Some(failure), ..ObjectReport::of_prefix(prefix) })
 }
 
-/// Parts targets into what can be loaded at the same time, in their order. A state of an object that comes a second time is
-/// left out: S3 may tell of one twice.
+/// Parts targets into what can be loaded at the same time, in their order. An object version that is named a second time is
+/// skipped: S3 may report one twice.
 fn groups(targets: &[Target]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut places: HashMap<(&str, &str), usize> = HashMap::new();
@@ -401,14 +401,14 @@ fn end(report: &ObjectReport) -> End<ObjectState> {
     match (&report.failure, &report.state) {
         _ if report.remaining.is_some() => End::Stopped,
         (Some(failure), _) if failure.kind() == FailureKind::Deadline => End::Stopped,
-        // That InfluxDB refuses every row is said of this version.
+        // If InfluxDB refuses every row, it is this version that failed.
         (Some(_), state) => End::Failed(state.clone()),
         (None, Some(state)) => End::Loaded(state.clone()),
         (None, None) => End::Failed(None),
     }
 }
 
-/// It cannot be told whether what was loaded is the newest version.
+/// It is unknown whether what was loaded is the newest version.
 #[derive(Debug, thiserror::Error)]
 #[error("it cannot be told whether the newest version of `{object}` is loaded, after {loads} loads")]
 struct NewestError {
@@ -418,10 +418,10 @@ struct NewestError {
     cause: Option<SourceError>,
 }
 
-/// Tells what the time did not suffice for from what will never be done in time.
+/// Separates what the deadline cut off from what will never be done in time.
 ///
-/// Where the event got on at all, going on with the rest leads to its end, and what was not finished is left; so where an operator
-/// has paused it. Else going on would end in the same way, and everything has failed.
+/// If the event made progress, resuming the rest leads to its end, and what was not finished is left; so too if an operator has
+/// paused it. Otherwise resuming would stall at the same point, and everything has failed.
 fn settle(outcomes: &mut [Outcome]) {
     let ran_out = |report: &ObjectReport| {
         !report.is_begun() || report.failure.as_ref().is_some_and(|failure| failure.kind() == FailureKind::Deadline)

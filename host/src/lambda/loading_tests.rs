@@ -10,7 +10,7 @@ use crate::config::{Compression, Config};
 use crate::report::{Accounts, Report};
 use crate::sink::LineWriter;
 
-/// A state of an object, as S3 tells of it.
+/// An object version, as S3 reports it.
 fn state(key: &str, sequencer: &str) -> Target {
     Target::Object(ObjectReference {
         sequencer: Some(sequencer.to_owned()),
@@ -69,7 +69,7 @@ fn stopped(key: &str, accounts: Accounts) -> (Remaining, ObjectReport) {
     (whole, ObjectReport { failure, accounts, row_groups: Some(0..0), ..report })
 }
 
-/// What is said of each object: whether it failed, and what is left.
+/// What is reported of each object: whether it failed, and what is left.
 fn settled(reports: impl IntoIterator<Item = (Remaining, ObjectReport)>) -> String {
     let mut outcomes: Vec<Outcome> = reports.into_iter().map(|report| vec![report]).collect();
     settle(&mut outcomes);

@@ -1,4 +1,4 @@
-//! What the log says of an invocation: a line when an object is done, and one at the end. Nothing of what rows hold.
+//! What is logged about an invocation: a line when an object is done, and one at the end. Nothing of what rows hold.
 
 use tracing::Span;
 use tracing::field::Empty;
@@ -6,7 +6,7 @@ use tracing::field::Empty;
 use crate::event::ObjectReference;
 use crate::report::{Answer, FailureKind, ObjectReport, Report};
 
-/// What every line says that is about an object; what is found out on the way is added by the pipeline.
+/// What every line about an object holds; what is found out on the way is added by the pipeline.
 pub(super) fn span(object: &ObjectReference) -> Span {
     tracing::info_span!(
         "object",
@@ -53,7 +53,7 @@ pub(super) fn object(span: &Span, report: &ObjectReport) {
     }
 }
 
-/// What became of an event: what no object's line says, and figures. An alarm on errors hears of each failure once.
+/// What became of an event: what no object's line shows, and figures. An alarm on errors hears of each failure once.
 pub(super) fn event(report: &Report, answer: &Answer) {
     if let Some(failure) = &report.failure {
         tracing::error!(error_type = failure.error_type().name(), "{failure}");
@@ -68,7 +68,7 @@ pub(super) fn event(report: &Report, answer: &Answer) {
             tracing::error!(object = object.object, error_type = failure.error_type().name(), "{failure}");
         }
     }
-    // What is left is a failure to those who cannot go on with it.
+    // What is left is a failure to those who cannot resume it.
     let failed = report.first_failure().is_some_and(|failure| !failure.is_rejection());
     if let (Err(error), true, false) = (answer, report.has_left(), failed) {
         tracing::error!(error_type = error.error_type.name(), "{error}");

@@ -207,7 +207,7 @@ impl<W: Write> Sum<W> {
     }
 }
 
-/// The line of a plan that stands for an item: with its bucket, and without what a listing says of an object.
+/// The line of a plan that stands for an item: with its bucket, and without what a listing reports about an object.
 fn line(item: &Value, bucket: Option<&Value>) -> Value {
     let mut line = match (item.get("Key"), item) {
         (Some(key), _) => Map::from_iter([("key".to_owned(), key.clone())]),

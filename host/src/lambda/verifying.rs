@@ -1,4 +1,4 @@
-//! A verification that an event asks for: what it names is held against the database, and the answer says what differs.
+//! A verification that an event asks for: what it names is compared with the database, and the answer reports what differs.
 
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ fn brief(mut outcome: Outcome) -> Value {
     });
     let mut bytes = answer.to_string().len();
     if bytes > MOST_BYTES {
-        // The totals say it all the same.
+        // The totals report it all the same.
         (answer["measurements"], answer["failed"]) = (json!({}), json!([]));
         bytes = answer.to_string().len();
     }

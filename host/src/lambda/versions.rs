@@ -3,14 +3,14 @@
 //! Events report versions late, twice and in any order, and several invocations may load one object at a time. So an event
 //! that reports an object is no order to load the version that it reports: whatever is newest is read, and the newest is
 //! looked at again when the load has ended. Another one is loaded in turn, until what was read is the newest. Whoever writes
-//! last has then read the newest, or is told so, or fails and is redelivered:
+//! last has then read the newest, or reports that it has not, or fails and is redelivered:
 //!
 //! ```text
 //! event ─→ read the newest ─→ loaded, or failed ─→ look at the newest ─┬─ the same ─→ done, or failed
 //!             ↑                                                        ├─ another ─┐
 //!             └────────────────────────────────────────────────────────────────────┘
 //!                                                                      ├─ deleted, gone ─→ skipped
-//!                                                                      └─ cannot tell ─→ failed
+//!                                                                      └─ unknown ─→ failed
 //! ```
 
 /// How often the newest version is loaded before an object that keeps changing fails its event. Redelivery tries again.
@@ -30,14 +30,14 @@ pub enum Asked {
     Exactly,
 }
 
-/// How a load ended. `S` tells states of an object apart: a version, an entity tag, or a number in a model.
+/// How a load ended. `S` distinguishes object versions: a version, an entity tag, or a number in a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End<S> {
     /// All of this state is loaded.
     Loaded(S),
     /// It failed while it read this state, or before it read any.
     Failed(Option<S>),
-    /// The deadline passed: the rest is left, and comes again as an event.
+    /// The deadline passed: the rest is left for another event.
     Stopped,
 }
 
@@ -50,7 +50,7 @@ pub enum Newest<S> {
     DeleteMarker,
     /// There is no object.
     Gone,
-    /// It cannot be told.
+    /// It cannot be determined.
     Unknown,
 }
 
@@ -59,11 +59,11 @@ pub enum Newest<S> {
 pub enum Next {
     /// The newest version is read and loaded.
     Load,
-    /// The event is done: as loaded, or left, as the load says.
+    /// The event is done: as loaded, or left, as the load reports.
     Done,
     /// The event is done without the object, with a warning.
     Skip,
-    /// The event has failed: as the load says, or because the newest version cannot be told.
+    /// The event has failed: as the load reports, or because the newest version is unknown.
     Fail,
 }
 
@@ -78,7 +78,7 @@ pub fn looks<S>(asked: Asked, end: &End<S>) -> bool {
 }
 
 /// What is done next for an event that asks for `asked`, after `loads` loads for it, of which the last ended as `end`, and
-/// then the newest version was `newest`. Where [`looks`] says no, `newest` does not matter.
+/// then the newest version was `newest`. Where [`looks`] returns `false`, `newest` does not matter.
 pub fn next<S: PartialEq>(asked: Asked, loads: u8, end: &End<S>, newest: &Newest<S>) -> Next {
     let read = match end {
         End::Stopped => return Next::Done,
@@ -92,7 +92,7 @@ pub fn next<S: PartialEq>(asked: Asked, loads: u8, end: &End<S>, newest: &Newest
             End::Loaded(_) => Next::Done,
             End::Failed(_) | End::Stopped => Next::Fail,
         },
-        // A load that read nothing and failed fails again, unless the object has come to be meanwhile: redelivery will tell.
+        // A load that read nothing and failed fails again, unless the object has come to be meanwhile: redelivery finds out.
         // A part is not found in an object that was replaced.
         Newest::Is(_) if read.is_none() && asked != Asked::Part => Next::Fail,
         Newest::Is(_) if loads < MAXIMUM_LOADS => Next::Load,

@@ -16,7 +16,7 @@ const PIECES: usize = 2;
 /// How many invocations have messages of the object at a time.
 const AT_A_TIME: usize = 2;
 
-/// What tells states of the object apart, from 1: in a bucket that keeps versions each put makes another one; in any other one
+/// What distinguishes object versions, from 1: in a bucket that keeps versions each put makes another one; in any other one
 /// the same content is the same state. Each writes the same points.
 type Version = u8;
 
@@ -56,7 +56,7 @@ struct World {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Message {
     asked: Asked,
-    /// What is left of a load, which goes on with this piece of this version.
+    /// What is left of a load, which resumes with this piece of this version.
     rest: Option<(Version, usize)>,
 }
 
@@ -83,7 +83,7 @@ enum Action {
     Receive(usize),
     /// The invocation's next step, where nothing goes wrong.
     Step(usize),
-    /// A load fails, or it cannot be told what is newest.
+    /// A load fails, or it is unknown what is newest.
     Fail(usize),
     Stop(usize),
     Kill(usize),
@@ -97,7 +97,7 @@ enum Planted {
     NoLook,
     /// A message is deleted though its load has failed.
     DeletedOnFailure,
-    /// What cannot be told is taken for what was loaded.
+    /// What is unknown is taken for what was loaded.
     UnknownIsTheSame,
 }
 
@@ -137,13 +137,13 @@ impl Versions {
             return;
         }
         world.invocations.remove(at);
-        // What is left comes again: as the same message, or as what the caller is given.
+        // What is left is redelivered: as the same message, or as what the caller is given.
         let undone = match next {
             Next::Fail => self.planted != Planted::DeletedOnFailure,
             Next::Done => end == End::Stopped,
             Next::Load | Next::Skip => false,
         };
-        // A caller who is told that there is no object does not ask again.
+        // A caller who learns that there is no object does not ask again.
         let gone = message.asked != Asked::Reported && !matches!(world.newest, Newest::Is(_));
         if undone && !gone {
             world.give_back(message);
@@ -277,7 +277,7 @@ impl Model for Versions {
                 world.left.stops -= 1;
                 let Invocation { message, phase, .. } = &mut world.invocations[at];
                 let Phase::Loads(version, piece) = *phase else { return None };
-                // A message comes again as it is; a caller goes on with what is left.
+                // A message is redelivered as it is; a caller resumes with what is left.
                 if message.asked != Asked::Reported && piece > 0 {
                     *message = Message { asked: Asked::Part, rest: Some((version, piece)) };
                 }

@@ -13,7 +13,7 @@ use crate::points::{MAXIMUM_BUCKETS, Tally};
 use crate::rejects::Source;
 use crate::sink::Engine;
 
-/// What documents of this form say that they are. A document of another form is not read.
+/// The name of this form of documents, which each of them carries. A document of another form is not read.
 const FORMAT: &str = "influxdb-loader-ledger/1";
 
 /// The longest document, in bytes.
@@ -135,14 +135,14 @@ impl Target {
         Self { engine: None, url, organization: Some(organization), bucket }
     }
 
-    /// The same, of a server that has said which engine it is.
+    /// The same, of a server whose engine is known.
     #[must_use]
     pub fn with_engine(self, engine: Engine) -> Self {
         let organization = self.organization.filter(|_| engine == Engine::V2);
         Self { engine: Some(engine.to_string()), organization, ..self }
     }
 
-    /// Whether both are the same bucket, as far as they say.
+    /// Whether both are the same bucket, as far as both identify it.
     pub fn is(&self, other: &Self) -> bool {
         let organization = self.organization.as_ref().zip(other.organization.as_ref());
         (&self.url, &self.bucket) == (&other.url, &other.bucket) && organization.is_none_or(|(one, other)| one == other)

@@ -18,7 +18,7 @@ pub enum LedgerError {
     Forbidden {
         /// The document, or what is above it.
         place: String,
-        /// What S3 says.
+        /// S3's own error.
         #[source]
         cause: Cause,
     },
@@ -87,7 +87,7 @@ pub enum LedgerError {
     /// There is no ledger.
     #[error("there is no ledger\nhint: set `LEDGER_URI` to where loads are recorded, such as `s3://bucket/ledger`")]
     NotConfigured,
-    /// The newest state of an object cannot be told.
+    /// The newest version of an object cannot be determined.
     #[error("the newest version of an object cannot be told")]
     Source(#[source] SourceError),
     /// An object was listed, and is gone.

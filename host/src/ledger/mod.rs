@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A [`Document`] is written when everything else of a load is done, so that what is recorded is in InfluxDB. It takes the place
-//! of the one of an earlier load of the same rows. [`standing`] says what the documents of an object mean: a version is loaded
-//! when its parts cover all of its row groups, each loaded last by the converter that is in service.
+//! of the one of an earlier load of the same rows. [`standing`] decides what the documents of an object mean: a version is loaded
+//! when its parts cover all of its row groups, each loaded last by the current converter.
 
 mod document;
 mod error;

@@ -1,4 +1,4 @@
-//! What the documents of an object say of the version that it has now. Does no input or output.
+//! What the documents of an object show about the version that it has now. Does no input or output.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ pub struct Wanted<'a> {
     pub etag: &'a str,
     /// Where it is to be; none: anywhere.
     pub target: Option<&'a Target>,
-    /// The digest of the converter that is in service, and that of its parameters; none: any will do.
+    /// The digest of the current converter, and that of its parameters; none: any will do.
     pub converter: Option<(&'a str, Option<&'a str>)>,
     /// Which of its row groups; none: all of them.
     pub row_groups: Option<Range<u64>>,
@@ -23,7 +23,7 @@ pub struct Wanted<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "standing")]
 pub enum Standing {
-    /// All of it, by the converter that is in service.
+    /// All of it, by the current converter.
     Loaded,
     /// All of it, some by another converter, or with other parameters.
     OtherConverter,

@@ -30,8 +30,8 @@ impl Ledger {
         Self { uri }
     }
 
-    /// Records a load, in the place of an earlier one of the same rows. What is there of one that began later stays: its points
-    /// have replaced those of this one. Returns where it is recorded.
+    /// Records a load, in the place of an earlier one of the same rows. The record of one that began later stays: its points have
+    /// replaced those of this one. Returns where it is recorded.
     ///
     /// # Errors
     ///

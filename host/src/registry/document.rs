@@ -14,7 +14,7 @@ pub(super) const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 /// The largest pointer, in bytes: a few hundred bytes.
 pub(super) const MAX_POINTER_BYTES: u64 = 8 * 1024;
 
-/// The longest text in a document, in bytes: longer than what a converter may say of itself.
+/// The longest text in a document, in bytes: more than a converter's description of itself may have.
 const MAX_LINE_BYTES: usize = 512;
 
 /// What a version of a converter is.

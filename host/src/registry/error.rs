@@ -12,7 +12,7 @@ use crate::dataset::DatasetName;
 /// How much of a bad name is shown, in characters.
 const SHOWN: usize = 100;
 
-/// A cause that can be told more than once.
+/// A cause that can be reported more than once.
 pub(super) type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 /// Why a converter cannot be had from the registry, or not be put there.
@@ -59,7 +59,7 @@ pub enum RegistryError {
     Forbidden {
         /// The object.
         object: String,
-        /// What S3 says.
+        /// S3's own error.
         #[source]
         cause: Cause,
     },
@@ -104,9 +104,9 @@ pub enum RegistryError {
         object: String,
         /// What differs.
         item: &'static str,
-        /// What it says.
+        /// What it holds.
         found: String,
-        /// What it should say.
+        /// What it should hold.
         expected: String,
     },
     /// It was built for another contract, of which this loader knows nothing.
@@ -152,7 +152,7 @@ pub enum RegistryError {
         /// The highest one that is known.
         known: u64,
     },
-    /// Nobody has said in time that it still holds.
+    /// It has expired: nobody renewed it in time.
     #[error(
         "`{object}` has expired at {expired}\nhint: promote the version again with `--sign KEY-FILE --expires TIME`"
     )]
@@ -181,7 +181,7 @@ pub enum RegistryError {
         /// Why, in the words of who did it.
         reason: String,
     },
-    /// A version that is in service is not taken out of use.
+    /// A promoted version is not yanked.
     #[error(
         "channel `{channel}` points at converter {version} of dataset `{dataset}`\nhint: promote another version, or roll back, before this one is yanked"
     )]
@@ -225,7 +225,7 @@ pub enum RegistryError {
         /// The channel.
         channel: Channel,
     },
-    /// There is no version in service beside which another could be tried.
+    /// There is no promoted version beside which another could be tried.
     #[error(
         "channel `{channel}` of dataset `{dataset}` has no version in service\nhint: promote one first; a trial compares with it"
     )]
@@ -271,7 +271,7 @@ pub enum RegistryError {
     /// It does not describe itself as the registry, or the caller, names it.
     #[error("the converter is for dataset `{found}`, not `{expected}`")]
     OtherDataset {
-        /// What it says.
+        /// The dataset that it names.
         found: String,
         /// What was asked for.
         expected: String,

@@ -3,20 +3,20 @@
 //! ```text
 //! s3://BUCKET/PREFIX/<dataset>/<version>/converter.wasm    the component; never changes
 //!                    <dataset>/<version>/manifest.json     what it is, and who signed it; never changes, written last
-//!                    <dataset>/channels/<channel>.json     which version is in service; changes by If-Match alone
-//!                    <dataset>/signatures/, /history/      who vouches for that, and what was in service (`pointers`)
+//!                    <dataset>/channels/<channel>.json     which version is promoted; changes by If-Match alone
+//!                    <dataset>/signatures/, /history/      who vouches for that, and what was promoted (`pointers`)
 //!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
 //!                    <dataset>/<version>/yanked.json       that the version is out of use
-//!                    <dataset>/<version>/parameters/       what its converter can be told (`parameters`)
+//!                    <dataset>/<version>/parameters/       what its converter can be given (`parameters`)
 //!                    trials/                               what functions count and decide of candidates (`trials`)
 //! ```
 //!
-//! A version exists when its manifest does. Whoever writes first wins, everyone else is told: S3 itself compares, by
+//! A version exists when its manifest does. The first writer wins, and every other one learns so: S3 itself compares, by
 //! conditional writes, so that there is no lock to be left behind.
 //!
 //! What is read from the bucket is not trusted: sizes are bounded before anything is read, documents are parsed strictly,
 //! and a component is held against the digest in the channel's pointer and in the manifest, and against the dataset and
-//! the version that it says it is. With public keys in the settings, a signature by one of them is required too; it covers
+//! the version that it claims to be. With public keys in the settings, a signature by one of them is required too; it covers
 //! dataset, version and digest. Native code is never taken from the bucket.
 //!
 //! Functions of the first edition read the first three documents, and refuse members that they do not know. So those stay as

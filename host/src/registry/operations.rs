@@ -30,11 +30,11 @@ pub struct Registry {
 /// What publishing did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publication {
-    /// What is there now.
+    /// The manifest that the registry has now.
     pub manifest: Manifest,
     /// The component.
     pub object: String,
-    /// Whether it was there before.
+    /// Whether it existed before.
     pub already: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Entry {
     pub channels: Vec<Channel>,
     /// The channels that try it, and how.
     pub trials: Vec<(Channel, Kind)>,
-    /// The keys that are said to have signed it, in its manifest or later.
+    /// The keys that are named as having signed it, in its manifest or later.
     pub keys: Vec<String>,
     /// Whether it is out of use.
     pub is_yanked: bool,
@@ -165,7 +165,7 @@ impl Registry {
         Ok(Publication { manifest: found, object, already })
     }
 
-    /// Returns whether it was there.
+    /// Returns whether it existed.
     async fn put_component(
         &self,
         dataset: &DatasetName,
@@ -273,8 +273,8 @@ impl Registry {
         Ok(None)
     }
 
-    /// Looks at a version as the function does: manifest, signature, digest, and whether it compiles and says that it is
-    /// what it should be. Returns the id of the trusted key that has signed it, where there are such keys.
+    /// Checks a version as the function does: its manifest, signature and digest, and whether it compiles and describes itself as
+    /// it should. Returns the id of the trusted key that has signed it, where there are such keys.
     ///
     /// # Errors
     ///
@@ -345,7 +345,7 @@ impl Registry {
         with_parameters.map_err(|cause| unusable(dataset, version, cause))
     }
 
-    /// The component of a version, checked as [`Registry::verify`] does, but for compiling it.
+    /// The component of a version, checked as [`Registry::verify`] does, except that it is not compiled.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@
 //! <dataset>/<version>/parameters/<sha256>.json    never changes: its name is its digest
 //! ```
 //!
-//! Which of them are in service is part of the statement that vouches for a pointer (`pointers`), so that a lookup table or a
+//! Which of them are promoted is part of the statement that vouches for a pointer (`pointers`), so that a lookup table or a
 //! list of renames changes without a rebuild: another document is published, and promoted with the same version.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::converter::MAX_PARAMETERS_BYTES;
 use crate::dataset::DatasetName;
 
 impl Registry {
-    /// Puts parameters beside a version, after its converter has taken them. Returns their digest, and whether they were there.
+    /// Puts parameters beside a version, after its converter has taken them. Returns their digest, and whether they existed.
     ///
     /// # Errors
     ///

@@ -1,11 +1,11 @@
 //! What vouches for a pointer: signatures that cover all of it, and the history of its channel.
 //!
-//! A pointer as it stands says only which version was chosen, and whoever may write to the bucket can put an old one back.
+//! A pointer alone names only the version that was chosen, and whoever may write to the bucket can put an old one back.
 //! So each promotion writes two documents beside it:
 //!
 //! ```text
 //! signatures/<channel>/<sequence>-<digest>-<key>.json    one key's signature of the pointer; written before the pointer
-//!                                          -unsigned.json the statement alone, where it says more than the pointer
+//!                                          -unsigned.json the statement alone, where it holds more than the pointer
 //! history/<channel>/<sequence>.json                      the same, or the statement alone; written after the pointer
 //! ```
 //!
@@ -91,7 +91,7 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// What somebody put into service.
+/// What somebody pointed a channel at, by promoting or rolling back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
@@ -120,7 +120,7 @@ pub struct Statement {
     pub trial: Option<Terms>,
 }
 
-/// What a statement says and a pointer does not, since the first edition refuses members that it does not know.
+/// What a statement holds and a pointer does not, since the first edition refuses members that it does not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Details {
     pub(super) parameters: Option<String>,
@@ -142,7 +142,7 @@ impl Details {
 }
 
 impl Statement {
-    /// What the pointer does not say.
+    /// What the pointer does not hold.
     pub(super) fn details(&self) -> Details {
         let (parameters, previous_parameters) = (self.parameters.clone(), self.previous_parameters.clone());
         Details { parameters, previous_parameters, trial: self.trial.clone() }
@@ -165,13 +165,13 @@ pub(super) struct Record {
 /// A line of a channel's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promoted {
-    /// What was put into service.
+    /// What was promoted.
     pub statement: Statement,
-    /// The keys that are said to have signed it.
+    /// The keys that are named as having signed it.
     pub keys: Vec<String>,
 }
 
-/// Who puts a version into service, and on which terms.
+/// Who promotes a version, and on which terms.
 #[derive(Debug, Default)]
 pub struct Endorsement<'a> {
     /// Signs the pointer.
@@ -189,7 +189,7 @@ pub(super) struct Standing {
     pub(super) is_signed: bool,
     /// Until when a process may begin to use it.
     pub(super) expires: Option<Moment>,
-    /// What the pointer does not say.
+    /// What the pointer does not hold.
     pub(super) details: Details,
     /// When it was written, where that is known.
     pub(super) at: Option<Moment>,
@@ -238,7 +238,7 @@ impl Registry {
         Ok(Standing { is_signed: false, expires: None, details, at: statement.map(|statement| statement.at) })
     }
 
-    /// What is said of a pointer, whoever says so: for who promotes, and has no keys to trust.
+    /// The statements about a pointer, whoever made them: for a caller that promotes and has no keys to trust.
     pub(super) async fn stated(
         &self,
         dataset: &DatasetName,
@@ -291,7 +291,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Whether the history says that the channel pointed somewhere once. Not, where the history may not be read.
+    /// Whether the channel pointed somewhere once, according to its history. False, where the history may not be read.
     pub(super) async fn was_promoted(&self, dataset: &DatasetName, channel: &Channel) -> Result<bool, RegistryError> {
         Ok(!self.later(dataset, channel, None).await?.is_empty())
     }
@@ -316,7 +316,7 @@ impl Registry {
         }
     }
 
-    /// What was put into service, the latest first, at most `most`.
+    /// What was promoted, the latest first, at most `most`.
     ///
     /// # Errors
     ///
@@ -347,7 +347,7 @@ impl Registry {
         Ok(names.iter().filter_map(sequence).max().unwrap_or(0))
     }
 
-    /// Writes the signature of a pointer that is about to be written, or is there already, and what that does not say. Returns
+    /// Writes the signature of a pointer that is about to be written, or exists already, and what the pointer does not hold. Returns
     /// what the history keeps.
     pub(super) async fn endorse(
         &self,
@@ -385,7 +385,7 @@ impl Registry {
         Ok(self.record(&place).await?.unwrap_or(record))
     }
 
-    /// Keeps what is said of a pointer that has been written. What is kept of its sequence already stays.
+    /// Keeps the statement about a pointer that has been written. What is kept of its sequence already stays.
     pub(super) async fn keep(
         &self,
         dataset: &DatasetName,
@@ -440,7 +440,7 @@ fn signature_place(dataset: &DatasetName, channel: &Channel, pointer: &Pointer, 
 }
 
 impl Promoted {
-    /// The version that was put into service.
+    /// The version that was promoted.
     pub fn version(&self) -> &Version {
         &self.statement.pointer.version
     }

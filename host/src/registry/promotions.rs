@@ -15,11 +15,11 @@ const MAX_SPOKEN_FOR: usize = 16;
 /// What promoting or rolling back did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Promotion {
-    /// What was in service.
+    /// What was promoted before.
     pub before: Option<Release>,
     /// What the channel points at now.
     pub pointer: Pointer,
-    /// The digest of the parameters that its converter is told.
+    /// The digest of the parameters that its converter is given.
     pub parameters: Option<String>,
     /// What is tried beside it.
     pub trial: Option<Terms>,
@@ -32,9 +32,9 @@ pub struct Promotion {
 pub struct InService {
     /// The channel.
     pub channel: Channel,
-    /// What is in service: what the channel points at, or the candidate that a rule has put there.
+    /// What is promoted: what the channel points at, or the candidate that a rule has put in its place.
     pub release: Release,
-    /// What was in service before.
+    /// What was promoted before.
     pub previous: Option<Release>,
     /// What it points at.
     pub pointer: Pointer,
@@ -72,7 +72,7 @@ impl Registry {
         self.point(dataset, channel, found, release, None, endorsement).await
     }
 
-    /// Tries a candidate beside the version in service. What was tried before is not tried any more.
+    /// Tries a candidate beside the promoted version. What was tried before is not tried any more.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl Registry {
         self.point(dataset, channel, found, previous, None, endorsement).await
     }
 
-    /// What a channel stands for, whoever says so; nothing where it points nowhere.
+    /// What a channel stands for, whoever vouches for it; nothing where it points nowhere.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl Registry {
         Ok(pointing)
     }
 
-    /// Ends what is tried by hand: the version before stays in service. Returns whether it had not ended before, and how the
+    /// Ends what is tried by hand: the version before stays promoted. Returns whether it had not ended before, and how the
     /// channel stands.
     ///
     /// # Errors
@@ -289,8 +289,8 @@ impl Registry {
         }
     }
 
-    /// The pointer with the next sequence of which nobody has said something else: who broke off before the pointer was written
-    /// has left a statement.
+    /// The pointer with the next sequence for which no other statement exists: a promotion that broke off before the pointer was
+    /// written has left a statement.
     async fn not_spoken_for(
         &self,
         dataset: &DatasetName,

@@ -57,7 +57,7 @@ impl SigningKey {
         let (encoded, _) = rest.split_once(PEM_END).ok_or(unusable("it has no `END PRIVATE KEY` line"))?;
         let encoded: String = encoded.split_ascii_whitespace().collect();
         let document = BASE64_STANDARD.decode(encoded).map_err(|_| unusable("it is not base64"))?;
-        // OpenSSL leaves out the public key, which is derived then.
+        // OpenSSL omits the public key, which is derived then.
         let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&document);
         key.map(Self).map_err(|_| unusable("it is not an Ed25519 key"))
     }

@@ -1,19 +1,19 @@
-//! Why it cannot be told whether a database has what is expected.
+//! Why it cannot be determined whether a database has what is expected.
 
 use crate::pipeline::LoadError;
 use crate::report::Failure;
 use crate::sink::{ReadError, SchemaError, SinkError};
 
-/// Why it cannot be told whether a database has what is expected.
+/// Why it cannot be determined whether a database has what is expected.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The server does not answer, or refuses.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// The server does not say what fields there are.
+    /// The server does not report which fields exist.
     #[error("the fields of the database cannot be read")]
     Schema(#[from] SchemaError),
-    /// The server does not say what points there are.
+    /// The server does not report which points exist.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The objects cannot be read at all.

@@ -8,7 +8,7 @@
 //!
 //! Sums are asked for where a bucket has many points: count, minimum, maximum, sum, first and last time, and the number of series of
 //! each field; of texts and booleans, how often each comes where there are no more than eight. Where a bucket has few points, they cost
-//! no more than sums and say more. Such measurements, and those with many texts, are compared point by point, all of
+//! no more than sums and show more. Such measurements, and those with many texts, are compared point by point, all of
 //! them, as everything is with [`Options::exact`].
 //!
 //! The last row of a point counts, field by field, in the order of the inputs and of their rows, as in a load.
@@ -79,7 +79,7 @@ impl Default for Options {
     }
 }
 
-/// Is told how a verification gets on.
+/// Is informed of the progress of a verification.
 pub trait Progress: pipeline::Progress {
     /// What it does from now on.
     fn stage(&self, _stage: Stage) {}
@@ -102,7 +102,7 @@ impl Progress for () {}
 ///
 /// # Errors
 ///
-/// What keeps it from being told whether the database has what is expected. An object that cannot be read is no error: it is in the
+/// The cause, if it cannot be determined whether the database has what is expected. An object that cannot be read is no error: it is in the
 /// outcome, which is not clean then.
 pub async fn objects(
     loader: &Loader,
@@ -126,7 +126,7 @@ pub async fn objects(
 ///
 /// # Errors
 ///
-/// What keeps it from being told whether the database has what the other one has.
+/// The cause, if it cannot be determined whether the database has what the other one has.
 pub async fn databases(
     expected: InfluxDb,
     server: InfluxDb,

@@ -41,7 +41,7 @@ pub struct ObjectOutcome {
     pub rows: u64,
     /// Rows that a load rejects: they are not expected.
     pub rejected: u64,
-    /// Rows that the converter leaves out.
+    /// Rows that the converter filters.
     pub filtered: u64,
     /// Why it could not be read: nothing is known of its points then.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,11 +55,11 @@ pub struct Totals {
     pub expected: u64,
     /// Values that the database has.
     pub found: u64,
-    /// Values that are expected and not there.
+    /// Values that are expected and do not exist.
     pub missing: u64,
-    /// Values that are there and not expected.
+    /// Values that exist and are not expected.
     pub extra: u64,
-    /// Values that are there and other than expected.
+    /// Values that exist and are other than expected.
     pub different: u64,
     /// Buckets of time.
     pub buckets: u64,
@@ -110,11 +110,11 @@ pub struct BucketOutcome {
     pub expected: u64,
     /// Values that the database has.
     pub found: u64,
-    /// Values that are expected and not there.
+    /// Values that are expected and do not exist.
     pub missing: u64,
-    /// Values that are there and not expected.
+    /// Values that exist and are not expected.
     pub extra: u64,
-    /// Values that are there and other than expected.
+    /// Values that exist and are other than expected.
     pub different: u64,
     /// What sums differ in, where the values were not compared one by one: there were too many.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
@@ -132,9 +132,9 @@ impl BucketOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// It is not there.
+    /// It does not exist.
     Missing,
-    /// It is there and not expected.
+    /// It exists and is not expected.
     Extra,
     /// It is another one.
     Different,

@@ -103,7 +103,7 @@ impl Pass {
         self.state().object = u32::try_from(object).unwrap_or(u32::MAX);
     }
 
-    /// Whether there was more than there is memory for: then nothing can be told.
+    /// Whether there was more than there is memory for: then nothing can be concluded.
     pub(super) fn is_full(&self) -> bool {
         self.state().full
     }

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Of a point that comes twice the last one counts, which sums do not know. Points are not remembered: a series remembers the range of
-//! its times, and a point within it may be one that was there before. So a bucket is unsure where series are not in the order of
+//! its times, and a point within it may be one that came before. So a bucket is unsure where series are not in the order of
 //! time, or where there are more of them than are remembered; it is compared point by point.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,7 +29,7 @@ pub(super) const MOST_TALLIES: usize = 1 << 18;
 /// The longest text that is counted, in bytes.
 const MOST_TEXT_BYTES: usize = 64;
 
-/// How many fields a remembered series tells apart.
+/// How many fields a remembered series distinguishes.
 const FIELDS: usize = 64;
 
 /// What is expected of a measurement.
@@ -94,7 +94,7 @@ struct RawField {
 struct Remembered {
     first: i64,
     last: i64,
-    /// The bucket of the last point, and which fields were there.
+    /// The bucket of the last point, and which fields were seen.
     bucket: i64,
     seen: u64,
 }
@@ -202,7 +202,7 @@ impl State {
     }
 }
 
-/// What a series says of a point.
+/// What a series shows about a point.
 #[derive(Default)]
 struct Order {
     unsure: bool,

@@ -139,7 +139,7 @@ impl Tally {
         }
     }
 
-    /// What a database has said of a bucket.
+    /// What a database has answered about a bucket.
     pub(super) fn of(summary: &Summary, ends: Option<(i64, i64)>) -> Self {
         let (first, last) = ends.unwrap_or((i64::MAX, i64::MIN));
         let numbers = match (&summary.least, &summary.greatest, &summary.sum) {

@@ -5,7 +5,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// A converter for one column of timestamps, one of floats, and as many more of integers as it reads. It writes the float as
-/// field `v` of the measurement `m` and answers `convert` with nothing at all; unless the text of a function says otherwise.
+/// field `v` of the measurement `m` and answers `convert` with nothing at all; unless the text of a function does otherwise.
 pub(super) struct Guest {
     /// More interfaces, in WIT.
     pub wit: &'static str,

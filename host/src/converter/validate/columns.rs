@@ -75,7 +75,7 @@ fn column(column: wit::ColumnResult, column_type: ColumnType, rows: usize) -> Re
     Ok(match values {
         wit::ValuesResult::Booleans(bytes) => {
             let values = bitmap("values", bytes, rows)?;
-            // Of one length: `bitmap` and `nulls` were told it.
+            // Of one length: `bitmap` and `nulls` were both given `rows`.
             Arc::new(BooleanArray::new(values, nulls))
         }
         wit::ValuesResult::Integers(values) => Arc::new(Int64Array::try_new(scalars(values, rows)?, nulls)?),

@@ -1,5 +1,5 @@
 //! What guests answer, checked: nothing of it is used before it has passed here. Every rule of `wit/converter.wit` that a
-//! guest can break has its check; an answer that breaks one names the item and says why.
+//! guest can break has its check; an answer that breaks one is an error that names the item and the reason.
 
 mod columns;
 mod description;

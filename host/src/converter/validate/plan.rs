@@ -265,7 +265,7 @@ pub(super) fn type_name(column_type: ColumnType) -> &'static str {
     }
 }
 
-/// Each item checked; what is wrong with one is told with its place in the list.
+/// Each item checked; what is wrong with one is reported with its place in the list.
 fn items<T, U>(list: &str, items: Vec<T>, check: impl Fn(T) -> Result<U, Invalid>) -> Result<Vec<U>, Invalid> {
     let checked = items.into_iter().enumerate();
     checked.map(|(index, item)| check(item).map_err(|invalid| invalid.within(format!("{list}[{index}]")))).collect()

@@ -37,7 +37,7 @@ const MAX_IDLE: usize = 100;
 pub struct Resolution {
     /// The converter.
     pub converter: Converter,
-    /// Whether it is in service because the one that the registry names cannot be used, or the registry not be asked.
+    /// Whether it is used because the one that the registry names cannot be used, or because the registry cannot be asked.
     pub fallback: bool,
     /// What is tried beside it.
     pub trial: Option<Arc<Running>>,
@@ -53,10 +53,10 @@ impl Resolution {
 /// Finds the converter of each dataset: in the registry, if there is one, and among those that are built in.
 ///
 /// The registry's pointer is asked for at most every `CONVERTER_REFRESH_SECONDS`, when an object comes. Nobody waits for the
-/// answer while there is a converter in service, unless that is 0: then every object asks. When the registry does not answer, or names a version that cannot be used,
-/// the one before stays in service: what this process served, else what the pointer says was there before. Where the
-/// registry has served the dataset, the built-in converter does not take its place. A process that has served nothing yet and gets no answer fails: to guess
-/// might write other data than the registry's converter would.
+/// answer while a converter is being served, unless that is 0: then every object asks. When the registry does not answer, or names a
+/// version that cannot be used, the one before stays in use: what this process served, else the previous version that the pointer
+/// names. Where the registry has served the dataset, the built-in converter does not take its place. A process that has served
+/// nothing yet and gets no answer fails: to guess might write other data than the registry's converter would.
 #[derive(Debug)]
 pub struct Resolver {
     catalog: Arc<Catalog>,
@@ -86,7 +86,7 @@ struct State {
     asked: Option<Instant>,
     /// The entity tag of the pointer that was followed, or is known to lead nowhere.
     etag: Option<String>,
-    /// Why the version that the pointer names is not in service. It is not read again until the pointer changes, or until a
+    /// Why the version that the pointer names is not used. It is not read again until the pointer changes, or until a
     /// moment where the cause may pass.
     refused: Option<(RegistryError, Option<Instant>)>,
     /// When the registry was asked last in vain, with nothing to serve, and why.
@@ -97,7 +97,7 @@ struct State {
     seen: Option<Pointer>,
     /// When the pointer that is followed expires.
     expires: Option<Moment>,
-    /// What the pointer that is followed does not say, and when that was said.
+    /// What the pointer that is followed does not hold, and when that was stated.
     details: Details,
     since: Option<Moment>,
     /// The version that this pointer names.
@@ -189,7 +189,7 @@ impl Resolver {
         self.remote.as_ref()?.registry.count(trial, observed).await
     }
 
-    /// The converter of a dataset that has this digest, whichever is in service: for an object that was begun with it. None
+    /// The converter of a dataset that has this digest, whichever is current: for an object that was begun with it. None
     /// where it is gone.
     ///
     /// # Errors
@@ -227,11 +227,11 @@ impl Resolver {
         }
     }
 
-    /// Whether the dataset has a converter that is built in, or one that is or was in service in the registry.
+    /// Whether the dataset has a converter that is built in, or one that is or was promoted in the registry.
     ///
     /// # Errors
     ///
-    /// Where the registry does not say.
+    /// When that cannot be read from the registry.
     pub async fn is_in_service(&self, dataset: &DatasetName) -> Result<bool, RegistryError> {
         if self.catalog.known().iter().any(|known| known == dataset.as_str()) {
             return Ok(true);
@@ -384,7 +384,7 @@ impl Remote {
                         Err(error) => (Some(pointer), etag, error),
                     }
                 }
-                // Nothing that it says counts.
+                // Nothing that it holds counts.
                 Err(error) => (None, etag, error),
             },
             Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
@@ -414,7 +414,7 @@ impl Remote {
         }
     }
 
-    /// What was in service before the version that cannot be used.
+    /// What was served, or else promoted, before the version that cannot be used.
     async fn before(
         &self,
         dataset: &DatasetName,
@@ -432,7 +432,7 @@ impl Remote {
         loaded.ok().map(|converter| Resolution::alone(converter, true))
     }
 
-    /// Whether the channel ever had a version of the dataset in service, as far as is known.
+    /// Whether a version of the dataset was ever promoted to the channel, as far as is known.
     async fn was_served(&self, dataset: &DatasetName, state: &State) -> Result<bool, RegistryError> {
         Ok(state.seen.is_some() || self.registry.was_promoted(dataset, self.registry.channel()).await?)
     }

@@ -32,7 +32,7 @@ impl Remote {
         let mut resolution = Resolution::alone(converter, fallback);
         match self.trial(dataset, state, &resolution.converter).await {
             Ok(Tried::Nothing) => state.trial = None,
-            // Objects are loaded all the same, if by another version than the terms say.
+            // Objects are still loaded, though perhaps by another version than the terms name.
             Ok(Tried::Unusable { writes }) => (state.trial, resolution.fallback) = (None, fallback || writes),
             Ok(Tried::Follow(trial)) => {
                 state.trial = Some(Arc::clone(&trial));
@@ -48,7 +48,7 @@ impl Remote {
                 match slot.served().filter(|_| state.trial.is_some()) {
                     // Objects keep their sides.
                     Some(served) if is_passing => return Ok(slot.serve(Resolution { fallback: true, ..served })),
-                    // It is not known which of the two is in service.
+                    // It is not known which of the two is promoted.
                     None if is_passing => {
                         (state.etag, state.pointed) = (None, None);
                         return Err(error);

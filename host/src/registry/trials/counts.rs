@@ -28,7 +28,7 @@ pub struct Points {
     pub equal: u64,
     /// Made by the candidate alone.
     pub added: u64,
-    /// Made by the version in service alone.
+    /// Made by the promoted version alone.
     pub removed: u64,
     /// Made by both, with a field that differs.
     pub changed: u64,
@@ -40,7 +40,7 @@ pub struct Points {
 pub struct Counts {
     /// What the candidate has done.
     pub candidate: Side,
-    /// What the version in service has done: of the same objects beside a shadow, of all others beside a canary.
+    /// What the promoted version has done: of the same objects beside a shadow, of all others beside a canary.
     pub before: Side,
     /// How their points compare; nothing beside a canary.
     pub points: Points,

@@ -96,7 +96,7 @@ impl Running {
         self.verdict.get().map(|verdict| verdict.outcome)
     }
 
-    /// What is in service, as far as this process knows.
+    /// The promoted converter, as far as this process knows.
     pub fn in_service(&self) -> &Converter {
         if self.outcome() == Some(Outcome::Promoted) { &self.candidate } else { &self.before }
     }

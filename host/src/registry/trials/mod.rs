@@ -1,4 +1,4 @@
-//! Trials: a candidate beside the version in service, until a rule decides between the two.
+//! Trials: a candidate beside the promoted version, until a rule decides between the two.
 //!
 //! The terms are part of the statement that vouches for a pointer (`pointers`): which candidate, how, on which objects, and
 //! the rules. A function signs nothing. What it counts and decides lies below `trials/`, the only place of the registry where
@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Counting and deciding are one conditional write. So functions at the same time agree, and what is counted after the
-//! verdict does not matter any more. The report of an object is written before it is counted, and only if it is not there: an
+//! verdict does not matter any more. The report of an object is written before it is counted, and only if none exists: an
 //! object that comes a second time counts once, and one whose function ends between the two counts not at all.
 
 mod counts;

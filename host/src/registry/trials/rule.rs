@@ -1,4 +1,4 @@
-//! Rules: when a trial puts its candidate into service, and when it takes it back.
+//! Rules: when a trial promotes its candidate, and when it rolls the candidate back.
 //!
 //! ```text
 //! rule      = all { "or" all }
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Which values a measure can be held against is checked when a rule is read, so that no rule fails while objects are loaded.
-//! What is not known (a share of nothing, what the version in service does before it has done anything) makes a comparison
+//! What is not known (a share of nothing, what the promoted version does before it has done anything) makes a comparison
 //! false, in whichever direction it compares. Everything is computed in whole numbers.
 
 use std::cmp::Ordering;
@@ -45,7 +45,7 @@ enum Measure {
     Equal,
     /// Points that the candidate alone makes.
     Added,
-    /// Points that the version in service alone makes.
+    /// Points that the promoted version alone makes.
     Removed,
     /// Points of which a field differs.
     Changed,
@@ -70,7 +70,7 @@ enum Value {
     Percent(u64),
     /// In seconds.
     Duration(u64),
-    /// What the version in service has of the same, for as many rows or objects, so many millionths times.
+    /// What the promoted version has of the same, for as many rows or objects, so many millionths times.
     Before(u64),
 }
 
@@ -92,7 +92,7 @@ enum Expression {
     Any(Vec<Expression>),
 }
 
-/// A rule, as it was written, and what it says.
+/// A rule, as it was written, and the expression that it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     text: String,
@@ -198,7 +198,7 @@ impl Measure {
         }
     }
 
-    /// What the version in service has of it; then how much that is of, and how much the candidate's is of.
+    /// What the promoted version has of it; then how much that is of, and how much the candidate's is of.
     fn before(self, counts: &Counts) -> Option<(u64, u64, u64)> {
         let Counts { candidate, before, .. } = counts;
         match self {

@@ -34,9 +34,9 @@ pub(in crate::registry) fn is_reserved(dataset: &DatasetName) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The candidate is in service.
+    /// The candidate is promoted.
     Promoted,
-    /// The version before stays in service.
+    /// The version before stays promoted.
     RolledBack,
     /// The same, since somebody ended the trial.
     Ended,
@@ -92,7 +92,7 @@ impl State {
     }
 }
 
-/// What the rules say. That a candidate is taken back goes first.
+/// What the rules decide. Rolling the candidate back goes first.
 fn verdict(terms: &Terms, counts: &Counts, since: Moment, at: Moment) -> Option<Verdict> {
     let age = at.since(since);
     let is_true = |rule: &&Rule| rule.holds(counts, age);
@@ -175,7 +175,7 @@ impl Registry {
         self.store.url(&place.state())
     }
 
-    /// Ends a trial by hand: the version before stays in service. Returns how it had ended already, if it had.
+    /// Ends a trial by hand: the version before stays promoted. Returns how it had ended already, if it had.
     pub(in crate::registry) async fn end_trial(
         &self,
         place: &Place,

@@ -15,9 +15,9 @@ use crate::registry::names::Version;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// It converts beside the version in service; its points are compared and never written.
+    /// It converts beside the promoted version; its points are compared and never written.
     Shadow,
-    /// It converts instead of the version in service; its points are written.
+    /// It converts instead of the promoted version; its points are written.
     Canary,
 }
 
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Share {
     }
 }
 
-/// What is tried beside the version in service, and what becomes of it.
+/// What is tried beside the promoted version, and what becomes of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Terms {
@@ -100,7 +100,7 @@ pub struct Terms {
     pub candidate: Release,
     /// On which objects.
     pub share: Share,
-    /// When the candidate comes into service; never by itself without a rule.
+    /// When the candidate is promoted; never by itself without a rule.
     pub when: Option<Rule>,
     /// When the trial ends without it, which is looked at first; never by itself without a rule.
     pub unless: Option<Rule>,
@@ -117,7 +117,7 @@ pub struct Candidacy {
     pub parameters: Option<String>,
     /// On which objects.
     pub share: Share,
-    /// When it comes into service.
+    /// When it is promoted.
     pub when: Option<Rule>,
     /// When the trial ends without it.
     pub unless: Option<Rule>,
