@@ -1,6 +1,6 @@
 //! Chaos around the function: several processes of it take notifications from one queue, of objects in S3 that are replaced
 //! and deleted, and write into InfluxDB 2.7 behind a proxy. Processes are killed and frozen, connections treated badly, the
-//! token rotated, converters promoted. At rest InfluxDB has the rows of the newest versions, every other row is among the rejects,
+//! token rotated, converters promoted. At rest InfluxDB matches the newest versions, every other row of theirs is among the rejects,
 //! and nothing waits.
 //!
 //! A seed decides what happens, in which order and how long after each other:

@@ -1,4 +1,4 @@
-//! What an invocation leaves in the log, and what it tells AWS of where it comes from.
+//! What an invocation leaves in the log, and the trace that it passes on to AWS.
 
 use std::fs;
 
