@@ -36,7 +36,7 @@ REGION = "us-east-1"
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 
-# Types that moto's CloudFormation leaves out. It may be none of those that data goes through or that keep it safe.
+# Types that moto's CloudFormation ignores. It may be none of those that data goes through or that keep it safe.
 UNKNOWN_TO_MOTO = {
     "AWS::ApiGatewayV2::Api",
     "AWS::ApiGatewayV2::Integration",
@@ -370,7 +370,7 @@ def create(template, resources, values, name):
     client = boto3.client("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
     left_out = {it["Type"] for it in resources.values() if resource_class_from_type(it["Type"]) is None}
-    # moto trips over outputs that are attributes of what it leaves out.
+    # moto trips over outputs that are attributes of what it ignores.
     unknown = {resource for resource, it in resources.items() if it["Type"] in left_out}
     outputs = {key: it for key, it in template["Outputs"].items() if not unknown & set(references(it))}
     # Keys of mappings are texts, which moto makes numbers of.
@@ -411,7 +411,7 @@ def validate(definitions):
 
 
 def main():
-    # What moto leaves out is listed, and SAM asks for toggles that nobody has.
+    # What moto ignores is listed, and SAM asks for toggles that nobody has.
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore", message="Tried to parse")
     template = json.loads(json.dumps(cfn_yaml.load(str(ROOT / "template.yaml"))))

@@ -35,7 +35,7 @@ ROLE = "arn:aws:iam::123456789012:role/backfill"
 # How long an execution may take, in seconds.
 EXECUTION_LIMIT = 300
 
-# What is understood of a map. Another field fails, so that none is left out in silence.
+# What is understood of a map. Another field fails, so that none is ignored in silence.
 MAP_FIELDS = {
     "Type", "Label", "ItemReader", "ItemBatcher", "MaxConcurrency", "ToleratedFailurePercentage", "ItemProcessor",
     "ResultWriter", "Next",

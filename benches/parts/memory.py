@@ -13,7 +13,7 @@ from measuring import Failed, rate, ratio, run, spread
 from places import DATA, TARGET, program
 
 FEW, MANY, GROUPED = 1_000_000, 20_000_000, 5_000_000
-# What pyarrow makes unless it is told otherwise.
+# What pyarrow makes by default.
 ROWS_A_GROUP = 1 << 20
 
 MANY_LIMIT, GROUPED_LIMIT, GROWTH_LIMIT = 160, 256, 0.1

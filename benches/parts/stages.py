@@ -62,7 +62,7 @@ def criterion_section(found):
         return ""
     rows = []
     for name, each in found.items():
-        # A ratio, which is told with the sandbox.
+        # A ratio, which is reported with the sandbox.
         if name.startswith("sandbox/"):
             continue
         each_one = f"{each['middle'] / each['number']:,.2f} ns, {each['unit'].lower()}" if each["number"] else ""

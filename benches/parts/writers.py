@@ -25,7 +25,7 @@ PEERS = [STREAM, CLIENT, *TELEGRAF.values()]
 FIELD = next(iter(FIELDS.values()))
 SENDERS = Path(__file__).parent.parent / "senders.py"
 
-# What a server goes on doing with what it has been given belongs to it.
+# The work that a server continues after a load is part of what the load costs.
 SETTLING_SECONDS = 1.5
 LIMIT = 1_200
 

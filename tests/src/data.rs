@@ -15,7 +15,7 @@ pub const CONSUMPTION_POINTS: u64 = 75_440;
 /// The sum of the points' `power_mw`, within 0.01.
 pub const CONSUMPTION_SUM: f64 = 212_736_758.893;
 
-/// Hourly load of five distributors over four years; `tests/data/README.md` says where it comes from.
+/// Hourly load of five distributors over four years; `tests/data/README.md` names its source.
 pub fn consumption_file() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data/dataset=consumption/sao-paulo-load-2018-2021.parquet")
 }

@@ -11,7 +11,7 @@ use crate::loader::converters_directory;
 ///
 /// # Panics
 ///
-/// Where it does not compile, with what the compiler says.
+/// Where it does not compile, with the compiler's output.
 pub fn evil_component() -> &'static [u8] {
     static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("evil-guests"));
     &COMPONENT
@@ -21,7 +21,7 @@ pub fn evil_component() -> &'static [u8] {
 ///
 /// # Panics
 ///
-/// Where it does not compile, with what the compiler says.
+/// Where it does not compile, with the compiler's output.
 pub fn every_column_component() -> &'static [u8] {
     static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("every-column"));
     &COMPONENT
@@ -31,7 +31,7 @@ pub fn every_column_component() -> &'static [u8] {
 ///
 /// # Panics
 ///
-/// Where it does not compile, with what the compiler says.
+/// Where it does not compile, with the compiler's output.
 pub fn consumption_0_2_component() -> &'static [u8] {
     static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("consumption-0-2"));
     &COMPONENT
@@ -41,7 +41,7 @@ pub fn consumption_0_2_component() -> &'static [u8] {
 ///
 /// # Panics
 ///
-/// Where it does not compile, with what the compiler says.
+/// Where it does not compile, with the compiler's output.
 pub fn metrics_component() -> &'static [u8] {
     static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("../guest-converters/examples/metrics-rust"));
     &COMPONENT

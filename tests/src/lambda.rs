@@ -33,7 +33,7 @@ pub(crate) fn start(runtime: &str, settings: Settings) -> Process {
     })
 }
 
-/// What Lambda tells every function in its environment.
+/// What Lambda sets in the environment of every function.
 pub(crate) fn function_settings() -> Settings {
     Settings::from([
         ("AWS_LAMBDA_FUNCTION_NAME", NAME.to_owned()),
@@ -87,7 +87,7 @@ impl Function {
             Request::new("POST", &Self::target()).header("content-type", "application/json").body(event.to_string());
         let response = request(self.port, &call)
             .unwrap_or_else(|error| panic!("no answer: {error}\n{}\n{}", self.emulator.log_tail(), self.log()));
-        // What the emulator itself has to say comes with other statuses.
+        // The emulator's own answers have other statuses.
         assert!([200, 500].contains(&response.status), "{}\n{}", response.text(), self.emulator.log_tail());
         Invocation { failed: response.status == 500, answer: response.json() }
     }

@@ -1,7 +1,7 @@
 //! What the end-to-end tests run against: real servers, started and stopped by the test that needs them, one that speaks
-//! as each InfluxDB does and fails as it is told, the two programs of the loader as processes, and files to feed them.
+//! as each InfluxDB does and fails on demand, the two programs of the loader as processes, and files to feed them.
 //!
-//! Everything here blocks, panics when something is not as it should be, and says why: a server that does not come up
+//! Everything here blocks, panics when something is not as it should be, and shows why: a server that does not come up
 //! shows the end of its log, a program that is not installed the command that installs it. Nothing is skipped.
 //!
 //! Every server listens on a free port of the loopback interface, keeps its data in a temporary directory, and ends when

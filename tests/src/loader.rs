@@ -164,7 +164,7 @@ pub fn python<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, settings:
     run(command.args(arguments).current_dir(workspace()), BUILD_LIMIT)
 }
 
-/// Runs a script of `tests/judges`, with the packages of `tests/judges.txt`: it is told the loader, a component, and more.
+/// Runs a script of `tests/judges`, with the packages of `tests/judges.txt`: its arguments are the loader, a component, and more.
 /// What it leaves stands beside the component.
 pub fn judge(script: &str, component: &Path, arguments: &[&str]) -> Outcome {
     let cache = component.with_extension("cache");
@@ -205,7 +205,7 @@ pub(crate) struct Programs {
 ///
 /// # Panics
 ///
-/// Where they do not compile, with what the compiler says.
+/// Where they do not compile, with the compiler's output.
 pub(crate) fn programs() -> &'static Programs {
     static PROGRAMS: OnceLock<Programs> = OnceLock::new();
     PROGRAMS.get_or_init(build)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// An object that an event tells of.
+/// An object that an event names.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     /// As it is, or as S3 encodes it.

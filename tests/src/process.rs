@@ -64,7 +64,7 @@ impl Process {
         Self { name: name.to_owned(), command, child, directory }
     }
 
-    /// Itself, once `ready` says so.
+    /// Itself, once `ready` returns true.
     ///
     /// # Panics
     ///
@@ -103,7 +103,7 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// Starts a process that has been stopped again, with what is in its directory, and waits until `ready` says so.
+    /// Starts a process that has been stopped again, with what is in its directory, and waits until `ready` returns true.
     ///
     /// # Panics
     ///
@@ -208,7 +208,7 @@ pub struct Outcome {
     pub stderr: String,
     /// How long it ran.
     pub elapsed: Duration,
-    /// The memory that it had at most, in KiB, but for what it took in its last hundredth of a second.
+    /// The memory that it had at most, in KiB, except for what it took in its last hundredth of a second.
     pub peak_memory_kib: u64,
 }
 

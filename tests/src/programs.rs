@@ -47,7 +47,7 @@ impl Program {
 ///
 /// # Panics
 ///
-/// If it is not there, with the command that installs it.
+/// If it does not exist, with the command that installs it.
 pub(crate) fn program(program: Program) -> PathBuf {
     let path = tools_directory().join(program.path());
     assert!(path.is_file(), "`{}` is not installed\nhint: run `make test-tools`", path.display());

@@ -262,7 +262,7 @@ class Converter(converter_sdk.Converter):
     assert!(outcome.stderr.contains(message), "{outcome}");
 }
 
-/// A copy of a file under a key with a partition that says what no column does, and one that says when.
+/// A copy of a file under a key with a partition whose value is in no column, and one that dates the rows.
 fn partitioned(file: &Path, directory: &Path) -> PathBuf {
     let directory = directory.join("grid=north/year=2018");
     fs::create_dir_all(&directory).unwrap();

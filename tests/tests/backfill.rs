@@ -68,7 +68,7 @@ fn run(moto: &Moto, function: &str, input: &Value, batch: u32, tolerated: u32) -
     python(arguments, &settings).succeeded().json()
 }
 
-/// What a backfill that failed says, as an operator reads it.
+/// The cause of a backfill that failed, as an operator reads it.
 #[track_caller]
 fn cause(outcome: &Value) -> Value {
     assert_eq!((&outcome["status"], &outcome["error"]), (&json!("FAILED"), &json!("ObjectsFailed")), "{outcome}");
@@ -98,7 +98,7 @@ fn again(moto: &Moto, summary: &Value) -> Vec<Value> {
     String::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A function that answers as a test says, but sums up reports itself.
+/// A function that answers as a test decides, but sums up reports itself.
 fn loader_behind(moto: &Moto, answer: impl Fn(&Value) -> Response + Send + Sync + 'static) -> Responder {
     let settings = moto.settings().with("INFLUXDB_URL", "http://127.0.0.1:9").with("INFLUXDB_TOKEN", "any");
     let function = Function::start(settings.with("METRICS_BACKEND", "none"));
@@ -151,7 +151,7 @@ fn of_300_objects_with_5_bad_ones_295_are_loaded_and_5_are_named() {
     assert_eq!(site.points(), 295.0);
     let named = bad.clone().map(|key| (format!("s3://{DATA}/{key}"), "DataConversionError".to_owned()));
     assert_eq!(failed(&site.moto, &cause), named.into());
-    // What cannot pass is not repeated.
+    // What cannot pass is not retried.
     assert_eq!(outcome["retries"], 0, "{outcome}");
 
     // Once the objects are repaired, the plan of those that failed loads them, and nothing else.
@@ -304,7 +304,7 @@ fn after_a_crash_each_object_is_loaded_alone() {
     for number in 0..5 {
         moto.put_object(DATA, &format!("{PREFIX}{number}.parquet"), parquet(&row(number)));
     }
-    // Whatever holds the third object kills the process, as Lambda tells of it.
+    // Whatever holds the third object kills the process, as Lambda reports it.
     let crashes = Responder::start(move |request| {
         let event: Value = serde_json::from_slice(&request.body).unwrap();
         if event["Items"].to_string().contains("2.parquet") {

@@ -62,7 +62,7 @@ impl Input {
     }
 }
 
-/// The error that a failed run tells, with what differs from run to run replaced.
+/// The error that a failed run reports, with what differs from run to run replaced.
 #[track_caller]
 fn error(run: &Outcome, replaced: &[(&str, &str)]) -> String {
     assert_eq!(run.code, Some(1), "{run}");

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 const BUCKET: &str = "energy_data";
 
-/// How many seeds run when nobody says how many.
+/// How many seeds run by default.
 const SEEDS: u64 = 8;
 
 /// How many of them run at a time: they wait more than they work.
@@ -214,8 +214,8 @@ fn live_through(seed: u64) -> Story {
     story
 }
 
-/// Loads the file with no setting touched but for requests that are small enough to be caught in the middle; the server is away
-/// for so long.
+/// Loads the file with no setting touched, except for requests that are small enough to be caught in the middle; the server is
+/// away for so long.
 fn live_through_an_outage(seed: u64, outage: Duration) {
     let (mut random, mut story) = (Rng::with_seed(seed), Story::default());
     let (directory, points) = (tempfile::tempdir().unwrap(), points());

@@ -6,7 +6,7 @@ use std::fs;
 
 use influxdb_loader_tests::{every_column_component, judge};
 
-/// Random tables of each run. Their seeds count on from the first one, so that a failure comes again.
+/// Random tables of each run. Their seeds count on from the first one, so that a failure is reproducible.
 const TABLES: &str = "300";
 const FIRST_SEED: &str = "1";
 

@@ -1,4 +1,4 @@
-//! The ledger: loads leave records, which say what is loaded, what is not, and where a backfill that was killed resumes.
+//! The ledger: loads leave records, which show what is loaded, what is not, and where a backfill that was killed resumes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -188,7 +188,7 @@ fn a_record_says_what_was_loaded() {
     });
     assert_eq!(shown, expected);
     assert!(shown["started_at"].as_str() < shown["finished_at"].as_str(), "{shown}");
-    // Loaded again, by however many threads, it is the same but for when and by whom.
+    // Loaded again, by however many threads, it is the same except for when and by whom.
     let settings = site.settings().with("CONVERTER_THREADS", "2").with("ROWS_PER_BATCH", "1");
     Loader::new(["load", &format!("s3://{DATA}/{key}")]).settings(settings).run().succeeded();
     let again = site.run(&["ledger", "show", &format!("s3://{DATA}/{PREFIX}a")]).succeeded().json();
@@ -219,7 +219,7 @@ fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
     assert_eq!(function.invoke(&whole).answer["skipped"], 1);
     assert_eq!(site.points(), 6.0);
 
-    // The same converter, but for a section that says nothing.
+    // The same converter, except for an empty custom section.
     let directory = tempfile::tempdir().unwrap();
     let component = directory.path().join("other.wasm");
     fs::write(&component, [converter_components::CONSUMPTION, &[0, 2, 1, b'x']].concat()).unwrap();

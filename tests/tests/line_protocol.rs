@@ -83,7 +83,7 @@ fn texts(random: &mut Rng, count: usize) -> Vec<String> {
     texts
 }
 
-/// Whether a tag of 1.x and 2.x can have this value. Says the same as the loader, in other words.
+/// Whether a tag of 1.x and 2.x can have this value: the loader's rule, in other words.
 fn is_held(tag: &str) -> bool {
     let parts_series = tag.contains("#!~#") || tag.ends_with("#!~");
     !tag.is_empty() && !tag.contains('\n') && !tag.ends_with('\\') && !parts_series

@@ -58,7 +58,7 @@ impl Site {
         Loader::new(["migrate", "timestream", URL]).arguments(arguments).settings(self.settings()).run()
     }
 
-    /// Every point, by what tells it from others.
+    /// Every point, by what distinguishes it from others.
     fn points(&self) -> BTreeMap<String, BTreeMap<String, Value>> {
         self.influxdb.points(DATABASE).into_iter().map(|point| (name(&point), point.fields)).collect()
     }
@@ -79,7 +79,7 @@ fn name(point: &Point) -> String {
     format!("{} {} {}", point.measurement, tags.join(","), point.time)
 }
 
-/// The points that `make.py` says there are. Rows of one series and time are one point.
+/// The points that `make.py` has listed. Rows of one series and time are one point.
 fn expected() -> BTreeMap<String, BTreeMap<String, Value>> {
     let mut points: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
     for line in fs::read_to_string(data().join("points.jsonl")).unwrap().lines() {
@@ -144,7 +144,7 @@ fn two_unloaded_tables_are_migrated_and_verified_by_one_command_to_the_nanosecon
     assert!(differences.to_string().contains("telemetry"), "{differences}");
     assert!(!differences.to_string().contains("sensors"), "{differences}");
 
-    // With a ledger, a migration that was stopped resumes: nothing is loaded that is there.
+    // With a ledger, a migration that was stopped resumes: what is loaded already is skipped.
     let ledger = site.settings().with("LEDGER_URI", "s3://energy/ledger");
     let again =
         || Loader::new(["migrate", "timestream", URL, "--json"]).settings(ledger.clone()).run().succeeded().json();

@@ -142,7 +142,7 @@ impl Site {
         self.stack.shell(&self.stack.fill_in(line), laptop)
     }
 
-    /// Invokes the function as the guide says, and returns its answer.
+    /// Invokes the function as the guide shows, and returns its answer.
     fn check_health(&self) -> Value {
         // A pipe, as a terminal is one: what is written to a file by both would be on top of each other.
         let line = format!("{} | cat", self.guide.command("aws lambda invoke", &[]));
@@ -307,7 +307,7 @@ fn a_converter_falls_back(site: &Site) {
         site.shell("influxdb-loader converter publish converter.wasm").succeeded();
         site.shell(&format!("influxdb-loader converter promote consumption {version}")).succeeded();
     }
-    // The registry's newest pointer names a version that is not there.
+    // The registry's newest pointer names a version that does not exist.
     let key = "converters/consumption/channels/stable.json";
     let mut pointer: Value = serde_json::from_slice(&site.stack.moto.get_object(CONVERTERS, key)).unwrap();
     pointer["previous"] = json!({ "version": pointer["version"], "sha256": pointer["sha256"] });

@@ -1,5 +1,5 @@
 //! The models of the engines against what the engines themselves answered: each recorded write is sent to the model, which
-//! has to answer with the same status, and to store the same points. `tests/data/engines` says where the records are from.
+//! has to answer with the same status, and to store the same points. `tests/data/engines` documents where the records are from.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -99,7 +99,7 @@ fn write(directory: &Path, path: &str, bytes: impl AsRef<[u8]>) -> String {
 }
 
 /// The load of a substation, whose times are text. Every tenth is written as people in Brazil write it, and where `broken`
-/// says so, the last one cannot be read at all.
+/// is true, the last one cannot be read at all.
 fn substation(rows: usize, broken: bool) -> RecordBatch {
     let time = |row: usize| {
         let (day, hour) = (1 + row / 24 % 28, row % 24);
@@ -221,7 +221,7 @@ fn the_function_keeps_them_in_s3_under_any_key_and_a_clean_load_removes_them() {
     assert_eq!(site.kept(), [""; 0]);
 }
 
-/// The project of a converter that reads times as `parse` says, built.
+/// The project of a converter that reads times by `parse`, built.
 fn converter(directory: &Path, sample: &str, parse: &str) -> String {
     let project = directory.join("substation-load");
     let (path, arguments) = (project.to_str().unwrap(), ["converter", "new", "substation-load", "--from", sample]);
@@ -318,7 +318,7 @@ fn rows_of_a_file_that_hold_something_else_by_now_are_named_and_stay() {
     let file = write(directory.path(), "dataset=consumption/a.parquet", without_time(30));
     let settings = influxdb.settings(DATABASE).and(kept.settings());
     Loader::new(["load", &file]).settings(settings.clone()).run().succeeded();
-    // The same rows, but for the last ten, which are gone.
+    // The same rows, except for the last ten, which are gone.
     write(directory.path(), "dataset=consumption/a.parquet", without_time(20));
     let retry = || Loader::new(["rejects", "retry", "--json"]).argument(kept.path()).settings(settings.clone()).run();
     let run = retry();

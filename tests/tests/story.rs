@@ -86,7 +86,7 @@ fn a_converter_is_written_published_promoted_changed_and_rolled_back_under_a_run
     for word in ["val_itemserieoriginal", "power_mw"] {
         assert!(difference.stdout.contains(word), "{difference}");
     }
-    // What is published is not yet in service.
+    // What is published is not yet promoted.
     assert_eq!(load(&function, &moto, "dataset=ons-load/2.parquet"), ("0.1.0".to_owned(), first.clone()));
     assert_eq!(count("val_itemserieoriginal"), POINTS as f64, "a replay writes the same points");
 

@@ -232,7 +232,7 @@ fn named_by_expression(expression: &str) -> Named {
     (names.next().unwrap(), metric.to_owned(), names.collect())
 }
 
-/// The metrics of a graph, whose rows leave out what stands in the row before: `.` a part, `...` all but the last ones.
+/// The metrics of a graph, whose rows abbreviate what stands in the row before: `.` a part, `...` all but the last ones.
 fn named_by_graph(rows: &[Value]) -> Vec<Named> {
     let mut named = Vec::new();
     let mut before: Vec<String> = Vec::new();
@@ -310,8 +310,8 @@ fn every_metric_on_the_dashboard_is_emitted() {
         }
     }
     let hidden: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).filter(|it| !shown.contains(*it)).collect();
-    // The rates follow from what is shown; rows that supersede others are told in the log, and nobody need act on them; what
-    // shadows find is there while something is tried, and shown by `converter trial`.
+    // The rates follow from what is shown; rows that supersede others are logged, and nobody need act on them; what shadows find
+    // exists only while something is tried, and is shown by `converter trial`.
     assert_eq!(hidden, ["ConversionRate", "BatchSuccessRate", "RowsWritten", "RowsSuperseded", "ShadowDifferences"]);
 }
 

@@ -46,7 +46,7 @@ fn load(settings: Settings) -> Outcome {
     Loader::new(["load", "--dataset", "consumption"]).argument(&file).settings(settings).run()
 }
 
-/// It is told at once, and says what to do.
+/// The error is reported at once, with a hint on what to do.
 fn assert_untrusted(settings: Settings) {
     let started = Instant::now();
     let run = load(settings);

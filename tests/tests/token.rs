@@ -88,7 +88,7 @@ fn what_keeps_a_token_from_being_made_is_told_without_a_password() {
     refused(&[], "is no JSON object with `password`");
     site.moto.put_secret(ADMIN, r#"{"token": "apiv3_horse"}"#);
     refused(&[], "holds a token already");
-    // The loader says what to do with such a secret.
+    // The loader shows what to do with such a secret.
     site.moto.put_secret(ADMIN, &secret().to_string());
     let run = load(site.settings().with("INFLUXDB_TOKEN_SECRET_NAME", ADMIN));
     assert!(run.code == Some(1) && run.stderr.contains(&format!("`influxdb-loader token {ADMIN}`")), "{run}");

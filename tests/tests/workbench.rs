@@ -68,7 +68,7 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
         "{seen}"
     );
 
-    // In service is what was built at the time, which another loader fetches.
+    // The promoted version is what was built at the time, which another loader fetches.
     let list = Loader::new(["converter", "list", "ons-load", "--json"]).settings(settings.clone()).run().succeeded();
     assert!(list.stdout.contains("0.1.0") && list.stdout.contains("stable"), "{list}");
     let points = directory.path().join("points.lp");

@@ -55,12 +55,12 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
-    /// Cargo says that the package does not build.
+    /// Cargo reports that the package does not build.
     #[error("cannot build `{}`:\n{stderr}", .package.display())]
     Cargo {
         /// The package's directory.
         package: PathBuf,
-        /// All that cargo said.
+        /// All that cargo wrote to standard error.
         stderr: String,
     },
     /// The package builds, but gives no module.
@@ -124,7 +124,7 @@ impl Build {
     }
 
     /// Builds with the profile `converter` as it stands in the package's workspace. Without this, a profile for small
-    /// and fast components is used, whatever the package's workspace says.
+    /// and fast components is used, whatever the package's workspace defines.
     pub fn workspace_profile(mut self) -> Self {
         self.workspace_profile = true;
         self
@@ -161,7 +161,7 @@ impl Build {
         self.run_and_tell(toolchain, &mut |_| (), &AtomicBool::new(false))
     }
 
-    /// Runs the build, and tells each line that cargo prints for people. Once `stop` is true, cargo is ended, which fails.
+    /// Runs the build, and passes each line that cargo prints for people to `tell`. Once `stop` is true, cargo is killed, and the build fails.
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ fn lock(directory: &Path) -> Result<File, BuildError> {
 }
 
 /// Compiler flags that keep the machine's directories out of panic messages: the same sources give the same component
-/// everywhere, and nobody reads in it where it was built.
+/// everywhere, and it does not reveal where it was built.
 fn remapped_paths(toolchain: &Toolchain) -> OsString {
     let mut directories = toolchain.source_directories();
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
@@ -277,8 +277,8 @@ fn encode(module: &[u8]) -> Result<Vec<u8>, AnyError> {
     Ok(ComponentEncoder::default().module(module)?.validate(true).encode()?)
 }
 
-/// Whether the component exports the contract's interface, in any version: which versions there are is the loader's to
-/// say.
+/// Whether the component exports the contract's interface, in any version: the loader decides which versions it
+/// accepts.
 fn is_converter(component: &[u8]) -> Result<bool, AnyError> {
     let exports = Interfaces::of(component)?.exports;
     Ok(exports.iter().any(|export| export.split('@').next() == Some(INTERFACE)))

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Variables of cargo's that say something about the machine and its network, not about the outer build.
+/// Variables of cargo's that describe the machine and its network, not the outer build.
 const KEPT: [&str; 7] = [
     "CARGO_HOME",
     "CARGO_HTTP_",
@@ -60,7 +60,7 @@ pub fn target_directory() -> Result<PathBuf, TargetDirectoryError> {
 }
 
 /// `OUT_DIR` is `<target>[/<triple>]/<profile>/build/…`. Where the outer build names a triple, its converters stand under
-/// the triple: they do not depend on it, but the directory cannot be told from a profile's.
+/// the triple: they do not depend on it, but the directory cannot be distinguished from a profile's.
 fn target_directory_of(out: &Path) -> Option<PathBuf> {
     let build = out.ancestors().find(|directory| directory.file_name() == Some(OsStr::new("build")))?;
     Some(build.parent()?.parent()?.join("converters"))

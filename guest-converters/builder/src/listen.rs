@@ -9,8 +9,8 @@ use std::time::Duration;
 /// How often a command is asked whether it has ended.
 const POLL: Duration = Duration::from_millis(20);
 
-/// Runs a command to its end with nothing on standard input, and tells each line of its standard error. Once `stop` is true, it is
-/// killed. Blocks.
+/// Runs a command to its end with nothing on standard input, and passes each line of its standard error to `tell`. Once `stop` is
+/// true, the command is killed. Blocks.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub fn listen(command: &mut Command, tell: &mut (dyn FnMut(&str) + Send), stop: 
             }
             thread::sleep(POLL);
         };
-        // A thread fails only where a panic of whoever is told ends it.
+        // A thread fails only where a panic in `tell` ends it.
         let read = |thread: thread::ScopedJoinHandle<'_, io::Result<Vec<u8>>>| {
             thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
         };

@@ -43,10 +43,10 @@ pub enum ToolchainError {
     /// Neither kind is complete.
     #[error("no toolchain builds for `{TARGET}`:{}\nhint: {HINT}", list(.missing))]
     Missing {
-        /// What was looked for and is not there.
+        /// What was looked for and not found.
         missing: Vec<String>,
     },
-    /// A compiler is there but does not run.
+    /// A compiler exists but does not run.
     #[error("cannot run `{}`", .program.display())]
     Run {
         /// The compiler.
@@ -64,7 +64,7 @@ fn list(missing: &[String]) -> String {
 }
 
 impl Toolchain {
-    /// Looks for a toolchain: first the rustc in use, if its standard library for the target is there; then Debian's
+    /// Looks for a toolchain: first the rustc in use, if its standard library for the target exists; then Debian's
     /// packages.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Toolchain {
     }
 }
 
-/// Where `rustc` would have the target's standard library; `None` where it does not know the target or is not there.
+/// Where `rustc` would have the target's standard library; `None` where it does not know the target or is not found.
 fn target_library(rustc: &Path) -> Result<Option<PathBuf>, ToolchainError> {
     let output = Command::new(rustc).args(["--print", "target-libdir", "--target", TARGET]).output();
     match output {
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A program that says where the target's standard library would be.
+    /// A program that prints where the target's standard library would be.
     ///
     /// Another process writes it: what this one has open for writing, children inherit that tests beside this one start, and
     /// until they have become another program the file is busy and cannot be run.

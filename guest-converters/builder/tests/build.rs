@@ -22,7 +22,7 @@ fn package(name: &str, manifest: &str, files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let package = format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n");
     fs::write(directory.path().join("Cargo.toml"), package + manifest).unwrap();
-    // The versions that are there already: a build must not depend on what the registry has today.
+    // The versions that the workspace has locked: a build must not depend on what the registry has today.
     fs::copy(LOCK, directory.path().join("Cargo.lock")).unwrap();
     for (path, text) in files {
         let path = directory.path().join(path);

@@ -16,5 +16,5 @@ pub const ALL: &[(&str, &[u8])] =
 /// The converter of tables that Timestream for LiveAnalytics has unloaded.
 pub const TIMESTREAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/timestream.wasm"));
 
-/// The same of datasets that are used only where they are named: a key that contains such a name says nothing by it.
+/// The same of datasets that are used only where they are named: a key that contains such a name does not select them.
 pub const NAMED: &[(&str, &[u8])] = &[("timestream", TIMESTREAM)];

@@ -134,7 +134,7 @@ fn time_source(plan: &mut PlanBuilder<'_>, column: ColumnRef) -> Source {
     }
 }
 
-/// Said of integer times that are likely of another unit.
+/// Logged when integer times are likely in another unit.
 const EPOCH_WARNING: &str = "all times are within weeks of 1970-01-01: integer times are nanoseconds since then, and these \
     look like seconds, milliseconds or microseconds";
 

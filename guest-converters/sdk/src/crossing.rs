@@ -174,7 +174,7 @@ macro_rules! crossing {
     };
 }
 
-/// Contract 0.1. What only 0.2 can say is a problem of the object.
+/// Contract 0.1. What only 0.2 can express is a problem of the object.
 #[cfg(not(all(target_arch = "wasm32", feature = "contract-0-2")))]
 mod v0_1 {
     crossing!(generated, input, measurement, Err(beyond("row numbers")));

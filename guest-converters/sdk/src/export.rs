@@ -7,7 +7,7 @@ use crate::{Description, Input, Mapping, Plan, Problem};
 
 /// What a converter is and how it maps an object.
 pub trait Converter {
-    /// Says what the converter is.
+    /// Describes the converter: its name, its version, its dataset and what it is for.
     fn describe() -> Description;
 
     /// Plans an object from its schema; [`crate::PlanBuilder`] makes the mapping.
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// What only contract 0.2 can say: each row names its measurement, and has its number.
+    /// What only contract 0.2 can express: each row names its measurement, and has its number.
     struct Named;
 
     impl Converter for Named {

@@ -1,6 +1,6 @@
 //! Everything that a converter needs.
 //!
-//! A converter says what the columns of a dataset mean. It is two functions, and never sees a row:
+//! A converter defines what the columns of a dataset mean. It is two functions, and never sees a row:
 //!
 //! ```
 //! use std::borrow::Cow;
@@ -53,7 +53,7 @@
 // What `wit-bindgen` generates names this crate from outside.
 extern crate self as converter_sdk;
 
-// A component says in its sections which contract it speaks, so that only one of them is part of it.
+// A component's sections name the contract that it speaks, so that only one of the contracts is part of it.
 #[cfg(not(all(target_arch = "wasm32", feature = "contract-0-2")))]
 pub mod bindings;
 #[cfg(any(not(target_arch = "wasm32"), feature = "contract-0-2"))]

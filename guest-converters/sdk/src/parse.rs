@@ -89,7 +89,7 @@ impl Cursor<'_> {
 }
 
 /// Reads a number, as Rust and JSON write it: `12`, `-0.5`, `1.5e3`, with surrounding space. A comma is no decimal
-/// point, since `1,234` would have two meanings. `nan` and `inf` read as what they say, and too large a number reads as
+/// point, since `1,234` would have two meanings. `nan` and `inf` read as what they name, and too large a number reads as
 /// infinite; the loader takes neither for a value.
 ///
 /// ```

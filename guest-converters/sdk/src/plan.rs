@@ -126,7 +126,7 @@ impl<'a> PlanBuilder<'a> {
 
     /// The column of this name. That there is none is a problem, `missing-column`; otherwise as [`Self::optional`].
     ///
-    /// Where there is a problem, the plan goes on with a column that stands for it, of the first accepted type, so that
+    /// Where there is a problem, the plan continues with a column that stands for it, of the first accepted type, so that
     /// the problems of other columns are found too. Such a plan never leaves [`Self::finish`].
     pub fn required(&mut self, name: &str, accepted: &[ColumnType]) -> ColumnRef {
         if let Some(column) = self.optional(name, accepted) {

@@ -1,6 +1,6 @@
 //! Converters, tested natively.
 //!
-//! A [`Table`] stands for a Parquet file; [`Table::convert`] says what each of its rows becomes, one string a row:
+//! A [`Table`] stands for a Parquet file; [`Table::convert`] returns what each of its rows becomes, one string a row:
 //!
 //! ```
 //! # use converter_sdk::{Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, ColumnType};
@@ -74,7 +74,7 @@ impl Table {
         self
     }
 
-    /// Says where the table is from.
+    /// Sets where the table is from.
     pub fn object(mut self, object: Object) -> Self {
         self.input.object = object;
         self
@@ -114,7 +114,7 @@ impl Table {
         self.column(name, ColumnType::Timestamp, rows, Column::timestamps)
     }
 
-    /// Says that the column that was added last is of this type: text can be a UUID or binary, integers a time of day or a
+    /// Sets the type of the column that was added last: text can be a UUID or binary, integers a time of day or a
     /// duration.
     pub fn of_type(mut self, column_type: ColumnType) -> Self {
         if let Some(column) = self.input.columns.last_mut() {
@@ -150,7 +150,7 @@ impl Table {
         self
     }
 
-    /// What `prepare` is told about the table.
+    /// What `prepare` receives about the table.
     pub fn input(&self) -> &Input {
         &self.input
     }

@@ -1,4 +1,4 @@
-//! What converters are told and what they answer: the records of the contract, the same whichever version of it is exported.
+//! What converters receive and what they answer: the records of the contract, the same whichever version of it is exported.
 //! `wit/0.2/converter.wit` documents each item.
 
 use std::fmt;
@@ -46,7 +46,7 @@ pub struct ColumnSchema {
     pub nullable: bool,
 }
 
-/// Where an object is from. Contract 0.1 does not say: all of it is empty there.
+/// Where an object is from. Contract 0.1 does not carry it: there, all of it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
     /// The bucket; none for a file.
@@ -61,7 +61,7 @@ pub struct Object {
     pub metadata: Vec<(String, String)>,
 }
 
-/// What `prepare` is told about an object.
+/// What `prepare` receives about an object.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Input {
     /// The dataset's name.

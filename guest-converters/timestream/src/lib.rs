@@ -10,7 +10,7 @@
 //! | `time` | time, to the nanosecond |
 //!
 //! That is the mapping of AWS's own guidance. The table's name is in the key: UNLOAD writes what it exports below
-//! `TABLE/unload-…/results/`, or `TABLE/results/`. Files do not say which columns of text are dimensions and which are measures:
+//! `TABLE/unload-…/results/`, or `TABLE/results/`. Files do not show which columns of text are dimensions and which are measures:
 //! they are tags, unless the parameters name them as fields.
 
 mod parameters;
@@ -35,7 +35,7 @@ const RESULTS: &str = "results";
 /// What the directory of one UNLOAD begins with, where AWS's scripts made it.
 const UNLOAD: &str = "unload";
 
-/// Partitions that only say when a row is of, which its time does.
+/// Partitions that only date a row, as its time already does.
 const TIME_PARTITIONS: [&str; 9] = ["year", "month", "week", "day", "hour", "minute", "date", "dt", "partition_date"];
 
 /// The converter.
@@ -120,7 +120,7 @@ fn add_partitions(input: &Input, parameters: &Parameters, point: &mut Point) {
     }
 }
 
-/// The measurement: the name of the table, or as the parameters say.
+/// The measurement: the name of the table, or the one that the parameters give it.
 fn measurement(input: &Input, parameters: &Parameters) -> Result<String, Problem> {
     let table = table(&input.object.key).ok_or_else(|| {
         let message = format!(

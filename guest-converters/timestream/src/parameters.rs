@@ -1,4 +1,4 @@
-//! What the converter may be told otherwise: the JSON document that is published beside its version.
+//! Settings that override the converter's defaults: the JSON document that is published beside its version.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub(crate) struct Parameters {
     pub(crate) measurements: BTreeMap<String, String>,
     /// Columns of text that are fields, not tags.
     pub(crate) fields: BTreeSet<String>,
-    /// Columns and partitions that are left out.
+    /// Columns and partitions that are dropped.
     pub(crate) drop: BTreeSet<String>,
     pub(crate) measure_name: MeasureName,
 }

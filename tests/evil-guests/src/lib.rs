@@ -1,7 +1,7 @@
 //! A converter that attacks the loader.
 //!
-//! What it says of itself is in order, so that it gets as far as `prepare`; there it takes the name of the dataset for the
-//! name of the attack. With the dataset `evil`, which is the one that it says it is for, the partition `attack` names it, and
+//! Its description is valid, so that it gets as far as `prepare`; there it takes the name of the dataset for the
+//! name of the attack. With the dataset `evil`, which is the one that its description names, the partition `attack` names it, and
 //! without one it makes none. One component serves all attacks, and is built once. Attacks before `prepare` are in the tests,
 //! in WebAssembly text.
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, reason = "its purpose is to fail")]
@@ -71,7 +71,7 @@ fn column(values: Values) -> Column {
     Column { values, validity: None }
 }
 
-/// Tells the test what came of an attack.
+/// Reports to the test what came of an attack.
 fn outcome(message: impl Into<String>) -> Problem {
     Problem { code: "outcome".into(), message: message.into(), column: None }
 }

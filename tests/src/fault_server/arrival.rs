@@ -40,7 +40,7 @@ pub(super) struct Body {
 /// What is wrong with a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadBody {
-    /// It says that it is compressed, and does not decompress, or not to the end.
+    /// It is declared as compressed, and does not decompress, or not to the end.
     Gzip,
     /// It is not UTF-8.
     Text,

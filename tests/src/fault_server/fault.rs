@@ -1,4 +1,4 @@
-//! What may go wrong with a request, and scripts that say when.
+//! What may go wrong with a request, and scripts that decide when.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,15 +27,15 @@ pub enum Fault {
     CutInBody(usize, Cut),
     /// The connection ends after the body. Nothing is stored.
     CutAfterBody(Cut),
-    /// What the engine does, but for the connection, which ends after so many bytes of the answer.
+    /// What the engine does, except that the connection ends after so many bytes of the answer.
     CutAnswer(usize, Cut),
-    /// What the engine does, but for the answer, of which nothing comes after so many bytes.
+    /// What the engine does, except that nothing of the answer follows after so many bytes.
     StallAnswer(usize),
     /// The request is read to its end, and there never is an answer. Nothing is stored.
     Silence,
     /// What the engine does, and then the connection ends, which the answer has not announced.
     CutAfterwards(Cut),
-    /// What the engine does, but for the answer.
+    /// What the engine does, except for the answer.
     Lie(Lie),
 }
 
@@ -61,7 +61,7 @@ impl Fault {
         Self::Answer(Response::new(status, body))
     }
 
-    /// What the engine does, but for the answer, which is what `lie` makes of the engine's.
+    /// What the engine does, except for the answer, which is what `lie` makes of the engine's.
     pub fn lie(lie: impl Fn(Response) -> Response + Send + Sync + 'static) -> Self {
         Self::Lie(Lie(Arc::new(lie)))
     }
@@ -72,7 +72,7 @@ impl Fault {
     }
 }
 
-/// Says what is to go wrong with each request.
+/// Decides what is to go wrong with each request.
 pub(super) type Script = Arc<dyn Fn(&Arrival<'_>) -> Fault + Send + Sync>;
 
 /// Faults by chance: of so many writes one fails, in one of several ways. Which, depends on the seed, the bytes of the body

@@ -185,7 +185,7 @@ fn field(value: &FieldValue<'_>, dialect: Dialect) -> Result<Option<Value>, Stri
     }))
 }
 
-/// Why a line does not parse, in an engine's words. The parsers of 1.x and 2.x tell apart more than this.
+/// Why a line does not parse, in an engine's words. The parsers of 1.x and 2.x distinguish more reasons than this.
 fn reason(error: &Error, dialect: Dialect) -> String {
     if dialect == Dialect::V3 {
         return error.to_string();
@@ -209,12 +209,12 @@ fn reason(error: &Error, dialect: Dialect) -> String {
 pub(super) enum Precision {
     /// So many nanoseconds.
     Unit(i64),
-    /// InfluxDB 3 guesses by the size of the number where nothing is said.
+    /// InfluxDB 3 guesses by the size of the number where the request names no unit.
     Guessed,
 }
 
 impl Precision {
-    /// What a request says; `None` where it says what no engine knows.
+    /// The precision of this name in a request; `None` where no engine knows the name.
     pub(super) fn named(name: Option<&str>, dialect: Dialect) -> Option<Self> {
         let nanoseconds = match name {
             None | Some("auto") if dialect == Dialect::V3 => return Some(Self::Guessed),

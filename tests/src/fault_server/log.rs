@@ -23,7 +23,7 @@ pub struct Entry {
     pub sent_bytes: usize,
     /// A hash of the body as it was sent; none where it did not arrive whole.
     pub hash: Option<u64>,
-    /// When its head was there.
+    /// When its head had arrived.
     pub arrived: Instant,
     /// When it was answered, or its connection was cut; none while it is under way.
     pub ended: Option<Instant>,
@@ -72,7 +72,7 @@ impl Log {
         (state.entries.len() - 1, write)
     }
 
-    /// Adds the body, once it is there.
+    /// Adds the body, once it has arrived.
     pub(super) fn add_body(&self, place: usize, body: &Body) {
         let mut state = self.state.lock().unwrap();
         *state.attempts.entry(body.hash).or_default() += 1;

@@ -1,7 +1,7 @@
-//! A server that speaks as InfluxDB does, and fails as a script says.
+//! A server that speaks as InfluxDB does, and fails as a script decides.
 //!
 //! Behind it is a model of each engine ([`engine`]): it reads every line, keeps the points ([`store`]), and refuses what
-//! the engine would refuse, in the engine's words. A script sees each request as it arrives ([`arrival`]) and says what
+//! the engine would refuse, in the engine's words. A script sees each request as it arrives ([`arrival`]) and decides what
 //! goes wrong with it ([`fault`]). Everything is written down ([`log`]). Afterwards, a test holds the points against those of
 //! a server on which nothing went wrong, and the requests against what it takes to write them.
 
@@ -65,7 +65,7 @@ impl FaultServer {
         Self { shared, server }
     }
 
-    /// From now on, what `script` says goes wrong with each request; with pings and queries too.
+    /// From now on, `script` decides what goes wrong with each request; with pings and queries too.
     #[must_use]
     pub fn failing(self, script: impl Fn(&Arrival<'_>) -> Fault + Send + Sync + 'static) -> Self {
         *self.shared.script.lock().unwrap() = Arc::new(script);
@@ -88,8 +88,8 @@ impl FaultServer {
     }
 
     /// The settings with which the loader writes to it: compressed, as to a server elsewhere, and a thousand points a request, so
-    /// that small loads have several. It finds out by itself which engine it is, except for 1.x, which a loader without a token
-    /// has to be told.
+    /// that small loads have several. It finds out by itself which engine it is, except for 1.x, which the settings have to name for a
+    /// loader without a token.
     pub fn settings(&self) -> Settings {
         let rules = self.shared.engine.state().rules.clone();
         let settings = Settings::default()

@@ -29,9 +29,9 @@ pub struct Rules {
     /// Points before this time, in nanoseconds since the epoch, are beyond the retention of 1.x and 2.x. InfluxDB 3 Core
     /// takes points of any age, and does not show old ones.
     pub oldest: Option<i64>,
-    /// For how long InfluxDB 3 shows points, as it tells it; `0s`: for ever.
+    /// For how long InfluxDB 3 shows points, as it reports it; `0s`: forever.
     pub retention: String,
-    /// A line with this text is said not to parse, whatever it is.
+    /// A line with this text is refused as one that does not parse, whatever it is.
     pub banned: Option<String>,
     /// The largest body, as it is sent and decompressed.
     pub bytes: usize,
@@ -39,7 +39,7 @@ pub struct Rules {
     pub columns: usize,
     /// Whether InfluxDB 3 takes all lines or none, whatever it is asked.
     pub never_partial: bool,
-    /// The version that it tells (InfluxDB 3).
+    /// The version that it reports (InfluxDB 3).
     pub version: String,
     /// InfluxDB 3 acknowledges writes at its next tick of so long: a second, as it is installed. None: at once.
     pub tick: Option<Duration>,
@@ -50,7 +50,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// An engine as it is when it is installed, but for the tick of InfluxDB 3. The token is `token-of-the-test` where the engine asks for one.
+    /// An engine as it is when it is installed, except for the tick of InfluxDB 3. The token is `token-of-the-test` where the engine asks
+    /// for one.
     pub fn of(dialect: Dialect) -> Self {
         Self {
             dialect,

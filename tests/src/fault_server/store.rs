@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::lines::{Point, Value};
 
-/// How many differences are told.
+/// How many differences are shown.
 const TOLD_DIFFERENCES: usize = 10;
 
 /// The points that an engine has kept: of each series and time one, with the last value of each field.
@@ -16,7 +16,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Takes a point, as all engines do: fields that are there get the new value, others stay.
+    /// Takes a point, as all engines do: the fields that it has get the new value, others stay.
     pub(super) fn insert(&mut self, point: Point) {
         let series = point.series();
         let time = point.time;
@@ -48,7 +48,7 @@ impl Store {
         self.points.values()
     }
 
-    /// The points for which `keep` says so.
+    /// The points for which `keep` is true.
     #[must_use]
     pub fn filtered(mut self, keep: impl Fn(&Point) -> bool) -> Self {
         self.points.retain(|_, point| keep(point));
@@ -60,7 +60,7 @@ impl Store {
         &self.written_otherwise
     }
 
-    /// What is missing, is there and should not be, or is not the same, a line each; empty where nothing is.
+    /// What is missing, superfluous, or not the same, a line each; empty where nothing is.
     pub fn difference(&self, expected: &Self) -> String {
         let mut differences = Vec::new();
         for (key, point) in &expected.points {

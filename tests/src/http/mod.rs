@@ -1,4 +1,4 @@
-//! The little of HTTP that tests need: requests to this machine, and servers that answer as a test says.
+//! The little of HTTP that tests need: requests to this machine, and servers that answer as a test decides.
 
 mod client;
 mod responder;

@@ -1,4 +1,4 @@
-//! A server that answers as the test says: for what stands between the loader and a server that is real.
+//! A server that answers as the test decides: for what stands between the loader and a server that is real.
 
 use std::sync::{Arc, Mutex};
 

@@ -40,7 +40,7 @@ pub(crate) struct Head {
     pub(crate) connection: usize,
     /// The number of the request on its connection, from 0.
     pub(crate) number: usize,
-    /// When the head was there.
+    /// When the head had arrived.
     pub(crate) arrived: Instant,
 }
 
@@ -83,7 +83,7 @@ impl Wire<'_> {
         self.stop.is_set()
     }
 
-    /// Says nothing for as long as the client listens.
+    /// Sends nothing for as long as the client listens.
     pub(crate) fn wait_for_the_client_to_go(&mut self) {
         while let Ok(read @ [_, ..]) = self.reader.fill_buf() {
             let bytes = read.len();

@@ -22,7 +22,7 @@ pub struct InfluxServer {
     access: Access,
 }
 
-/// How a client is let in, which also tells the versions apart.
+/// How a client is let in, which also distinguishes the versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Access {
     /// 1.x, with the name and the password of its administrator if it asks for them.

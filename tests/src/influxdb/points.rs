@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{InfluxServer, form_encode};
 use crate::{Point, Request, Value};
 
-/// The types of the fields come first: numbers alone do not tell an integer from a float.
+/// The types of the fields come first: numbers alone do not distinguish an integer from a float.
 const STATEMENTS: &str = "SHOW FIELD KEYS; SELECT *::field FROM /.*/ GROUP BY *";
 
 impl InfluxServer {

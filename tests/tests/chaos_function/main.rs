@@ -1,6 +1,6 @@
 //! Chaos around the function: several processes of it take notifications from one queue, of objects in S3 that are replaced
 //! and deleted, and write into InfluxDB 2.7 behind a proxy. Processes are killed and frozen, connections treated badly, the
-//! token rotated, converters promoted. At rest InfluxDB has what the newest versions say, every other row is among the rejects,
+//! token rotated, converters promoted. At rest InfluxDB matches the newest versions, every other row of theirs is among the rejects,
 //! and nothing waits.
 //!
 //! A seed decides what happens, in which order and how long after each other:
@@ -24,7 +24,7 @@ use std::thread;
 
 use site::Site;
 
-/// How many seeds run when nobody says how many.
+/// How many seeds run by default.
 const SEEDS: u64 = 20;
 
 /// How many of them run at a time: they wait more than they work.

@@ -18,7 +18,7 @@ pub(crate) const CONFLICT: i64 = START + 364 * 24 * 3_600_000;
 pub(crate) struct Version {
     /// What S3 calls it.
     pub(crate) id: String,
-    /// What each of its values says: `number` and the row.
+    /// What each of its values encodes: `number` and the row.
     pub(crate) number: u32,
     pub(crate) rows: usize,
     /// Rows without a time.

@@ -1,5 +1,5 @@
 //! A queue as SQS is one: messages are handed out, hidden for a while, and deleted by who has them, or handed out again; after
-//! so many times they are dead letters.
+//! so many times they go to the dead-letter queue.
 
 use std::mem;
 use std::sync::Mutex;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How often a message is handed out before it is a dead letter.
+/// How often a message is handed out before it goes to the dead-letter queue.
 const MAXIMUM_RECEIVES: u32 = 4;
 
 #[derive(Debug, Default)]
@@ -75,19 +75,19 @@ impl Queue {
         self.0.lock().unwrap().waiting.is_empty()
     }
 
-    /// Sends all dead letters again. Returns how many there were.
+    /// Redrives all messages of the dead-letter queue. Returns how many there were.
     pub(crate) fn redrive(&self) -> usize {
         let dead = mem::take(&mut self.0.lock().unwrap().dead);
         dead.iter().for_each(|message| self.send(message.object, message.body.clone(), Duration::ZERO));
         dead.len()
     }
 
-    /// The objects of the dead letters.
+    /// The objects of the messages in the dead-letter queue.
     pub(crate) fn dead(&self) -> Vec<usize> {
         self.0.lock().unwrap().dead.iter().map(|message| message.object).collect()
     }
 
-    /// What waits, for a failure's message.
+    /// The messages that wait, for a failure's message.
     pub(crate) fn waiting(&self) -> String {
         format!("{:?}", self.0.lock().unwrap().waiting)
     }

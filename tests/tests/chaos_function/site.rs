@@ -449,7 +449,7 @@ impl<'a> World<'a> {
         self.site.converter(&["promote", "consumption", version]);
     }
 
-    /// Nothing happens any more: waits until nothing waits. Dead letters are sent again once, as who looks after them does.
+    /// Nothing happens any more: waits until nothing waits. The dead-letter queue is redriven once, as its operator would.
     fn come_to_rest(&self) {
         self.remove_toxics();
         self.calm.store(true, Ordering::SeqCst);
@@ -491,7 +491,7 @@ impl<'a> World<'a> {
                     self.fail(&format!("{}: {found:?} is stored at {time}, not {value}", object.key));
                 }
             }
-            // What the newest version does not say is as an older one has left it.
+            // A point that is not of the newest version is as an older one has left it.
             for (time, value) in stored.iter().filter(|(time, _)| !expected.contains_key(time)) {
                 let is_older = |version: &Version| !version.broken && version.points().get(time) == Some(value);
                 if !object.versions.iter().any(is_older) {

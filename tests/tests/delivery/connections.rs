@@ -97,7 +97,7 @@ fn a_row_that_kills_the_connection_is_found_and_the_others_are_written() {
         let server = FaultServer::start(Dialect::V2)
             .failing(move |arrival| if arrival.has("region=poison") { Fault::CutAfterBody(cut) } else { Fault::None });
         let rows = Rows::new(10_000).with_region(&[4321], "poison");
-        // In a lane with others: of a chunk of which nothing is written, nothing says that it is the row.
+        // In a lane with others: if nothing of a chunk is written, nothing shows that the row is the cause.
         let load = Load::of(rows).one_by_one();
         let loaded = load.into(&server).succeeded().has_all_but(&server, "connection-lost", &[4321]);
         // Of ten batches, one is halved ten times: each time, one half is tried three times and the other arrives.

@@ -10,7 +10,7 @@ use super::{DIALECTS, Load};
 const ROWS: usize = 512;
 const BAD: usize = 200;
 
-/// An engine that refuses row 200, and whose first answer is told as `lie` says.
+/// An engine that refuses row 200, and whose first answer is the one that `lie` makes of it.
 fn server_that_lies(dialect: Dialect, lie: impl Fn(Response) -> Response + Send + Sync + 'static) -> FaultServer {
     let lie = Fault::lie(lie);
     FaultServer::with(Rules { banned: Some("region=bad".to_owned()), ..Rules::of(dialect) })

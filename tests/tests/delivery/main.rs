@@ -77,7 +77,7 @@ impl Load {
         Loaded { rows: self.rows, report: outcome.json(), outcome }
     }
 
-    /// Checks that the loader does not begin, since it cannot write as the settings say, and tells it in these words.
+    /// Checks that the loader does not begin, since it cannot write as the settings demand, and reports it in these words.
     #[track_caller]
     fn refused_at_once(self, words: &[&str]) {
         let directory = tempfile::tempdir().unwrap();
@@ -119,7 +119,7 @@ impl Loaded {
         self
     }
 
-    /// Itself, where not one row was written because the server refuses them, which is told in these words.
+    /// Itself, where not one row was written because the server refuses them, which is reported in these words.
     #[track_caller]
     fn rejected_as_a_whole(self, words: &[&str]) -> Self {
         assert_eq!(self.report["status"], "rejected", "{}", self.report);
@@ -183,8 +183,8 @@ impl Loaded {
         self.has_all_but(server, "", &[])
     }
 
-    /// Checks of a load that failed that the server has no point but those of the rows, and at least as many as are said
-    /// to be written.
+    /// Checks of a load that failed that the server has no point but those of the rows, and at least as many as are reported
+    /// as written.
     #[track_caller]
     fn has_no_more_than_it_says(self, server: &FaultServer) -> Self {
         let found = stored(server);

@@ -72,7 +72,7 @@ fn rows_whose_field_has_another_type_are_found_by_the_name_of_the_field() {
             if dialect == Dialect::V3 { "invalid column type for column 'energy_mwh'" } else { "field type conflict" };
         assert!(loaded.reasons()[0].contains(reason), "{:?}", loaded.reasons());
         let writes = server.requests().writes().len();
-        // InfluxDB 3 numbers the lines. The others tell how many there are: all, the suspects, the others.
+        // InfluxDB 3 numbers the lines. The others report how many they refuse: up to three writes, of all, the suspects, the others.
         assert!(writes <= if dialect == Dialect::V3 { 1 } else { 3 }, "{dialect:?}: {writes} writes");
     }
 }

@@ -21,7 +21,7 @@ fn batches_are_halved_until_they_fit_and_the_size_is_remembered() {
         // Each batch is filled up to the size that is left, and has a rest.
         let writes = server.requests().writes().len();
         assert!(writes <= 3 + 20_000 / 625 + 8, "{dialect:?}: {writes} writes");
-        // The size that was found stays: what is left of a chunk that was cut to it says nothing of it.
+        // The size that was found stays: what is left of a chunk that was cut to it does not change it.
         let largest = server.requests().writes().iter().rev().take(9).map(|write| write.request.body.len()).max();
         assert!(largest > Some(70_000), "{dialect:?}: {largest:?} bytes");
     }

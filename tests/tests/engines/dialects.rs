@@ -1,4 +1,4 @@
-//! `--for`: what lines for an engine say is what that engine gives back, exactly. 1.x and 2.x are real servers, to which a plain
+//! `--for`: an engine returns exactly what the lines for it contain. 1.x and 2.x are real servers, to which a plain
 //! client writes the lines; 3 is the model of the fault server, which reads lines by 3's own parser.
 
 use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ fn health(arguments: &[&str], settings: &Settings) -> Outcome {
     Loader::new(["health"]).arguments(arguments).settings(settings.clone()).run()
 }
 
-/// Checks what a writer that may not read is told: that all is well, with a remark, unless reading is demanded.
+/// Checks the report for a writer that may not read: all is well, with a remark, unless reading is demanded.
 fn assert_writes_alone(settings: &Settings) {
     let text = health(&["--deep"], settings).succeeded().stdout;
     for words in ["write    ", "read     not allowed", "remark   ", "the credentials do not grant read access"] {

@@ -123,13 +123,13 @@ fn what_was_deleted_changed_and_added_after_a_load_is_named_and_nothing_else() {
         for difference in differences_of_rows.filter(|difference| difference["change"] != "extra") {
             assert!(difference["object"] == 0 && difference["row"].is_u64(), "{difference}");
         }
-        // Sums tell all of it but a last bit, which the sum of floats may lose on its way.
+        // Sums show all of it except a last bit, which the sum of floats may lose on its way.
         let sums = differing(server.settings(BUCKET), &file, &["--every", "4w"]);
         assert_eq!(sums["measurements"]["consumption_data"]["method"], "sums");
         let without_the_bit: Vec<_> = expected.iter().filter(|(_, time, ..)| *time != bent_at).cloned().collect();
         assert_eq!(differences(&sums, "power_mw"), without_the_bit, "{sums:#}");
         assert_eq!(differences(&sums, "unit"), units, "{sums:#}");
-        // Points beside those of the inputs are none of their business where one says so.
+        // With `--ignore-extra`, points beside those of the inputs are ignored.
         let found = differing(server.settings(BUCKET), &file, &["--ignore-extra"]);
         assert!(found["differences"].as_array().unwrap().iter().all(|difference| difference["change"] != "extra"));
 

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use super::forms::{self, Told, Way};
 use super::{BUCKET, Site, key};
 
-/// A way to tell of several objects, with its name.
+/// A form of event that names several objects, with the form's name.
 pub(super) type Form = (&'static str, fn(&[&str]) -> Value);
 
-/// A way to tell of one object.
+/// A form of event that names one object.
 pub(super) type Single = (&'static str, fn(&str) -> Value);
 
 fn told<'a>(keys: &[&'a str]) -> Vec<Told<'a>> {
@@ -25,7 +25,7 @@ pub(super) const WHOLE: [Form; 5] = [
     ("pipe", |keys| forms::pipe(&json!(keys.iter().map(|key| forms::direct(key)).collect::<Vec<_>>()))),
 ];
 
-/// Such events tell of one object.
+/// Such events name one object.
 pub(super) const SINGLE: [Single; 3] = [
     ("event-bridge", |key| forms::event_bridge(&Told::new(key))),
     ("event-bridge-in-sns", |key| forms::sns(&forms::event_bridge(&Told::new(key)))),
@@ -123,7 +123,7 @@ fn of_a_batch_of_messages_those_that_failed_come_again() {
     let bodies = [json!("not JSON"), forms::direct(&good), several, json!({ "bucket": BUCKET, "prefix": "" })];
     assert_eq!(failures(&bodies), ["message-0", "message-2", "message-3"]);
     assert_eq!(site.points("several"), LOADED);
-    // What tells of nothing is done with, alone and in an envelope.
+    // An event that names no object to load succeeds, alone and in an envelope.
     let test = json!({ "Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": BUCKET });
     let removed = json!({ "source": "aws.s3", "detail-type": "Object Deleted", "detail": {} });
     assert_eq!(failures(&[test.clone(), forms::envelope(&test), removed]), [""; 0]);

@@ -28,7 +28,7 @@ fn objects_of_an_event_are_loaded_at_the_same_time() {
     const OBJECTS: usize = 3;
     let site = Site::start();
     let keys = put(&site, OBJECTS);
-    // No write is answered before the last one is there, so that objects that waited for each other would fail.
+    // No write is answered before the last one has arrived, so that objects that waited for each other would fail.
     let arrived = Arc::new((Mutex::new(0), Condvar::new()));
     let server = Responder::start(move |request| {
         if !writes(&request.target) {

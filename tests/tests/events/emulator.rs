@@ -152,7 +152,7 @@ fn a_converter_that_panics_fails_its_object_and_the_function_runs_on() {
 #[test]
 fn an_answer_that_would_be_too_large_arrives_without_what_matters_least() {
     let site = Site::start();
-    // Time for all of them, also before the gateway gives up on a busy machine: what is left is always told in whole.
+    // Time for all of them, also before the gateway gives up on a busy machine: what is left is always reported in whole.
     let emulator = LambdaEmulator::start(site.settings(), Duration::from_secs(120));
     // Objects that do not exist, under the longest keys: each failure names its key more than once.
     let keys: Vec<String> = (0..600).map(|number| key(&format!("{number}-{}", "x".repeat(900)))).collect();

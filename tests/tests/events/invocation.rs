@@ -1,4 +1,4 @@
-//! What an invocation leaves in the log, and what it tells AWS of where it comes from.
+//! What an invocation leaves in the log, and the trace that it passes on to AWS.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ fn every_line_of_the_log_tells_of_what_it_is() {
         assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
         assert!(line["trace_id"].as_str().is_some_and(|id| id.starts_with("Root=1-")), "{line}");
     }
-    // A failure is told once.
+    // A failure is logged once.
     let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
     assert_eq!(errors.len(), 2, "{log}");
     let loaded = line("loaded", &json!(good));
@@ -170,7 +170,7 @@ impl Watched {
         message
     }
 
-    /// Whether a line of level debug says why a row is rejected, in words that quote it.
+    /// Whether a line of level debug shows why a row is rejected, in words that quote it.
     fn tells_why(&self) -> bool {
         let why = |line: &Value| line["level"] == "DEBUG" && line["message"].as_str().unwrap().contains(REGION);
         lines(&self.function.log()).iter().any(why)
@@ -196,7 +196,7 @@ fn what_rows_hold_is_logged_at_debug_alone() {
 
 #[test]
 fn a_rejected_row_that_fails_its_object_is_told_without_what_it_holds() {
-    // As 1.x says it, of all three rows.
+    // As 1.x reports it, of all three rows.
     let words = format!(
         "partial write: max-values-per-tag limit exceeded (1/1): measurement=\"consumption_data\" tag=\"region\" \
          value=\"{REGION}\" dropped=3"

@@ -1,4 +1,4 @@
-//! Time that runs out: loads stop, say what is left, and are gone on with.
+//! Deadlines: loads stop, report what is left, and are resumed.
 
 use std::fs;
 use std::path::Path;
@@ -110,7 +110,7 @@ fn a_large_object_is_loaded_in_as_many_invocations_as_it_takes() {
     assert_eq!(last, "succeeded");
     assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
     assert_balanced(&answers);
-    // What goes on does so with the same converter.
+    // A load resumes with the same converter.
     let (converter, rest) = (&answers[0]["objects"][0]["converter"], &answers[0]["remaining"]["objects"][0]);
     assert_eq!((&rest["converter_digest"], rest["etag"].is_string()), (&converter["digest"], true), "{rest}");
     // What each has done follows on what the one before it has done, and all of it together is the object.
@@ -154,7 +154,7 @@ fn daily_data_series_by_series_is_loaded_in_fewer_invocations_than_it_has_row_gr
     assert_eq!(last, "succeeded");
     assert!(!before.is_empty() && before.iter().all(|status| *status == "partial"), "{before:?}");
     assert_balanced(&answers);
-    // Each goes on where the one before it has stopped, and gets further.
+    // Each resumes where the one before it has stopped, and gets further.
     let mut end = 0;
     for answer in &answers {
         let done = &answer["objects"][0]["row_groups"];
@@ -205,7 +205,7 @@ fn many_objects_are_loaded_in_as_many_invocations_as_it_takes() {
     assert!(answers.len() > 1, "{answers:?}");
     assert_balanced(&answers);
     assert!(names.iter().all(|name| site.points(name) == (3.0, 3.0)));
-    // Whoever goes on does not read again what is done.
+    // Whoever resumes does not read again what is done.
     let begun: Vec<_> = answers.iter().flat_map(|answer| answer["objects"].as_array().unwrap()).collect();
     let done =
         |key: &String| begun.iter().filter(|object| object["key"] == **key && object["remaining"].is_null()).count();
@@ -293,7 +293,7 @@ fn messages_that_the_time_did_not_suffice_for_come_again() {
     let answer = invoke.run().succeeded().json();
     let failures = answer["batchItemFailures"].as_array().unwrap();
     assert!((1..20).contains(&failures.len()), "{answer}");
-    // Those that do not come again are loaded.
+    // Those that are not redelivered are loaded.
     for number in 0..20 {
         if !failures.contains(&json!({ "itemIdentifier": format!("message-{number}") })) {
             assert_eq!(site.points(&format!("message-{}", number + 10)), (3.0, 3.0));

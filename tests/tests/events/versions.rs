@@ -199,7 +199,7 @@ fn what_is_left_of_an_object_that_was_replaced_is_loaded_as_the_newest_version()
     let loaded = function.invoke(&rest(&old));
     assert!(!loaded.failed, "{}\n{}", loaded.answer, function.log());
     assert_eq!((loaded.answer["totals"]["points"].as_u64(), site.points("left")), (Some(BATCHES as u64), ALL_NEW));
-    // Of the newest one, it is what it says.
+    // Of the newest one, exactly what is left is loaded.
     let loaded = function.invoke(&rest(&etag(&s3)));
     assert_eq!(loaded.answer["totals"]["points"], BATCHES - 3, "{}", loaded.answer);
 }

@@ -1,4 +1,4 @@
-//! Attacks by a converter that has been taken: each is made, and what the user is told of it stands here.
+//! Attacks by a converter that has been taken over: each is made, and what the user sees of it stands here.
 
 use std::{fs, thread};
 

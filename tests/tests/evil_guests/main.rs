@@ -1,4 +1,4 @@
-//! Converters that attack the loader: each comes to nothing, is told in one line, takes little time and memory, and leaves
+//! Converters that attack the loader: each comes to nothing, is reported in one line, takes little time and memory, and leaves
 //! the loader as it was.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -73,7 +73,7 @@ impl Victim {
         self.directory.path().join("small.parquet")
     }
 
-    /// The lines of the file, converted for `dataset`, or what the user is told.
+    /// The lines of the file, converted for `dataset`, or the failure that the user sees.
     fn load(&self, dataset: &str) -> Result<String, String> {
         self.load_into(0, dataset)
     }
@@ -131,7 +131,7 @@ impl Victim {
     }
 }
 
-/// What the user is told of an object that failed.
+/// What the user sees of an object that failed.
 fn failure(report: &ObjectReport) -> Option<String> {
     let failure = report.failure.as_ref()?;
     let (error_type, message) = (failure.error_type().name(), failure.message());

@@ -71,7 +71,7 @@ fn a_component_that_is_no_converter_is_told_in_one_line() {
     assert_eq!(message.lines().count(), 1, "{message}");
 }
 
-/// What a process says of a component that it has to compile, in a function of 128 MiB.
+/// What a process reports about a component that it has to compile, in a function of 128 MiB.
 fn compiled_in_a_small_function(component: &[u8]) -> Outcome {
     let directory = files();
     let path = |name| directory.path().join(name).display().to_string();

@@ -295,7 +295,7 @@ fn a_bad_version_leaves_the_one_before_in_service() {
     site.point("1.0.2", &sha256);
     assert_eq!(service.load(KEY), version("1.0.2"));
 
-    // A version that is not there, one that has another digest, and what is no pointer.
+    // A version that does not exist, one that has another digest, and what is no pointer.
     site.point("7.0.0", &"0".repeat(64));
     assert_eq!(service.load(KEY), fallback("1.0.2"));
     site.point("1.0.1", &"0".repeat(64));
@@ -378,10 +378,10 @@ fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() 
         let version = object["converter"]["version"].as_str().unwrap().to_owned();
         (version, object["row_groups"].clone(), object["accounts"]["rows"].clone())
     };
-    // Whatever is in service, and what was before.
+    // The promoted version, and the one before it.
     assert_eq!(load(&service.function, None), ("1.0.2".to_owned(), json!([1, 3]), json!(4)));
     assert_eq!(load(&service.function, Some(&digest)), ("1.0.1".to_owned(), json!([1, 3]), json!(4)));
-    // That is still in service for all others.
+    // All others still get the promoted version.
     assert_eq!(service.load(KEY), version("1.0.2"));
     // The built-in one is no version of the registry.
     let built_in = Loader::new(["load", "--json", "--to", "-"])
@@ -403,7 +403,7 @@ fn an_object_goes_on_with_the_converter_that_it_was_begun_with_or_starts_over() 
     );
 }
 
-/// The site's S3 behind something that is told of each request for the registry's pointer.
+/// The site's S3 behind something that sees each request for the registry's pointer, and may answer it.
 fn watched(site: &Site, watch: impl Fn() -> Option<Response> + Send + Sync + 'static) -> Responder {
     let port: u16 = site.s3.url().rsplit(':').next().unwrap().parse().unwrap();
     Responder::start(move |asked| {
@@ -441,7 +441,7 @@ fn objects_do_not_wait_while_the_registry_is_asked_again() {
     let started = Instant::now();
     assert_eq!(service.load(KEY), version("1.0.1"));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    // What the answer says holds for the objects after it.
+    // The answer applies to the objects after it.
     let until = Instant::now() + Duration::from_secs(30);
     while service.load(KEY) != version("1.0.2") {
         assert!(Instant::now() < until, "{}", service.function.log());

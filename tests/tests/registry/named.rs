@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Site, component, patched};
 
-/// A site with two versions, the first of which is in service, and a sample.
+/// A site with two versions, the first of which is promoted, and a sample.
 fn site() -> (Site, String) {
     let site = Site::start();
     site.publish_and_promote("1.0.1");

@@ -1,4 +1,4 @@
-//! Parameters that are published beside a version, and changed in service without a rebuild.
+//! Parameters that are published beside a version, and replaced by a promotion without a rebuild.
 
 use arrow::array::{ArrayRef, Float64Array, StringArray, TimestampNanosecondArray};
 use influxdb_loader_tests::metrics_component;
@@ -19,7 +19,7 @@ fn family() -> Vec<u8> {
     parquet(&rows.unwrap())
 }
 
-/// The tag by which the points of all measurements tell hosts apart; none where they do not agree.
+/// The tag by which the points of all measurements distinguish hosts; none where they do not agree.
 fn tag(influxdb: &InfluxDb2) -> Option<String> {
     let points = influxdb.points(DATABASE);
     let tags: BTreeSet<String> = points.iter().flat_map(|point| point.tags.keys().cloned()).collect();

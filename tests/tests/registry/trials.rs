@@ -1,4 +1,4 @@
-//! Candidates that are tried beside the version in service: shadows, canaries, and the rules that decide about them.
+//! Candidates that are tried beside the promoted version: shadows, canaries, and the rules that decide about them.
 
 use std::sync::Mutex;
 
@@ -40,7 +40,7 @@ fn key(number: usize) -> String {
     format!("dataset=consumption/tried-{number}.parquet")
 }
 
-/// As docs/operating.md says it: the first 8 bytes of the key's SHA-256 decide.
+/// As docs/writing-converters.md defines it: the first 8 bytes of the key's SHA-256 decide.
 fn is_in_half(key: &str) -> bool {
     digest::digest(&digest::SHA256, key.as_bytes()).as_ref()[0] < 0x80
 }
@@ -234,7 +234,7 @@ fn a_shadow_is_refused_another_promoted_and_a_canary_rolled_back_by_their_rules_
     let versions: BTreeSet<&str> = loaded.iter().map(|loaded| loaded.version.as_str()).collect();
     assert_eq!(versions, BTreeSet::from(["1.0.1", MENDED, REJECTING]));
 
-    // What was begun with the canary goes on with it.
+    // What was begun with the canary continues with it.
     let three = "dataset=consumption/three.parquet";
     site.s3.put_object(DATA, three, in_three_row_groups(&rows(999_999)));
     let digest = canary["terms"]["candidate"]["sha256"].clone();
@@ -370,7 +370,7 @@ fn a_function_that_may_not_count_or_use_the_candidate_loads_all_the_same() {
     }
     assert_eq!(service.function.log().matches("objects of the trial are not counted").count(), 1);
 
-    // A canary whose component is gone: its share is loaded by the version in service, as a fallback.
+    // A canary whose component is gone: its share is loaded by the promoted version, as a fallback.
     site.converter(&["promote", "consumption", "--canary", MENDED, "--share", "100%"]).succeeded();
     site.s3.delete_object(CONVERTERS, "converters/consumption/1.0.3/manifest.json");
     let fresh = Service::start(site.settings());

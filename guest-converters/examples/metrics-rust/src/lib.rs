@@ -1,7 +1,7 @@
 //! A family of tables in one converter: each row names its measurement in the column `measure_name`, the other columns of
 //! text are tags, and all that are numbers or booleans are fields. A table that gains a column needs no new converter.
 //!
-//! The parameters say what is called otherwise in InfluxDB, and which tag has the name of the file:
+//! The parameters set what has another name in InfluxDB, and which tag has the name of the file:
 //!
 //! ```json
 //! { "rename": { "host_name": "host" }, "file_tag": "file" }
@@ -60,7 +60,7 @@ impl Converter for Metrics {
     }
 }
 
-/// What the parameters say.
+/// The parameters, as they are read from their document.
 #[derive(Default)]
 struct Parameters {
     renames: BTreeMap<String, String>,

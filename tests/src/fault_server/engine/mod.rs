@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
         (&self.request.method, self.request.path())
     }
 
-    /// A parameter of the query; empty where it is not there.
+    /// A parameter of the query; empty where it is missing.
     fn parameter(&self, name: &str) -> String {
         self.request.parameter(name).unwrap_or_default()
     }
@@ -140,7 +140,7 @@ fn parted<'a>(lines: Vec<Line<'a>>) -> (Vec<Record>, Vec<(&'a str, String)>) {
     (records, refused)
 }
 
-/// How 1.x and 2.x tell of lines that do not parse. Source: models/points.go.
+/// How 1.x and 2.x report lines that do not parse. Source: models/points.go.
 fn unable_to_parse(refused: &[(&str, String)]) -> String {
     let told: Vec<String> =
         refused.iter().map(|(text, reason)| format!("unable to parse '{text}': {reason}")).collect();

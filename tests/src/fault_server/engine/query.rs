@@ -109,7 +109,7 @@ impl Condition {
         let place = tags.iter().position(|(key, _)| key == "_measurement")?;
         let (_, measurement) = tags.remove(place);
         tags.retain(|(key, _)| key != "_field");
-        // A range of a nanosecond, which is told by its start.
+        // A range of a nanosecond, which its start identifies.
         Some(Self { measurement, time: number_after(query, "time(v: "), range: None, tags })
     }
 }

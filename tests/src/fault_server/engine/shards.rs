@@ -36,7 +36,7 @@ pub(super) fn write(state: &mut State, records: Vec<Record>) -> Option<Dropped> 
             hash @ Record::Hash(_) => state.keep(hash),
         }
     }
-    // Real engines write all shards at once and tell of the first that fails; here, that is the earliest.
+    // Real engines write all shards at once and report the first that fails; here, that is the earliest.
     let mut dropped = None;
     for (shard, points) in shards {
         let of_shard = write_shard(state, shard, points);
@@ -64,7 +64,7 @@ fn write_shard(state: &mut State, shard: i64, points: Vec<Point>) -> Option<Drop
     first_reason.map(|reason| Dropped::Refused { reason, count })
 }
 
-/// Why the shard does not take a point. A field named `time` is silently left out.
+/// Why the shard does not take a point. A field named `time` is silently dropped.
 fn refusal(state: &mut State, shard: i64, point: &mut Point) -> Option<String> {
     let measurement = point.measurement.clone();
     if point.tags.contains_key("time") {

@@ -62,7 +62,7 @@ fn write(call: &Call<'_>) -> Response {
     if records.is_empty() && !refused.is_empty() {
         return error(400, &unable_to_parse(&refused));
     }
-    // Where points are dropped, lines that do not parse are not told of.
+    // Where points are dropped, lines that do not parse are not reported.
     match shards::write(&mut call.state(), records) {
         Some(Dropped::Refused { reason, count }) => error(400, &format!("partial write: {reason} dropped={count}")),
         Some(Dropped::TooOld { points }) => {

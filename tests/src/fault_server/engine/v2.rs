@@ -78,7 +78,7 @@ fn write(call: &Call<'_>) -> Response {
     error(422, "unprocessable entity", &message)
 }
 
-/// How 2.7 tells of points beyond the retention: their number, the oldest and the newest of them, and the bound.
+/// How 2.7 reports points beyond the retention: their number, the oldest and the newest of them, and the bound.
 fn too_old(points: &[Point], bound: i64) -> String {
     let count = points.len();
     let shown = |which: &str, point: Option<&Point>| {

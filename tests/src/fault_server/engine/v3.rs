@@ -1,4 +1,4 @@
-//! InfluxDB 3 Core. Lines stand for themselves unless the request says otherwise, and those that are refused are named by
+//! InfluxDB 3 Core. Lines stand for themselves unless the request demands otherwise, and those that are refused are named by
 //! number. Their text is printed back from what was read, and cut.
 //! Source: influxdb3_server/src/http.rs, influxdb3_write/src/write_buffer/validator.rs.
 
@@ -178,7 +178,7 @@ fn write_as_v2(call: &Call<'_>) -> Response {
     error(400, "invalid", "write buffer error: the write-ahead log is being rotated")
 }
 
-/// The retention of the database, which is the one thing that it tells in InfluxQL.
+/// The retention of the database, which is the one thing that it reports in InfluxQL.
 fn policies(call: &Call<'_>) -> Response {
     if !call.is_let_in() {
         return unauthorized();

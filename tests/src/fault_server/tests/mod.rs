@@ -1,4 +1,4 @@
-//! That the server speaks as the engines do, fails as it is told, and remembers.
+//! That the server speaks as the engines do, fails as its script decides, and remembers.
 
 mod engines;
 mod faults;
