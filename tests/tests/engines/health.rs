@@ -71,5 +71,5 @@ fn other_tokens_of_2_are_told_what_they_lack() {
     }
     let outcome = health(&["--deep"], &influxdb.settings("nothing"));
     assert_eq!(outcome.code, Some(1), "{outcome}");
-    assert!(outcome.stderr.contains("bucket `nothing` of organization `ons-energy` is not there"), "{outcome}");
+    assert!(outcome.stderr.contains("bucket `nothing` of organization `ons-energy` does not exist"), "{outcome}");
 }

@@ -49,7 +49,7 @@ fn a_module_that_is_no_component() {
 #[test]
 fn a_component_of_another_world() {
     let component = r#"(component (instance $run) (export "wasi:cli/run@0.2.0" (instance $run)))"#;
-    assert_snapshot!(refused(&text(component)), @"component `sha256:…` is not a converter: it exports `wasi:cli/run@0.2.0`, a converter exports `influxdb-loader:converter/converter@0.1.0`");
+    assert_snapshot!(refused(&text(component)), @"component `sha256:…` is not a converter: it exports `wasi:cli/run@0.2.0`, a converter exports `influxdb-loader:converter/converter@0.2.0`");
 }
 
 #[test]
