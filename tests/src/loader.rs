@@ -155,7 +155,8 @@ pub fn shell(line: &str, directory: &Path, settings: &Settings) -> Outcome {
     path.push(":");
     path.push(env::var_os("PATH").unwrap_or_default());
     let settings = settings.clone().with("PATH", path.to_str().unwrap());
-    run(command(Path::new("/bin/sh"), &settings).args(["-c", line]).current_dir(directory), RUN_LIMIT)
+    // It may build.
+    run(command(Path::new("/bin/sh"), &settings).args(["-c", line]).current_dir(directory), BUILD_LIMIT)
 }
 
 /// Runs a program of Python, with the packages of `tests/requirements.txt`, in the root of the workspace.

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::data::{CONSUMPTION_POINTS, CONSUMPTION_ROWS, consumption_file, raw_file};
 use crate::loader::Loader;
 use crate::programs::{tools_directory, workspace};
 
@@ -55,18 +54,4 @@ pub fn load(file: &Path, converter: Option<&Path>) -> (Vec<String>, Value) {
     }
     let report = serde_json::from_str(&loader.run().succeeded().stdout).unwrap();
     (fs::read_to_string(points).unwrap().lines().map(str::to_owned).collect(), report)
-}
-
-/// Holds an example's points against those that the consumption converter makes of the same data, cleaned.
-pub fn gives_the_points_of_the_cleaned_file(component: &Path) {
-    let (mut expected, cleaned) = load(&consumption_file(), None);
-    let (mut lines, raw) = load(&raw_file(), Some(component));
-    expected.sort();
-    lines.sort();
-    assert_eq!(lines.len() as u64, CONSUMPTION_POINTS);
-    assert!(lines == expected, "the points differ");
-    // 9 hours are ambiguous and 4 do not exist. Those 4 are also the 4 rows that have no value.
-    let rejected = |report: &Value| report["objects"][0]["accounts"]["rejected"].clone();
-    assert_eq!(rejected(&raw), rejected(&cleaned), "{raw}");
-    assert_eq!(rejected(&raw)["invalid-timestamp"], CONSUMPTION_ROWS - CONSUMPTION_POINTS);
 }
