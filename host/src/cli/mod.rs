@@ -252,7 +252,10 @@ struct PreflightArguments {
     inputs: Vec<String>,
     #[command(flatten)]
     conversion: ConversionArguments,
-    /// How many rows a second InfluxDB takes; without it, seconds are those of the loader alone.
+    /// How many rows a second InfluxDB accepts.
+    ///
+    /// Without it, it is what the server's own statistics show (1.x and 2.x), for one request in flight, where it has written points in
+    /// large requests since it was started; else seconds are those of the loader alone.
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Print JSON.
