@@ -1,6 +1,6 @@
 """Everything that a converter in Python needs: a plan builder, column views, and the exports made of them.
 
-A converter says what the columns of a dataset mean. It is two methods, and never sees a row:
+A converter maps the columns of a dataset to points. It is two methods, and never sees a row:
 
     import converter_sdk
     from converter_sdk import ColumnType, Description, PlanBuilder, Point
@@ -17,8 +17,8 @@ A converter says what the columns of a dataset mean. It is two methods, and neve
             return [point]
 
 Sources of tags and fields, from the cheapest on: a column as it stands (`required`, `optional`), a translation of its
-distinct values (`translate`), a column computed from rows (`compute`). What is documented in `wit/converter.wit` is not
-repeated here.
+distinct values (`translate`), a column computed from rows (`compute`). `wit/converter.wit` documents
+the contract itself.
 """
 
 # Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
@@ -147,7 +147,7 @@ def joined(*parts: Union[str, Source_Translated]):
 
 
 def _beyond(what: str) -> Problem:
-    message = f"the plan has {what}, which contract 0.1 cannot say: put contract 0.2 into the project's `wit` directory"
+    message = f"the plan has {what}, which contract 0.1 does not have: put contract 0.2 into the project's `wit` directory"
     return Problem("needs-contract-0-2", message, None)
 
 

@@ -194,7 +194,7 @@ fn a_project_without_a_time_is_made_and_its_build_says_what_is_left_to_do() {
         assert!(said.contains("time    TODO: no column looks like one\ntags    note, billed\n"), "{said}");
         let outcome = Loader::new(["converter", "build", project]).build();
         assert_eq!(outcome.code, Some(1), "{outcome}");
-        assert!(outcome.stderr.contains(&format!("TODO: say in {file}, ")), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("TODO: name the time in {file}, ")), "{outcome}");
     }
 }
 
@@ -302,13 +302,13 @@ fn inspect_shows_what_a_component_is_and_how_it_plans_a_file() {
     insta::assert_snapshot!(plan, @r#"
     1: consumption_data, time from computed column 0 (convert)
             key               from                     level      as     when missing             in rows of
-     tag    region            "sudeste"                plan       text   left out                 all
-     tag    consumer_type     "distributor"            plan       text   left out                 all
-     tag    measurement_type  "load"                   plan       text   left out                 all
-     tag    sector            "distribution"           plan       text   left out                 all
-     tag    subsector         `nom_seriehistorica`     translate  text   left out                 all
+     tag    region            "sudeste"                plan       text   omitted                  all
+     tag    consumer_type     "distributor"            plan       text   omitted                  all
+     tag    measurement_type  "load"                   plan       text   omitted                  all
+     tag    sector            "distribution"           plan       text   omitted                  all
+     tag    subsector         `nom_seriehistorica`     translate  text   omitted                  all
      field  power_mw          `val_itemserieoriginal`  plan       float  rejected: invalid-value  all
-     field  unit              "MW"                     plan       text   left out                 all
+     field  unit              "MW"                     plan       text   omitted                  all
     translated, once a distinct value: `nom_seriehistorica`
     pushed into the sandbox, row by row: `din_ocorrencia`
     not used: none

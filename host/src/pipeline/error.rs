@@ -36,7 +36,7 @@ pub enum LoadError {
     Column(#[source] ArrowError),
     /// DROP_INVALID_RECORDS is false and a row was rejected.
     #[error(
-        "row {row} is rejected as `{code}`\nhint: with `LOG_LEVEL=debug` the log says why; with `DROP_INVALID_RECORDS=true` such rows are left out and counted"
+        "row {row} is rejected as `{code}`\nhint: with `LOG_LEVEL=debug` the log shows why; with `DROP_INVALID_RECORDS=true` such rows are dropped and counted"
     )]
     RejectedRow {
         /// Its number in the object, from 0.

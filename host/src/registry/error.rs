@@ -164,7 +164,7 @@ pub enum RegistryError {
     },
     /// It is gone, and the registry has served the dataset.
     #[error(
-        "`{object}` is gone, though the channel had a version in service\nhint: `influxdb-loader converter history` shows \
+        "`{object}` is gone, though the channel had a promoted version\nhint: `influxdb-loader converter history` shows \
          what was promoted, `influxdb-loader converter promote` sets it right"
     )]
     PointerGone {
@@ -227,7 +227,7 @@ pub enum RegistryError {
     },
     /// There is no promoted version beside which another could be tried.
     #[error(
-        "channel `{channel}` of dataset `{dataset}` has no version in service\nhint: promote one first; a trial compares with it"
+        "channel `{channel}` of dataset `{dataset}` has no promoted version\nhint: promote one first; a trial compares with it"
     )]
     NothingInService {
         /// The dataset.
@@ -238,7 +238,7 @@ pub enum RegistryError {
     /// Going back is ambiguous while a candidate is tried.
     #[error(
         "channel `{channel}` of dataset `{dataset}` tries converter {candidate}\nhint: `influxdb-loader converter trial {dataset} --end` ends \
-         that, and the version before stays in service; then roll back, if that is to go as well"
+         that, and the promoted version stays; then roll back, if that is to go as well"
     )]
     TrialRuns {
         /// The dataset.
@@ -341,7 +341,7 @@ impl RegistryError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use super::*;
 

@@ -92,7 +92,7 @@ impl Registry {
         let terms = candidacy.of(manifest.sha256);
         self.load(dataset, &terms.candidate, None).await?;
         if terms.candidate == in_service {
-            let reason = format!("converter {} is in service already", in_service.version);
+            let reason = format!("converter {} is promoted already", in_service.version);
             return Err(RegistryError::Trial { reason });
         }
         terms.check()?;

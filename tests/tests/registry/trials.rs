@@ -201,7 +201,7 @@ fn a_shadow_is_refused_another_promoted_and_a_canary_rolled_back_by_their_rules_
     let logs = fleet.logs();
     for (words, times) in [
         ("a rule of the trial is true: the candidate is rolled back", 2),
-        ("a rule of the trial is true: the candidate is in service", 1),
+        ("a rule of the trial is true: the candidate is promoted", 1),
     ] {
         assert_eq!(logs.matches(words).count(), times, "{words}");
     }
@@ -258,10 +258,10 @@ fn trials_are_begun_shown_and_ended_by_hand() {
         let outcome = promote(more);
         assert!(outcome.code != Some(0) && outcome.stderr.contains(words), "{outcome}");
     };
-    refused(&["--shadow", CHANGED], "has no version in service");
+    refused(&["--shadow", CHANGED], "has no promoted version");
     promote(&["1.0.1"]).succeeded();
     assert_eq!(site.converter(&["trial", "consumption"]).succeeded().stdout, "consumption stable: nothing is tried\n");
-    refused(&["--shadow", "1.0.1"], "converter 1.0.1 is in service already");
+    refused(&["--shadow", "1.0.1"], "converter 1.0.1 is promoted already");
     refused(&["--canary", CHANGED], "--share");
     refused(&["--canary", CHANGED, "--share", "5"], "`5` is no share; allowed are 0.01% to 100%");
     refused(&["--canary", CHANGED, "--share", "5%", "--when", "changed = 0"], "a canary does not measure `changed`");

@@ -39,7 +39,7 @@ use project::Language;
 pub(super) enum Command {
     /// Make the project of a converter, its mapping guessed from a sample.
     ///
-    /// It builds and passes its tests as it stands, outside of any other repository. What is not used is told with the reason.
+    /// It builds and passes its tests as it stands, outside of any other repository. What is not used is reported with the reason.
     /// Where no column looks like a time, the project has a TODO in its place, and does not build before that is done.
     New {
         /// The converter's name and that of its dataset: words of lower case joined by `-`.
@@ -74,7 +74,7 @@ pub(super) enum Command {
     ///
     /// Serves one page on 127.0.0.1 and prints its address, with a token that nobody can guess. The page shows the sample (any Parquet
     /// file dropped on it), the plan level by level, every row with its points or the reason why it is rejected, rows that replace
-    /// each other, the golden pairs, the difference to the version in service, and what the converter costs. It publishes and
+    /// each other, the golden pairs, the difference to the promoted version, and what the converter costs. It publishes and
     /// promotes where a registry is configured.
     #[command(after_help = "Examples:
   influxdb-loader converter dev my-converter
@@ -101,7 +101,7 @@ pub(super) enum Command {
   influxdb-loader converter test my-converter
   influxdb-loader converter test my-converter --update")]
     Test(test::Arguments),
-    /// Put a component into the registry, as the version that it says it is.
+    /// Publish a component in the registry, as the version that its description names.
     ///
     /// A version never changes: the same bytes again are fine, other bytes are refused.
     Publish {
@@ -117,20 +117,20 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
-        /// Publish this JSON document beside the version: what its converter is told in `prepare`.
+        /// Publish this JSON document beside the version: what its converter gets in `prepare`.
         #[arg(long, value_name = "FILE.json")]
         parameters: Option<PathBuf>,
         /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
     },
-    /// Put a version into service, or try it beside the one in service: functions that use the channel take it within
+    /// Promote a version, or try it beside the promoted one: functions that use the channel take it within
     /// CONVERTER_REFRESH_SECONDS.
     ///
-    /// A shadow converts objects beside the version in service; its points are compared and never written. A canary's points are
+    /// A shadow converts objects beside the promoted version; its points are compared and never written. A canary's points are
     /// written, for a share of the objects. Rules decide what becomes of either: a measure, a relation and a value, joined by `and`
     /// and `or`. Measures are objects, rows, rejected, failed, time and age; of a shadow also equal, added, removed, changed and
-    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the version in service has of it.
+    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the promoted version has of it.
     #[command(after_help = "Examples:
   influxdb-loader converter promote ons-load 1.2.0
   influxdb-loader converter promote ons-load 1.2.0 --parameters renames.json
@@ -168,7 +168,7 @@ pub(super) enum Command {
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
-        /// End it: the version before stays in service.
+        /// End it: the promoted version stays.
         #[arg(long)]
         end: bool,
         /// Who ends it [default: the user's name].
@@ -178,7 +178,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put the version back into service that was before; once more undoes it.
+    /// Roll back to the version that was promoted before; once more undoes it.
     Rollback {
         /// The dataset.
         dataset: String,
@@ -237,7 +237,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show who put which version into service, and when; the latest first.
+    /// Show who promoted which version, and when; the latest first.
     History {
         /// The dataset.
         dataset: String,
@@ -260,7 +260,7 @@ pub(super) enum Command {
     Verify {
         /// The dataset.
         dataset: String,
-        /// The version; the one in service without.
+        /// The version; the promoted one without.
         version: Option<String>,
         /// Print JSON.
         #[arg(long)]

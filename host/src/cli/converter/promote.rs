@@ -18,7 +18,7 @@ use crate::registry::{
 /// How a candidate is tried instead.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Trial {
-    /// Convert objects with this version beside the one in service, and compare the points.
+    /// Convert objects with this version beside the promoted one, and compare the points.
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["version", "canary"])]
     shadow: Option<String>,
     /// Convert a share of the objects with this version.
@@ -27,7 +27,7 @@ pub(in crate::cli) struct Trial {
     /// On how many of the objects, such as `5%`, chosen by a hash of the key [default for a shadow: 100%].
     #[arg(long, value_name = "PERCENT", conflicts_with = "version")]
     share: Option<String>,
-    /// Put it into service as soon as this rule is true.
+    /// Promote it as soon as this rule is true.
     #[arg(long, value_name = "RULE", conflicts_with = "version")]
     when: Option<String>,
     /// End the trial without it as soon as this rule is true [default for a canary: "failed > 0"].
@@ -61,7 +61,7 @@ impl Trial {
 /// When a canary ends without its candidate, unless something else is asked for.
 const WITHOUT_FAILURES: &str = "failed > 0";
 
-/// On which terms a version is put into service.
+/// On which terms a version is promoted.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Terms {
     /// Sign the pointer with the key in this file.
@@ -112,7 +112,7 @@ fn time(text: &str) -> Result<Duration, String> {
     parsed.map(Duration::from_secs).ok_or_else(|| "a number and one of `s`, `m`, `h`, `d`".to_owned())
 }
 
-/// What is put into service, or tried.
+/// What is promoted, or tried.
 pub(super) struct What<'a> {
     pub(super) version: Option<&'a str>,
     pub(super) trial: &'a Trial,

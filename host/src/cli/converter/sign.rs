@@ -1,4 +1,4 @@
-//! `converter sign`, `converter yank` and `converter history`: what is said of versions that are published.
+//! `converter sign`, `converter yank` and `converter history`: what is recorded of versions that are published.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ pub(super) async fn yank(
     Ok(true)
 }
 
-/// Prints who put which version into service, the latest first. Returns true.
+/// Prints who promoted which version, the latest first. Returns true.
 pub(super) async fn history(
     config: &Config,
     dataset: &str,

@@ -335,62 +335,60 @@ impl Remote {
         {
             (state.etag, state.refused) = (None, None);
         }
-        let (pointer, etag, error) = match self
-            .registry
-            .pointer(dataset, self.registry.channel(), state.etag.as_deref())
-            .await
-        {
-            Ok(Pointed::NotModified) => {
-                let has_expired = state.expires.is_some_and(|expires| expires <= Moment::now());
-                if has_expired {
-                    tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in service");
-                }
-                if let (Some(converter), None) = (state.pointed.clone(), &state.refused) {
-                    return self.settle(dataset, slot, state, converter, has_expired).await;
-                }
-                return match (slot.served(), state.refused.clone()) {
-                    (Some(served), refused) => {
-                        Ok(slot.serve(Resolution { fallback: refused.is_some() || has_expired, ..served }))
+        let (pointer, etag, error) =
+            match self.registry.pointer(dataset, self.registry.channel(), state.etag.as_deref()).await {
+                Ok(Pointed::NotModified) => {
+                    let has_expired = state.expires.is_some_and(|expires| expires <= Moment::now());
+                    if has_expired {
+                        tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in use");
                     }
-                    (None, Some((error, _))) => Err(error),
-                    // The entity tag is kept with one of the two.
-                    (None, None) => Err(self.no_converter(dataset)),
-                };
-            }
-            // A dataset that the registry has served does not fall back to the built-in converter.
-            Ok(Pointed::Missing) => match self.was_served(dataset, state).await {
-                Ok(true) => {
-                    let object = self.registry.pointer_url(dataset, self.registry.channel());
-                    (state.etag, state.refused) = (None, None);
-                    (None, None, RegistryError::PointerGone { object })
-                }
-                Ok(false) => {
-                    *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
-                    let converter = match built_in(catalog, dataset).await? {
-                        Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
-                        other => other.map_err(component)?,
-                    };
-                    return Ok(slot.serve(Resolution::alone(converter, false)));
-                }
-                Err(error) => (None, None, error),
-            },
-            Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
-                Ok(()) => {
-                    match self.load(dataset, &pointer.release().with(state.details.parameters.clone()), state).await {
-                        Ok(converter) => {
-                            (state.etag, state.refused) = (etag, None);
-                            return self.settle(dataset, slot, state, converter, false).await;
+                    if let (Some(converter), None) = (state.pointed.clone(), &state.refused) {
+                        return self.settle(dataset, slot, state, converter, has_expired).await;
+                    }
+                    return match (slot.served(), state.refused.clone()) {
+                        (Some(served), refused) => {
+                            Ok(slot.serve(Resolution { fallback: refused.is_some() || has_expired, ..served }))
                         }
-                        Err(error) => (Some(pointer), etag, error),
-                    }
+                        (None, Some((error, _))) => Err(error),
+                        // The entity tag is kept with one of the two.
+                        (None, None) => Err(self.no_converter(dataset)),
+                    };
                 }
-                // Nothing that it holds counts.
-                Err(error) => (None, etag, error),
-            },
-            Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
-            // The pointer may be as it was: its entity tag stays.
-            Err(error) => (None, state.etag.clone(), error),
-        };
+                // A dataset that the registry has served does not fall back to the built-in converter.
+                Ok(Pointed::Missing) => match self.was_served(dataset, state).await {
+                    Ok(true) => {
+                        let object = self.registry.pointer_url(dataset, self.registry.channel());
+                        (state.etag, state.refused) = (None, None);
+                        (None, None, RegistryError::PointerGone { object })
+                    }
+                    Ok(false) => {
+                        *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
+                        let converter = match built_in(catalog, dataset).await? {
+                            Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
+                            other => other.map_err(component)?,
+                        };
+                        return Ok(slot.serve(Resolution::alone(converter, false)));
+                    }
+                    Err(error) => (None, None, error),
+                },
+                Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
+                    Ok(()) => {
+                        match self.load(dataset, &pointer.release().with(state.details.parameters.clone()), state).await
+                        {
+                            Ok(converter) => {
+                                (state.etag, state.refused) = (etag, None);
+                                return self.settle(dataset, slot, state, converter, false).await;
+                            }
+                            Err(error) => (Some(pointer), etag, error),
+                        }
+                    }
+                    // Nothing that it holds counts.
+                    Err(error) => (None, etag, error),
+                },
+                Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
+                // The pointer may be as it was: its entity tag stays.
+                Err(error) => (None, state.etag.clone(), error),
+            };
         if error.is_permanent() {
             (state.etag, state.refused) = (etag, Some((error.clone(), None)));
         } else if let RegistryError::Converter { .. } | RegistryError::PointerUntrusted { .. } = &error {
@@ -406,7 +404,7 @@ impl Remote {
                     dataset = %dataset,
                     converter_version = description.version,
                     converter_digest = before.converter.digest(),
-                    "the converter before stays in service"
+                    "the converter before stays in use"
                 );
                 Ok(slot.serve(before))
             }
@@ -513,7 +511,7 @@ fn announce(dataset: &DatasetName, converter: &Converter, before: Option<&Resolu
         converter_version = converter.description().version,
         converter_digest = converter.digest(),
         before = before.map(|before| before.converter.description().version.as_str()),
-        "a converter of the registry is in service"
+        "a converter of the registry is in use"
     );
 }
 

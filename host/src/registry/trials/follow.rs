@@ -133,7 +133,7 @@ impl Running {
         let [before, candidate] = [&self.before, &self.candidate].map(|it| it.description().version.as_str());
         match outcome {
             Outcome::Promoted => {
-                tracing::info!(%dataset, before, candidate, rule, "{what}: the candidate is in service")
+                tracing::info!(%dataset, before, candidate, rule, "{what}: the candidate is promoted")
             }
             Outcome::RolledBack => {
                 tracing::warn!(%dataset, before, candidate, rule, "{what}: the candidate is rolled back");
