@@ -90,7 +90,11 @@ def log(message: str, level: host.Level = host.Level.INFO) -> None:
     host.log(level, message)
 
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+# Hours and minutes have their bounds here: versions of Python differ in whether they read 24:00 and an offset of +00:60.
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
+    re.ASCII,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
