@@ -20,6 +20,7 @@ mod moto;
 mod notification;
 mod process;
 mod programs;
+pub mod projects;
 mod runtime;
 mod s3;
 mod stack;

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use influxdb_loader_tests::projects::{example, gives_the_points_of_the_cleaned_file, load};
 use influxdb_loader_tests::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file, parquet, raw_file, small_consumption,
 };
@@ -26,56 +27,6 @@ fn rust_example() -> &'static Path {
         build(&["build", project.to_str().unwrap()]);
         project.join("converter.wasm")
     })
-}
-
-/// A copy of an example's project, so that nothing is built in the repository.
-fn example(name: &str) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-converters/examples").join(name);
-    copy(&source, directory.path());
-    directory
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name() == ".venv" || entry.file_name() == "__pycache__" {
-            continue;
-        }
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
-/// Loads a file into a file of line protocol: the lines in order, and the report.
-fn load(file: &Path, converter: Option<&Path>) -> (Vec<String>, Value) {
-    let directory = tempfile::tempdir().unwrap();
-    let points = directory.path().join("points.lp");
-    let mut loader = Loader::new(["load", file.to_str().unwrap(), "--json", "--to", points.to_str().unwrap()]);
-    if let Some(converter) = converter {
-        loader = loader.argument("--converter").argument(converter);
-    }
-    let report = serde_json::from_str(&loader.run().succeeded().stdout).unwrap();
-    (fs::read_to_string(points).unwrap().lines().map(str::to_owned).collect(), report)
-}
-
-/// Holds an example's points against those that the consumption converter gives for the same data, cleaned.
-fn gives_the_points_of_the_cleaned_file(component: &Path) {
-    let (mut expected, cleaned) = load(&consumption_file(), None);
-    let (mut lines, raw) = load(&raw_file(), Some(component));
-    expected.sort();
-    lines.sort();
-    assert_eq!(lines.len() as u64, CONSUMPTION_POINTS);
-    assert!(lines == expected, "the points differ");
-    // 9 hours are ambiguous and 4 do not exist. Those 4 are also the 4 rows that have no value.
-    let rejected = |report: &Value| report["objects"][0]["accounts"]["rejected"].clone();
-    assert_eq!(rejected(&raw), rejected(&cleaned), "{raw}");
-    assert_eq!(rejected(&raw)["invalid-timestamp"], CONSUMPTION_ROWS - CONSUMPTION_POINTS);
 }
 
 #[test]

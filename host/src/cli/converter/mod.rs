@@ -6,6 +6,7 @@ mod dev;
 mod diff;
 mod inspect;
 mod new;
+mod packages;
 mod plan;
 mod project;
 mod test;

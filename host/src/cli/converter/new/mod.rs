@@ -75,7 +75,12 @@ pub(super) fn new(
         Language::Rust => {
             (rust::files(&names, &guess), &sdk::RUST[..], "src/lib.rs", "- `cargo test` tests it row by row.\n")
         }
-        Language::Python => (python::files(&names, &guess), &sdk::PYTHON[..], "src/converter.py", ""),
+        Language::Python => (
+            python::files(&names, &guess),
+            &sdk::PYTHON[..],
+            "src/converter.py",
+            "- `requirements.txt` names the packages that it imports. They are in the component if they are pure Python.\n",
+        ),
     };
     let golden = Path::new("golden").join(partitions(sample, &guess)).join("sample.parquet");
     let in_readme = golden.with_extension("").display().to_string();
