@@ -160,6 +160,7 @@ fn registry(error: &RegistryError) -> FailureKind {
     match error {
         RegistryError::NoConverter { .. } => FailureKind::UnknownDataset,
         RegistryError::Converter { cause, .. } | RegistryError::Component(cause) => converter(cause),
+        RegistryError::Serving { cause, .. } => registry(cause),
         RegistryError::Unavailable { .. } | RegistryError::TimedOut { .. } => FailureKind::Source,
         RegistryError::Forbidden { .. } => FailureKind::Forbidden,
         RegistryError::NotFound { .. }
@@ -172,6 +173,8 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::PointerSuperseded { .. }
         | RegistryError::PointerExpired { .. }
         | RegistryError::PointerGone { .. }
+        | RegistryError::TooManyPatterns { .. }
+        | RegistryError::PatternTaken { .. }
         | RegistryError::Yanked { .. } => FailureKind::Converter,
         RegistryError::NotConfigured
         | RegistryError::Name { .. }

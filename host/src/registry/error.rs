@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Channel, Version};
+use super::patterns::Pattern;
 use super::pointers::Moment;
 use crate::converter::{Contract, ConverterError};
 use crate::dataset::DatasetName;
@@ -217,6 +218,40 @@ pub enum RegistryError {
         /// What it is now.
         now: String,
     },
+    /// Two converters would serve the same datasets.
+    #[error(
+        "pattern `{pattern}` is served by converter `{other}` in channel `{channel}`, so `{name}` cannot serve it\nhint: promote a version of \
+         `{other}` without it first, or publish `{name}` with another pattern: of several, the longest that matches a dataset counts"
+    )]
+    PatternTaken {
+        /// The pattern.
+        pattern: Pattern,
+        /// The name that is promoted.
+        name: DatasetName,
+        /// The name that serves it.
+        other: DatasetName,
+        /// The channel.
+        channel: Channel,
+    },
+    /// More than anybody looks through.
+    #[error("{place} has too many patterns: more than {limit}")]
+    TooManyPatterns {
+        /// Where they are.
+        place: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The converter whose pattern counts for a dataset cannot be had.
+    #[error("dataset `{dataset}` is served by converter `{name}`, which cannot be used")]
+    Serving {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The converter's name.
+        name: DatasetName,
+        /// Why.
+        #[source]
+        cause: Arc<RegistryError>,
+    },
     /// There is nothing to go back to.
     #[error("channel `{channel}` of dataset `{dataset}` has no version before this one")]
     NoPrevious {
@@ -318,6 +353,8 @@ impl RegistryError {
             | Self::InService { .. }
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
+            | Self::PatternTaken { .. }
+            | Self::TooManyPatterns { .. }
             | Self::NoPrevious { .. }
             | Self::NothingInService { .. }
             | Self::TrialRuns { .. }
@@ -325,6 +362,7 @@ impl RegistryError {
             | Self::OtherDataset { .. }
             | Self::SigningKey { .. } => true,
             Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),
+            Self::Serving { cause, .. } => cause.is_permanent(),
             Self::NotConfigured
             | Self::NoConverter { .. }
             | Self::NotFound { .. }

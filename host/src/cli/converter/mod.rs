@@ -32,7 +32,7 @@ use super::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, patterns};
 use project::Language;
 
 /// The commands below `converter`.
@@ -105,6 +105,9 @@ pub(super) enum Command {
     /// Publish a component in the registry, as the version that its description names.
     ///
     /// A version never changes: the same bytes again are fine, other bytes are refused.
+    #[command(after_help = "Examples:
+  influxdb-loader converter publish my-converter/converter.wasm --golden my-converter/golden
+  influxdb-loader converter publish tables/converter.wasm --serves 'timestream-*,legacy-load'")]
     Publish {
         /// The component.
         #[arg(value_name = "FILE.wasm")]
@@ -121,6 +124,10 @@ pub(super) enum Command {
         /// Publish this JSON document beside the version: what its converter gets in `prepare`.
         #[arg(long, value_name = "FILE.json")]
         parameters: Option<PathBuf>,
+        /// Serve these datasets too, as soon as the version is promoted: names, or beginnings of names and `*`, joined by commas. A
+        /// dataset that has a converter of its own uses that; of several patterns, the longest that matches counts.
+        #[arg(long, value_name = "PATTERNS")]
+        serves: Option<String>,
         /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
@@ -306,7 +313,9 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
-        Command::Publish { component, dataset, sign, golden, parameters, json } => {
+        Command::Publish { component, dataset, sign, golden, parameters, serves, json } => {
+            // Read before anything is published.
+            let serves = serves.as_deref().map(patterns).transpose()?;
             let mut tested = None;
             if let Some(golden) = golden {
                 let (facts, text, is_good) =
@@ -321,8 +330,14 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
                 }
                 tested = Some(facts);
             }
-            let (dataset, sign, parameters) = (dataset.as_deref(), sign.as_deref(), parameters.as_deref());
-            publish::publish(config, &component, dataset, sign, parameters, json, tested).await
+            let what = publish::What {
+                component: &component,
+                dataset: dataset.as_deref(),
+                key: sign.as_deref(),
+                parameters: parameters.as_deref(),
+                serves: serves.as_deref(),
+            };
+            publish::publish(config, &what, json, tested).await
         }
         Command::Promote { dataset, version, trial, parameters, channel, terms, json } => {
             let what = promote::What { version: version.as_deref(), trial: &trial, parameters: parameters.as_deref() };

@@ -6,13 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::publish::{document, signing_key};
+use super::publish::{document, listed, signing_key};
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::registry::{
-    Candidacy, Channel, Endorsement, Kind, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms, Version,
+    Candidacy, Channel, Endorsement, Kind, Pattern, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms,
+    Version,
 };
 
 /// How a candidate is tried instead.
@@ -194,10 +195,10 @@ pub(super) fn chosen(registry: &Registry, channel: Option<&str>) -> Result<Chann
 }
 
 fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) -> Result<bool, CliError> {
-    let Promotion { before, pointer, parameters, trial, already } = promotion;
+    let Promotion { before, pointer, parameters, trial, serves, dropped, already } = promotion;
     if as_json {
         let facts = json!({
-            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "parameters": parameters, "trial": trial, "already": already,
+            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "parameters": parameters, "trial": trial, "serves": serves, "dropped": dropped, "already": already,
         });
         print(&format!("{facts}\n"))?;
         return Ok(true);
@@ -220,6 +221,11 @@ fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) 
     };
     let with = parameters.as_deref().and_then(|sha256| sha256.get(..12));
     let with = with.map(|sha256| format!(" with parameters {sha256}")).unwrap_or_default();
-    print(&format!("{dataset} {channel}: {before}{}{with}, sequence {}\n", pointer.version, pointer.sequence))?;
+    let line = |what: &str, patterns: &[Pattern]| match patterns {
+        [] => String::new(),
+        patterns => format!("{what} {}\n", listed(patterns)),
+    };
+    let serves = line("serves", serves) + &line("no longer serves", dropped);
+    print(&format!("{dataset} {channel}: {before}{}{with}, sequence {}\n{serves}", pointer.version, pointer.sequence))?;
     Ok(true)
 }

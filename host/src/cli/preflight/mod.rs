@@ -96,11 +96,9 @@ async fn compare(survey: Survey, report: Report, rate: Option<u32>) -> Result<Pr
     for object in &report.objects {
         if let Some(failure) = &object.failure {
             complain(failure, Some(&object.object));
-            problems.push(Problem::new(
-                "failed",
-                true,
-                format!("`{}` cannot be loaded: {}", object.object, failure.message()),
-            ));
+            let message = format!("`{}` cannot be loaded: {}", object.object, failure.message());
+            let hint = failure.hint().map(str::to_owned);
+            problems.push(Problem { hint, ..Problem::new("failed", true, message) });
         }
     }
     let accounts = report.totals();
@@ -254,7 +252,7 @@ impl Preflight {
             return text;
         }
         text.push('\n');
-        for Problem { kind, measurement, key, count, lost, message } in problems {
+        for Problem { kind, measurement, key, count, lost, message, .. } in problems {
             let of = [measurement.as_deref(), key.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
             let of = if of.is_empty() { of } else { format!(" `{of}`") };
             let count = count.map(|count| format!(" ({})", grouped(count))).unwrap_or_default();

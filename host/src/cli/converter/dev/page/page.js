@@ -212,7 +212,8 @@ function service() {
       make("td", { class: "mono" }, `${item.series} ${item.time}`),
       make("td", { class: "mono" }, item.fields.map((field) => make("div", {}, `${field.key}: `, ...[values(item.kind, field)].flat())))));
     if (rows.length) parts.push(table(["", "point", "fields"], rows, "Points that differ"));
-    for (const failed of difference.failed) parts.push(make("pre", { tabindex: "0" }, `${failed.object}\nold: ${failed.old ?? "loads"}\nnew: ${failed.new ?? "loads"}`));
+    const side = (failure, hint) => [failure ?? "loads", hint && `hint: ${hint}`].filter(Boolean).join("\n");
+    for (const failed of difference.failed) parts.push(make("pre", { tabindex: "0" }, `${failed.object}\nold: ${side(failed.old, failed.old_hint)}\nnew: ${side(failed.new, failed.new_hint)}`));
   } else {
     parts.push(...missing(part).filter(Boolean));
   }
