@@ -10,9 +10,10 @@ use std::sync::{Arc, OnceLock};
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use influxdb_loader_tests::projects::{example, gives_the_points_of_the_cleaned_file, load};
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file, parquet, raw_file, small_consumption,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb2, Loader, Settings, Versitygw, consumption_file, parquet, raw_file,
+    small_consumption,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A command that runs cargo or pip. Returns what it prints.
 fn build(arguments: &[&str]) -> String {
@@ -48,6 +49,60 @@ fn the_example_in_python_gives_the_points_of_the_cleaned_file() {
     ]);
     let load = Loader::new(["load", "--to", "/dev/null", "--converter"]).argument(&component).argument(raw_file());
     load.settings(settings).run().succeeded();
+}
+
+#[test]
+fn four_datasets_in_python_fit_into_a_function_of_512_mib() {
+    let project = example("ons-load-python");
+    build(&["build", project.path().to_str().unwrap()]);
+    let component = fs::read(project.path().join("converter.wasm")).unwrap();
+    let (s3, server) = (Versitygw::start(), InfluxDb2::start("energy_data"));
+    s3.create_bucket("converters");
+    s3.create_bucket("data");
+    let cache = tempfile::tempdir().unwrap();
+    let registry = s3.registry_settings("converters", cache.path());
+    let mut objects = Vec::new();
+    for letter in ["a", "b", "c", "d"] {
+        let dataset = format!("ons-load-ra{letter}");
+        let path = project.path().join(&dataset);
+        fs::write(&path, replaced(&component, b"ons-load-raw", dataset.as_bytes())).unwrap();
+        let converter = |arguments: &[&str]| {
+            let converter = Loader::new(["converter"]).arguments(arguments).settings(registry.clone());
+            converter.run().succeeded();
+        };
+        converter(&["publish", path.to_str().unwrap()]);
+        converter(&["promote", &dataset, "0.1.0"]);
+        let key = format!("dataset={dataset}/load.parquet");
+        s3.put_object("data", &key, fs::read(raw_file()).unwrap());
+        objects.push(json!({ "bucket": "data", "key": key }));
+    }
+    // Without what publishing compiled.
+    let registry = registry.with("CONVERTER_CACHE_DIRECTORY", project.path().join("cache").to_str().unwrap());
+    let event = project.path().join("event.json");
+    fs::write(&event, json!({ "objects": objects }).to_string()).unwrap();
+    for round in ["cold", "warm"] {
+        let settings = server.settings("energy_data").and(registry.clone());
+        let settings = settings.with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512").with("METRICS_BACKEND", "none");
+        let run = Loader::new(["invoke"]).argument(&event).settings(settings).build().succeeded();
+        let answer = run.json();
+        for object in answer["objects"].as_array().unwrap() {
+            assert_eq!(object["accounts"]["written"], CONSUMPTION_POINTS, "{round}: {answer}");
+        }
+        assert!(run.peak_memory_of_all_kib < 512 * 1024, "{round}: {} KiB", run.peak_memory_of_all_kib);
+    }
+    assert_eq!(server.number("energy_data", "count(power_mw)", "consumption_data"), CONSUMPTION_POINTS as f64);
+}
+
+/// These bytes with one text for another of the same length.
+fn replaced(bytes: &[u8], text: &[u8], with: &[u8]) -> Vec<u8> {
+    assert_eq!(text.len(), with.len());
+    let (mut bytes, mut at) = (bytes.to_vec(), 0);
+    while let Some(found) = bytes[at..].windows(text.len()).position(|window| window == text) {
+        at += found;
+        bytes[at..at + with.len()].copy_from_slice(with);
+    }
+    assert!(at > 0, "the text is not among the bytes");
+    bytes
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!
 //! A converter is published and promoted under its own name, with everything that belongs to it. The objects below `.patterns/`
 //! only show where to look: one listing shows all of them. Whether a name serves a pattern is what the signed statement about its
-//! pointer says, so nothing is gained by adding such an object. No dataset's name begins with a dot, so that functions of the
+//! pointer states, so nothing is gained by adding such an object. No dataset's name begins with a dot, so that functions of the
 //! first edition, which list the registry, find nothing new.
 //!
 //! A pattern is a name, or the beginning of one and `*`. Of two different ones that match a dataset one is always longer, and a

@@ -185,6 +185,6 @@ fn the_hint_of_a_failure_is_in_what_programs_read() {
     for version in ["old", "new"] {
         assert!(failed[version].as_str().unwrap().contains("is rejected as `"), "{told}");
         let hint = failed[format!("{version}_hint")].as_str().unwrap();
-        assert!(hint.starts_with("with `LOG_LEVEL=debug` the log says why"), "{told}");
+        assert!(hint.starts_with("with `LOG_LEVEL=debug` the log shows why"), "{told}");
     }
 }

@@ -234,7 +234,7 @@ fn a_pattern_is_trusted_as_a_pointer_is() {
     // Deleted.
     site.s3.delete_object(CONVERTERS, pointer);
     assert_eq!(service.load(&north), fallback("1.0.2"));
-    is_refused("is gone, though the channel had a version in service");
+    is_refused("is gone, though the channel had a promoted version");
     site.s3.put_object(CONVERTERS, pointer, good);
     assert_eq!(service.load(&north), version("1.0.2"));
     // A process that has seen the pattern listed remembers it.
@@ -245,7 +245,7 @@ fn a_pattern_is_trusted_as_a_pointer_is() {
     assert!(service.function.log().contains("the registry does not list the pattern any more"));
     site.s3.put_object(CONVERTERS, &listed, document);
 
-    // Listed for a name whose signed pointer does not say so.
+    // Listed for a name whose signed pointer does not name it.
     site.s3.put_object(CONVERTERS, &claim("consumption-north", "generation"), b"{}".to_vec());
     assert_eq!(Service::start(strict()).load(&north), version("1.0.2"));
     // Signed by a key for other datasets: it serves what is its own, and nothing else.

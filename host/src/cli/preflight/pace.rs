@@ -27,7 +27,7 @@ impl Pace {
         }
     }
 
-    /// Who says so, for scripts.
+    /// Whose figure it is, for scripts.
     pub(super) fn name(&self) -> Option<&'static str> {
         match self {
             Self::Given(_) => Some("setting"),
