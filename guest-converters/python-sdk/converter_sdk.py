@@ -1,6 +1,6 @@
 """Everything that a converter in Python needs: a plan builder, column views, and the exports made of them.
 
-A converter says what the columns of a dataset mean. It is two methods, and never sees a row:
+A converter maps the columns of a dataset to points. It is two methods, and never sees a row:
 
     import converter_sdk
     from converter_sdk import ColumnType, Description, PlanBuilder, Point
@@ -17,8 +17,8 @@ A converter says what the columns of a dataset mean. It is two methods, and neve
             return [point]
 
 Sources of tags and fields, from the cheapest on: a column as it stands (`required`, `optional`), a translation of its
-distinct values (`translate`), a column computed from rows (`compute`). What is documented in `wit/converter.wit` is not
-duplicated here. docs/reference/sdk-python.md is made of the docstrings; a test runs their examples in a component.
+distinct values (`translate`), a column computed from rows (`compute`). `wit/converter.wit` documents
+the contract itself. docs/reference/sdk-python.md is made of the docstrings; a test runs their examples in a component.
 """
 
 # Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
@@ -111,7 +111,11 @@ def log(message: str, level: Level = Level.INFO) -> None:
     host.log(level, message)
 
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+# Hours and minutes have their bounds here: versions of Python differ in whether they read 24:00 and an offset of +00:60.
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
+    re.ASCII,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -257,7 +261,7 @@ def joined(*parts: Union[str, Source_Translated]):
 
 
 def _beyond(what: str) -> Problem:
-    message = f"the plan has {what}, which contract 0.1 cannot say: put contract 0.2 into the project's `wit` directory"
+    message = f"the plan has {what}, which contract 0.1 does not have: put contract 0.2 into the project's `wit` directory"
     return Problem("needs-contract-0-2", message, None)
 
 

@@ -117,7 +117,7 @@ class Converter(converter_sdk.Converter):
     let file = project.path().join("rows.parquet");
     fs::write(&file, parquet(&rows.unwrap())).unwrap();
 
-    // It reads a file of its own, which is there while the component is built.
+    // It reads a file of its own, which exists while the component is built.
     let module = "import csv, pathlib\n\
                   NAMES = dict(csv.reader((pathlib.Path(__file__).parent / 'names.csv').open()))\n";
     wheel(project.path(), "stations", &[("stations/__init__.py", module), ("stations/names.csv", "P,Pico\n")]);

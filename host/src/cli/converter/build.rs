@@ -40,7 +40,7 @@ impl Built {
     }
 }
 
-/// Builds a project and says what came out of it. Returns true: what does not build is an error.
+/// Builds a project and prints what came out of it. Returns true: what does not build is an error.
 pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<bool, CliError> {
     // Hidden where standard error is not a terminal.
     let progress = ProgressBar::new_spinner();
@@ -70,13 +70,13 @@ pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<
 
 /// Whoever waits for a build.
 pub(super) struct Watcher<'a> {
-    /// Is told what is done.
+    /// Gets each step as it begins.
     pub(super) tell: &'a mut (dyn FnMut(&str) + Send),
     /// True once nobody waits any more: what runs is ended.
     pub(super) stop: &'a AtomicBool,
 }
 
-/// Builds a project, and tells what it does meanwhile. Blocks for as long as cargo or pip takes.
+/// Builds a project, and reports each step. Blocks for as long as cargo or pip takes.
 pub(super) fn built(loader: &Loader, directory: &Path, watcher: &mut Watcher<'_>) -> Result<Built, CliError> {
     let started = Instant::now();
     let component = match language(directory)? {
@@ -90,7 +90,7 @@ pub(super) fn built(loader: &Loader, directory: &Path, watcher: &mut Watcher<'_>
     Ok(Built { path, component, converter, time: started.elapsed() })
 }
 
-/// Says what is going on to whoever waits: that it cannot be said stops nothing.
+/// Shows the step to whoever waits. Where standard error is closed, the build continues.
 fn say(what: &str, watcher: &mut Watcher<'_>) {
     drop(writeln!(std::io::stderr(), "{what}"));
     (watcher.tell)(what);

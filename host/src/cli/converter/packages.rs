@@ -36,7 +36,7 @@ impl fmt::Display for Distribution {
     }
 }
 
-/// Copies what an environment has of packages into a directory of their own, in place of what was there.
+/// Copies what an environment has of packages into a directory of their own, in place of what it had.
 ///
 /// # Errors
 ///

@@ -59,7 +59,7 @@ pub(in crate::cli) enum ProjectError {
     #[error("`{command}` failed:\n{output}")]
     Failed { command: String, output: String },
     #[error(
-        "`{package}` has native code, which does not run in WebAssembly: `{file}`\nhint: `requirements.txt` takes packages of pure Python; `--no-binary NAME` on a line of its own leaves out native code that is optional"
+        "`{package}` has native code, which does not run in WebAssembly: `{file}`\nhint: `requirements.txt` takes packages of pure Python; `--no-binary NAME` on a line of its own skips native code that is optional"
     )]
     NativePackage { package: String, file: String },
     #[error(
