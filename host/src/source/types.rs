@@ -100,6 +100,14 @@ impl Kind {
     }
 }
 
+/// The units of times of day and durations.
+const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+
+/// The duration that [`ColumnSchema::source_type`] names.
+pub(super) fn duration(source_type: &str) -> Option<DataType> {
+    UNITS.into_iter().map(DataType::Duration).find(|duration| duration.to_string() == source_type)
+}
+
 /// The columns that are of another type in [`Edition::Second`], by their place.
 pub(super) fn second_edition(schema: &SchemaDescriptor, first: &[ColumnSchema]) -> Vec<(usize, ColumnSchema, Kind)> {
     let column = |(index, (column, first)): (usize, (&Arc<Type>, &ColumnSchema))| {
@@ -111,7 +119,6 @@ pub(super) fn second_edition(schema: &SchemaDescriptor, first: &[ColumnSchema]) 
 
 /// What a column holds in the second edition, where that is not what it holds in the first.
 fn improved(column: &Type, first: &ColumnSchema) -> Option<(Kind, Meaning)> {
-    const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
     let is_repeated = column.get_basic_info().repetition() == ::parquet::basic::Repetition::REPEATED;
     if !column.is_primitive() || is_repeated {
         return None;
