@@ -76,6 +76,8 @@ struct Functions {
 pub struct PlanBuilder<'a> {
     input: &'a Input,
     problems: Vec<Problem>,
+    /// A column of the list whose elements give the points.
+    each: Option<u32>,
     translated: Vec<u32>,
     reads: Vec<u32>,
     computed: Vec<ColumnType>,
@@ -91,6 +93,7 @@ impl<'a> PlanBuilder<'a> {
         Self {
             input,
             problems: vec![],
+            each: None,
             translated: vec![],
             reads: vec![],
             computed: vec![],
@@ -110,6 +113,10 @@ impl<'a> PlanBuilder<'a> {
         if named.next().is_some() {
             let message = format!("several columns have the name `{name}`");
             self.problem(Problem::new("ambiguous-column", message).with_column(name));
+            return None;
+        }
+        if column.list.is_some() && column.list.as_deref() != self.list() {
+            self.problem(of_a_list(column));
             return None;
         }
         if accepted.contains(&column.column_type) {
@@ -142,6 +149,38 @@ impl<'a> PlanBuilder<'a> {
     /// As [`Self::required`] where the host checks the schema ([`Input::strict`]), and else as [`Self::optional`].
     pub fn required_if_strict(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         if self.input.strict { Some(self.required(name, accepted)) } else { self.optional(name, accepted) }
+    }
+
+    /// Has each element of a list give the points, instead of each row. Call it before the list's columns are asked for. The columns of
+    /// a list of structs are `LIST.FIELD`, that of a list of values is `LIST`, and the place of the element in its list, from 0, is
+    /// `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`.
+    ///
+    /// ```
+    /// # use converter_sdk::{ColumnType, Input, PlanBuilder, Point, Problem, Mapping};
+    /// # fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+    /// let mut plan = PlanBuilder::new(input);
+    /// plan.each("readings");
+    /// let mut point = Point::new("weather", plan.required("readings.at", &[ColumnType::Timestamp]));
+    /// point.tag("station", plan.required("station.name", &[ColumnType::Text]));
+    /// point.field("celsius", plan.required("readings.celsius", &[ColumnType::Float]));
+    /// plan.finish([point])
+    /// # }
+    /// ```
+    pub fn each(&mut self, list: &str) {
+        let is_usable = |column: &ColumnSchema| column.column_type != ColumnType::Other;
+        let of_list = |(column, _): &(&ColumnSchema, u32)| column.list.as_deref() == Some(list) && is_usable(column);
+        match self.input.columns.iter().zip(0..).find(of_list) {
+            Some((_, index)) => self.each = Some(index),
+            None => {
+                let message = format!("the dataset `{}` requires the list `{list}`", self.input.dataset);
+                self.problem(Problem::new("missing-list", message).with_column(list));
+            }
+        }
+    }
+
+    /// The list whose elements give the points.
+    fn list(&self) -> Option<&str> {
+        self.input.columns.get(self.each? as usize)?.list.as_deref()
     }
 
     /// The value of the partition of this name in the object's key: of the last `name=value` segment that has it. That
@@ -227,6 +266,7 @@ impl<'a> PlanBuilder<'a> {
             field.write_as = self.widened.iter().find(of_field).and_then(|column| written_as(column.column_type));
         }
         let plan = Plan {
+            each: self.each,
             points,
             translations: self.translated,
             reads: self.reads,
@@ -299,6 +339,15 @@ fn missing(name: &str, input: &Input) -> Problem {
         message.push_str(&format!(", and names are matched exactly: `{}`", similar.name));
     }
     Problem::new("missing-column", message).with_column(name)
+}
+
+fn of_a_list(column: &ColumnSchema) -> Problem {
+    let list = column.list.as_deref().unwrap_or_default();
+    let message = format!(
+        "the column `{}` is part of the list `{list}`: it can be used after `each(\"{list}\")`, one list a plan",
+        column.name
+    );
+    Problem::new("column-of-a-list", message).with_column(&column.name)
 }
 
 fn invalid_type(column: &ColumnSchema, accepted: &[ColumnType]) -> Problem {
@@ -445,6 +494,29 @@ mod tests {
         plan.required("station", &[ColumnType::Text, ColumnType::Float]);
         let message = "several columns have the name `station`".to_owned();
         assert_eq!(problems(plan), [("ambiguous-column".to_owned(), message)]);
+    }
+
+    #[test]
+    fn columns_of_a_list_are_used_where_its_elements_give_the_points() {
+        let table = table().floats("readings.wind", [2.0]).of_list("readings").floats("gusts", [3.0]).of_list("gusts");
+        let mut plan = PlanBuilder::new(table.input());
+        plan.each("readings");
+        plan.required("readings.wind", &[ColumnType::Float]);
+        plan.required("celsius", &[ColumnType::Float]);
+        assert_eq!(plan.finish([point()]).unwrap().plan().each, Some(4));
+
+        let mut plan = PlanBuilder::new(table.input());
+        plan.each("winds");
+        plan.each("readings");
+        plan.required("gusts", &[ColumnType::Float]);
+        let expected = [
+            ("missing-list", "the dataset `weather` requires the list `winds`"),
+            (
+                "column-of-a-list",
+                "the column `gusts` is part of the list `gusts`: it can be used after `each(\"gusts\")`, one list a plan",
+            ),
+        ];
+        assert_eq!(problems(plan), expected.map(|(code, message)| (code.to_owned(), message.to_owned())));
     }
 
     #[test]

@@ -126,6 +126,9 @@ fn measurement(text: &str) -> Result<String, String> {
 /// Why no guess uses such a name.
 const KEPT: &str = "InfluxDB keeps this name for itself";
 
+/// Why no guess uses a column of a list.
+const OF_A_LIST: &str = "part of a list: `plan.each` makes a point of each element";
+
 /// Why a column can be neither tag nor field.
 fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static str> {
     match column.column_type {
@@ -135,6 +138,7 @@ fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static 
         _ if column.name.is_empty() => Some("it has no name"),
         _ if RESERVED.contains(&&*column.name) => Some(KEPT),
         ColumnType::Other => Some("converters cannot read this type"),
+        _ if column.list.is_some() => Some(OF_A_LIST),
         ColumnType::Boolean
         | ColumnType::Integer
         | ColumnType::Unsigned
@@ -182,7 +186,8 @@ impl Guess {
         choices.check(sample, columns)?;
         let is_free =
             |column: &ColumnSchema| !choices.tags.contains(&column.name) && !choices.fields.contains(&column.name);
-        let free: Vec<ColumnSchema> = columns.iter().filter(|column| is_free(column)).cloned().collect();
+        let free = columns.iter().filter(|column| is_free(column) && column.list.is_none());
+        let free: Vec<ColumnSchema> = free.cloned().collect();
         let found = match &choices.time {
             Some(name) => columns.iter().find(|column| column.name == *name),
             None => time(&free, rows),
@@ -194,6 +199,7 @@ impl Guess {
             meaning: Meaning::Plain,
             source_type: String::new(),
             nullable: true,
+            list: None,
         };
         let time = found.unwrap_or(&stand_in);
         if matches!(time.column_type, ColumnType::Boolean | ColumnType::Float) {
@@ -272,6 +278,7 @@ impl Guess {
                     meaning: Meaning::Plain,
                     source_type: "partition".into(),
                     nullable: false,
+                    list: None,
                 },
                 reason,
             ));
@@ -348,6 +355,7 @@ mod tests {
             meaning: Meaning::Plain,
             source_type: format!("{column_type:?}"),
             nullable: true,
+            list: None,
         }
     }
 
