@@ -18,7 +18,7 @@ use super::error::Cause;
 use super::parquet::ParquetObject;
 use super::pool::Pool;
 use super::selection::{Part, Selection};
-use super::types::{self, Kind};
+use super::types;
 
 /// What times of INT96 are copied as, which nobody should write any more.
 const TIME: DataType = DataType::Timestamp(TimeUnit::Nanosecond, None);
@@ -43,11 +43,10 @@ impl ParquetObject {
     }
 
     fn copy_head(&self, rows: usize, parts: Vec<Part>) -> Result<Vec<u8>, ParquetError> {
-        let columns: Vec<usize> = (0..self.columns().len()).collect();
         // The file's own types, over what was decoded. Arrow would derive other types from that than the file has.
         let options = ArrowWriterOptions::new().with_skip_arrow_metadata(true);
         let options = options.with_parquet_schema(types::writable(self.file_schema())?);
-        let times: Vec<bool> = self.kinds().iter().map(|kind| *kind == Kind::Int96).collect();
+        let times = types::int96_columns(self.file_schema());
         let decoded = self.decoded_schema();
         let field = |(field, is_time): (&Arc<Field>, &bool)| match is_time {
             true => Arc::new(Field::new(field.name(), TIME, field.is_nullable())),
@@ -56,14 +55,14 @@ impl ParquetObject {
         let schema = Arc::new(Schema::new(decoded.fields().iter().zip(&times).map(field).collect::<Vec<_>>()));
         let options = options.with_properties(self.durations(&schema));
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&schema), options)?;
-        let names = Columns::new(self, columns.clone())?;
-        let (bytes, pool) = (self.bytes(columns.len()), Pool::new(self.memory()));
+        let names = Columns::all(self)?;
+        let (bytes, pool) = (self.bytes(names.leaves().len()), Pool::new(self.memory()));
         let mut left = rows;
         for part in parts {
             if left == 0 {
                 break;
             }
-            bytes.expect(vec![self.chunks(part.group, &columns)]);
+            bytes.expect(vec![self.chunks(part.group, names.leaves())]);
             for batch in bytes.decoder(self, &part, &names, left, &pool)? {
                 let batch = batch?;
                 let taken = batch.num_rows().min(left);

@@ -129,6 +129,9 @@ const KEPT: &str = "InfluxDB keeps this name for itself";
 /// Why no guess uses bytes.
 const BYTES: &str = "bytes, hexadecimal as `--tag` or `--field`";
 
+/// Why no guess uses a column of a list.
+const OF_A_LIST: &str = "part of a list: `plan.each` makes a point of each element";
+
 /// The type in which a converter asks for a column, as the contract and the SDK of Rust name it. UUIDs are asked for as text, of
 /// which other files of a dataset may have them.
 pub(super) fn type_of(column: &ColumnSchema) -> String {
@@ -147,6 +150,7 @@ fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static 
         _ if column.name.is_empty() => Some("it has no name"),
         _ if RESERVED.contains(&&*column.name) => Some(KEPT),
         ColumnType::Other => Some("converters cannot read this type"),
+        _ if column.list.is_some() => Some(OF_A_LIST),
         ColumnType::Boolean
         | ColumnType::Integer
         | ColumnType::Unsigned
@@ -194,7 +198,8 @@ impl Guess {
         choices.check(sample, columns)?;
         let is_free =
             |column: &ColumnSchema| !choices.tags.contains(&column.name) && !choices.fields.contains(&column.name);
-        let free: Vec<ColumnSchema> = columns.iter().filter(|column| is_free(column)).cloned().collect();
+        let free = columns.iter().filter(|column| is_free(column) && column.list.is_none());
+        let free: Vec<ColumnSchema> = free.cloned().collect();
         let found = match &choices.time {
             Some(name) => columns.iter().find(|column| column.name == *name),
             None => time(&free, rows),
@@ -206,6 +211,7 @@ impl Guess {
             meaning: Meaning::Plain,
             source_type: String::new(),
             nullable: true,
+            list: None,
         };
         let time = found.unwrap_or(&stand_in);
         if matches!(time.column_type, ColumnType::Boolean | ColumnType::Float) || time.meaning != Meaning::Plain {
@@ -286,6 +292,7 @@ impl Guess {
                     meaning: Meaning::Plain,
                     source_type: "partition".into(),
                     nullable: false,
+                    list: None,
                 },
                 reason,
             ));
@@ -362,6 +369,7 @@ mod tests {
             meaning: Meaning::Plain,
             source_type: format!("{column_type:?}"),
             nullable: true,
+            list: None,
         }
     }
 

@@ -162,7 +162,8 @@ fn partitions(sample: &Path, guess: &Guess) -> PathBuf {
 }
 
 fn guess(sample: &Path, object: &ParquetObject, choices: &Choices) -> Result<Guess, CliError> {
-    let readable = object.columns().iter().enumerate().filter(|(_, column)| column.column_type != ColumnType::Other);
+    let is_read = |column: &ColumnSchema| column.column_type != ColumnType::Other && column.list.is_none();
+    let readable = object.columns().iter().enumerate().filter(|(_, column)| is_read(column));
     let readable = readable.map(|(index, _)| index).collect();
     let rows = object.read(readable, SAMPLE_ROWS, &Selection::All)?.next().transpose()?;
     let rows = rows.map(|batch| batch.columns);
