@@ -59,7 +59,7 @@ impl Action {
         Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]).signed(key)
     }
 
-    /// Puts the version of the project into service.
+    /// Promotes the version of the project.
     pub(super) fn promote(built: &Built, key: Option<&Path>) -> Self {
         let description = built.converter.description();
         Self::new([&"promote", &description.dataset, &description.version]).signed(key)
