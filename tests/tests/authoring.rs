@@ -11,7 +11,7 @@ use arrow::array::{
     ArrayRef, Decimal128Array, DurationMillisecondArray, FixedSizeBinaryArray, Float64Array, Int64Array, RecordBatch,
     StringArray, Time32MillisecondArray, TimestampMicrosecondArray,
 };
-use influxdb_loader_tests::projects::{example, gives_the_points_of_the_cleaned_file, load};
+use influxdb_loader_tests::projects::{example, load};
 use influxdb_loader_tests::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb2, Loader, Settings, Versitygw, consumption_file, parquet, raw_file,
     small_consumption,
