@@ -128,7 +128,7 @@ def write(chance, path, table):
 
 
 def load(loader, component, dataset, path, target, **settings):
-    """What the loader writes, and its report or what it says."""
+    """What the loader writes, and its report or what it prints."""
     environment = {**os.environ, "LOG_LEVEL": "off", **{name: str(value) for name, value in settings.items()}}
     command = [loader, "load", path, "--dataset", dataset, "--converter", component, "--to", target, "--json"]
     run = subprocess.run(command, capture_output=True, env=environment, timeout=300)

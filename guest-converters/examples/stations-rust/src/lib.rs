@@ -46,7 +46,7 @@ impl Converter for Stations {
         frost.tag("station", station);
         frost.field("celsius", celsius);
 
-        // One impossible reading rejects its row, and the message says which it is.
+        // One impossible reading rejects its row, and the message shows which it is.
         plan.reject([celsius], |[celsius]| {
             let impossible = celsius.floats()?.zip(0..).filter(|(celsius, _)| *celsius > Some(100.0));
             let rejection = |row| Rejection { row, code: "impossible".into(), message: "above 100 °C".into() };

@@ -65,7 +65,7 @@ impl Action {
         Self::new([&"promote", &description.dataset, &description.version]).signed(key)
     }
 
-    /// Whether it puts a version into service.
+    /// Whether it promotes a version.
     pub(super) fn promotes(&self) -> bool {
         self.arguments.get(1).is_some_and(|verb| verb == "promote")
     }
