@@ -21,6 +21,7 @@ SAMPLE = {
     "celsius": [14.5, None, 15.25],
     "gust": [12, 30, 7],
     "unit": ["kt", "km/h", "kt"],
+    "rain": [[0.25, 0.5], [], [1.5]],
 }
 
 IMPORTS = """\

@@ -346,7 +346,21 @@ class PlanBuilder:
     def each(self, name: str) -> None:
         """Has each element of a list give the points, instead of each row. Call it before the list's columns are asked for. The
         columns of a list of structs are `LIST.FIELD`, that of a list of values is `LIST`, and the place of the element in its list,
-        from 0, is `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`."""
+        from 0, is `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`.
+
+        Example::
+
+            plan.each("rain")
+            point = Point("rain", at)
+            point.tag("part", plan.required("rain.#", ColumnType.INTEGER))
+            point.field("millimetres", plan.required("rain", ColumnType.FLOAT))
+
+        Points::
+
+            rain,part=0 millimetres=0.25 1704067200000000000
+            rain,part=1 millimetres=0.5 1704067200000000000
+            rain,part=0 millimetres=1.5 1704074400000000000
+        """
         if Source_RowNumber is None:
             raise Err([_beyond("points for each element of a list")])
         columns = enumerate(self.input.columns)

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use influxdb_loader_tests::projects::{self, example};
 use influxdb_loader_tests::{CONSUMPTION_POINTS, Loader, Settings, consumption_file, parquet, python, raw_file, shell};
 use serde_json::Value;
@@ -171,6 +171,10 @@ fn weather(columns: &Value) -> Vec<u8> {
             Value::String(_) => Arc::new(texts()),
             Value::Number(number) if number.is_f64() => {
                 Arc::new(Float64Array::from(Vec::from_iter(rows.iter().map(Value::as_f64))))
+            }
+            Value::Array(_) => {
+                let lists = rows.iter().map(|row| Some(row.as_array()?.iter().map(Value::as_f64).collect::<Vec<_>>()));
+                Arc::new(ListArray::from_iter_primitive::<Float64Type, _, _>(lists))
             }
             _ => Arc::new(Int64Array::from(Vec::from_iter(rows.iter().map(Value::as_i64)))),
         };
