@@ -11,9 +11,8 @@ X86_64 and ARM64 are directories with the programs of a processor: `influxdb-loa
     OUTPUT/influxdb-loader-VERSION.cdx.json                           the dependencies, as CycloneDX
     OUTPUT/SHA256SUMS
 
-Times in packages are those of the commit (SOURCE_DATE_EPOCH). The wheel is that of maturin's bindings
-`bin`: a program in `.data/scripts`. It is packed here, and not by maturin, so that the one build by scripts/lambda.sh, for both
-processors, is what every package holds.
+Times in packages are those of the commit (SOURCE_DATE_EPOCH). The wheel has the layout of maturin's bindings `bin`: a program in
+`.data/scripts`. CONTRIBUTING.md has the reason why maturin does not pack it.
 """
 
 import base64
@@ -49,10 +48,11 @@ def fail(message, hint):
 
 
 def package():
-    """Name, version, description, licence of the loader, and the version of Rust, from its manifests."""
+    """Version, description and licence of the loader, from its manifests, and its authors, from the licence."""
     workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]
     manifest = tomllib.loads((ROOT / "host/Cargo.toml").read_text())["package"]
-    return {"version": workspace["version"], "license": workspace["license"], "description": manifest["description"]}
+    authors = re.search(r"(?m)^Copyright \(c\) \d+ (.+)$", (ROOT / "LICENSE").read_text())[1]
+    return {"version": workspace["version"], "license": workspace["license"], "description": manifest["description"], "authors": authors}
 
 
 def glibc(program):
@@ -122,7 +122,7 @@ class Packer:
         files = extras | {f"bin/{NAME}": program.read_bytes(), f"share/doc/{NAME}/copyright": (ROOT / "LICENSE").read_bytes()}
         control = (
             f"Package: {NAME}\nVersion: {self.version}\nArchitecture: {architecture}\nSection: database\nPriority: optional\n"
-            f"Maintainer: The {NAME} project <{NAME}@localhost>\nDepends: libc6 (>= 2.{glibc(program)}), libgcc-s1\n"
+            f"Maintainer: {self.package['authors']}\nDepends: libc6 (>= 2.{glibc(program)}), libgcc-s1\n"
             f"Installed-Size: {sum(map(len, files.values())) // 1024}\nDescription: {self.package['description']}\n"
         )
         with tempfile.TemporaryDirectory() as root:

@@ -286,6 +286,8 @@ class PlanBuilder:
     def __init__(self, input: Input):
         self.input = input
         self._problems: List[Problem] = []
+        # A column of the list whose elements give the points.
+        self._each: Optional[int] = None
         self._translated: List[int] = []
         self._reads: List[int] = []
         self._types: List[ColumnType] = []
@@ -330,12 +332,29 @@ class PlanBuilder:
         if not named:
             return None
         column = self.input.columns[named[0]]
-        if len(named) > 1:
+        of_list = getattr(column, "in_list", None)
+        if of_list is not None and (self._each is None or of_list != self.input.columns[self._each].in_list):
+            message = f"the column `{name}` is part of the list `{of_list}`: it can be used after `each(\"{of_list}\")`, one list a plan"
+            self.problem("column-of-a-list", message, name)
+        elif len(named) > 1:
             self.problem("ambiguous-column", f"several columns have the name `{name}`", name)
         elif column.column_type not in accepted and not self._widen(named[0], column, accepted):
             names = " or ".join(each.name.lower().replace("_", "-") for each in accepted)
             self.problem("invalid-column-type", f"the column `{name}` must be {names}: `{column.source_type}`", name)
         return Source_Column(named[0])
+
+    def each(self, name: str) -> None:
+        """Has each element of a list give the points, instead of each row. Call it before the list's columns are asked for. The
+        columns of a list of structs are `LIST.FIELD`, that of a list of values is `LIST`, and the place of the element in its list,
+        from 0, is `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`."""
+        if Source_RowNumber is None:
+            raise Err([_beyond("points for each element of a list")])
+        columns = enumerate(self.input.columns)
+        of_list = [index for index, column in columns if column.in_list == name and column.column_type != ColumnType.OTHER]
+        if of_list:
+            self._each = of_list[0]
+        else:
+            self.problem("missing-list", f"the dataset `{self.input.dataset}` requires the list `{name}`", name)
 
     def _widen(self, index: int, column: ColumnSchema, accepted: Sequence[ColumnType]) -> bool:
         numbers = [ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT]
@@ -486,7 +505,9 @@ class PlanBuilder:
         for field in (field for point in points for field in point.fields if field.write_as is None):
             if isinstance(field.source, Source_Column) and field.source.value in self._widened:
                 field.write_as = _FIELD_TYPES.get(self._widened[field.source.value])
-        return Plan(points, self._translated, self._reads, self._types, len(self._masks))
+        # Contract 0.1 has no `each`.
+        each = [] if Source_RowNumber is None else [self._each]
+        return Plan(*each, points, self._translated, self._reads, self._types, len(self._masks))
 
 
 # The type of a field that has values of a type.

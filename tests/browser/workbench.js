@@ -105,6 +105,9 @@ async function main() {
     await shows("#golden", "differs");
     await shows("#service", "20 added, 20 removed");
     seen.difference = await page.locator("#service td").first().textContent();
+    // What is published under its version is another component: the name alone promotes nothing.
+    await press("promote");
+    await shows("#action-output", "another component is published");
     await page.emulateMedia({ colorScheme: "dark" });
     seen.dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 

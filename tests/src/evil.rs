@@ -47,6 +47,16 @@ pub fn metrics_component() -> &'static [u8] {
     &COMPONENT
 }
 
+/// The example of nested columns, which speaks contract 0.2, built once: its dataset is `stations`.
+///
+/// # Panics
+///
+/// Where it does not compile, with the compiler's output.
+pub fn stations_component() -> &'static [u8] {
+    static COMPONENT: LazyLock<Vec<u8>> = LazyLock::new(|| built("../guest-converters/examples/stations-rust"));
+    &COMPONENT
+}
+
 fn built(package: &str) -> Vec<u8> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join(package);
     let mut components = Build::new(package, converters_directory()).workspace_profile().locked().run().unwrap();

@@ -33,7 +33,9 @@ pub use data::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, series_by_series,
     small_consumption,
 };
-pub use evil::{consumption_0_2_component, every_column_component, evil_component, metrics_component};
+pub use evil::{
+    consumption_0_2_component, every_column_component, evil_component, metrics_component, stations_component,
+};
 pub use fault_server::{
     Arrival, Cut, Dialect, Entry, Fault, FaultServer, Lie, LineSet, Mix, Point, Requests, Rules, Store, Value,
 };

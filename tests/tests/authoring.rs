@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    ArrayRef, Decimal128Array, DurationMillisecondArray, FixedSizeBinaryArray, Float64Array, Int64Array, RecordBatch,
+    StringArray, Time32MillisecondArray, TimestampMicrosecondArray,
+};
 use influxdb_loader_tests::projects::{example, load};
 use influxdb_loader_tests::{
     CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb2, Loader, Settings, Versitygw, consumption_file, parquet, raw_file,
@@ -201,6 +204,49 @@ fn a_new_project_does_what_its_author_says_and_tells_what_it_does_not_use() {
     assert!(mistyped.stderr.contains("has no column `raed`: `read` Int64, `meter` Int64, "), "{mistyped}");
 }
 
+/// A file with a column of each type that the contracts see differently.
+fn shifts(directory: &Path) -> PathBuf {
+    let file = directory.join("shifts.parquet");
+    let meters = Decimal128Array::from(vec![7]).with_precision_and_scale(18, 0).unwrap();
+    let badges = FixedSizeBinaryArray::try_from_iter([[0, 0x7f, 0xff]].into_iter()).unwrap();
+    let columns: [(&str, ArrayRef); 5] = [
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![3]))),
+        ("meter", Arc::new(meters)),
+        ("begins", Arc::new(Time32MillisecondArray::from(vec![28_800_000]))),
+        ("takes", Arc::new(DurationMillisecondArray::from(vec![-1_500]))),
+        ("badge", Arc::new(badges)),
+    ];
+    fs::write(&file, parquet(&RecordBatch::try_from_iter(columns).unwrap())).unwrap();
+    file
+}
+
+#[test]
+fn a_new_project_speaks_the_latest_contract_or_the_first_where_its_author_asks_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let sample = shifts(directory.path());
+    let of = |contract: &[&str], expected: &str, line: &str| {
+        let project = directory.path().join(expected);
+        let path = project.to_str().unwrap();
+        let new = ["new", "shifts", "--from", sample.to_str().unwrap(), "--json", "--directory", path];
+        let facts: Value = serde_json::from_str(&build(&[&new[..], contract].concat())).unwrap();
+        assert_eq!(facts["contract"], expected);
+        passes_its_own_test(path);
+        build(&["build", path]);
+        // Of the golden sample, which has the types of the file that it is the head of.
+        build(&["test", path, "--update"]);
+        assert_eq!(fs::read_to_string(project.join("golden/sample.lp")).unwrap(), format!("{line}\n"));
+        let component = project.join("converter.wasm");
+        let inspected = Loader::new(["converter", "inspect", "--json"]).argument(component).run().succeeded().json();
+        assert_eq!(inspected["contract"], expected);
+        facts
+    };
+    let facts =
+        of(&["--tag", "badge"], "0.2.0", "shifts,badge=007fff meter=7i,begins=28800000000000i,takes=-1500000000i 3000");
+    assert_eq!(facts["fields"], serde_json::json!(["meter", "begins", "takes"]));
+    let facts = of(&["--contract", "0.1"], "0.1.0", "shifts meter=7i,begins=28800000i,takes=-1500i 3000");
+    assert_eq!(facts["unused"][0]["reason"], "converters cannot read this type");
+}
+
 #[test]
 fn a_project_without_a_time_is_made_and_its_build_says_what_is_left_to_do() {
     let directory = tempfile::tempdir().unwrap();
@@ -224,8 +270,12 @@ fn a_new_project_in_python_builds_and_converts_its_sample() {
     let project = directory.path().join("load");
     let (project, sample) = (project.to_str().unwrap(), partitioned(&raw_file(), directory.path()));
     build(&["new", "load", "--language", "python", "--from", sample.to_str().unwrap(), "--directory", project]);
-    build(&["build", project]);
+    let built: Value = serde_json::from_str(&build(&["build", project, "--json"])).unwrap();
+    assert_eq!(built["dataset"], "load");
     let project = Path::new(project);
+    let component = project.join("converter.wasm");
+    let inspected = Loader::new(["converter", "inspect", "--json"]).argument(component).run().succeeded().json();
+    assert_eq!(inspected["contract"], "0.2.0");
     let (lines, _) = load(&project.join("golden/grid=north/sample.parquet"), Some(&project.join("converter.wasm")));
     assert_eq!(lines.len(), 20);
     assert_eq!(
@@ -280,6 +330,66 @@ class Converter(converter_sdk.Converter):
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let message = "converter `grid` 1.0.0 trapped in `prepare`: ValueError: no grid has this name";
     assert!(outcome.stderr.contains(message), "{outcome}");
+}
+
+/// Texts, and their nanoseconds since 1970 where they are times.
+fn times() -> (PathBuf, Vec<(String, Option<i64>)>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/times.jsonl");
+    let row = |line: &str| {
+        let (text, nanoseconds, _): (String, Option<i64>, String) = serde_json::from_str(line).unwrap();
+        (text, nanoseconds)
+    };
+    let table: Vec<_> = fs::read_to_string(&path).unwrap().lines().map(row).collect();
+    assert!(table.len() > 100);
+    (path, table)
+}
+
+#[test]
+fn projects_in_rust_and_python_read_every_text_of_the_table_of_times_alike() {
+    let (directory, (path, table)) = (tempfile::tempdir().unwrap(), times());
+    let file = directory.path().join("times.parquet");
+    let rows: Vec<_> = (0..).take(table.len()).collect();
+    let columns: [(&str, ArrayRef); 3] = [
+        ("at", Arc::new(StringArray::from_iter_values(table.iter().map(|(text, _)| text)))),
+        ("row", Arc::new(Int64Array::from(rows))),
+        ("value", Arc::new(Float64Array::from(vec![1.5; table.len()]))),
+    ];
+    fs::write(&file, parquet(&RecordBatch::try_from_iter(columns).unwrap())).unwrap();
+    // InfluxDB has no times at the ends of 64 bits.
+    let writable = i64::MIN + 2..=i64::MAX - 1;
+    let times = table.iter().enumerate().filter_map(|(row, (_, time))| Some((row, (*time)?)));
+    let lines = times.filter(|(_, time)| writable.contains(time));
+    let mut expected: Vec<_> = lines.map(|(row, time)| format!("times,row={row} value=1.5 {time}")).collect();
+    expected.sort();
+    for language in ["rust", "python"] {
+        let project = directory.path().join(language);
+        let new = ["new", "times", "--language", language, "--time", "at", "--tag", "row", "--directory"];
+        build(&[&new[..], &[project.to_str().unwrap(), "--from", file.to_str().unwrap()]].concat());
+        build(&["build", project.to_str().unwrap()]);
+        let (mut lines, report) = load(&file, Some(&project.join("converter.wasm")));
+        lines.sort();
+        assert_eq!(lines, expected, "{language}");
+        let rejected = report["objects"][0]["accounts"]["rejected"].as_object().unwrap().values();
+        let rejected: u64 = rejected.map(|rows| rows.as_u64().unwrap()).sum();
+        assert_eq!(rejected, (table.len() - lines.len()) as u64, "{language}: {report}");
+    }
+
+    // The module of the SDK, in the Python of this machine, whose `datetime` is that of another version.
+    let project = directory.path().join("python");
+    let run = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(project.join(".venv/bin").join(program));
+        let output =
+            command.args(arguments).current_dir(&project).env("PYTHONPATH", "bindings:vendor").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    run("componentize-py", &["--wit-path", "wit", "--world", "converter-world", "bindings", "bindings"]);
+    let script = "import json, sys; from converter_sdk import timestamp; \
+                  print(json.dumps([timestamp(json.loads(line)[0]) for line in open(sys.argv[1])]))";
+    let answers: Vec<Option<i64>> =
+        serde_json::from_slice(&run("python3", &["-c", script, path.to_str().unwrap()])).unwrap();
+    let differing: Vec<_> = table.iter().zip(answers).filter(|((_, expected), answer)| expected != answer).collect();
+    assert!(differing.is_empty(), "{differing:?}");
 }
 
 /// A copy of a file under a key with a partition whose value is in no column, and one that dates the rows.

@@ -226,6 +226,11 @@ fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
     let url = format!("s3://{DATA}/{PREFIX}");
     site.run(&["load", &url, "--converter", component.to_str().unwrap()]).succeeded();
     assert_eq!(site.standings(), counts([("other-converter", 1)]));
+    // Another converter would make other rows: that one is not published.
+    let whence = site.run(&["whence", "consumption_data", "2024-01-01T02:00:00Z", "--json"]);
+    assert_eq!(whence.code, Some(1), "{whence}");
+    let unreadable = lines(&whence.stdout).into_iter().filter(|line| line["rows"].is_null()).count();
+    assert_eq!((unreadable, whence.stderr.contains("which loaded")), (1, true), "{whence}");
     let elsewhere = site.settings().with("INFLUXDB_BUCKET", "another");
     let listed = Loader::new(["ledger", "list", &url, "--json"]).settings(elsewhere).run().succeeded();
     assert_eq!(lines(&listed.stdout)[0]["standing"], "elsewhere");
@@ -278,6 +283,9 @@ fn files_are_recorded_in_a_directory_and_a_damaged_record_is_named_and_loaded_ag
     assert_eq!(damaged.code, Some(1), "{damaged}");
     let problem = "its format is `influxdb-loader-ledger/2`, and this loader reads `influxdb-loader-ledger/1`";
     assert!(damaged.stderr.contains(problem), "{damaged}");
+    let missing = run(&["ledger", "missing"]);
+    assert_eq!(missing.code, Some(1), "{missing}");
+    assert_eq!((&*damaged.stdout, &*missing.stdout), ("", ""), "nothing is known of it");
     assert_eq!(skipped(), 0, "what cannot be read is loaded again");
 }
 
@@ -307,4 +315,13 @@ fn whence_names_the_objects_and_the_rows_that_write_a_point() {
     assert_eq!(replaced.code, Some(1), "{replaced}");
     assert!(replaced.stdout.contains("cannot be read any more as it was loaded"), "{replaced}");
     assert!(replaced.stdout.contains("row 2: consumption_data,"), "{replaced}");
+
+    // An object that gets its first content back is loaded again: the second one has replaced its points.
+    site.run(&["load", &url, "--skip-loaded"]).succeeded();
+    assert_eq!(site.standings(), counts([("loaded", 3)]));
+    site.put("b", &rows(2, 3, 2.0));
+    assert_eq!(site.standings(), counts([("loaded", 2), ("stale", 1)]));
+    let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
+    assert_eq!((&report["skipped"], &report["totals"]["written"]), (&json!(2), &json!(3)));
+    assert_eq!(site.standings(), counts([("loaded", 3)]));
 }

@@ -375,12 +375,12 @@ impl Names {
             fields: self.fields.iter().map(field).collect(),
             when: None,
         };
-        let plan =
-            Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 };
+        let plan = Plan { points: vec![point], ..Plan::default() };
         let mut encoder = Encoder::new(&plan, dialect).ok()?;
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
-        let batch = Batch { row_group: 0, rows: RowNumbers::starting_at(0), columns, invalid_texts: Vec::new() };
+        let rows = RowNumbers::starting_at(0);
+        let batch = Batch { row_group: 0, rows, elements: None, columns, invalid_texts: Vec::new() };
         let mut lanes = Lanes::single(ChunkLimits { points: 10, bytes: usize::MAX });
         let encoded = encoder.encode(&batch, &mut Nothing, &mut lanes).unwrap();
         let closed = lanes.take_full().next();

@@ -152,6 +152,20 @@ fn two_unloaded_tables_are_migrated_and_verified_by_one_command_to_the_nanosecon
     assert_eq!((&first["load"]["skipped"], &second["load"]["skipped"]), (&json!(0), &json!(4)));
     assert_eq!(second["verify"]["clean"], true);
     site.has_all();
+
+    // What was loaded before is held against its manifest, too.
+    let manifest = site.s3.keys(DATA, "exports/").into_iter().find(|key| key.ends_with("_manifest.json")).unwrap();
+    let mut told: Json = serde_json::from_slice(&site.s3.get_object(DATA, &manifest)).unwrap();
+    for count in ["/result_files/0/file_metadata/row_count", "/query_metadata/total_row_count"] {
+        let count = told.pointer_mut(count).unwrap();
+        *count = json!(count.as_u64().unwrap() + 1);
+    }
+    site.s3.put_object(DATA, &encoded(&manifest), told.to_string().into_bytes());
+    for arguments in [["--json", "--no-preflight"], ["--json", "--verify-only"]] {
+        let run = Loader::new(["migrate", "timestream", URL]).arguments(arguments).settings(ledger.clone()).run();
+        assert_eq!((run.code, &run.json()["complete"]), (Some(1), &json!(false)), "{run}");
+        assert!(run.stderr.contains("rows, and") && run.stderr.contains("in its manifest"), "{run}");
+    }
 }
 
 #[test]

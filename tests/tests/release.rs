@@ -89,6 +89,11 @@ fn has_packages(output: &Path) {
     {
         assert!(deb.contains(name), "{deb}");
     }
+    let package = named(output, ".deb");
+    let maintainer = ["--field", package.to_str().unwrap(), "Maintainer"];
+    let maintainer = run(Path::new("/usr/bin/dpkg-deb"), &maintainer, "/usr/bin:/bin", output);
+    let license = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../LICENSE")).unwrap();
+    assert!(license.contains(&format!("Copyright (c) 2026 {maintainer}")), "{maintainer}");
     let archive = named(output, ".tar.gz");
     let listed = run(Path::new("/usr/bin/tar"), &["-tvf", archive.to_str().unwrap()], "/usr/bin:/bin", output);
     assert!(listed.contains("-rwxr-xr-x") && listed.contains("/LICENSE"), "{listed}");

@@ -42,12 +42,6 @@ macro_rules! crossing {
             }
         }
 
-        fn schema(column: wit::ColumnSchema) -> ColumnSchema {
-            let wit::ColumnSchema { name, column_type, source_type, nullable } = column;
-            let column_type = lift_type(column_type);
-            ColumnSchema { name, column_type, source_type, nullable }
-        }
-
         fn strings(strings: wit::Strings) -> Strings {
             let wit::Strings { offsets, data, validity } = strings;
             Strings { offsets, data, validity }
@@ -99,17 +93,6 @@ macro_rules! crossing {
         fn problem(problem: Problem) -> wit::Problem {
             let Problem { code, message, column } = problem;
             wit::Problem { code, message, column }
-        }
-
-        fn lower(plan: Plan) -> Result<wit::Plan, Problem> {
-            let Plan { points, translations, reads, computed, masks } = plan;
-            Ok(wit::Plan {
-                points: points.into_iter().map(point).collect::<Result<_, _>>()?,
-                translations,
-                reads,
-                computed: computed.into_iter().map(column_type).collect(),
-                masks,
-            })
         }
 
         fn point(point: Point) -> Result<wit::Point, Problem> {
@@ -185,6 +168,21 @@ mod v0_1 {
         Input { dataset, columns, partitions, strict, ..Input::default() }
     }
 
+    fn schema(column: wit::ColumnSchema) -> ColumnSchema {
+        let wit::ColumnSchema { name, column_type, source_type, nullable } = column;
+        ColumnSchema { name, column_type: lift_type(column_type), source_type, nullable, list: None }
+    }
+
+    fn lower(plan: Plan) -> Result<wit::Plan, Problem> {
+        let Plan { each, points, translations, reads, computed, masks } = plan;
+        if each.is_some() {
+            return Err(beyond("points for each element of a list"));
+        }
+        let points = points.into_iter().map(point).collect::<Result<_, _>>()?;
+        let computed = computed.into_iter().map(column_type).collect();
+        Ok(wit::Plan { points, translations, reads, computed, masks })
+    }
+
     fn measurement(measurement: Key) -> Result<String, Problem> {
         match measurement {
             Key::Name(name) => Ok(name),
@@ -237,6 +235,18 @@ mod v0_1 {
 #[cfg(any(not(target_arch = "wasm32"), feature = "contract-0-2"))]
 mod v0_2 {
     crossing!(generated_0_2, input, key, Ok(wit::Source::RowNumber));
+
+    fn schema(column: wit::ColumnSchema) -> ColumnSchema {
+        let wit::ColumnSchema { name, column_type, source_type, nullable, in_list: list } = column;
+        ColumnSchema { name, column_type: lift_type(column_type), source_type, nullable, list }
+    }
+
+    fn lower(plan: Plan) -> Result<wit::Plan, Problem> {
+        let Plan { each, points, translations, reads, computed, masks } = plan;
+        let points = points.into_iter().map(point).collect::<Result<_, _>>()?;
+        let computed = computed.into_iter().map(column_type).collect();
+        Ok(wit::Plan { each, points, translations, reads, computed, masks })
+    }
 
     fn key(key: Key) -> Result<wit::Key, Problem> {
         let part = |part| match part {

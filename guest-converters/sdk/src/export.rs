@@ -264,6 +264,7 @@ mod tests {
             column_type,
             source_type: String::new(),
             nullable: true,
+            in_list: None,
         };
         let object = second::Object {
             bucket: Some("bucket".into()),

@@ -44,7 +44,7 @@ pub mod influxdb_loader {
                 /// Bytes of fixed length, BSON and geometries: two lower-case hexadecimal digits a byte. Crosses as text, and is used as
                 /// text is. Bytes of any length without an annotation are text.
                 Binary,
-                /// A type that cannot cross: nested columns, intervals. Such a column can be seen but not used.
+                /// A type that cannot cross: intervals, lists of lists, columns that are nested too deeply. Such a column can be seen but not used.
                 Other,
             }
             impl ::core::fmt::Debug for ColumnType {
@@ -106,14 +106,20 @@ pub mod influxdb_loader {
             /// A column of the object, as `prepare` sees it.
             #[derive(Clone, PartialEq)]
             pub struct ColumnSchema {
-                /// The column's name in the file.
+                /// The column's name in the file. A leaf of a nested column has the names on the way to it, joined by dots, such as
+                /// `station.position.lat`, without those that lists and maps have between them. A name with a dot of its own is in
+                /// backquotes, and all names of a path are where a column of the file has the path's name. A nested column with a path of more
+                /// than 16 names or 1,024 bytes, or with leaves beyond the first 4,096 of the file, is one column of type `other`.
                 pub name: _rt::String,
                 /// The type in which it crosses.
                 pub column_type: ColumnType,
                 /// The type as the file has it, for messages, such as `timestamp(ms, UTC)` or `list<float64>`.
                 pub source_type: _rt::String,
-                /// Whether a row may lack a value.
+                /// Whether a row, or an element of the list, may lack a value.
                 pub nullable: bool,
+                /// The path of the list, or the map, that the column is part of: it has a value for each element. Besides what the file has, each
+                /// list has the column `LIST.#`: the place of the element in its list, from 0.
+                pub in_list: Option<_rt::String>,
             }
             impl ::core::fmt::Debug for ColumnSchema {
                 fn fmt(
@@ -125,6 +131,7 @@ pub mod influxdb_loader {
                         .field("column-type", &self.column_type)
                         .field("source-type", &self.source_type)
                         .field("nullable", &self.nullable)
+                        .field("in-list", &self.in_list)
                         .finish()
                 }
             }
@@ -576,6 +583,12 @@ pub mod influxdb_loader {
             /// How the rows of an object become points.
             #[derive(Clone, PartialEq)]
             pub struct Plan {
+                /// A column of a list: each element of the list is a row of its own for all that follows, with the columns that are not in the
+                /// list copied for it. Columns of this list can be used, of others not. None: rows are rows, and columns of lists cannot be
+                /// used. Elements come in the order of their list; a list that is null or empty gives no point. Rows are counted, rejected and
+                /// numbered as the file has them: an element that is rejected rejects its row, with all elements. A row whose elements would give
+                /// more than 65,536 points, or 16 MiB of line protocol, is rejected as `too-many-points`.
+                pub each: Option<u32>,
                 /// The points that each row gives; at least one, at most 1,024, with at most 131,072 tags and fields together.
                 pub points: _rt::Vec<Point>,
                 /// The columns that are translated. Columns that are not text are translated as their text.
@@ -593,6 +606,7 @@ pub mod influxdb_loader {
                     f: &mut ::core::fmt::Formatter<'_>,
                 ) -> ::core::fmt::Result {
                     f.debug_struct("Plan")
+                        .field("each", &self.each)
                         .field("points", &self.points)
                         .field("translations", &self.translations)
                         .field("reads", &self.reads)
@@ -895,7 +909,7 @@ pub mod exports {
                 pub unsafe fn _export_prepare_cabi<T_: Guest>(arg0: *mut u8) -> *mut u8 {
                     unsafe {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
-                        let result49 = {
+                        let result53 = {
                             let l0 = *arg0.add(0).cast::<*mut u8>();
                             let l1 = *arg0
                                 .add(::core::mem::size_of::<*const u8>())
@@ -987,13 +1001,13 @@ pub mod exports {
                             let l29 = *arg0
                                 .add(24 + 14 * ::core::mem::size_of::<*const u8>())
                                 .cast::<usize>();
-                            let base38 = l28;
-                            let len38 = l29;
-                            let mut result38 = _rt::Vec::with_capacity(len38);
-                            for i in 0..len38 {
-                                let base = base38
-                                    .add(i * (6 * ::core::mem::size_of::<*const u8>()));
-                                let e38 = {
+                            let base42 = l28;
+                            let len42 = l29;
+                            let mut result42 = _rt::Vec::with_capacity(len42);
+                            for i in 0..len42 {
+                                let base = base42
+                                    .add(i * (9 * ::core::mem::size_of::<*const u8>()));
+                                let e42 = {
                                     let l30 = *base.add(0).cast::<*mut u8>();
                                     let l31 = *base
                                         .add(::core::mem::size_of::<*const u8>())
@@ -1026,6 +1040,11 @@ pub mod exports {
                                             .add(5 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>(),
                                     );
+                                    let l38 = i32::from(
+                                        *base
+                                            .add(6 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
                                     super::super::super::super::influxdb_loader::converter::types::ColumnSchema {
                                         name: _rt::string_lift(bytes32),
                                         column_type: super::super::super::super::influxdb_loader::converter::types::ColumnType::_lift(
@@ -1033,60 +1052,82 @@ pub mod exports {
                                         ),
                                         source_type: _rt::string_lift(bytes36),
                                         nullable: _rt::bool_lift(l37 as u8),
+                                        in_list: match l38 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l39 = *base
+                                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l40 = *base
+                                                        .add(8 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len41 = l40;
+                                                    let bytes41 = _rt::Vec::from_raw_parts(
+                                                        l39.cast(),
+                                                        len41,
+                                                        len41,
+                                                    );
+                                                    _rt::string_lift(bytes41)
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
                                     }
                                 };
-                                result38.push(e38);
+                                result42.push(e42);
                             }
                             _rt::cabi_dealloc(
-                                base38,
-                                len38 * (6 * ::core::mem::size_of::<*const u8>()),
+                                base42,
+                                len42 * (9 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             );
-                            let l39 = *arg0
+                            let l43 = *arg0
                                 .add(24 + 15 * ::core::mem::size_of::<*const u8>())
                                 .cast::<*mut u8>();
-                            let l40 = *arg0
+                            let l44 = *arg0
                                 .add(24 + 16 * ::core::mem::size_of::<*const u8>())
                                 .cast::<usize>();
-                            let base47 = l39;
-                            let len47 = l40;
-                            let mut result47 = _rt::Vec::with_capacity(len47);
-                            for i in 0..len47 {
-                                let base = base47
+                            let base51 = l43;
+                            let len51 = l44;
+                            let mut result51 = _rt::Vec::with_capacity(len51);
+                            for i in 0..len51 {
+                                let base = base51
                                     .add(i * (4 * ::core::mem::size_of::<*const u8>()));
-                                let e47 = {
-                                    let l41 = *base.add(0).cast::<*mut u8>();
-                                    let l42 = *base
+                                let e51 = {
+                                    let l45 = *base.add(0).cast::<*mut u8>();
+                                    let l46 = *base
                                         .add(::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let len43 = l42;
-                                    let bytes43 = _rt::Vec::from_raw_parts(
-                                        l41.cast(),
-                                        len43,
-                                        len43,
+                                    let len47 = l46;
+                                    let bytes47 = _rt::Vec::from_raw_parts(
+                                        l45.cast(),
+                                        len47,
+                                        len47,
                                     );
-                                    let l44 = *base
+                                    let l48 = *base
                                         .add(2 * ::core::mem::size_of::<*const u8>())
                                         .cast::<*mut u8>();
-                                    let l45 = *base
+                                    let l49 = *base
                                         .add(3 * ::core::mem::size_of::<*const u8>())
                                         .cast::<usize>();
-                                    let len46 = l45;
-                                    let bytes46 = _rt::Vec::from_raw_parts(
-                                        l44.cast(),
-                                        len46,
-                                        len46,
+                                    let len50 = l49;
+                                    let bytes50 = _rt::Vec::from_raw_parts(
+                                        l48.cast(),
+                                        len50,
+                                        len50,
                                     );
-                                    (_rt::string_lift(bytes43), _rt::string_lift(bytes46))
+                                    (_rt::string_lift(bytes47), _rt::string_lift(bytes50))
                                 };
-                                result47.push(e47);
+                                result51.push(e51);
                             }
                             _rt::cabi_dealloc(
-                                base47,
-                                len47 * (4 * ::core::mem::size_of::<*const u8>()),
+                                base51,
+                                len51 * (4 * ::core::mem::size_of::<*const u8>()),
                                 ::core::mem::size_of::<*const u8>(),
                             );
-                            let l48 = i32::from(
+                            let l52 = i32::from(
                                 *arg0
                                     .add(24 + 17 * ::core::mem::size_of::<*const u8>())
                                     .cast::<u8>(),
@@ -1155,9 +1196,9 @@ pub mod exports {
                                     }
                                     _ => _rt::invalid_enum_discriminant(),
                                 },
-                                columns: result38,
-                                partitions: result47,
-                                strict: _rt::bool_lift(l48 as u8),
+                                columns: result42,
+                                partitions: result51,
+                                strict: _rt::bool_lift(l52 as u8),
                             })
                         };
                         _rt::cabi_dealloc(
@@ -1165,98 +1206,114 @@ pub mod exports {
                             24 + 18 * ::core::mem::size_of::<*const u8>(),
                             8,
                         );
-                        let ptr50 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        match result49 {
+                        let ptr54 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        match result53 {
                             Ok(e) => {
-                                *ptr50.add(0).cast::<u8>() = (0i32) as u8;
+                                *ptr54.add(0).cast::<u8>() = (0i32) as u8;
                                 let super::super::super::super::influxdb_loader::converter::types::Plan {
-                                    points: points51,
-                                    translations: translations51,
-                                    reads: reads51,
-                                    computed: computed51,
-                                    masks: masks51,
+                                    each: each55,
+                                    points: points55,
+                                    translations: translations55,
+                                    reads: reads55,
+                                    computed: computed55,
+                                    masks: masks55,
                                 } = e;
-                                let vec85 = points51;
-                                let len85 = vec85.len();
-                                let layout85 = _rt::alloc::Layout::from_size_align(
-                                        vec85.len()
+                                match each55 {
+                                    Some(e) => {
+                                        *ptr54
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *ptr54
+                                            .add(4 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(e);
+                                    }
+                                    None => {
+                                        *ptr54
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                let vec89 = points55;
+                                let len89 = vec89.len();
+                                let layout89 = _rt::alloc::Layout::from_size_align(
+                                        vec89.len()
                                             * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                         8,
                                     )
                                     .unwrap();
-                                let (result85, _cleanup85) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout85,
+                                let (result89, _cleanup89) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout89,
                                 );
-                                if let Some(cleanup) = _cleanup85 {
+                                if let Some(cleanup) = _cleanup89 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec85.into_iter().enumerate() {
-                                    let base = result85
+                                for (i, e) in vec89.into_iter().enumerate() {
+                                    let base = result89
                                         .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let super::super::super::super::influxdb_loader::converter::types::Point {
-                                            measurement: measurement52,
-                                            time: time52,
-                                            tags: tags52,
-                                            fields: fields52,
-                                            when: when52,
+                                            measurement: measurement56,
+                                            time: time56,
+                                            tags: tags56,
+                                            fields: fields56,
+                                            when: when56,
                                         } = e;
-                                        use super::super::super::super::influxdb_loader::converter::types::Key as V57;
-                                        match measurement52 {
-                                            V57::Name(e) => {
+                                        use super::super::super::super::influxdb_loader::converter::types::Key as V61;
+                                        match measurement56 {
+                                            V61::Name(e) => {
                                                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                let vec53 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr53 = vec53.as_ptr().cast::<u8>();
-                                                let len53 = vec53.len();
-                                                ::core::mem::forget(vec53);
+                                                let vec57 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr57 = vec57.as_ptr().cast::<u8>();
+                                                let len57 = vec57.len();
+                                                ::core::mem::forget(vec57);
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len53;
+                                                    .cast::<usize>() = len57;
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr53.cast_mut();
+                                                    .cast::<*mut u8>() = ptr57.cast_mut();
                                             }
-                                            V57::Translated(e) => {
+                                            V61::Translated(e) => {
                                                 *base.add(0).cast::<u8>() = (1i32) as u8;
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V57::Joined(e) => {
+                                            V61::Joined(e) => {
                                                 *base.add(0).cast::<u8>() = (2i32) as u8;
-                                                let vec56 = e;
-                                                let len56 = vec56.len();
-                                                let layout56 = _rt::alloc::Layout::from_size_align(
-                                                        vec56.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                let vec60 = e;
+                                                let len60 = vec60.len();
+                                                let layout60 = _rt::alloc::Layout::from_size_align(
+                                                        vec60.len() * (3 * ::core::mem::size_of::<*const u8>()),
                                                         ::core::mem::size_of::<*const u8>(),
                                                     )
                                                     .unwrap();
-                                                let (result56, _cleanup56) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                                    layout56,
+                                                let (result60, _cleanup60) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                    layout60,
                                                 );
-                                                if let Some(cleanup) = _cleanup56 {
+                                                if let Some(cleanup) = _cleanup60 {
                                                     cleanup.forget();
                                                 }
-                                                for (i, e) in vec56.into_iter().enumerate() {
-                                                    let base = result56
+                                                for (i, e) in vec60.into_iter().enumerate() {
+                                                    let base = result60
                                                         .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                                                     {
-                                                        use super::super::super::super::influxdb_loader::converter::types::KeyPart as V55;
+                                                        use super::super::super::super::influxdb_loader::converter::types::KeyPart as V59;
                                                         match e {
-                                                            V55::Text(e) => {
+                                                            V59::Text(e) => {
                                                                 *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                                let vec54 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr54 = vec54.as_ptr().cast::<u8>();
-                                                                let len54 = vec54.len();
-                                                                ::core::mem::forget(vec54);
+                                                                let vec58 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr58 = vec58.as_ptr().cast::<u8>();
+                                                                let len58 = vec58.len();
+                                                                ::core::mem::forget(vec58);
                                                                 *base
                                                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len54;
+                                                                    .cast::<usize>() = len58;
                                                                 *base
                                                                     .add(::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr54.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr58.cast_mut();
                                                             }
-                                                            V55::Translated(e) => {
+                                                            V59::Translated(e) => {
                                                                 *base.add(0).cast::<u8>() = (1i32) as u8;
                                                                 *base
                                                                     .add(::core::mem::size_of::<*const u8>())
@@ -1267,15 +1324,15 @@ pub mod exports {
                                                 }
                                                 *base
                                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len56;
+                                                    .cast::<usize>() = len60;
                                                 *base
                                                     .add(::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = result56;
+                                                    .cast::<*mut u8>() = result60;
                                             }
                                         }
-                                        use super::super::super::super::influxdb_loader::converter::types::Source as V60;
-                                        match time52 {
-                                            V60::Column(e) => {
+                                        use super::super::super::super::influxdb_loader::converter::types::Source as V64;
+                                        match time56 {
+                                            V64::Column(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (0i32) as u8;
@@ -1283,7 +1340,7 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V60::Translated(e) => {
+                                            V64::Translated(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
@@ -1291,7 +1348,7 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V60::Computed(e) => {
+                                            V64::Computed(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (2i32) as u8;
@@ -1299,13 +1356,13 @@ pub mod exports {
                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<i32>() = _rt::as_i32(e);
                                             }
-                                            V60::Constant(e) => {
+                                            V64::Constant(e) => {
                                                 *base
                                                     .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (3i32) as u8;
-                                                use super::super::super::super::influxdb_loader::converter::types::Constant as V59;
+                                                use super::super::super::super::influxdb_loader::converter::types::Constant as V63;
                                                 match e {
-                                                    V59::Boolean(e) => {
+                                                    V63::Boolean(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1316,7 +1373,7 @@ pub mod exports {
                                                             false => 0,
                                                         }) as u8;
                                                     }
-                                                    V59::Integer(e) => {
+                                                    V63::Integer(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1324,7 +1381,7 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i64>() = _rt::as_i64(e);
                                                     }
-                                                    V59::Unsigned(e) => {
+                                                    V63::Unsigned(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1332,7 +1389,7 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i64>() = _rt::as_i64(e);
                                                     }
-                                                    V59::Float(e) => {
+                                                    V63::Float(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
@@ -1340,109 +1397,109 @@ pub mod exports {
                                                             .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<f64>() = _rt::as_f64(e);
                                                     }
-                                                    V59::Text(e) => {
+                                                    V63::Text(e) => {
                                                         *base
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
-                                                        let vec58 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr58 = vec58.as_ptr().cast::<u8>();
-                                                        let len58 = vec58.len();
-                                                        ::core::mem::forget(vec58);
-                                                        *base
-                                                            .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len58;
-                                                        *base
-                                                            .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr58.cast_mut();
-                                                    }
-                                                }
-                                            }
-                                            V60::RowNumber => {
-                                                *base
-                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<u8>() = (4i32) as u8;
-                                            }
-                                        }
-                                        let vec72 = tags52;
-                                        let len72 = vec72.len();
-                                        let layout72 = _rt::alloc::Layout::from_size_align(
-                                                vec72.len()
-                                                    * (40 + 6 * ::core::mem::size_of::<*const u8>()),
-                                                8,
-                                            )
-                                            .unwrap();
-                                        let (result72, _cleanup72) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout72,
-                                        );
-                                        if let Some(cleanup) = _cleanup72 {
-                                            cleanup.forget();
-                                        }
-                                        for (i, e) in vec72.into_iter().enumerate() {
-                                            let base = result72
-                                                .add(i * (40 + 6 * ::core::mem::size_of::<*const u8>()));
-                                            {
-                                                let super::super::super::super::influxdb_loader::converter::types::Tag {
-                                                    key: key61,
-                                                    source: source61,
-                                                    when: when61,
-                                                    missing: missing61,
-                                                } = e;
-                                                use super::super::super::super::influxdb_loader::converter::types::Key as V66;
-                                                match key61 {
-                                                    V66::Name(e) => {
-                                                        *base.add(0).cast::<u8>() = (0i32) as u8;
                                                         let vec62 = (e.into_bytes()).into_boxed_slice();
                                                         let ptr62 = vec62.as_ptr().cast::<u8>();
                                                         let len62 = vec62.len();
                                                         ::core::mem::forget(vec62);
                                                         *base
-                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .add(24 + 3 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<usize>() = len62;
                                                         *base
-                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<*mut u8>() = ptr62.cast_mut();
                                                     }
-                                                    V66::Translated(e) => {
+                                                }
+                                            }
+                                            V64::RowNumber => {
+                                                *base
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (4i32) as u8;
+                                            }
+                                        }
+                                        let vec76 = tags56;
+                                        let len76 = vec76.len();
+                                        let layout76 = _rt::alloc::Layout::from_size_align(
+                                                vec76.len()
+                                                    * (40 + 6 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            )
+                                            .unwrap();
+                                        let (result76, _cleanup76) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout76,
+                                        );
+                                        if let Some(cleanup) = _cleanup76 {
+                                            cleanup.forget();
+                                        }
+                                        for (i, e) in vec76.into_iter().enumerate() {
+                                            let base = result76
+                                                .add(i * (40 + 6 * ::core::mem::size_of::<*const u8>()));
+                                            {
+                                                let super::super::super::super::influxdb_loader::converter::types::Tag {
+                                                    key: key65,
+                                                    source: source65,
+                                                    when: when65,
+                                                    missing: missing65,
+                                                } = e;
+                                                use super::super::super::super::influxdb_loader::converter::types::Key as V70;
+                                                match key65 {
+                                                    V70::Name(e) => {
+                                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                        let vec66 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr66 = vec66.as_ptr().cast::<u8>();
+                                                        let len66 = vec66.len();
+                                                        ::core::mem::forget(vec66);
+                                                        *base
+                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>() = len66;
+                                                        *base
+                                                            .add(::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>() = ptr66.cast_mut();
+                                                    }
+                                                    V70::Translated(e) => {
                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V66::Joined(e) => {
+                                                    V70::Joined(e) => {
                                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                                        let vec65 = e;
-                                                        let len65 = vec65.len();
-                                                        let layout65 = _rt::alloc::Layout::from_size_align(
-                                                                vec65.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                        let vec69 = e;
+                                                        let len69 = vec69.len();
+                                                        let layout69 = _rt::alloc::Layout::from_size_align(
+                                                                vec69.len() * (3 * ::core::mem::size_of::<*const u8>()),
                                                                 ::core::mem::size_of::<*const u8>(),
                                                             )
                                                             .unwrap();
-                                                        let (result65, _cleanup65) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                                            layout65,
+                                                        let (result69, _cleanup69) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                            layout69,
                                                         );
-                                                        if let Some(cleanup) = _cleanup65 {
+                                                        if let Some(cleanup) = _cleanup69 {
                                                             cleanup.forget();
                                                         }
-                                                        for (i, e) in vec65.into_iter().enumerate() {
-                                                            let base = result65
+                                                        for (i, e) in vec69.into_iter().enumerate() {
+                                                            let base = result69
                                                                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                                                             {
-                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V64;
+                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V68;
                                                                 match e {
-                                                                    V64::Text(e) => {
+                                                                    V68::Text(e) => {
                                                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                                        let vec63 = (e.into_bytes()).into_boxed_slice();
-                                                                        let ptr63 = vec63.as_ptr().cast::<u8>();
-                                                                        let len63 = vec63.len();
-                                                                        ::core::mem::forget(vec63);
+                                                                        let vec67 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr67 = vec67.as_ptr().cast::<u8>();
+                                                                        let len67 = vec67.len();
+                                                                        ::core::mem::forget(vec67);
                                                                         *base
                                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                                            .cast::<usize>() = len63;
+                                                                            .cast::<usize>() = len67;
                                                                         *base
                                                                             .add(::core::mem::size_of::<*const u8>())
-                                                                            .cast::<*mut u8>() = ptr63.cast_mut();
+                                                                            .cast::<*mut u8>() = ptr67.cast_mut();
                                                                     }
-                                                                    V64::Translated(e) => {
+                                                                    V68::Translated(e) => {
                                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                                         *base
                                                                             .add(::core::mem::size_of::<*const u8>())
@@ -1453,15 +1510,15 @@ pub mod exports {
                                                         }
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len65;
+                                                            .cast::<usize>() = len69;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = result65;
+                                                            .cast::<*mut u8>() = result69;
                                                     }
                                                 }
-                                                use super::super::super::super::influxdb_loader::converter::types::Source as V69;
-                                                match source61 {
-                                                    V69::Column(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Source as V73;
+                                                match source65 {
+                                                    V73::Column(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1469,7 +1526,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V69::Translated(e) => {
+                                                    V73::Translated(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1477,7 +1534,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V69::Computed(e) => {
+                                                    V73::Computed(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1485,13 +1542,13 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V69::Constant(e) => {
+                                                    V73::Constant(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
-                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V68;
+                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V72;
                                                         match e {
-                                                            V68::Boolean(e) => {
+                                                            V72::Boolean(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (0i32) as u8;
@@ -1502,7 +1559,7 @@ pub mod exports {
                                                                     false => 0,
                                                                 }) as u8;
                                                             }
-                                                            V68::Integer(e) => {
+                                                            V72::Integer(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (1i32) as u8;
@@ -1510,7 +1567,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V68::Unsigned(e) => {
+                                                            V72::Unsigned(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (2i32) as u8;
@@ -1518,7 +1575,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V68::Float(e) => {
+                                                            V72::Float(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (3i32) as u8;
@@ -1526,30 +1583,30 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<f64>() = _rt::as_f64(e);
                                                             }
-                                                            V68::Text(e) => {
+                                                            V72::Text(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (4i32) as u8;
-                                                                let vec67 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr67 = vec67.as_ptr().cast::<u8>();
-                                                                let len67 = vec67.len();
-                                                                ::core::mem::forget(vec67);
+                                                                let vec71 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr71 = vec71.as_ptr().cast::<u8>();
+                                                                let len71 = vec71.len();
+                                                                ::core::mem::forget(vec71);
                                                                 *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len67;
+                                                                    .cast::<usize>() = len71;
                                                                 *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr67.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr71.cast_mut();
                                                             }
                                                         }
                                                     }
-                                                    V69::RowNumber => {
+                                                    V73::RowNumber => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
                                                     }
                                                 }
-                                                match when61 {
+                                                match when65 {
                                                     Some(e) => {
                                                         *base
                                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1564,118 +1621,118 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V71;
-                                                match missing61 {
-                                                    V71::Omit => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V75;
+                                                match missing65 {
+                                                    V75::Omit => {
                                                         *base
                                                             .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
-                                                    V71::Reject(e) => {
+                                                    V75::Reject(e) => {
                                                         *base
                                                             .add(32 + 4 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec70 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr70 = vec70.as_ptr().cast::<u8>();
-                                                        let len70 = vec70.len();
-                                                        ::core::mem::forget(vec70);
+                                                        let vec74 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr74 = vec74.as_ptr().cast::<u8>();
+                                                        let len74 = vec74.len();
+                                                        ::core::mem::forget(vec74);
                                                         *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len70;
+                                                            .cast::<usize>() = len74;
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr70.cast_mut();
+                                                            .cast::<*mut u8>() = ptr74.cast_mut();
                                                     }
                                                 }
                                             }
                                         }
                                         *base
                                             .add(24 + 5 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len72;
+                                            .cast::<usize>() = len76;
                                         *base
                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result72;
-                                        let vec84 = fields52;
-                                        let len84 = vec84.len();
-                                        let layout84 = _rt::alloc::Layout::from_size_align(
-                                                vec84.len()
+                                            .cast::<*mut u8>() = result76;
+                                        let vec88 = fields56;
+                                        let len88 = vec88.len();
+                                        let layout88 = _rt::alloc::Layout::from_size_align(
+                                                vec88.len()
                                                     * (32 + 8 * ::core::mem::size_of::<*const u8>()),
                                                 8,
                                             )
                                             .unwrap();
-                                        let (result84, _cleanup84) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                            layout84,
+                                        let (result88, _cleanup88) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                            layout88,
                                         );
-                                        if let Some(cleanup) = _cleanup84 {
+                                        if let Some(cleanup) = _cleanup88 {
                                             cleanup.forget();
                                         }
-                                        for (i, e) in vec84.into_iter().enumerate() {
-                                            let base = result84
+                                        for (i, e) in vec88.into_iter().enumerate() {
+                                            let base = result88
                                                 .add(i * (32 + 8 * ::core::mem::size_of::<*const u8>()));
                                             {
                                                 let super::super::super::super::influxdb_loader::converter::types::Field {
-                                                    key: key73,
-                                                    source: source73,
-                                                    write_as: write_as73,
-                                                    when: when73,
-                                                    missing: missing73,
+                                                    key: key77,
+                                                    source: source77,
+                                                    write_as: write_as77,
+                                                    when: when77,
+                                                    missing: missing77,
                                                 } = e;
-                                                use super::super::super::super::influxdb_loader::converter::types::Key as V78;
-                                                match key73 {
-                                                    V78::Name(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Key as V82;
+                                                match key77 {
+                                                    V82::Name(e) => {
                                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                        let vec74 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr74 = vec74.as_ptr().cast::<u8>();
-                                                        let len74 = vec74.len();
-                                                        ::core::mem::forget(vec74);
+                                                        let vec78 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr78 = vec78.as_ptr().cast::<u8>();
+                                                        let len78 = vec78.len();
+                                                        ::core::mem::forget(vec78);
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len74;
+                                                            .cast::<usize>() = len78;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr74.cast_mut();
+                                                            .cast::<*mut u8>() = ptr78.cast_mut();
                                                     }
-                                                    V78::Translated(e) => {
+                                                    V82::Translated(e) => {
                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V78::Joined(e) => {
+                                                    V82::Joined(e) => {
                                                         *base.add(0).cast::<u8>() = (2i32) as u8;
-                                                        let vec77 = e;
-                                                        let len77 = vec77.len();
-                                                        let layout77 = _rt::alloc::Layout::from_size_align(
-                                                                vec77.len() * (3 * ::core::mem::size_of::<*const u8>()),
+                                                        let vec81 = e;
+                                                        let len81 = vec81.len();
+                                                        let layout81 = _rt::alloc::Layout::from_size_align(
+                                                                vec81.len() * (3 * ::core::mem::size_of::<*const u8>()),
                                                                 ::core::mem::size_of::<*const u8>(),
                                                             )
                                                             .unwrap();
-                                                        let (result77, _cleanup77) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                                            layout77,
+                                                        let (result81, _cleanup81) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                                            layout81,
                                                         );
-                                                        if let Some(cleanup) = _cleanup77 {
+                                                        if let Some(cleanup) = _cleanup81 {
                                                             cleanup.forget();
                                                         }
-                                                        for (i, e) in vec77.into_iter().enumerate() {
-                                                            let base = result77
+                                                        for (i, e) in vec81.into_iter().enumerate() {
+                                                            let base = result81
                                                                 .add(i * (3 * ::core::mem::size_of::<*const u8>()));
                                                             {
-                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V76;
+                                                                use super::super::super::super::influxdb_loader::converter::types::KeyPart as V80;
                                                                 match e {
-                                                                    V76::Text(e) => {
+                                                                    V80::Text(e) => {
                                                                         *base.add(0).cast::<u8>() = (0i32) as u8;
-                                                                        let vec75 = (e.into_bytes()).into_boxed_slice();
-                                                                        let ptr75 = vec75.as_ptr().cast::<u8>();
-                                                                        let len75 = vec75.len();
-                                                                        ::core::mem::forget(vec75);
+                                                                        let vec79 = (e.into_bytes()).into_boxed_slice();
+                                                                        let ptr79 = vec79.as_ptr().cast::<u8>();
+                                                                        let len79 = vec79.len();
+                                                                        ::core::mem::forget(vec79);
                                                                         *base
                                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                                            .cast::<usize>() = len75;
+                                                                            .cast::<usize>() = len79;
                                                                         *base
                                                                             .add(::core::mem::size_of::<*const u8>())
-                                                                            .cast::<*mut u8>() = ptr75.cast_mut();
+                                                                            .cast::<*mut u8>() = ptr79.cast_mut();
                                                                     }
-                                                                    V76::Translated(e) => {
+                                                                    V80::Translated(e) => {
                                                                         *base.add(0).cast::<u8>() = (1i32) as u8;
                                                                         *base
                                                                             .add(::core::mem::size_of::<*const u8>())
@@ -1686,15 +1743,15 @@ pub mod exports {
                                                         }
                                                         *base
                                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len77;
+                                                            .cast::<usize>() = len81;
                                                         *base
                                                             .add(::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = result77;
+                                                            .cast::<*mut u8>() = result81;
                                                     }
                                                 }
-                                                use super::super::super::super::influxdb_loader::converter::types::Source as V81;
-                                                match source73 {
-                                                    V81::Column(e) => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Source as V85;
+                                                match source77 {
+                                                    V85::Column(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
@@ -1702,7 +1759,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V81::Translated(e) => {
+                                                    V85::Translated(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
@@ -1710,7 +1767,7 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V81::Computed(e) => {
+                                                    V85::Computed(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (2i32) as u8;
@@ -1718,13 +1775,13 @@ pub mod exports {
                                                             .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<i32>() = _rt::as_i32(e);
                                                     }
-                                                    V81::Constant(e) => {
+                                                    V85::Constant(e) => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (3i32) as u8;
-                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V80;
+                                                        use super::super::super::super::influxdb_loader::converter::types::Constant as V84;
                                                         match e {
-                                                            V80::Boolean(e) => {
+                                                            V84::Boolean(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (0i32) as u8;
@@ -1735,7 +1792,7 @@ pub mod exports {
                                                                     false => 0,
                                                                 }) as u8;
                                                             }
-                                                            V80::Integer(e) => {
+                                                            V84::Integer(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (1i32) as u8;
@@ -1743,7 +1800,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V80::Unsigned(e) => {
+                                                            V84::Unsigned(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (2i32) as u8;
@@ -1751,7 +1808,7 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<i64>() = _rt::as_i64(e);
                                                             }
-                                                            V80::Float(e) => {
+                                                            V84::Float(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (3i32) as u8;
@@ -1759,30 +1816,30 @@ pub mod exports {
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<f64>() = _rt::as_f64(e);
                                                             }
-                                                            V80::Text(e) => {
+                                                            V84::Text(e) => {
                                                                 *base
                                                                     .add(16 + 2 * ::core::mem::size_of::<*const u8>())
                                                                     .cast::<u8>() = (4i32) as u8;
-                                                                let vec79 = (e.into_bytes()).into_boxed_slice();
-                                                                let ptr79 = vec79.as_ptr().cast::<u8>();
-                                                                let len79 = vec79.len();
-                                                                ::core::mem::forget(vec79);
+                                                                let vec83 = (e.into_bytes()).into_boxed_slice();
+                                                                let ptr83 = vec83.as_ptr().cast::<u8>();
+                                                                let len83 = vec83.len();
+                                                                ::core::mem::forget(vec83);
                                                                 *base
                                                                     .add(24 + 3 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<usize>() = len79;
+                                                                    .cast::<usize>() = len83;
                                                                 *base
                                                                     .add(24 + 2 * ::core::mem::size_of::<*const u8>())
-                                                                    .cast::<*mut u8>() = ptr79.cast_mut();
+                                                                    .cast::<*mut u8>() = ptr83.cast_mut();
                                                             }
                                                         }
                                                     }
-                                                    V81::RowNumber => {
+                                                    V85::RowNumber => {
                                                         *base
                                                             .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (4i32) as u8;
                                                     }
                                                 }
-                                                match write_as73 {
+                                                match write_as77 {
                                                     Some(e) => {
                                                         *base
                                                             .add(24 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1797,7 +1854,7 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                match when73 {
+                                                match when77 {
                                                     Some(e) => {
                                                         *base
                                                             .add(28 + 4 * ::core::mem::size_of::<*const u8>())
@@ -1812,38 +1869,38 @@ pub mod exports {
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
                                                 };
-                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V83;
-                                                match missing73 {
-                                                    V83::Omit => {
+                                                use super::super::super::super::influxdb_loader::converter::types::Missing as V87;
+                                                match missing77 {
+                                                    V87::Omit => {
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (0i32) as u8;
                                                     }
-                                                    V83::Reject(e) => {
+                                                    V87::Reject(e) => {
                                                         *base
                                                             .add(32 + 5 * ::core::mem::size_of::<*const u8>())
                                                             .cast::<u8>() = (1i32) as u8;
-                                                        let vec82 = (e.into_bytes()).into_boxed_slice();
-                                                        let ptr82 = vec82.as_ptr().cast::<u8>();
-                                                        let len82 = vec82.len();
-                                                        ::core::mem::forget(vec82);
+                                                        let vec86 = (e.into_bytes()).into_boxed_slice();
+                                                        let ptr86 = vec86.as_ptr().cast::<u8>();
+                                                        let len86 = vec86.len();
+                                                        ::core::mem::forget(vec86);
                                                         *base
                                                             .add(32 + 7 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<usize>() = len82;
+                                                            .cast::<usize>() = len86;
                                                         *base
                                                             .add(32 + 6 * ::core::mem::size_of::<*const u8>())
-                                                            .cast::<*mut u8>() = ptr82.cast_mut();
+                                                            .cast::<*mut u8>() = ptr86.cast_mut();
                                                     }
                                                 }
                                             }
                                         }
                                         *base
                                             .add(24 + 7 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len84;
+                                            .cast::<usize>() = len88;
                                         *base
                                             .add(24 + 6 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = result84;
-                                        match when52 {
+                                            .cast::<*mut u8>() = result88;
+                                        match when56 {
                                             Some(e) => {
                                                 *base
                                                     .add(24 + 8 * ::core::mem::size_of::<*const u8>())
@@ -1860,120 +1917,120 @@ pub mod exports {
                                         };
                                     }
                                 }
-                                *ptr50
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len85;
-                                *ptr50
-                                    .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result85;
-                                let vec86 = <_ as Into<_rt::Vec<_>>>::into(translations51)
+                                *ptr54
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len89;
+                                *ptr54
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result89;
+                                let vec90 = <_ as Into<_rt::Vec<_>>>::into(translations55)
                                     .into_boxed_slice();
-                                let ptr86 = vec86.as_ptr().cast::<u8>();
-                                let len86 = vec86.len();
-                                ::core::mem::forget(vec86);
-                                *ptr50
-                                    .add(4 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len86;
-                                *ptr50
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr86.cast_mut();
-                                let vec87 = <_ as Into<_rt::Vec<_>>>::into(reads51)
+                                let ptr90 = vec90.as_ptr().cast::<u8>();
+                                let len90 = vec90.len();
+                                ::core::mem::forget(vec90);
+                                *ptr54
+                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len90;
+                                *ptr54
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr90.cast_mut();
+                                let vec91 = <_ as Into<_rt::Vec<_>>>::into(reads55)
                                     .into_boxed_slice();
-                                let ptr87 = vec87.as_ptr().cast::<u8>();
-                                let len87 = vec87.len();
-                                ::core::mem::forget(vec87);
-                                *ptr50
-                                    .add(6 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len87;
-                                *ptr50
-                                    .add(5 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = ptr87.cast_mut();
-                                let vec88 = computed51;
-                                let len88 = vec88.len();
-                                let layout88 = _rt::alloc::Layout::from_size_align(
-                                        vec88.len() * 1,
+                                let ptr91 = vec91.as_ptr().cast::<u8>();
+                                let len91 = vec91.len();
+                                ::core::mem::forget(vec91);
+                                *ptr54
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len91;
+                                *ptr54
+                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = ptr91.cast_mut();
+                                let vec92 = computed55;
+                                let len92 = vec92.len();
+                                let layout92 = _rt::alloc::Layout::from_size_align(
+                                        vec92.len() * 1,
                                         1,
                                     )
                                     .unwrap();
-                                let (result88, _cleanup88) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout88,
+                                let (result92, _cleanup92) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout92,
                                 );
-                                if let Some(cleanup) = _cleanup88 {
+                                if let Some(cleanup) = _cleanup92 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec88.into_iter().enumerate() {
-                                    let base = result88.add(i * 1);
+                                for (i, e) in vec92.into_iter().enumerate() {
+                                    let base = result92.add(i * 1);
                                     {
                                         *base.add(0).cast::<u8>() = (e.clone() as i32) as u8;
                                     }
                                 }
-                                *ptr50
-                                    .add(8 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len88;
-                                *ptr50
-                                    .add(7 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result88;
-                                *ptr50
-                                    .add(9 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<i32>() = _rt::as_i32(masks51);
+                                *ptr54
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len92;
+                                *ptr54
+                                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result92;
+                                *ptr54
+                                    .add(8 + 9 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>() = _rt::as_i32(masks55);
                             }
                             Err(e) => {
-                                *ptr50.add(0).cast::<u8>() = (1i32) as u8;
-                                let vec93 = e;
-                                let len93 = vec93.len();
-                                let layout93 = _rt::alloc::Layout::from_size_align(
-                                        vec93.len() * (7 * ::core::mem::size_of::<*const u8>()),
+                                *ptr54.add(0).cast::<u8>() = (1i32) as u8;
+                                let vec97 = e;
+                                let len97 = vec97.len();
+                                let layout97 = _rt::alloc::Layout::from_size_align(
+                                        vec97.len() * (7 * ::core::mem::size_of::<*const u8>()),
                                         ::core::mem::size_of::<*const u8>(),
                                     )
                                     .unwrap();
-                                let (result93, _cleanup93) = converter_sdk::wit_bindgen::rt::Cleanup::new(
-                                    layout93,
+                                let (result97, _cleanup97) = converter_sdk::wit_bindgen::rt::Cleanup::new(
+                                    layout97,
                                 );
-                                if let Some(cleanup) = _cleanup93 {
+                                if let Some(cleanup) = _cleanup97 {
                                     cleanup.forget();
                                 }
-                                for (i, e) in vec93.into_iter().enumerate() {
-                                    let base = result93
+                                for (i, e) in vec97.into_iter().enumerate() {
+                                    let base = result97
                                         .add(i * (7 * ::core::mem::size_of::<*const u8>()));
                                     {
                                         let super::super::super::super::influxdb_loader::converter::types::Problem {
-                                            code: code89,
-                                            message: message89,
-                                            column: column89,
+                                            code: code93,
+                                            message: message93,
+                                            column: column93,
                                         } = e;
-                                        let vec90 = (code89.into_bytes()).into_boxed_slice();
-                                        let ptr90 = vec90.as_ptr().cast::<u8>();
-                                        let len90 = vec90.len();
-                                        ::core::mem::forget(vec90);
+                                        let vec94 = (code93.into_bytes()).into_boxed_slice();
+                                        let ptr94 = vec94.as_ptr().cast::<u8>();
+                                        let len94 = vec94.len();
+                                        ::core::mem::forget(vec94);
                                         *base
                                             .add(::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len90;
-                                        *base.add(0).cast::<*mut u8>() = ptr90.cast_mut();
-                                        let vec91 = (message89.into_bytes()).into_boxed_slice();
-                                        let ptr91 = vec91.as_ptr().cast::<u8>();
-                                        let len91 = vec91.len();
-                                        ::core::mem::forget(vec91);
+                                            .cast::<usize>() = len94;
+                                        *base.add(0).cast::<*mut u8>() = ptr94.cast_mut();
+                                        let vec95 = (message93.into_bytes()).into_boxed_slice();
+                                        let ptr95 = vec95.as_ptr().cast::<u8>();
+                                        let len95 = vec95.len();
+                                        ::core::mem::forget(vec95);
                                         *base
                                             .add(3 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<usize>() = len91;
+                                            .cast::<usize>() = len95;
                                         *base
                                             .add(2 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<*mut u8>() = ptr91.cast_mut();
-                                        match column89 {
+                                            .cast::<*mut u8>() = ptr95.cast_mut();
+                                        match column93 {
                                             Some(e) => {
                                                 *base
                                                     .add(4 * ::core::mem::size_of::<*const u8>())
                                                     .cast::<u8>() = (1i32) as u8;
-                                                let vec92 = (e.into_bytes()).into_boxed_slice();
-                                                let ptr92 = vec92.as_ptr().cast::<u8>();
-                                                let len92 = vec92.len();
-                                                ::core::mem::forget(vec92);
+                                                let vec96 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr96 = vec96.as_ptr().cast::<u8>();
+                                                let len96 = vec96.len();
+                                                ::core::mem::forget(vec96);
                                                 *base
                                                     .add(6 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<usize>() = len92;
+                                                    .cast::<usize>() = len96;
                                                 *base
                                                     .add(5 * ::core::mem::size_of::<*const u8>())
-                                                    .cast::<*mut u8>() = ptr92.cast_mut();
+                                                    .cast::<*mut u8>() = ptr96.cast_mut();
                                             }
                                             None => {
                                                 *base
@@ -1983,15 +2040,15 @@ pub mod exports {
                                         };
                                     }
                                 }
-                                *ptr50
+                                *ptr54
                                     .add(2 * ::core::mem::size_of::<*const u8>())
-                                    .cast::<usize>() = len93;
-                                *ptr50
+                                    .cast::<usize>() = len97;
+                                *ptr54
                                     .add(::core::mem::size_of::<*const u8>())
-                                    .cast::<*mut u8>() = result93;
+                                    .cast::<*mut u8>() = result97;
                             }
                         };
-                        ptr50
+                        ptr54
                     }
                 }
                 #[doc(hidden)]
@@ -2002,10 +2059,10 @@ pub mod exports {
                         match l0 {
                             0 => {
                                 let l1 = *arg0
-                                    .add(::core::mem::size_of::<*const u8>())
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l2 = *arg0
-                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base54 = l1;
                                 let len54 = l2;
@@ -2333,28 +2390,28 @@ pub mod exports {
                                     8,
                                 );
                                 let l55 = *arg0
-                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l56 = *arg0
-                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base57 = l55;
                                 let len57 = l56;
                                 _rt::cabi_dealloc(base57, len57 * 4, 4);
                                 let l58 = *arg0
-                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l59 = *arg0
-                                    .add(6 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base60 = l58;
                                 let len60 = l59;
                                 _rt::cabi_dealloc(base60, len60 * 4, 4);
                                 let l61 = *arg0
-                                    .add(7 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 7 * ::core::mem::size_of::<*const u8>())
                                     .cast::<*mut u8>();
                                 let l62 = *arg0
-                                    .add(8 * ::core::mem::size_of::<*const u8>())
+                                    .add(8 + 8 * ::core::mem::size_of::<*const u8>())
                                     .cast::<usize>();
                                 let base63 = l61;
                                 let len63 = l62;
@@ -3533,11 +3590,11 @@ pub mod exports {
                 struct _RetArea(
                     [::core::mem::MaybeUninit<
                         u8,
-                    >; 10 * ::core::mem::size_of::<*const u8>()],
+                    >; 8 + 10 * ::core::mem::size_of::<*const u8>()],
                 );
                 static mut _RET_AREA: _RetArea = _RetArea(
-                    [::core::mem::MaybeUninit::uninit(); 10
-                        * ::core::mem::size_of::<*const u8>()],
+                    [::core::mem::MaybeUninit::uninit(); 8
+                        + 10 * ::core::mem::size_of::<*const u8>()],
                 );
             }
         }
@@ -3720,54 +3777,54 @@ macro_rules! __export_bindings_0_2_impl {
         #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.60.0:influxdb-loader:converter@0.2.0:converter-world:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2048] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2063] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfa\x0e\x01A\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x89\x0f\x01A\x02\x01\
 A\x0d\x01BE\x01m\x0b\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
 tamp\x0btime-of-day\x08duration\x04uuid\x06binary\x05other\x04\0\x0bcolumn-type\x03\
-\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x04\0\x0d\
-column-schema\x03\0\x02\x01ks\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06bucket\x04\x03\
-keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06object\x03\0\x08\
-\x01p\x03\x01r\x06\x07datasets\x06object\x09\x0aparameters\x04\x07columns\x0a\x0a\
-partitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\
-\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\0\x10\x01r\x02\x05\
-codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08\
-booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\
-\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\
-\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01q\x03\x03all\0\0\x04\
-none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\
-\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01s\0\x04\0\x08co\
-nstant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08computed\x01y\
-\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\x01q\x02\x04\
-text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01q\x03\x04nam\
-e\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01q\x02\x04o\
-mit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07integer\x08\
-unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03key%\x06s\
-ource\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03key%\x06sou\
-rce\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01p/\x01r\
-\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05point\x03\
-\02\x01p3\x01p\x01\x01r\x05\x06points4\x0ctranslations\x0d\x05reads\x0d\x08compu\
-ted5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07messages\x04\0\x09\
-rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05batch\x03\0;\x01\
-p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09converted\x03\0\
-?\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07problem\x03\0A\x01r\x04\x04\
-names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\0C\x03\0%infl\
-uxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\x04info\x04wa\
-rn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\
-\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\x02\x03\0\0\x0b\
-description\x02\x03\0\0\x05input\x02\x03\0\0\x04plan\x02\x03\0\0\x07problem\x02\x03\
-\0\0\x07strings\x02\x03\0\0\x05batch\x02\x03\0\0\x09converted\x01B\x1a\x02\x03\x02\
-\x01\x02\x04\0\x0bdescription\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05input\x03\0\x02\
-\x02\x03\x02\x01\x04\x04\0\x04plan\x03\0\x04\x02\x03\x02\x01\x05\x04\0\x07proble\
-m\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07strings\x03\0\x08\x02\x03\x02\x01\x07\x04\
-\0\x05batch\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x09converted\x03\0\x0c\x01@\0\0\x01\
-\x04\0\x08describe\x01\x0e\x01p\x07\x01j\x01\x05\x01\x0f\x01@\x01\x05input\x03\0\
-\x10\x04\0\x07prepare\x01\x11\x01j\x01\x09\x01\x07\x01@\x02\x0btranslationy\x06v\
-alues\x09\0\x12\x04\0\x09translate\x01\x13\x01j\x01\x0d\x01\x07\x01@\x01\x05batc\
-h\x0b\0\x14\x04\0\x07convert\x01\x15\x04\0)influxdb-loader:converter/converter@0\
-.2.0\x05\x09\x04\0/influxdb-loader:converter/converter-world@0.2.0\x04\0\x0b\x15\
-\x01\0\x0fconverter-world\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit\
--component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\0\0\x01ks\x01r\x05\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x07\
+in-list\x02\x04\0\x0dcolumn-schema\x03\0\x03\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06\
+bucket\x02\x03keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06o\
+bject\x03\0\x08\x01p\x04\x01r\x06\x07datasets\x06object\x09\x0aparameters\x02\x07\
+columns\x0a\x0apartitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\
+\x01k\x0e\x01r\x03\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\
+\0\x10\x01r\x02\x05codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01\
+pw\x01pu\x01q\x06\x08booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\
+\0\x06floats\x01\x16\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06value\
+s\x03\0\x17\x01r\x02\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01\
+q\x03\x03all\0\0\x04none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07\
+boolean\x01\x7f\0\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01\
+s\0\x04\0\x08constant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08\
+computed\x01y\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\
+\x01q\x02\x04text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01\
+q\x03\x04name\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01\
+q\x02\x04omit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07\
+integer\x08unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03\
+key%\x06source\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03ke\
+y%\x06source\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01\
+p/\x01r\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05po\
+int\x03\02\x01p3\x01p\x01\x01r\x06\x04each*\x06points4\x0ctranslations\x0d\x05re\
+ads\x0d\x08computed5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07\
+messages\x04\0\x09rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05\
+batch\x03\0;\x01p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09\
+converted\x03\0?\x01r\x03\x04codes\x07messages\x06column\x02\x04\0\x07problem\x03\
+\0A\x01r\x04\x04names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\
+\0C\x03\0%influxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\
+\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messag\
+es\x01\0\x04\0\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\
+\x02\x03\0\0\x0bdescription\x02\x03\0\0\x05input\x02\x03\0\0\x04plan\x02\x03\0\0\
+\x07problem\x02\x03\0\0\x07strings\x02\x03\0\0\x05batch\x02\x03\0\0\x09converted\
+\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0bdescription\x03\0\0\x02\x03\x02\x01\x03\x04\
+\0\x05input\x03\0\x02\x02\x03\x02\x01\x04\x04\0\x04plan\x03\0\x04\x02\x03\x02\x01\
+\x05\x04\0\x07problem\x03\0\x06\x02\x03\x02\x01\x06\x04\0\x07strings\x03\0\x08\x02\
+\x03\x02\x01\x07\x04\0\x05batch\x03\0\x0a\x02\x03\x02\x01\x08\x04\0\x09converted\
+\x03\0\x0c\x01@\0\0\x01\x04\0\x08describe\x01\x0e\x01p\x07\x01j\x01\x05\x01\x0f\x01\
+@\x01\x05input\x03\0\x10\x04\0\x07prepare\x01\x11\x01j\x01\x09\x01\x07\x01@\x02\x0b\
+translationy\x06values\x09\0\x12\x04\0\x09translate\x01\x13\x01j\x01\x0d\x01\x07\
+\x01@\x01\x05batch\x0b\0\x14\x04\0\x07convert\x01\x15\x04\0)influxdb-loader:conv\
+erter/converter@0.2.0\x05\x09\x04\0/influxdb-loader:converter/converter-world@0.\
+2.0\x04\0\x0b\x15\x01\0\x0fconverter-world\x03\0\0\0G\x09producers\x01\x0cproces\
+sed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
         };
     };
 }
@@ -3780,43 +3837,44 @@ pub use __export_bindings_0_2_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1728] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x9a\x0c\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1743] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xa9\x0c\x01A\x02\x01\
 A\x04\x01BE\x01m\x0b\x07boolean\x07integer\x08unsigned\x05float\x04text\x09times\
 tamp\x0btime-of-day\x08duration\x04uuid\x06binary\x05other\x04\0\x0bcolumn-type\x03\
-\0\0\x01r\x04\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x04\0\x0d\
-column-schema\x03\0\x02\x01ks\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06bucket\x04\x03\
-keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06object\x03\0\x08\
-\x01p\x03\x01r\x06\x07datasets\x06object\x09\x0aparameters\x04\x07columns\x0a\x0a\
-partitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\x01k\x0e\x01r\x03\
-\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\0\x10\x01r\x02\x05\
-codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01pw\x01pu\x01q\x06\x08\
-booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\0\x06floats\x01\x16\
-\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06values\x03\0\x17\x01r\x02\
-\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01q\x03\x03all\0\0\x04\
-none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07boolean\x01\x7f\0\
-\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01s\0\x04\0\x08co\
-nstant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08computed\x01y\
-\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\x01q\x02\x04\
-text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01q\x03\x04nam\
-e\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01q\x02\x04o\
-mit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07integer\x08\
-unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03key%\x06s\
-ource\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03key%\x06sou\
-rce\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01p/\x01r\
-\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05point\x03\
-\02\x01p3\x01p\x01\x01r\x05\x06points4\x0ctranslations\x0d\x05reads\x0d\x08compu\
-ted5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07messages\x04\0\x09\
-rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05batch\x03\0;\x01\
-p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09converted\x03\0\
-?\x01r\x03\x04codes\x07messages\x06column\x04\x04\0\x07problem\x03\0A\x01r\x04\x04\
-names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\0C\x03\0%infl\
-uxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\x04info\x04wa\
-rn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messages\x01\0\x04\0\
-\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\x04\0Oinfluxd\
-b-loader:converter/converter-world-with-all-of-its-exports-removed@0.2.0\x04\0\x0b\
-5\x01\0/converter-world-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\
-\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindgen-rust\x060.60.0";
+\0\0\x01ks\x01r\x05\x04names\x0bcolumn-type\x01\x0bsource-types\x08nullable\x7f\x07\
+in-list\x02\x04\0\x0dcolumn-schema\x03\0\x03\x01kx\x01o\x02ss\x01p\x06\x01r\x05\x06\
+bucket\x02\x03keys\x09file-names\x0dlast-modified\x05\x08metadata\x07\x04\0\x06o\
+bject\x03\0\x08\x01p\x04\x01r\x06\x07datasets\x06object\x09\x0aparameters\x02\x07\
+columns\x0a\x0apartitions\x07\x06strict\x7f\x04\0\x05input\x03\0\x0b\x01py\x01p}\
+\x01k\x0e\x01r\x03\x07offsets\x0d\x04data\x0e\x08validity\x0f\x04\0\x07strings\x03\
+\0\x10\x01r\x02\x05codes\x0d\x0adictionary\x11\x04\0\x04text\x03\0\x12\x01px\x01\
+pw\x01pu\x01q\x06\x08booleans\x01\x0e\0\x08integers\x01\x14\0\x09unsigneds\x01\x15\
+\0\x06floats\x01\x16\0\x05texts\x01\x13\0\x0atimestamps\x01\x14\0\x04\0\x06value\
+s\x03\0\x17\x01r\x02\x06values\x18\x08validity\x0f\x04\0\x06column\x03\0\x19\x01\
+q\x03\x03all\0\0\x04none\0\0\x04rows\x01\x0e\0\x04\0\x04mask\x03\0\x1b\x01q\x05\x07\
+boolean\x01\x7f\0\x07integer\x01x\0\x08unsigned\x01w\0\x05float\x01u\0\x04text\x01\
+s\0\x04\0\x08constant\x03\0\x1d\x01q\x05\x06column\x01y\0\x0atranslated\x01y\0\x08\
+computed\x01y\0\x08constant\x01\x1e\0\x0arow-number\0\0\x04\0\x06source\x03\0\x1f\
+\x01q\x02\x04text\x01s\0\x0atranslated\x01y\0\x04\0\x08key-part\x03\0!\x01p\"\x01\
+q\x03\x04name\x01s\0\x0atranslated\x01y\0\x06joined\x01#\0\x04\0\x03key\x03\0$\x01\
+q\x02\x04omit\0\0\x06reject\x01s\0\x04\0\x07missing\x03\0&\x01m\x05\x07boolean\x07\
+integer\x08unsigned\x05float\x04text\x04\0\x0afield-type\x03\0(\x01ky\x01r\x04\x03\
+key%\x06source\x20\x04when*\x07missing'\x04\0\x03tag\x03\0+\x01k)\x01r\x05\x03ke\
+y%\x06source\x20\x08write-as-\x04when*\x07missing'\x04\0\x05field\x03\0.\x01p,\x01\
+p/\x01r\x05\x0bmeasurement%\x04time\x20\x04tags0\x06fields1\x04when*\x04\0\x05po\
+int\x03\02\x01p3\x01p\x01\x01r\x06\x04each*\x06points4\x0ctranslations\x0d\x05re\
+ads\x0d\x08computed5\x05masksy\x04\0\x04plan\x03\06\x01r\x03\x03rowy\x04codes\x07\
+messages\x04\0\x09rejection\x03\08\x01p\x1a\x01r\x02\x04rowsy\x07columns:\x04\0\x05\
+batch\x03\0;\x01p\x1c\x01p9\x01r\x03\x08computed:\x05masks=\x08rejected>\x04\0\x09\
+converted\x03\0?\x01r\x03\x04codes\x07messages\x06column\x02\x04\0\x07problem\x03\
+\0A\x01r\x04\x04names\x07versions\x07datasets\x07summarys\x04\0\x0bdescription\x03\
+\0C\x03\0%influxdb-loader:converter/types@0.2.0\x05\0\x01B\x04\x01m\x04\x05debug\
+\x04info\x04warn\x05error\x04\0\x05level\x03\0\0\x01@\x02\x05level\x01\x07messag\
+es\x01\0\x04\0\x03log\x01\x02\x03\0$influxdb-loader:converter/host@0.2.0\x05\x01\
+\x04\0Oinfluxdb-loader:converter/converter-world-with-all-of-its-exports-removed\
+@0.2.0\x04\0\x0b5\x01\0/converter-world-with-all-of-its-exports-removed\x03\0\0\0\
+G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-bindge\
+n-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -141,6 +141,8 @@ struct Functions {
 pub struct PlanBuilder<'a> {
     input: &'a Input,
     problems: Vec<Problem>,
+    /// A column of the list whose elements give the points.
+    each: Option<u32>,
     translated: Vec<u32>,
     reads: Vec<u32>,
     computed: Vec<ColumnType>,
@@ -162,6 +164,7 @@ impl<'a> PlanBuilder<'a> {
         Self {
             input,
             problems: vec![],
+            each: None,
             translated: vec![],
             reads: vec![],
             computed: vec![],
@@ -191,6 +194,10 @@ impl<'a> PlanBuilder<'a> {
         if named.next().is_some() {
             let message = format!("several columns have the name `{name}`");
             self.problem(Problem::new("ambiguous-column", message).with_column(name));
+            return None;
+        }
+        if column.list.is_some() && column.list.as_deref() != self.list() {
+            self.problem(of_a_list(column));
             return None;
         }
         if accepted.contains(&column.column_type) {
@@ -244,6 +251,38 @@ impl<'a> PlanBuilder<'a> {
     /// ```
     pub fn required_if_strict(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         if self.input.strict { Some(self.required(name, accepted)) } else { self.optional(name, accepted) }
+    }
+
+    /// Has each element of a list give the points, instead of each row. Call it before the list's columns are asked for. The columns of
+    /// a list of structs are `LIST.FIELD`, that of a list of values is `LIST`, and the place of the element in its list, from 0, is
+    /// `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`.
+    ///
+    /// ```
+    /// # use converter_sdk::{ColumnType, Input, PlanBuilder, Point, Problem, Mapping};
+    /// # fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+    /// let mut plan = PlanBuilder::new(input);
+    /// plan.each("readings");
+    /// let mut point = Point::new("weather", plan.required("readings.at", &[ColumnType::Timestamp]));
+    /// point.tag("station", plan.required("station.name", &[ColumnType::Text]));
+    /// point.field("celsius", plan.required("readings.celsius", &[ColumnType::Float]));
+    /// plan.finish([point])
+    /// # }
+    /// ```
+    pub fn each(&mut self, list: &str) {
+        let is_usable = |column: &ColumnSchema| column.column_type != ColumnType::Other;
+        let of_list = |(column, _): &(&ColumnSchema, u32)| column.list.as_deref() == Some(list) && is_usable(column);
+        match self.input.columns.iter().zip(0..).find(of_list) {
+            Some((_, index)) => self.each = Some(index),
+            None => {
+                let message = format!("the dataset `{}` requires the list `{list}`", self.input.dataset);
+                self.problem(Problem::new("missing-list", message).with_column(list));
+            }
+        }
+    }
+
+    /// The list whose elements give the points.
+    fn list(&self) -> Option<&str> {
+        self.input.columns.get(self.each? as usize)?.list.as_deref()
     }
 
     /// The value of the partition of this name in the object's key: of the last `name=value` segment that has it. That
@@ -413,6 +452,7 @@ impl<'a> PlanBuilder<'a> {
             field.write_as = self.widened.iter().find(of_field).and_then(|column| written_as(column.column_type));
         }
         let plan = Plan {
+            each: self.each,
             points,
             translations: self.translated,
             reads: self.reads,
@@ -485,6 +525,15 @@ fn missing(name: &str, input: &Input) -> Problem {
         message.push_str(&format!(", and names are matched exactly: `{}`", similar.name));
     }
     Problem::new("missing-column", message).with_column(name)
+}
+
+fn of_a_list(column: &ColumnSchema) -> Problem {
+    let list = column.list.as_deref().unwrap_or_default();
+    let message = format!(
+        "the column `{}` is part of the list `{list}`: it can be used after `each(\"{list}\")`, one list a plan",
+        column.name
+    );
+    Problem::new("column-of-a-list", message).with_column(&column.name)
 }
 
 fn invalid_type(column: &ColumnSchema, accepted: &[ColumnType]) -> Problem {

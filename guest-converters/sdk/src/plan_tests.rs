@@ -72,6 +72,29 @@ fn a_name_that_two_columns_have_is_a_problem() {
 }
 
 #[test]
+fn columns_of_a_list_are_used_where_its_elements_give_the_points() {
+    let table = table().floats("readings.wind", [2.0]).of_list("readings").floats("gusts", [3.0]).of_list("gusts");
+    let mut plan = PlanBuilder::new(table.input());
+    plan.each("readings");
+    plan.required("readings.wind", &[ColumnType::Float]);
+    plan.required("celsius", &[ColumnType::Float]);
+    assert_eq!(plan.finish([point()]).unwrap().plan().each, Some(4));
+
+    let mut plan = PlanBuilder::new(table.input());
+    plan.each("winds");
+    plan.each("readings");
+    plan.required("gusts", &[ColumnType::Float]);
+    let expected = [
+        ("missing-list", "the dataset `weather` requires the list `winds`"),
+        (
+            "column-of-a-list",
+            "the column `gusts` is part of the list `gusts`: it can be used after `each(\"gusts\")`, one list a plan",
+        ),
+    ];
+    assert_eq!(problems(plan), expected.map(|(code, message)| (code.to_owned(), message.to_owned())));
+}
+
+#[test]
 fn a_partition_is_the_last_of_its_name_in_the_key_and_a_key_without_it_is_a_problem() {
     let key = [("host", "a"), ("host", "b"), ("rack", "__HIVE_DEFAULT_PARTITION__")];
     let table = key.iter().fold(table(), |table, (name, value)| table.partition(name, value));

@@ -193,6 +193,24 @@ impl Table {
         self
     }
 
+    /// Makes the column that was added last part of a list: a row of the table is then an element of it.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("readings.celsius", [4.5, 7.0]).of_list("readings");
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// plan.each("readings");
+    /// plan.required("readings.celsius", &[ColumnType::Float]);
+    /// assert!(plan.finish([]).is_ok());
+    /// ```
+    pub fn of_list(mut self, list: &str) -> Self {
+        if let Some(column) = self.input.columns.last_mut() {
+            column.list = Some(list.to_owned());
+        }
+        self
+    }
+
     /// Adds a column that can be seen but not used, of the type `source_type` in the file.
     ///
     /// ```
@@ -221,7 +239,13 @@ impl Table {
         assert!(self.columns.is_empty() || self.rows == rows.len(), "column `{name}` must have {} rows", self.rows);
         self.rows = rows.len();
         let source_type = column_type.name().to_owned();
-        self.input.columns.push(ColumnSchema { name: name.to_owned(), column_type, source_type, nullable: true });
+        self.input.columns.push(ColumnSchema {
+            name: name.to_owned(),
+            column_type,
+            source_type,
+            nullable: true,
+            list: None,
+        });
         self.columns.push(column(rows));
         self
     }

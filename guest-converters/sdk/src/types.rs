@@ -53,14 +53,16 @@ pub enum ColumnType {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSchema {
-    /// The column's name in the file.
+    /// The column's name in the file; in contract 0.2, the path of a nested column, such as `station.position.lat`.
     pub name: String,
     /// The type in which it crosses.
     pub column_type: ColumnType,
     /// The type as the file has it, for messages.
     pub source_type: String,
-    /// Whether a row may lack a value.
+    /// Whether a row, or an element of the list, may lack a value.
     pub nullable: bool,
+    /// The path of the list that it is part of: see [`crate::PlanBuilder::each`]. None in contract 0.1.
+    pub list: Option<String>,
 }
 
 /// Where an object is from. Contract 0.1 does not carry it: there, all of it is empty.
@@ -418,6 +420,8 @@ pub struct Point {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// A column of the list whose elements give the points. Needs contract 0.2.
+    pub each: Option<u32>,
     /// The points that each row gives; at least one.
     pub points: Vec<Point>,
     /// The columns that are translated.

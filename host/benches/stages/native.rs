@@ -20,6 +20,7 @@ impl NativeGeneration {
             column_type: column_type(column.column_type),
             source_type: column.source_type.clone(),
             nullable: column.nullable,
+            list: None,
         });
         let input = converter_sdk::Input {
             dataset: input.dataset.clone(),

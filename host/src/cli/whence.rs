@@ -7,16 +7,17 @@ use serde_json::{Value, json};
 
 use super::{CliError, complain, print};
 use crate::config::Config;
+use crate::converter::identity;
 use crate::event::ObjectReference;
-use crate::ledger::{Document, LedgerError, Time};
+use crate::ledger::{Converter, Document, LedgerError, Time};
 use crate::logs::on_one_line;
 use crate::pipeline::{LoadRequest, Loader, Location};
 use crate::points::{Chunk, Dialect};
-use crate::report::{Failure, FailureKind};
+use crate::report::{ConverterId, Failure, FailureKind};
 use crate::sink::survey::{Line, name};
 use crate::sink::{InfluxDb, Sink, Watch, Watcher};
 
-/// How many rows are named of an object.
+/// How many rows are named of an object: the last ones.
 const ROWS: usize = 100;
 
 /// The arguments of `whence`.
@@ -68,10 +69,10 @@ pub(super) async fn whence(config: &Config, arguments: &WhenceArguments) -> Resu
     let loader = Loader::new(config)?;
     let mut complete = true;
     let mut candidates = Vec::new();
-    for document in loader.ledger()?.all().await? {
+    let is_wanted = |document: &Document| document.may_have_written(measurement, *time);
+    for document in loader.ledger()?.all(is_wanted).await? {
         match document {
-            Ok(document) if document.may_have_written(measurement, *time) => candidates.push(document),
-            Ok(_) => {}
+            Ok(document) => candidates.push(document),
             Err(error) => {
                 complain(&Failure::new(FailureKind::Unexpected, &error), None);
                 complete = false;
@@ -111,7 +112,7 @@ async fn read(
         (Some(bucket), Some(key), _) => Location::S3(ObjectReference {
             version_id: document.object.version_id.clone(),
             if_match: Some(document.object.etag.clone()),
-            converter_digest: Some(document.converter.digest.clone()),
+            converter_digest: Some(identity(&document.converter.digest, document.converter.parameters.as_deref())),
             row_groups: part(document),
             ..ObjectReference::new(bucket, key)
         }),
@@ -136,8 +137,16 @@ async fn read(
     let sink = Sink::from(Watch::new(server, watcher));
     let request = LoadRequest::new(&location).as_dataset(Some(&document.dataset));
     let report = loader.load(&request, &sink, None, &()).await;
+    let is_as_loaded = |converter: &ConverterId| {
+        (&converter.digest, &converter.parameters) == (&document.converter.digest, &document.converter.parameters)
+    };
     Ok(match report.failure {
         Some(failure) => Found::Unreadable(failure),
+        None if !report.converter.as_ref().is_some_and(is_as_loaded) => {
+            let Converter { name, version, .. } = &document.converter;
+            let gone = LedgerError::Gone(format!("converter {name} {version}, which loaded {}", document.object));
+            Found::Unreadable(Failure::new(FailureKind::NotFound, &gone))
+        }
         None => Found::Rows(search.rows.lock().unwrap_or_else(PoisonError::into_inner).clone()),
     })
 }
@@ -167,7 +176,8 @@ impl Watcher for Search {
                 let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
                 rows.insert(line.row, String::from_utf8_lossy(text).trim_end().to_owned());
                 if rows.len() > ROWS {
-                    rows.pop_last();
+                    // The last row counts.
+                    rows.pop_first();
                 }
             }
         }

@@ -180,7 +180,8 @@ impl Partial {
         // Random, as process numbers are reused and a file may have been left behind.
         let name = format!("{}-{number}-{:016x}.{PARTIAL}", std::process::id(), fastrand::u64(..));
         let path = directory.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        // Whoever opens the file later only reads it: what is copied over it in place would change code that is mapped.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path)?;
         Ok(Self { path, file })
     }
 }
@@ -289,7 +290,7 @@ mod tests {
         let compiled =
             Engine::new(Limits::default()).unwrap().compile_cached(converter_components::GENERATION, &cache).unwrap();
         let file = only_file(&cache);
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o400);
         let engine = Engine::new(Limits::default()).unwrap();
         let loaded = engine.cached(compiled.digest(), &cache).unwrap().unwrap();
         assert_eq!(loaded.description(), compiled.description());
@@ -313,7 +314,10 @@ mod tests {
         for bad in
             [flipped, other_engine, other_component, good[..good.len() - 1].to_vec(), good[..20].to_vec(), vec![]]
         {
+            // In its place, as everything that is written here.
+            fs::remove_file(&file).unwrap();
             fs::write(&file, bad).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             assert!(engine.cached(&digest, &cache).is_none());
             assert!(!file.exists(), "a bad file is deleted");
             engine.compile_cached(converter_components::GENERATION, &cache).unwrap();

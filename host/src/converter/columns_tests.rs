@@ -40,8 +40,7 @@ fn round_trip(array: &dyn Array, column_type: ColumnType) -> ArrayRef {
     let column = Column::new(array, column_type).unwrap();
     let answer =
         wit::Converted { computed: vec![echoed(&lower::column(&column))], masks: Vec::new(), rejected: Vec::new() };
-    let plan =
-        Plan { points: Vec::new(), translations: Vec::new(), reads: Vec::new(), computed: vec![column_type], masks: 0 };
+    let plan = Plan { computed: vec![column_type], ..Plan::default() };
     validate::converted(answer, &plan, array.len()).unwrap().computed.remove(0)
 }
 

@@ -16,6 +16,7 @@ pub(super) fn problem(problem: old::Problem) -> wit::Problem {
 pub(super) fn plan(plan: old::Plan) -> wit::Plan {
     let old::Plan { points, translations, reads, computed, masks } = plan;
     wit::Plan {
+        each: None,
         points: points.into_iter().map(point).collect(),
         translations,
         reads,

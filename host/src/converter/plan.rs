@@ -161,7 +161,7 @@ pub struct Field {
     pub missing: Missing,
 }
 
-/// A point that every row gives.
+/// A point that every row, or every element of a list, gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// Which measurement it is of.
@@ -177,8 +177,10 @@ pub struct Point {
 }
 
 /// How the rows of an object become points.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
+    /// A column of the list whose elements each give the points, as an index into the object's columns; none: rows give them.
+    pub each: Option<usize>,
     /// At least one.
     pub points: Vec<Point>,
     /// The columns that are translated, as indexes into the object's columns.

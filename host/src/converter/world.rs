@@ -75,7 +75,7 @@ impl World {
         let partitions = pairs(&input.partitions);
         match self {
             Self::V0_1(world) => {
-                let columns: Vec<_> = lower_v0_1::schema(input);
+                let columns = schema_v0_1(input);
                 let lowered = old::Input {
                     dataset: &input.dataset,
                     columns: &columns,
@@ -86,7 +86,7 @@ impl World {
                 Ok(answer.map(older::plan).map_err(|problems| problems.into_iter().map(older::problem).collect()))
             }
             Self::V0_2(world) => {
-                let columns: Vec<_> = lower_v0_2::schema(input);
+                let columns = schema_v0_2(input);
                 let origin = &input.origin;
                 let metadata = pairs(&origin.metadata);
                 let lowered = wit::Input {
@@ -150,20 +150,10 @@ fn pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// What crosses in the same form in every contract, in the types of one.
 macro_rules! lowering {
-    ($module:ident, $contract:ident, $column_type:ident) => {
+    ($module:ident, $contract:ident) => {
         pub(super) mod $module {
             use super::super::bindings::$contract::influxdb_loader::converter::types as wit;
             use super::{Column, Strings, Values};
-
-            pub(in crate::converter) fn schema(input: &super::super::plan::Input) -> Vec<wit::ColumnSchema<'_>> {
-                let columns = input.columns.iter().map(|column| wit::ColumnSchema {
-                    name: &column.name,
-                    column_type: super::$column_type(column),
-                    source_type: &column.source_type,
-                    nullable: column.nullable,
-                });
-                columns.collect()
-            }
 
             pub(in crate::converter) fn column(column: &Column) -> wit::ColumnParam<'_> {
                 let values = match column.values() {
@@ -186,8 +176,29 @@ macro_rules! lowering {
     };
 }
 
-lowering!(lower_v0_1, v0_1, column_type_v0_1);
-lowering!(lower_v0_2, v0_2, column_type_v0_2);
+lowering!(lower_v0_1, v0_1);
+lowering!(lower_v0_2, v0_2);
+
+fn schema_v0_1(input: &Input) -> Vec<old::ColumnSchema<'_>> {
+    let columns = input.columns.iter().map(|column| old::ColumnSchema {
+        name: &column.name,
+        column_type: column_type_v0_1(column),
+        source_type: &column.source_type,
+        nullable: column.nullable,
+    });
+    columns.collect()
+}
+
+fn schema_v0_2(input: &Input) -> Vec<wit::ColumnSchema<'_>> {
+    let columns = input.columns.iter().map(|column| wit::ColumnSchema {
+        name: &column.name,
+        column_type: column_type_v0_2(column),
+        source_type: &column.source_type,
+        nullable: column.nullable,
+        in_list: column.list.as_ref().map(|list| &*list.name),
+    });
+    columns.collect()
+}
 
 fn column_type_v0_1(column: &ColumnSchema) -> old::ColumnType {
     match column.column_type {

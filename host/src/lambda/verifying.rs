@@ -55,16 +55,21 @@ async fn inputs(load: &Load, allowed: Option<&SourceBuckets>) -> Result<Vec<Inpu
             }
             Target::Prefix(prefix) => {
                 NotAllowed::check(allowed, &prefix.bucket, &prefix.prefix).map_err(not_allowed)?;
-                let listed = source::list(&aws::s3().await, &prefix.bucket, &prefix.prefix).await;
-                let listed = listed.map_err(|error| failure(&VerifyError::Load(LoadError::Source(error))))?;
-                let after = prefix.start_after.as_deref().unwrap_or_default();
-                let data = listed
-                    .into_iter()
-                    .filter(|found| event::is_listed(&found.key, &prefix.prefix, found.size) && *found.key > *after);
-                inputs.extend(data.map(|found| Input {
-                    location: Location::S3(event::ObjectReference::new(prefix.bucket.as_str(), found.key)),
-                    dataset: prefix.dataset.clone(),
-                }));
+                let (client, mut after) = (aws::s3().await, prefix.start_after.clone());
+                loop {
+                    let page = source::list_page(&client, &prefix.bucket, &prefix.prefix, after.as_deref()).await;
+                    let page = page.map_err(|error| failure(&VerifyError::Load(LoadError::Source(error))))?;
+                    let is_data = |found: &source::Listed| event::is_listed(&found.key, &prefix.prefix, found.size);
+                    inputs.extend(page.objects.into_iter().filter(is_data).map(|found| Input {
+                        location: Location::S3(event::ObjectReference::new(prefix.bucket.as_str(), found.key)),
+                        dataset: prefix.dataset.clone(),
+                    }));
+                    after = page.next;
+                    // One more than is verified shows that there are too many.
+                    if after.is_none() || inputs.len() > MOST_OBJECTS {
+                        break;
+                    }
+                }
             }
         }
     }
@@ -93,6 +98,7 @@ fn failure(error: &VerifyError) -> Failure {
         VerifyError::Load(error) => error.kind(),
         VerifyError::NotReadAgain { failure, .. } => failure.kind(),
         VerifyError::NoTime => FailureKind::Deadline,
+        VerifyError::Changed { .. } => FailureKind::Source,
         VerifyError::TooManyBuckets(_) | VerifyError::TooDense { .. } | VerifyError::NotBetween => {
             FailureKind::Unexpected
         }

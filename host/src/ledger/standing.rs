@@ -15,6 +15,8 @@ pub struct Wanted<'a> {
     pub target: Option<&'a Target>,
     /// The digest of the current converter, and that of its parameters; none: any will do.
     pub converter: Option<(&'a str, Option<&'a str>)>,
+    /// The dataset that it is loaded as: a converter may make other points of another one. None: any will do.
+    pub dataset: Option<&'a str>,
     /// Which of its row groups; none: all of them.
     pub row_groups: Option<Range<u64>>,
 }
@@ -25,7 +27,7 @@ pub struct Wanted<'a> {
 pub enum Standing {
     /// All of it, by the current converter.
     Loaded,
-    /// All of it, some by another converter, or with other parameters.
+    /// All of it, some by another converter, with other parameters, or as another dataset.
     OtherConverter,
     /// Some of its row groups.
     Partly {
@@ -58,12 +60,20 @@ impl Standing {
 
 /// How far an object is loaded, by its documents in any order.
 ///
-/// Of each row group the load that began last has the word: its points have replaced those before.
+/// For each row group the load that began last counts: its points have replaced those before. What was loaded of another version
+/// has replaced points, too: of the current version only loads count that began after all loads of other versions had ended. So
+/// an object that gets an earlier content again is loaded again.
 pub fn standing(documents: &[Document], wanted: Wanted<'_>) -> Standing {
-    let Wanted { etag, target, converter, row_groups } = wanted;
+    let Wanted { etag, target, converter, dataset, row_groups } = wanted;
     let is_there = |document: &Document| target.is_none_or(|target| document.target.is(target));
-    let mut current: Vec<&Document> =
-        documents.iter().filter(|document| document.object.etag == etag && is_there(document)).collect();
+    let is_current = |document: &Document| document.object.etag == etag;
+    let others = documents.iter().filter(|document| is_there(document) && !is_current(document));
+    let replaced = others.map(|document| document.finished_at).max();
+    let mut current: Vec<&Document> = documents
+        .iter()
+        .filter(|document| is_there(document) && is_current(document))
+        .filter(|document| replaced.is_none_or(|replaced| document.started_at >= replaced))
+        .collect();
     current.sort_by_key(|document| (document.started_at, document.finished_at));
     let Some(latest) = current.last() else {
         return if documents.iter().any(is_there) {
@@ -79,7 +89,8 @@ pub fn standing(documents: &[Document], wanted: Wanted<'_>) -> Standing {
     let mut covered: Vec<(Range<u64>, bool)> = Vec::new();
     for document in current.into_iter().filter(|document| document.of_row_groups == of) {
         let is_wanted = converter
-            .is_none_or(|wanted| wanted == (&*document.converter.digest, document.converter.parameters.as_deref()));
+            .is_none_or(|wanted| wanted == (&*document.converter.digest, document.converter.parameters.as_deref()))
+            && dataset.is_none_or(|dataset| dataset == document.dataset);
         let range = document.range();
         covered = covered.into_iter().flat_map(|(before, wanted)| without(before, &range, wanted)).collect();
         covered.push((range, is_wanted));
@@ -127,15 +138,17 @@ mod tests {
         let mut document = Document::new(object, &row_groups, of);
         document.target = target("energy");
         document.converter.digest = converter.into();
-        document.started_at = Time(second);
+        document.dataset = "d".into();
+        (document.started_at, document.finished_at) = (Time(second), Time(second));
         document
     }
 
     fn of(documents: &[Document]) -> Standing {
-        standing(
-            documents,
-            Wanted { etag: "new", target: Some(&target("energy")), converter: Some(("c", None)), row_groups: None },
-        )
+        standing(documents, wanted(&target("energy"), None))
+    }
+
+    fn wanted(target: &Target, row_groups: Option<Range<u64>>) -> Wanted<'_> {
+        Wanted { etag: "new", target: Some(target), converter: Some(("c", None)), dataset: Some("d"), row_groups }
     }
 
     #[test]
@@ -160,13 +173,8 @@ mod tests {
     #[test]
     fn a_part_is_loaded_when_it_is_whatever_is_not() {
         let part = |row_groups| {
-            let wanted = Wanted {
-                etag: "new",
-                target: Some(&target("energy")),
-                converter: Some(("c", None)),
-                row_groups: Some(row_groups),
-            };
-            standing(&[load(1, "new", 0..4, 6, "other"), load(2, "new", 1..3, 6, "c")], wanted)
+            let documents = [load(1, "new", 0..4, 6, "other"), load(2, "new", 1..3, 6, "c")];
+            standing(&documents, wanted(&target("energy"), Some(row_groups)))
         };
         assert_eq!(part(1..3), Standing::Loaded);
         assert_eq!(part(0..3), Standing::OtherConverter);
@@ -182,6 +190,31 @@ mod tests {
         assert_eq!(of(&again), Standing::Loaded);
         let and_back = [load(1, "new", 0..6, 6, "c"), load(2, "new", 2..3, 6, "other")];
         assert_eq!(of(&and_back), Standing::OtherConverter);
+    }
+
+    #[test]
+    fn a_version_that_comes_back_is_not_loaded_since_another_one_has_replaced_its_points() {
+        let and_back = [load(1, "new", 0..3, 3, "c"), load(2, "old", 0..3, 3, "c")];
+        assert_eq!(of(&and_back), Standing::Stale);
+        let in_part = [load(1, "new", 0..3, 3, "c"), load(2, "old", 0..1, 3, "c"), load(3, "new", 0..2, 3, "c")];
+        assert_eq!(of(&in_part), Standing::Partly { row_groups: 2, of: 3 });
+        let again = [load(1, "new", 0..3, 3, "c"), load(2, "old", 0..3, 3, "c"), load(3, "new", 0..3, 3, "c")];
+        assert_eq!(of(&again), Standing::Loaded);
+        // A load of another version that has ended later may have replaced points.
+        let mut slow = load(1, "old", 0..3, 3, "c");
+        slow.finished_at = Time(4);
+        assert_eq!(of(&[slow.clone(), load(2, "new", 0..3, 3, "c")]), Standing::Stale);
+        assert_eq!(of(&[slow.clone(), load(2, "new", 0..3, 3, "c"), load(4, "new", 0..3, 3, "c")]), Standing::Loaded);
+        // In another bucket, it has replaced nothing.
+        slow.target = target("test");
+        assert_eq!(of(&[slow, load(2, "new", 0..3, 3, "c")]), Standing::Loaded);
+    }
+
+    #[test]
+    fn what_was_loaded_as_another_dataset_is_not_loaded_as_this_one() {
+        let mut other = load(1, "new", 0..3, 3, "c");
+        other.dataset = "e".into();
+        assert_eq!(of(&[other]), Standing::OtherConverter);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where the documents of a ledger stand, how they get there, and how they are found.
 
+use std::future::ready;
 use std::ops::Range;
 
 use futures_util::{StreamExt, stream};
@@ -61,23 +62,20 @@ impl Ledger {
         Err(LedgerError::Contended { place: place.to_string() })
     }
 
-    /// What is recorded of an object, or of one version of it.
+    /// What is recorded of an object, in all of its versions.
     ///
     /// # Errors
     ///
     /// When the ledger cannot be looked at, and when a document is none.
-    pub async fn of(&self, source: &Source, etag: Option<&str>) -> Result<Vec<Document>, LedgerError> {
-        let beginning =
-            format!("{}/{}", directory(source), etag.map_or_else(String::new, |etag| name::segment(etag, false)));
-        let mut documents = Vec::new();
-        for found in self.read(self.places(&beginning).await?).await {
-            let document = found?;
-            let is_of_it = document.object.source().to_string() == source.to_string();
-            if is_of_it && etag.is_none_or(|etag| document.object.etag == etag) {
-                documents.push(document);
-            }
-        }
-        Ok(documents)
+    pub async fn of(&self, source: &Source) -> Result<Vec<Document>, LedgerError> {
+        let beginning = format!("{}/", directory(source));
+        let depth = |place: &Place| place.to_string().matches('/').count();
+        let own = depth(&Place::below(&self.uri, format!("{beginning}x")));
+        let mut places = self.places(&beginning).await?;
+        // Deeper down are those of other objects, whose keys begin with this one's and a slash.
+        places.retain(|place| depth(place) == own);
+        let shown = source.to_string();
+        self.read(places, |document| document.object.source().to_string() == shown).await.into_iter().collect()
     }
 
     /// What is recorded of all objects of a bucket whose keys begin with a prefix; each document, or why it cannot be read.
@@ -106,18 +104,20 @@ impl Ledger {
             document.object.bucket.as_deref() == Some(bucket)
                 && document.object.key.as_deref().is_some_and(|key| key.starts_with(prefix))
         };
-        let found = self.read(places).await;
-        Ok(found.into_iter().filter(|found| found.as_ref().map_or(true, is_below)).collect())
+        Ok(self.read(places, is_below).await)
     }
 
-    /// Everything that is recorded; each document, or why it cannot be read.
+    /// Everything that is recorded and wanted; each document, or why it cannot be read.
     ///
     /// # Errors
     ///
     /// When the ledger cannot be looked at.
-    pub async fn all(&self) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
+    pub async fn all(
+        &self,
+        is_wanted: impl Fn(&Document) -> bool,
+    ) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
         let places = self.places("").await?;
-        Ok(self.read(places).await)
+        Ok(self.read(places, is_wanted).await)
     }
 
     async fn places(&self, beginning: &str) -> Result<Vec<Place>, LedgerError> {
@@ -127,8 +127,14 @@ impl Ledger {
         }
     }
 
-    async fn read(&self, places: Vec<Place>) -> Vec<Result<Document, LedgerError>> {
-        stream::iter(places.into_iter().map(read)).buffered(AT_A_TIME).collect().await
+    /// Reads documents; only those that are wanted are held.
+    async fn read(
+        &self,
+        places: Vec<Place>,
+        is_wanted: impl Fn(&Document) -> bool,
+    ) -> Vec<Result<Document, LedgerError>> {
+        let found = stream::iter(places.into_iter().map(read)).buffered(AT_A_TIME);
+        found.filter(|found| ready(found.as_ref().map_or(true, &is_wanted))).collect().await
     }
 
     fn place(&self, document: &Document) -> Place {

@@ -351,7 +351,7 @@ impl Worker<'_> {
                 Some(batch) => batch,
             };
             let batch = batch.map_err(|error| at(error.row().unwrap_or(u64::MAX))(error.into()))?;
-            let rows = batch.columns.num_rows() as u64;
+            let rows = batch.len() as u64;
             let row = if rows == 0 { 0 } else { batch.rows.number(0) };
             let started = Instant::now();
             let encoded = match &mut own_lanes {

@@ -33,7 +33,7 @@ impl Loader {
         if if_match.is_some_and(|etag| etag != subject.etag) {
             return Ok(Standing::Missing);
         }
-        let documents = self.ledger()?.of(&subject.source(), Some(&subject.etag)).await?;
+        let documents = self.ledger()?.of(&subject.source()).await?;
         self.stand(request, &subject, &documents, Some(&Target::of(influxdb.settings()))).await
     }
 
@@ -49,7 +49,7 @@ impl Loader {
     ) -> Result<(Standing, Vec<Document>), LoadError> {
         let subject =
             request.location.state().await?.ok_or_else(|| LedgerError::Gone(request.location.key().into_owned()))?;
-        let documents = self.ledger()?.of(&subject.source(), None).await?;
+        let documents = self.ledger()?.of(&subject.source()).await?;
         Ok((self.stand(request, &subject, &documents, target).await?, documents))
     }
 
@@ -70,6 +70,7 @@ impl Loader {
             Selection::All | Selection::Rows(_) => None,
         };
         let converter = Some((converter.digest(), converter.parameters_digest()));
-        Ok(standing(documents, Wanted { etag: &subject.etag, target, converter, row_groups }))
+        let (etag, dataset) = (&*subject.etag, Some(dataset.as_str()));
+        Ok(standing(documents, Wanted { etag, target, converter, dataset, row_groups }))
     }
 }

@@ -54,7 +54,8 @@ impl Passes {
         // Without shards, the order of time is no better than another.
         let shards = Some(shards).filter(|shards| *shards != Shards::ONE)?;
         let Source::Column(column) = plan.points.first()?.time else { return None };
-        if plan.points.iter().any(|point| point.time != Source::Column(column)) {
+        // Elements of one row may have several times.
+        if plan.each.is_some() || plan.points.iter().any(|point| point.time != Source::Column(column)) {
             return None;
         }
         let buffered = (bytes / (BYTES_A_POINT * plan.points.len())).max(1);

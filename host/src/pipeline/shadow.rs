@@ -21,7 +21,7 @@ use super::LoadError;
 use crate::compare::{Comparison, lines};
 use crate::converter::{Converter, ConverterError, Input, Instance, Warnings};
 use crate::points::{ChunkLimits, Dialect, EncodeError, Encoder, Lanes};
-use crate::source::{Batch, InvalidText, ParquetObject, Selection, SourceError};
+use crate::source::{Batch, InvalidText, List, ParquetObject, Selection, SourceError};
 
 /// The most bytes of lines of a batch and a version.
 const MAXIMUM_BYTES: usize = 16 << 20;
@@ -69,7 +69,9 @@ struct Version {
     object: ParquetObject,
     instance: Instance,
     encoder: Encoder,
-    /// Where its columns are among those that are read.
+    /// The columns that are read, ascending.
+    columns: Vec<usize>,
+    /// Where its own are among them.
     places: Vec<usize>,
     lanes: Lanes,
     time: Duration,
@@ -87,23 +89,25 @@ impl Shadow {
         let mut before =
             self.version(&self.before, &self.warnings).map_err(|error| self.unable("the promoted version", &error))?;
         let mut candidate = self.version(&self.candidate, &Warnings::default()).map_err(|error| self.failed(error))?;
-        let mut columns = [before.encoder.columns(), candidate.encoder.columns()].concat();
-        columns.sort_unstable();
-        columns.dedup();
+        // Contracts have other columns and types, and lists other rows: then the object is read for each.
+        let is_same = self.before.contract() == self.candidate.contract() && before.list() == candidate.list();
+        let mut both = [before.encoder.columns(), candidate.encoder.columns()].concat();
+        both.sort_unstable();
+        both.dedup();
         for version in [&mut before, &mut candidate] {
-            let place = |column: &usize| columns.binary_search(column).ok();
-            version.places = version.encoder.columns().iter().filter_map(place).collect();
+            let own = version.encoder.columns();
+            version.columns = if is_same { both.clone() } else { own.to_vec() };
+            let place = |column: &usize| version.columns.binary_search(column).ok();
+            version.places = own.iter().filter_map(place).collect();
         }
         let unreadable = |error| match error {
             SourceError::Deadline { .. } => used_up(),
             error => self.unable("the object", &error.into()),
         };
         let read = |version: &Version| {
-            let batches = version.object.read(columns.clone(), self.rows_per_batch, &self.selection);
+            let batches = version.object.read(version.columns.clone(), self.rows_per_batch, &self.selection);
             batches.map(|batches| batches.until(Some(self.until))).map_err(unreadable)
         };
-        // Contracts have other types for some columns: then the object is read for each.
-        let is_same = self.before.contract() == self.candidate.contract();
         let mut others = if is_same { None } else { Some(read(&candidate)?) };
         let mut compared = Compared::default();
         for batch in read(&before)? {
@@ -114,13 +118,13 @@ impl Shadow {
             };
             let other = match &other {
                 None => &batch,
-                Some(Some(other)) if other.columns.num_rows() == batch.columns.num_rows() => other,
+                Some(Some(other)) if other.len() == batch.len() => other,
                 Some(_) => {
-                    let reason = "the two contracts part its rows into other batches".to_owned();
+                    let reason = "the two versions part its rows into other batches".to_owned();
                     return Err(Incomparable::NotCompared(reason));
                 }
             };
-            compared.rows += batch.columns.num_rows() as u64;
+            compared.rows += batch.len() as u64;
             let old = before.convert(&batch).map_err(|error| self.unable("the promoted version", &error))?;
             let new = candidate.convert(other).map_err(|error| self.failed(error))?;
             for made in [&old, &new] {
@@ -150,7 +154,7 @@ impl Shadow {
         let plan = instance.prepare(&Input::new(&self.dataset, &object, self.strict))?;
         let encoder = Encoder::new(&plan, Dialect::Any)?;
         let (lanes, time) = (Lanes::single(CHUNKS), started.elapsed());
-        Ok(Version { object, instance, encoder, places: Vec::new(), lanes, time })
+        Ok(Version { object, instance, encoder, columns: Vec::new(), places: Vec::new(), lanes, time })
     }
 
     /// The candidate fails, unless it was kept from working.
@@ -189,6 +193,11 @@ fn used_up() -> Incomparable {
 }
 
 impl Version {
+    /// The list whose elements give its points.
+    fn list(&self) -> Option<&List> {
+        self.encoder.columns().iter().find_map(|column| self.object.columns().get(*column)?.list.as_ref())
+    }
+
     fn convert(&mut self, batch: &Batch) -> Result<Made, LoadError> {
         let started = Instant::now();
         let own = self.own(batch)?;
@@ -214,7 +223,8 @@ impl Version {
             Some(InvalidText { column, ..*text })
         };
         let invalid_texts = batch.invalid_texts.iter().filter_map(text).collect();
-        Ok(Batch { columns, invalid_texts, rows: batch.rows.clone(), row_group: batch.row_group })
+        let (rows, elements) = (batch.rows.clone(), batch.elements.clone());
+        Ok(Batch { columns, invalid_texts, rows, elements, row_group: batch.row_group })
     }
 }
 

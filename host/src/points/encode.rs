@@ -1,7 +1,7 @@
 //! Batches → lines, row by row over columns that were bound beforehand.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use arrow::array::{Array, Int64Array, StringArray};
 use arrow::error::ArrowError;
@@ -25,6 +25,10 @@ use super::times::TimeText;
 use super::translations::{Mapping, Translation};
 use crate::converter::{Converted, Plan, Source};
 use crate::source::Batch;
+
+/// The most points that the elements of a row may give, and the most bytes of them: they stay together until they are sent.
+const MAX_POINTS_A_ROW: usize = 65_536;
+const MAX_BYTES_A_ROW: usize = 16 * 1024 * 1024;
 
 /// What became of the rows of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -178,33 +182,29 @@ impl Encoder {
         let mut invalid_texts = batch.invalid_texts.iter().peekable();
         let mut rejections = converted.rejected.iter().peekable();
         self.keys.clear();
-        for row in 0..batch.columns.num_rows() {
-            let number = batch.rows.number(row);
-            if let Some(text) = invalid_texts.next_if(|text| text.row == row) {
-                while invalid_texts.next_if(|text| text.row == row).is_some() {}
-                while rejections.next_if(|rejection| rejection.row == row).is_some() {}
+        for row in 0..batch.len() {
+            let (number, places) = (batch.rows.number(row), batch.places(row));
+            if let Some(text) = invalid_texts.next_if(|text| text.row < places.end) {
+                while invalid_texts.next_if(|text| text.row < places.end).is_some() {}
+                while rejections.next_if(|rejection| rejection.row < places.end).is_some() {}
                 let schema = batch.columns.schema_ref();
                 let column = schema.fields().get(text.column).map_or("", |field| field.name());
-                encoded.rejected.push(RowProblem::invalid_text(column).of_row(number, batch.row_group));
+                let problem = RowProblem::invalid_text(column).of_element(batch, &places, text.row);
+                encoded.rejected.push(problem.of_row(number, batch.row_group));
                 continue;
             }
-            if let Some(rejection) = rejections.next_if(|rejection| rejection.row == row) {
-                let (code, message) = (rejection.code.clone(), rejection.message.clone());
-                encoded.rejected.push(RejectedRow { row: number, row_group: Some(batch.row_group), code, message });
+            if let Some(rejection) = rejections.next_if(|rejection| rejection.row < places.end) {
+                while rejections.next_if(|rejection| rejection.row < places.end).is_some() {}
+                let problem = RowProblem::rejection(rejection).of_element(batch, &places, rejection.row);
+                encoded.rejected.push(problem.of_row(number, batch.row_group));
                 continue;
             }
-            let (mut problem, mut end, keys) = (None, LineEnd::Newline, self.keys.len());
-            for point in &mut self.points {
-                if point.when.has(row) {
-                    match point.add(row, number, end, lanes, &mut self.keys) {
-                        Ok(found) => end = found,
-                        Err(found) => {
-                            problem = Some(found);
-                            break;
-                        }
-                    }
-                }
-            }
+            let (mut end, keys) = (LineEnd::Newline, self.keys.len());
+            let problem = if places.len().saturating_mul(self.points.len()) > MAX_POINTS_A_ROW {
+                Some(RowProblem::too_many_points(places.len(), self.points.len(), MAX_POINTS_A_ROW))
+            } else {
+                self.add_row(batch, row, &places, lanes, &mut end)
+            };
             if let Some(problem) = problem {
                 lanes.discard_row();
                 self.keys.truncate(keys);
@@ -216,6 +216,38 @@ impl Encoder {
             }
         }
         encoded
+    }
+}
+
+impl Encoder {
+    /// Adds the points of a row, up to one that cannot be written.
+    #[inline]
+    fn add_row(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+        places: &Range<usize>,
+        lanes: &mut Lanes,
+        end: &mut LineEnd,
+    ) -> Option<RowProblem> {
+        let number = batch.rows.number(row);
+        // Known beforehand of most rows.
+        let longest = || self.points.iter().map(|point| point.longest_line).sum::<usize>();
+        let may_be_large = places.len() > 1 && places.len().saturating_mul(longest()) > MAX_BYTES_A_ROW;
+        for place in places.clone() {
+            if may_be_large && lanes.row_bytes() > MAX_BYTES_A_ROW {
+                return Some(RowProblem::too_many_bytes(places.len(), MAX_BYTES_A_ROW));
+            }
+            for point in &mut self.points {
+                if point.when.has(place) {
+                    match point.add((row, place), number, *end, lanes, &mut self.keys) {
+                        Ok(found) => *end = found,
+                        Err(problem) => return Some(problem.of_element(batch, places, place)),
+                    }
+                }
+            }
+        }
+        None
     }
 }
 
@@ -275,11 +307,11 @@ impl PointState {
         self.written = vec![0; count];
     }
 
-    /// Adds the point of a row, after one of the same row that ends `before`. Returns how its line ends.
+    /// Adds the point that a place of the batch gives, after one of the same row that ends `before`. Returns how its line ends.
     #[inline]
     fn add(
         &mut self,
-        row: usize,
+        (batch_row, row): (usize, usize),
         number: u64,
         before: LineEnd,
         lanes: &mut Lanes,
@@ -305,7 +337,7 @@ impl PointState {
         let end = self.end(before, lanes)?;
         let point = series::point(tags.wrapping_add(measurement), time);
         #[expect(clippy::cast_possible_truncation, reason = "distinguishes rows that follow each other")]
-        let row_number = row as u32;
+        let row_number = batch_row as u32;
         if self.layout.fields_by_key {
             // Rows replace each other that have the same keys.
             let written = self.layout.fields.iter().filter(|field| fields & field.bit != 0);

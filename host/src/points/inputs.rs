@@ -1,6 +1,7 @@
 //! What a batch and its converter offer to tags, fields and times.
 
 use std::collections::HashMap;
+use std::iter::repeat_n;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, StringArray};
@@ -92,8 +93,9 @@ impl<'a> Inputs<'a> {
     }
 
     fn row_numbers(&self) -> ArrayRef {
-        let numbers = (0..self.batch.columns.num_rows()).map(|row| i64::try_from(self.batch.rows.number(row)).ok());
-        Arc::new(numbers.collect::<Int64Array>())
+        let number = |row| i64::try_from(self.batch.rows.number(row)).ok();
+        let rows = (0..self.batch.len()).flat_map(|row| repeat_n(number(row), self.batch.places(row).len()));
+        Arc::new(rows.collect::<Int64Array>())
     }
 
     /// The key of each row and the dictionary; none where it is the same in every row.

@@ -63,6 +63,12 @@ impl Lane {
         lines
     }
 
+    /// Bytes of the row that is being written.
+    pub(super) fn row_bytes(&self) -> usize {
+        let before = self.complete.checked_sub(1).map_or(0, |last| self.open.lines()[last].end);
+        self.open.body().len() - before
+    }
+
     /// Ends the row, which has points in so many lanes. Returns how many it has in this one.
     #[inline]
     pub(super) fn end_row(&mut self, row: u64, row_group: u32, parts: u32) -> usize {

@@ -159,6 +159,14 @@ impl Lanes {
         }
     }
 
+    /// Bytes of the row that is being written, in all lanes.
+    pub(super) fn row_bytes(&self) -> usize {
+        match &*self.lanes {
+            [lane] => lane.row_bytes(),
+            lanes => self.row.iter().map(|lane| lanes[*lane].row_bytes()).sum(),
+        }
+    }
+
     /// Discards every line of the row that is being written.
     pub(super) fn discard_row(&mut self) {
         self.is_outside = false;

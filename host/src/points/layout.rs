@@ -143,7 +143,7 @@ pub(super) fn columns(plan: &Plan) -> Vec<usize> {
         Source::Column(column) => Some(*column),
         Source::Translated(_) | Source::Computed(_) | Source::Constant(_) | Source::RowNumber => None,
     };
-    let mut columns: Vec<usize> = plan.reads.iter().chain(&plan.translations).copied().collect();
+    let mut columns: Vec<usize> = plan.reads.iter().chain(&plan.translations).chain(&plan.each).copied().collect();
     for point in &plan.points {
         columns.extend(direct(&point.time));
         columns.extend(point.tags.iter().filter_map(|tag| direct(&tag.source)));

@@ -1,8 +1,12 @@
 //! Rows that cannot become points.
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::rules::Unwritable;
+use crate::converter::Rejection;
+use crate::source::Batch;
 
 /// A row that was not written, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +28,8 @@ const INVALID_TIMESTAMP: &str = "invalid-timestamp";
 const INVALID_MEASUREMENT: &str = "invalid-measurement";
 /// The code of a row without a field.
 const NO_FIELDS: &str = "no-fields";
+/// The code of a row whose list has too many elements.
+const TOO_MANY_POINTS: &str = "too-many-points";
 /// The code of a row with bytes in place of text.
 const INVALID_TEXT: &str = "invalid-text";
 /// The code of a row with a tag or a key that line protocol cannot hold.
@@ -90,6 +96,35 @@ impl RowProblem {
     /// The row with this number, of this row group, rejected for it.
     pub(super) fn of_row(self, row: u64, row_group: u32) -> RejectedRow {
         RejectedRow { row, row_group: Some(row_group), code: self.code, message: self.message }
+    }
+
+    /// The problem of a place of the batch, with the element that it is where rows have several.
+    #[cold]
+    pub(super) fn of_element(self, batch: &Batch, places: &Range<usize>, place: usize) -> Self {
+        if batch.elements.is_none() {
+            return self;
+        }
+        let message = format!("element {}: {}", place - places.start, self.message);
+        Self { message, ..self }
+    }
+
+    /// As the converter rejected it.
+    #[cold]
+    pub(super) fn rejection(rejection: &Rejection) -> Self {
+        Self { code: rejection.code.clone(), message: rejection.message.clone() }
+    }
+
+    #[cold]
+    pub(super) fn too_many_points(elements: usize, points: usize, most: usize) -> Self {
+        let message =
+            format!("the list has {elements} elements, which give {points} points each; a row gives {most} at most");
+        Self { code: TOO_MANY_POINTS.to_owned(), message }
+    }
+
+    #[cold]
+    pub(super) fn too_many_bytes(elements: usize, most: usize) -> Self {
+        let message = format!("the points of the list's {elements} elements have more than {most} bytes");
+        Self { code: TOO_MANY_POINTS.to_owned(), message }
     }
 
     #[cold]

@@ -45,6 +45,7 @@ pub(super) fn batch(columns: Vec<ArrayRef>) -> Batch {
     Batch {
         row_group: 0,
         rows: RowNumbers::starting_at(0),
+        elements: None,
         invalid_texts: Vec::new(),
         columns: RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap(),
     }
@@ -73,7 +74,7 @@ pub(super) fn field(key: &str, source: Source, write_as: FieldType) -> Field {
 /// A plan of one point whose time is the first column.
 pub(super) fn plan(tags: Vec<Tag>, fields: Vec<Field>) -> Plan {
     let point = Point { measurement: name("m"), time: Source::Column(0), tags, fields, when: None };
-    Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 }
+    Plan { points: vec![point], ..Plan::default() }
 }
 
 pub(super) fn unused(_: &RecordBatch) -> Converted {
@@ -399,4 +400,123 @@ fn a_plan_that_names_what_cannot_be_written_is_refused() {
     ] {
         assert_eq!(Encoder::new(&plan, Dialect::Any).unwrap_err().to_string(), expected);
     }
+}
+
+/// A batch of three rows, of two, no and three elements: columns of times, texts and numbers, all of the list but the second.
+fn elements() -> Batch {
+    let columns = vec![
+        times(vec![Some(1), Some(2), Some(3), Some(4), Some(4)]),
+        text(&[Some("a"), Some("a"), Some("b"), Some("b"), Some("b")]),
+        Arc::new(Int64Array::from(vec![Some(10), Some(20), Some(30), Some(40), None])) as ArrayRef,
+    ];
+    let rows = RowNumbers::starting_at(7);
+    Batch { rows, elements: Some(crate::source::Elements::new(vec![0, 2, 2, 5])), ..batch(columns) }
+}
+
+fn encoded_elements(plan: &Plan, batch: &Batch, convert: fn(&RecordBatch) -> Converted) -> (String, Encoded, Vec<u32>) {
+    let mut native = Native { translate: |_, _| None, convert, asked: Vec::new() };
+    let mut encoder = Encoder::new(plan, Dialect::V2).unwrap();
+    let mut lanes = Lanes::single(ChunkLimits { points: 1_000_000, bytes: usize::MAX });
+    let encoded = encoder.encode(batch, &mut native, &mut lanes).unwrap();
+    let rows = encoder.keys().iter().map(|key| key.row).collect();
+    let body = lanes.finish().map(|full| String::from_utf8(full.chunk.body().to_vec()).unwrap()).collect();
+    (body, encoded, rows)
+}
+
+#[test]
+fn each_element_gives_the_points_and_rows_are_those_of_the_file() {
+    let fields =
+        vec![field("x", Source::Column(2), FieldType::Integer), field("row", Source::RowNumber, FieldType::Integer)];
+    let plan = Plan { each: Some(0), ..plan(vec![tag("t", Source::Column(1))], fields) };
+    let (lines, encoded, rows) = encoded_elements(&plan, &elements(), unused);
+    let expected =
+        "m,t=a x=10i,row=7i 1\nm,t=a x=20i,row=7i 2\nm,t=b x=30i,row=9i 3\nm,t=b x=40i,row=9i 4\nm,t=b row=9i 4\n";
+    assert_eq!(lines, expected);
+    // By the row in the batch, so that a row is counted once, however many of its elements are replaced.
+    assert_eq!(rows, [0, 0, 2, 2, 2]);
+    // The row without elements.
+    assert_eq!(encoded, Encoded { filtered: 1, rejected: Vec::new() });
+}
+
+#[test]
+fn an_element_that_is_rejected_rejects_its_row_and_is_named() {
+    let required =
+        Field { missing: Missing::Reject("no-x".into()), ..field("x", Source::Column(2), FieldType::Integer) };
+    let plan = Plan { each: Some(0), ..plan(vec![tag("t", Source::Column(1))], vec![required]) };
+    let (lines, encoded, _) = encoded_elements(&plan, &elements(), unused);
+    assert_eq!(lines, "m,t=a x=10i 1\nm,t=a x=20i 2\n");
+    let rejected: Vec<_> =
+        encoded.rejected.iter().map(|row| format!("{} {} {}", row.row, row.code, row.message)).collect();
+    assert_eq!(rejected, ["9 no-x element 2: the field `x` is missing or not finite"]);
+
+    let by_converter = Plan { masks: 1, ..plan };
+    let (lines, encoded, _) = encoded_elements(&by_converter, &elements(), |_| {
+        let rejection = |row| Rejection { row, code: "odd".into(), message: "it is odd".into() };
+        Converted {
+            computed: Vec::new(),
+            masks: vec![Mask::All],
+            rejected: vec![rejection(1), rejection(3), rejection(4)],
+        }
+    });
+    assert_eq!(lines, "");
+    let rejected: Vec<_> =
+        encoded.rejected.iter().map(|row| format!("{} {} {}", row.row, row.code, row.message)).collect();
+    assert_eq!(rejected, ["7 odd element 1: it is odd", "9 odd element 1: it is odd"]);
+}
+
+/// More than the 64 points that contract 0.1 has, each of which chooses its elements.
+#[test]
+fn each_element_has_masks_of_its_own_for_more_than_64_points() {
+    const POINTS: usize = 200;
+    let mut plan = plan(Vec::new(), vec![field("x", Source::Column(0), FieldType::Integer)]);
+    let of = |mask| Point { measurement: name(&format!("m{mask}")), when: Some(mask), ..plan.points[0].clone() };
+    plan = Plan { each: Some(0), points: (0..POINTS).map(of).collect(), masks: POINTS, ..plan.clone() };
+    let (lines, encoded, _) = encoded_elements(&plan, &elements(), |_| {
+        // The element 3 has all of the odd points, the element 0 the last of them.
+        let chosen = |mask: usize| {
+            BooleanArray::from_iter((0..5).map(|element| {
+                Some(match element {
+                    3 => mask % 2 == 1,
+                    0 => mask == POINTS - 1,
+                    _ => false,
+                })
+            }))
+        };
+        Converted {
+            computed: Vec::new(),
+            masks: (0..POINTS).map(|mask| Mask::Rows(chosen(mask))).collect(),
+            rejected: Vec::new(),
+        }
+    });
+    let expected = (1..POINTS).step_by(2).map(|mask| format!("m{mask} x=4i 4\n")).collect::<String>();
+    assert_eq!(lines, format!("m{} x=1i 1\n{expected}", POINTS - 1));
+    assert_eq!(encoded.filtered, 1);
+}
+
+#[test]
+fn a_row_whose_elements_would_give_too_many_points_is_rejected() {
+    let plan = Plan { each: Some(0), ..plan(Vec::new(), vec![field("x", Source::Column(0), FieldType::Integer)]) };
+    let batch = |count: u32| Batch {
+        elements: Some(crate::source::Elements::new(vec![0, count, count + 1])),
+        ..batch(vec![times((0..=i64::from(count)).map(Some).collect())])
+    };
+    assert_eq!(encoded_elements(&plan, &batch(65_536), unused).1.rejected, []);
+    let (lines, encoded, _) = encoded_elements(&plan, &batch(65_537), unused);
+    assert_eq!(lines, "m x=65537i 65537\n");
+    insta::assert_snapshot!(encoded.rejected[0].message, @"the list has 65537 elements, which give 1 points each; a row gives 65536 at most");
+}
+
+#[test]
+fn a_row_whose_elements_would_give_too_many_bytes_is_rejected_and_the_next_is_written() {
+    let fields = vec![field("x", Source::Column(1), FieldType::Text)];
+    let plan = Plan { each: Some(0), ..plan(Vec::new(), fields) };
+    let long = "x".repeat(1 << 20);
+    let texts: Vec<Option<&str>> = (0..41).map(|element| Some(if element < 40 { &*long } else { "short" })).collect();
+    let batch = Batch {
+        elements: Some(crate::source::Elements::new(vec![0, 40, 41])),
+        ..batch(vec![times((0..41).map(Some).collect()), text(&texts)])
+    };
+    let (lines, encoded, _) = encoded_elements(&plan, &batch, unused);
+    assert_eq!(lines, "m x=\"short\" 40\n");
+    insta::assert_snapshot!(encoded.rejected[0].message, @"the points of the list's 40 elements have more than 16777216 bytes");
 }

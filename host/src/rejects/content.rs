@@ -18,7 +18,7 @@ const CELL_BYTES: usize = 1024 * 1024;
 /// The columns of an object as members of a JSON object: `"columns":{…},"omitted":[…]`.
 ///
 /// Integers and decimals are exact, timestamps are RFC 3339 with nanoseconds, and floats that JSON does not have are text. Omitted and
-/// named are columns that cannot be read, those that have the name of one before them, and cells that are too long or not UTF-8.
+/// named are columns that cannot be read or are of a list, those that have the name of one before them, and cells that are too long or not UTF-8.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// The columns that are read, by their index in the object, with their names as JSON.
@@ -33,7 +33,8 @@ impl Contents {
         let (mut columns, mut omitted) = (Vec::new(), Vec::new());
         for (index, column) in schema.iter().enumerate() {
             let name = serde_json::Value::from(column.name.as_str()).to_string();
-            if column.column_type != ColumnType::Other && names.insert(column.name.as_str()) {
+            let is_readable = column.column_type != ColumnType::Other && column.list.is_none();
+            if is_readable && names.insert(column.name.as_str()) {
                 columns.push((index, name));
             } else {
                 omitted.push(name);

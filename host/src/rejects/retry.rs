@@ -10,7 +10,7 @@ use super::place::Snapshot;
 use super::writer::ROWS_PER_BATCH;
 use super::{RejectsError, Source, blocking};
 use crate::dataset::DatasetName;
-use crate::source::{ParquetObject, Selection};
+use crate::source::{Edition, ParquetObject, Selection};
 
 /// The rejected rows of one object. It holds 24 bytes a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,11 @@ pub struct Group {
     /// The dataset that it was loaded as.
     pub dataset: DatasetName,
     /// Ascending, each once.
-    rows: Vec<(u64, ContentDigest)>,
+    rows: Rows,
 }
+
+/// Numbers of rows, with what they held.
+type Rows = Vec<(u64, ContentDigest)>;
 
 impl Snapshot {
     /// The rejected rows, by their objects. All lines are read and checked.
@@ -97,26 +100,20 @@ impl Group {
     pub async fn part(self, object: ParquetObject) -> Result<(Self, Self), RejectsError> {
         blocking(move || {
             let end = self.rows.partition_point(|(row, _)| *row < object.rows());
-            let contents = Contents::new(object.columns());
-            let (mut same, mut changed) = (Vec::with_capacity(end), Vec::new());
-            let mut rows = self.rows.iter().copied();
-            let selection = Selection::rows(self.rows[..end].iter().map(|(row, _)| *row));
-            let batches = object.read(contents.columns(), ROWS_PER_BATCH, &selection).map_err(RejectsError::Content)?;
-            let mut text = Vec::new();
-            for batch in batches {
-                let batch = batch.map_err(RejectsError::Content)?;
-                let cells = Cells::new(&batch);
-                for (index, row) in rows.by_ref().take(batch.columns.num_rows()).enumerate() {
-                    text.clear();
-                    text.push(b'{');
-                    contents.write(&cells, index, &mut text);
-                    text.push(b'}');
-                    if ContentDigest::of(&text) == Some(row.1) { &mut same } else { &mut changed }.push(row);
+            let (mut rows, gone) = (self.rows[..end].to_vec(), &self.rows[end..]);
+            let mut same = Vec::with_capacity(end);
+            // Rows were kept as the contract of their converter has them.
+            for edition in [Edition::First, Edition::Second] {
+                if !rows.is_empty() {
+                    let (found, left) = same_rows(&object.clone().in_types_of(edition), rows)?;
+                    same.extend(found);
+                    rows = left;
                 }
             }
-            changed.extend(rows);
+            same.sort_unstable_by_key(|(row, _)| *row);
+            rows.extend_from_slice(gone);
             let of = |rows| Self { source: self.source.clone(), dataset: self.dataset.clone(), rows };
-            Ok((of(same), of(changed)))
+            Ok((of(same), of(rows)))
         })
         .await
     }
@@ -125,4 +122,25 @@ impl Group {
     pub fn first(&self, limit: usize) -> Vec<u64> {
         self.rows.iter().take(limit).map(|(row, _)| *row).collect()
     }
+}
+
+/// The rows that hold what they held, and the others. All of them must be rows of the object, ascending.
+fn same_rows(object: &ParquetObject, rows: Rows) -> Result<(Rows, Rows), RejectsError> {
+    let contents = Contents::new(object.columns());
+    let (mut same, mut changed, mut text) = (Vec::with_capacity(rows.len()), Vec::new(), Vec::new());
+    let selection = Selection::rows(rows.iter().map(|(row, _)| *row));
+    let mut rows = rows.into_iter();
+    for batch in object.read(contents.columns(), ROWS_PER_BATCH, &selection).map_err(RejectsError::Content)? {
+        let batch = batch.map_err(RejectsError::Content)?;
+        let cells = Cells::new(&batch);
+        for (index, row) in rows.by_ref().take(batch.len()).enumerate() {
+            text.clear();
+            text.push(b'{');
+            contents.write(&cells, index, &mut text);
+            text.push(b'}');
+            if ContentDigest::of(&text) == Some(row.1) { &mut same } else { &mut changed }.push(row);
+        }
+    }
+    changed.extend(rows);
+    Ok((same, changed))
 }

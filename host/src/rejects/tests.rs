@@ -390,3 +390,24 @@ proptest! {
         prop_assert!(changed.is_empty());
     }
 }
+
+#[tokio::test]
+async fn rows_that_were_kept_as_contract_0_2_has_them_are_told_to_be_the_same() {
+    // A struct, whose leaves are columns there, and a time of day, which is counted in nanoseconds there.
+    let name = Arc::new(StringArray::from_iter_values((0..5).map(|row| format!("station {row}")))) as ArrayRef;
+    let station = arrow::array::StructArray::from(vec![(
+        Arc::new(arrow::datatypes::Field::new("name", name.data_type().clone(), false)),
+        name,
+    )]);
+    let morning = arrow::array::Time32MillisecondArray::from_iter_values(0..5);
+    let columns: [(&str, ArrayRef); 2] = [("station", Arc::new(station)), ("morning", Arc::new(morning))];
+    let mut bench = Bench::new(&RecordBatch::try_from_iter(columns).unwrap(), 4);
+    let as_first = bench.object.clone();
+    bench.object = bench.object.in_types_of(crate::source::Edition::Second);
+    bench.draft([1, 3].map(|row| rejected(row, "bad", ""))).publish(None).await.unwrap();
+    let kept = fs::read_to_string(bench.place().to_string()).unwrap();
+    assert!(kept.contains(r#""columns":{"station.name":"station 1","morning":1000000},"omitted":[]"#), "{kept}");
+    let (_, mut groups) = bench.place().fetch().await.unwrap().groups().await.unwrap();
+    let (same, changed) = groups.remove(0).part(as_first).await.unwrap();
+    assert_eq!((same.first(9), changed.first(9)), (vec![1, 3], vec![]));
+}

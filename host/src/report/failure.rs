@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::shorten;
+use crate::logs::on_one_line;
 
 /// The longest message of a failure, in bytes. Step Functions and the logs of Lambda cut longer ones.
 const MAXIMUM_MESSAGE_BYTES: usize = 4096;
@@ -156,6 +157,7 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of `kind`, described by `error` and its sources: their messages joined by `: `, and their `hint:` lines apart.
+    /// Control characters are escaped, except ends of lines: keys, names and servers' answers must not control a terminal.
     pub fn new(kind: FailureKind, error: &(dyn Error + 'static)) -> Self {
         let mut messages = Vec::new();
         let mut hints = Vec::new();
@@ -168,7 +170,7 @@ impl Failure {
             messages.push(message.to_owned());
             hints.extend(hint.map(str::to_owned));
         }
-        let [mut message, mut hint] = [messages.join(": "), hints.join("\n")];
+        let [mut message, mut hint] = [messages.join(": "), hints.join("\n")].map(|text| without_commands(&text));
         shorten(&mut message, MAXIMUM_MESSAGE_BYTES);
         shorten(&mut hint, MAXIMUM_MESSAGE_BYTES);
         Self { error_type: kind.error_type(), kind, message, hint: Some(hint).filter(|hint| !hint.is_empty()) }
@@ -198,6 +200,11 @@ impl Failure {
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
+}
+
+/// A text without control characters, except ends of lines.
+fn without_commands(text: &str) -> String {
+    text.split('\n').map(on_one_line).collect::<Vec<_>>().join("\n")
 }
 
 impl fmt::Display for Failure {

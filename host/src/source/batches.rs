@@ -12,16 +12,18 @@ use ::parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_level
 use ::parquet::basic::Type;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::ChunkReader;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
+use arrow::compute::take;
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 
 use super::SourceError;
 use super::caught::caught;
-use super::columns::{Batch, InvalidText, Normalizer};
+use super::columns::{Batch, Elements, InvalidText, Normalizer};
 use super::error::Cause;
 use super::file::LocalFile;
-use super::pages::Group;
+use super::nested::{self, Node, Parted};
+use super::pages::{self, Group};
 use super::parquet::ParquetObject;
 use super::pool::Pool;
 use super::selection::Part;
@@ -96,16 +98,47 @@ impl Bytes {
 
 /// Columns that are read, as the decoder wants them.
 pub(super) struct Columns {
+    /// In the order in which they are asked for.
     wanted: Vec<usize>,
+    /// What is decoded for them, ascending.
+    leaves: Vec<usize>,
+    /// How many of them are of a list.
+    lists: usize,
     levels: FieldLevels,
+    roots: Vec<Node>,
 }
 
 impl Columns {
     pub(super) fn new(object: &ParquetObject, wanted: Vec<usize>) -> Result<Self, ParquetError> {
+        let table = object.table();
+        let lists = wanted.iter().filter_map(|column| table.columns.get(*column)?.list.as_ref());
+        if !lists.clone().zip(lists.skip(1)).all(|(one, next)| one == next) {
+            return Err(ParquetError::General("columns of several lists are read together".to_owned()));
+        }
+        let mut leaves: Vec<usize> = wanted.iter().filter_map(|column| table.leaves.get(*column)).copied().collect();
+        leaves.sort_unstable();
+        leaves.dedup();
+        Self::of_leaves(object, wanted, leaves)
+    }
+
+    /// All of the file.
+    pub(super) fn all(object: &ParquetObject) -> Result<Self, ParquetError> {
+        let leaves = 0..object.file_schema().num_columns();
+        Self::of_leaves(object, Vec::new(), leaves.collect())
+    }
+
+    fn of_leaves(object: &ParquetObject, wanted: Vec<usize>, leaves: Vec<usize>) -> Result<Self, ParquetError> {
         let schema = object.metadata().parquet_schema();
-        let mask = ProjectionMask::roots(schema, wanted.iter().copied());
+        let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
         let levels = parquet_to_arrow_field_levels(schema, mask, Some(object.decoded_schema().fields()))?;
-        Ok(Self { wanted, levels })
+        let roots = Node::roots(schema, &leaves);
+        let lists = leaves.iter().filter(|leaf| schema.column(**leaf).max_rep_level() > 0).count();
+        Ok(Self { wanted, leaves, lists, levels, roots })
+    }
+
+    /// What is decoded, ascending.
+    pub(super) fn leaves(&self) -> &[usize] {
+        &self.leaves
     }
 }
 
@@ -122,7 +155,9 @@ fn decoder<R: ChunkReader + 'static>(
         metadata: Arc::clone(object.metadata().metadata()),
         group: part.group,
         pool: Arc::clone(pool),
-        columns: columns.wanted.len(),
+        columns: columns.leaves.len(),
+        repeated: columns.wanted.len(),
+        lists: columns.lists,
         rows,
     };
     ParquetRecordBatchReader::try_new_with_row_groups(&columns.levels, &group, rows, part.row_selection())
@@ -163,7 +198,7 @@ impl Batches {
         })?;
         Ok(Self {
             object: object.clone(),
-            bytes: object.bytes(columns.wanted.len()),
+            bytes: object.bytes(columns.leaves.len()),
             columns,
             pool: Pool::new(object.memory()),
             rows: rows.max(1),
@@ -204,10 +239,10 @@ impl Batches {
                         let excess = format!("row group {} has more rows than the file declares", part.group);
                         return Err(self.undecodable(next, None, Arc::new(ParquetError::General(excess))));
                     };
-                    let wanted = &self.columns.wanted;
-                    let (columns, invalid_texts) = normalize(&mut self.normalizer, wanted, &self.object, &batch)
+                    let normal = normalize(&mut self.normalizer, &self.columns, &self.object, &batch)
                         .map_err(|(column, cause)| self.undecodable(next, column, Arc::new(cause)))?;
-                    return Ok(Some(Batch { row_group, rows, columns, invalid_texts }));
+                    let Normal { columns, elements, invalid_texts } = normal;
+                    return Ok(Some(Batch { row_group, rows, elements, columns, invalid_texts }));
                 }
                 Some(Err(_)) if self.pool.overflowed() => {
                     self.fitting = (self.fitting / FEWER).max(1);
@@ -223,7 +258,7 @@ impl Batches {
                 }
                 None => {
                     let (group, left) = (part.group, part.left());
-                    self.bytes.forget(&self.object.chunks(group, &self.columns.wanted));
+                    self.bytes.forget(&self.object.chunks(group, &self.columns.leaves));
                     self.reader = None;
                     self.current += 1;
                     if left > 0 {
@@ -244,7 +279,7 @@ impl Batches {
         while let Some(part) = self.parts.get(self.expected)
             && (wanted > 0 || self.expected == self.current)
         {
-            let chunks = self.object.chunks(part.group, &self.columns.wanted);
+            let chunks = self.object.chunks(part.group, &self.columns.leaves);
             wanted = wanted.saturating_sub(self.bytes.cost(&chunks));
             ahead.push(chunks);
             self.expected += 1;
@@ -266,8 +301,14 @@ impl Batches {
 
     /// How many rows of a row group a batch has room for.
     fn estimate(&self, group: usize) -> usize {
-        let leaves = self.object.leaves(group, &self.columns.wanted);
-        let bytes: u64 = leaves
+        let leaves = || self.object.leaves(group, &self.columns.leaves);
+        // As many as a list has on average: everything is copied for each of its elements.
+        let group_rows = self.object.row_groups().get(group).copied().unwrap_or(0).max(1);
+        let lists = leaves().filter(|chunk| chunk.column_descr().max_rep_level() > 0);
+        let elements = lists.map(|chunk| u64::try_from(chunk.num_values()).unwrap_or(0).div_ceil(group_rows));
+        let elements = elements.max();
+        let (has_lists, elements) = (elements.is_some(), elements.unwrap_or(1).max(1));
+        let bytes: u64 = leaves()
             .map(|chunk| match chunk.column_type() {
                 Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY => {
                     let bytes = u64::try_from(chunk.uncompressed_size()).unwrap_or(0);
@@ -279,7 +320,10 @@ impl Batches {
                 Type::INT32 | Type::INT64 | Type::INT96 | Type::FLOAT | Type::DOUBLE => 8,
             })
             .sum();
-        let rows = self.pool.memory().batch() as u64 / bytes.max(1);
+        // As much as is assumed of an element where pages are looked at, which may take it twice.
+        let element = 2 * pages::ELEMENT_BYTES * (self.columns.wanted.len() + 1);
+        let bytes = if has_lists { bytes.max(element as u64) } else { bytes };
+        let rows = (self.pool.memory().batch() as u64 / bytes.max(1)).min(self.rows as u64) / elements;
         usize::try_from(rows).unwrap_or(usize::MAX).clamp(1, self.rows)
     }
 
@@ -329,41 +373,57 @@ fn decoded<T>(decode: impl FnOnce() -> Option<Result<T, ArrowError>>) -> Option<
     caught(decode).unwrap_or_else(|reason| Some(Err(ArrowError::ParquetError(reason))))
 }
 
-/// Puts the decoded columns into the order in which they were asked for, in normalized types. Also returns which cells
-/// are not text.
+/// Decoded columns, normalized.
+struct Normal {
+    columns: RecordBatch,
+    elements: Option<Elements>,
+    /// Which cells are not text.
+    invalid_texts: Vec<InvalidText>,
+}
+
+/// Puts the decoded columns into the order in which they were asked for, in normalized types. Where some are of a list, the
+/// others are copied for each of its elements.
 fn normalize(
     normalizer: &mut Normalizer,
-    wanted: &[usize],
+    columns: &Columns,
     object: &ParquetObject,
     batch: &RecordBatch,
-) -> Result<(RecordBatch, Vec<InvalidText>), (Option<String>, ArrowError)> {
+) -> Result<Normal, (Option<String>, ArrowError)> {
+    let Parted { elements, leaves } = Parted::of(&columns.roots, batch.columns()).map_err(|cause| (None, cause))?;
+    let table = object.table();
+    let repeated = elements.as_ref().map(nested::rows);
     let mut invalid_texts = Vec::new();
-    // The decoder returns the columns in the order of the file.
-    let mut in_file_order = wanted.to_vec();
-    in_file_order.sort_unstable();
-    in_file_order.dedup();
-    let mut fields = Vec::with_capacity(wanted.len());
-    let mut arrays = Vec::with_capacity(wanted.len());
-    for (place, column) in wanted.iter().enumerate() {
-        let position = in_file_order.binary_search(column).unwrap_or(usize::MAX);
-        let decoded = batch
-            .columns()
-            .get(position)
-            .ok_or_else(|| ArrowError::SchemaError(format!("the decoder returned {} columns", batch.num_columns())))
-            .map_err(|cause| (None, cause))?;
-        let kind = object.kinds().get(*column).copied().unwrap_or(Kind::Other);
-        let name = object.columns().get(*column).map_or("", |schema| schema.name.as_str());
-        let array = normalizer
-            .normalize(place, kind, decoded, &mut invalid_texts)
-            .map_err(|cause| (Some(name.to_owned()), cause))?;
+    let mut fields = Vec::with_capacity(columns.wanted.len());
+    let mut arrays = Vec::with_capacity(columns.wanted.len());
+    for (place, column) in columns.wanted.iter().enumerate() {
+        let (schema, kind) = (table.columns.get(*column), table.kinds.get(*column).copied().unwrap_or(Kind::Other));
+        let name = schema.map_or("", |schema| schema.name.as_str());
+        let leaf = table.leaves.get(*column).copied().unwrap_or(usize::MAX);
+        let before = invalid_texts.len();
+        let mut normalized = || match (kind, &elements, &repeated) {
+            (Kind::Position, Some(elements), _) => Ok(nested::positions(elements)),
+            (_, Some(elements), Some(repeated)) if schema.is_some_and(|schema| schema.list.is_none()) => {
+                let array = leaves.get(leaf)?;
+                let array = normalizer.normalize(place, kind, array, &mut invalid_texts)?;
+                // A row is rejected once. One without elements is not looked at.
+                let rows = invalid_texts.drain(before..).collect::<Vec<_>>();
+                let rows = rows.into_iter().map(|text| (elements.of(text.row), text.column));
+                let first = rows.filter(|(elements, _)| !elements.is_empty());
+                invalid_texts.extend(first.map(|(elements, column)| InvalidText { row: elements.start, column }));
+                take(&array, repeated, None)
+            }
+            _ => normalizer.normalize(place, kind, leaves.get(leaf)?, &mut invalid_texts),
+        };
+        let array = normalized().map_err(|cause| (Some(name.to_owned()), cause))?;
         fields.push(Field::new(name, array.data_type().clone(), true));
         arrays.push(array);
     }
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let rows = repeated.map_or(batch.num_rows(), |rows| rows.len());
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
     invalid_texts.sort_unstable();
     let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options);
-    let batch = batch.map_err(|cause| (None, cause))?;
-    Ok((batch, invalid_texts))
+    let columns = batch.map_err(|cause| (None, cause))?;
+    Ok(Normal { columns, elements, invalid_texts })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The few types that columns have inside the loader, whatever the file holds, and how its values become them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -89,8 +90,19 @@ pub struct ColumnSchema {
     pub meaning: Meaning,
     /// The type in the file, for messages.
     pub source_type: String,
-    /// Whether a row may lack a value.
+    /// Whether a row, or an element of the list, may lack a value.
     pub nullable: bool,
+    /// The list that it is part of, with a value for each element; only in the second edition.
+    pub list: Option<List>,
+}
+
+/// A list, of which columns have a value for each element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The path of the list.
+    pub name: Arc<str>,
+    /// Distinguishes it from other lists of the file, whatever their names: the number of its first leaf.
+    pub first_leaf: usize,
 }
 
 impl ColumnSchema {
@@ -106,10 +118,31 @@ impl ColumnSchema {
 /// A cell of a batch whose bytes are not the UTF-8 that its column promises. In the batch it is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InvalidText {
-    /// The row in the batch.
+    /// Where it is in the columns of the batch.
     pub row: usize,
     /// The column, by its place in the batch.
     pub column: usize,
+}
+
+/// Where the elements of the rows' lists begin, and where the last ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elements(Arc<[u32]>);
+
+impl Elements {
+    /// One more than there are rows; ascending from 0.
+    pub fn new(starts: Vec<u32>) -> Self {
+        Self(starts.into())
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.0.len().saturating_sub(1)
+    }
+
+    /// The elements of a row, which must be one of them.
+    pub fn of(&self, row: usize) -> Range<usize> {
+        self.0[row] as usize..self.0[row + 1] as usize
+    }
 }
 
 /// Rows of one row group, in the order of their numbers, normalized.
@@ -119,11 +152,35 @@ pub struct Batch {
     pub row_group: u32,
     /// The rows' numbers in the object.
     pub rows: RowNumbers,
+    /// Where columns of a list are read, the elements of each row: `columns` has one of them in each place, and what is not in the
+    /// list is copied. None: `columns` has a row in each place.
+    pub elements: Option<Elements>,
     /// Only the columns that were asked for, in the order in which they were asked for, in the types of
     /// [`ColumnType::arrow`].
     pub columns: RecordBatch,
     /// Cells that are not text, in ascending order of rows.
     pub invalid_texts: Vec<InvalidText>,
+}
+
+impl Batch {
+    /// How many rows of the object it has.
+    pub fn len(&self) -> usize {
+        self.elements.as_ref().map_or(self.columns.num_rows(), Elements::rows)
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The places in [`Self::columns`] of a row, which must be one of them.
+    #[inline]
+    pub fn places(&self, row: usize) -> Range<usize> {
+        match &self.elements {
+            None => row..row + 1,
+            Some(elements) => elements.of(row),
+        }
+    }
 }
 
 /// A dictionary as text, made once for all batches that have it.
@@ -175,7 +232,8 @@ impl Normalizer {
                 nanoseconds(integers(&days)?, DAY)
             }
             Kind::Null => new_null_array(&text_type(), column.len()),
-            Kind::Other => {
+            // Not what the column holds, but where its elements are: `nested::positions`.
+            Kind::Position | Kind::Other => {
                 return Err(ArrowError::CastError(format!("columns of type {} cannot be read", column.data_type())));
             }
         })

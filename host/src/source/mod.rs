@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod footer;
 mod head;
+mod nested;
 mod origin;
 mod pages;
 mod parquet;
@@ -25,7 +26,7 @@ mod types;
 mod windows;
 
 pub use batches::Batches;
-pub use columns::{Batch, ColumnSchema, ColumnType, InvalidText, Meaning};
+pub use columns::{Batch, ColumnSchema, ColumnType, Elements, InvalidText, List, Meaning};
 pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
 pub use origin::Origin;

@@ -22,11 +22,12 @@ use super::caught::caught;
 use super::columns::ColumnSchema;
 use super::file::LocalFile;
 use super::footer;
+use super::nested::Table;
 use super::origin::Origin;
 use super::pool::{Memory, TooLarge};
 use super::s3::{S3Location, S3Object};
 use super::selection::{self, Part, Selection};
-use super::types::{self, Edition, Kind};
+use super::types::{self, Edition};
 use super::windows::Windows;
 
 /// What a Parquet file ends with, and the length of that together with the length of its metadata.
@@ -47,10 +48,10 @@ pub struct ParquetObject {
     name: String,
     storage: Storage,
     metadata: ArrowReaderMetadata,
-    columns: Vec<ColumnSchema>,
-    kinds: Arc<[Kind]>,
-    /// Columns that are of another type in the second edition.
-    second: Arc<[(usize, ColumnSchema, Kind)]>,
+    /// The columns, as an edition has them.
+    table: Arc<Table>,
+    /// The same as the second edition has them.
+    second: Arc<Table>,
     /// With the types of the file; that of `metadata` has only what is decoded.
     schema: SchemaDescPtr,
     memory: Memory,
@@ -101,14 +102,11 @@ impl ParquetObject {
     fn new(name: String, storage: Storage, metadata: ParquetMetaData, memory: Memory) -> Result<Self, SourceError> {
         let file = metadata.file_metadata();
         let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
-        let (columns, kinds) = types::columns(&schema, key_values);
-        let second: Arc<[_]> = types::second_edition(&schema, &columns).into();
-        // What only the second edition can read is decoded as that has it.
-        let mut decoded = kinds.clone();
-        second.iter().for_each(|(index, _, kind)| decoded[*index] = *kind);
-        let made = caught(|| decoder_metadata(metadata, &schema, &decoded));
+        let table = Arc::new(types::columns(&schema, key_values));
+        let second = Arc::new(types::second_edition(&schema, &table));
+        let made = caught(|| decoder_metadata(metadata, &schema));
         match made.unwrap_or_else(|reason| Err(ParquetError::General(reason))) {
-            Ok(metadata) => Ok(Self { name, storage, metadata, columns, kinds: kinds.into(), second, schema, memory }),
+            Ok(metadata) => Ok(Self { name, storage, metadata, table, second, schema, memory }),
             Err(cause) => Err(SourceError::Metadata { object: name, reason: cause.to_string() }),
         }
     }
@@ -118,16 +116,11 @@ impl ParquetObject {
         &self.name
     }
 
-    /// The same with the types of its columns as an edition of the contract has them; without this, as the first has them.
+    /// The same with its columns and their types as an edition of the contract has them; without this, as the first has them.
     #[must_use]
     pub fn in_types_of(mut self, edition: Edition) -> Self {
         if edition == Edition::Second {
-            let mut kinds = self.kinds.to_vec();
-            for (index, column, kind) in self.second.iter() {
-                self.columns[*index] = column.clone();
-                kinds[*index] = *kind;
-            }
-            self.kinds = kinds.into();
+            self.table = Arc::clone(&self.second);
         }
         self
     }
@@ -145,7 +138,7 @@ impl ParquetObject {
 
     /// The columns, in the order of the file.
     pub fn columns(&self) -> &[ColumnSchema] {
-        &self.columns
+        &self.table.columns
     }
 
     /// How many rows each row group has.
@@ -207,20 +200,18 @@ impl ParquetObject {
             .map_err(|reason| SourceError::Selection { object: self.name.clone(), reason })
     }
 
-    /// Where the chunks of columns stand in the object.
-    pub(super) fn chunks(&self, group: usize, columns: &[usize]) -> Vec<Range<u64>> {
-        self.leaves(group, columns)
+    /// Where the chunks of leaves stand in the object.
+    pub(super) fn chunks(&self, group: usize, leaves: &[usize]) -> Vec<Range<u64>> {
+        self.leaves(group, leaves)
             .map(ColumnChunkMetaData::byte_range)
             .map(|(start, length)| start..start.saturating_add(length).min(self.size()))
             .collect()
     }
 
-    /// The chunks of columns in a row group.
-    pub(super) fn leaves(&self, group: usize, columns: &[usize]) -> impl Iterator<Item = &ColumnChunkMetaData> {
-        let parquet = self.metadata.parquet_schema();
+    /// The chunks of leaves in a row group.
+    pub(super) fn leaves(&self, group: usize, leaves: &[usize]) -> impl Iterator<Item = &ColumnChunkMetaData> {
         let chunks = self.metadata.metadata().row_groups().get(group).map_or(&[][..], |group| group.columns());
-        let wanted = move |leaf| columns.contains(&parquet.get_column_root_idx(leaf));
-        chunks.iter().enumerate().filter(move |(leaf, _)| wanted(*leaf)).map(|(_, chunk)| chunk)
+        leaves.iter().filter_map(|leaf| chunks.get(*leaf))
     }
 
     fn size(&self) -> u64 {
@@ -249,9 +240,9 @@ impl ParquetObject {
         &self.metadata
     }
 
-    /// What each column holds.
-    pub(super) fn kinds(&self) -> &[Kind] {
-        &self.kinds
+    /// What each column holds, and where.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// The schema of the file, in Parquet's own types.
@@ -314,11 +305,7 @@ fn mended(tail: &[u8]) -> Option<ParquetMetaData> {
 }
 
 /// The metadata for the decoder, which sees the physical types alone.
-fn decoder_metadata(
-    metadata: ParquetMetaData,
-    schema: &SchemaDescriptor,
-    kinds: &[Kind],
-) -> Result<ArrowReaderMetadata, ParquetError> {
+fn decoder_metadata(metadata: ParquetMetaData, schema: &SchemaDescriptor) -> Result<ArrowReaderMetadata, ParquetError> {
     let file = metadata.file_metadata();
     let physical = Arc::new(types::physical(schema, file.created_by())?);
     let created_by = file.created_by().map(str::to_owned);
@@ -327,6 +314,6 @@ fn decoder_metadata(
     let metadata = Arc::new(ParquetMetaData::new(file, row_groups));
     let options = || ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
     let own = ArrowReaderMetadata::try_new(Arc::clone(&metadata), options())?;
-    let decoded = Arc::new(types::decoded(own.schema(), kinds));
+    let decoded = Arc::new(types::decoded(own.schema(), schema));
     ArrowReaderMetadata::try_new(metadata, options().with_schema(decoded))
 }

@@ -183,8 +183,18 @@ impl Pool {
         if texts <= self.most_texts.load(Ordering::Relaxed) {
             return Ok(());
         }
+        Err(self.overflow())
+    }
+
+    /// Fails where the batch may not hold so many bytes.
+    pub(super) fn fits(&self, bytes: usize) -> Result<(), ParquetError> {
+        if bytes <= self.most_texts.load(Ordering::Relaxed) { Ok(()) } else { Err(self.overflow()) }
+    }
+
+    /// Notes that the batch would be too large. Returns the error for the decoder.
+    fn overflow(&self) -> ParquetError {
         self.overflowed.store(true, Ordering::Relaxed);
-        Err(ParquetError::General("a batch of so many rows would hold too many bytes".to_owned()))
+        ParquetError::General("a batch of so many rows would hold too many bytes".to_owned())
     }
 
     /// Whether the last batch failed because it would have been too large.

@@ -7,10 +7,12 @@
 //! The decoder reads physical types: [`physical`] takes the annotations off the schema that it works with, so that what it
 //! does not know, or would bend, is decided here and in `columns` alone.
 
+use std::collections::HashSet;
+use std::slice;
 use std::sync::Arc;
 
 use ::parquet::arrow::parquet_to_arrow_schema;
-use ::parquet::basic::{ConvertedType, LogicalType, TimeUnit as ParquetUnit, Type as Physical};
+use ::parquet::basic::{ConvertedType, LogicalType, Repetition, TimeUnit as ParquetUnit, Type as Physical};
 use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::schema::types::{SchemaDescriptor, Type};
@@ -18,6 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 
 use super::caught::caught;
 use super::columns::{ColumnSchema, ColumnType, Meaning};
+use super::nested::{self, Table};
 
 /// Bytes of an INT96: nanoseconds of the day, and the Julian day.
 pub(super) const INT96_BYTES: i32 = 12;
@@ -75,6 +78,8 @@ pub(super) enum Kind {
     Date,
     /// UNKNOWN: every value is null, whatever the physical type.
     Null,
+    /// No column, but the places of a list's elements. Of the second edition alone.
+    Position,
     /// What converters cannot use.
     Other,
 }
@@ -84,7 +89,7 @@ impl Kind {
     pub(super) fn column_type(self) -> ColumnType {
         match self {
             Self::Boolean => ColumnType::Boolean,
-            Self::Integer | Self::Whole | Self::Counted(_) => ColumnType::Integer,
+            Self::Integer | Self::Whole | Self::Counted(_) | Self::Position => ColumnType::Integer,
             Self::Unsigned => ColumnType::Unsigned,
             // Contract 0.1 promises that decimals are floats, and published converters rely on it.
             Self::Float | Self::Half | Self::Decimal { .. } => ColumnType::Float,
@@ -100,24 +105,48 @@ impl Kind {
     }
 }
 
-/// The columns that are of another type in [`Edition::Second`], by their place.
-pub(super) fn second_edition(schema: &SchemaDescriptor, first: &[ColumnSchema]) -> Vec<(usize, ColumnSchema, Kind)> {
-    let column = |(index, (column, first)): (usize, (&Arc<Type>, &ColumnSchema))| {
-        let (kind, meaning) = improved(column, first)?;
-        Some((index, ColumnSchema { column_type: kind.column_type(), meaning, ..first.clone() }, kind))
-    };
-    schema.root_schema().get_fields().iter().zip(first).enumerate().filter_map(column).collect()
+/// The units of times of day and durations.
+const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+
+/// The duration that [`ColumnSchema::source_type`] names.
+pub(super) fn duration(source_type: &str) -> Option<DataType> {
+    UNITS.into_iter().map(DataType::Duration).find(|duration| duration.to_string() == source_type)
+}
+
+/// The columns as [`Edition::Second`] has them: the leaves of nested columns in place of these.
+pub(super) fn second_edition(schema: &SchemaDescriptor, first: &Table) -> Table {
+    let fields = schema.root_schema().get_fields();
+    let names: HashSet<&str> = fields.iter().map(|field| field.name()).collect();
+    let (mut table, mut leaf) = (Table::default(), 0);
+    for (column, (schema, kind)) in fields.iter().zip(first.columns.iter().zip(&first.kinds)) {
+        if is_flat(column) {
+            let (kind, meaning) = improved(column, &schema.source_type).unwrap_or((*kind, schema.meaning));
+            table.push(ColumnSchema { column_type: kind.column_type(), meaning, ..schema.clone() }, kind, leaf);
+        } else if !nested::flatten(column, leaf, &names, &mut table) {
+            table.push(schema.clone(), Kind::Other, leaf);
+        }
+        leaf += nested::leaf_count(column);
+    }
+    table
+}
+
+/// Whether a column of the file has one value a row.
+fn is_flat(column: &Type) -> bool {
+    let info = column.get_basic_info();
+    column.is_primitive() && !(info.has_repetition() && info.repetition() == Repetition::REPEATED)
+}
+
+/// What a leaf holds in the second edition, wherever it is, and what messages call its type.
+pub(super) fn leaf(leaf: &Type) -> (Kind, Meaning, String) {
+    let (kind, source_type) = of(leaf);
+    let (kind, meaning) = improved(leaf, &source_type).unwrap_or((kind, Meaning::Plain));
+    (kind, meaning, source_type)
 }
 
 /// What a column holds in the second edition, where that is not what it holds in the first.
-fn improved(column: &Type, first: &ColumnSchema) -> Option<(Kind, Meaning)> {
-    const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
-    let is_repeated = column.get_basic_info().repetition() == ::parquet::basic::Repetition::REPEATED;
-    if !column.is_primitive() || is_repeated {
-        return None;
-    }
+fn improved(column: &Type, source_type: &str) -> Option<(Kind, Meaning)> {
     let unit_of = |data_type: fn(TimeUnit) -> DataType| {
-        UNITS.into_iter().find(|unit| first.source_type == data_type(*unit).to_string())
+        UNITS.into_iter().find(|unit| source_type == data_type(*unit).to_string())
     };
     match of(column).0 {
         Kind::Decimal { .. } => {
@@ -146,14 +175,14 @@ fn improved(column: &Type, first: &ColumnSchema) -> Option<(Kind, Meaning)> {
 }
 
 /// The columns of a file, with what they hold, as [`Edition::First`] has them.
-pub(super) fn columns(schema: &SchemaDescriptor, metadata: Option<&Vec<KeyValue>>) -> (Vec<ColumnSchema>, Vec<Kind>) {
+pub(super) fn columns(schema: &SchemaDescriptor, metadata: Option<&Vec<KeyValue>>) -> Table {
     // For words only: where it cannot be read, a nested column is called a group and a duration an integer.
     let nested = caught(|| parquet_to_arrow_schema(schema, None)).ok().and_then(Result::ok);
     let embedded = caught(|| parquet_to_arrow_schema(schema, metadata)).ok().and_then(Result::ok);
-    let column = |(index, column): (usize, &Arc<Type>)| {
+    let (mut table, mut leaf) = (Table::default(), 0);
+    for (index, column) in schema.root_schema().get_fields().iter().enumerate() {
         let info = column.get_basic_info();
-        let repeated = info.has_repetition() && info.repetition() == ::parquet::basic::Repetition::REPEATED;
-        let (kind, mut name) = if column.is_primitive() && !repeated {
+        let (kind, mut name) = if is_flat(column) {
             of(column)
         } else {
             let name = nested.as_ref().map(|schema| schema.field(index).data_type().to_string());
@@ -165,17 +194,19 @@ pub(super) fn columns(schema: &SchemaDescriptor, metadata: Option<&Vec<KeyValue>
         {
             name = duration.to_string();
         }
-        let nullable = !info.has_repetition() || info.repetition() != ::parquet::basic::Repetition::REQUIRED;
+        let nullable = !info.has_repetition() || info.repetition() != Repetition::REQUIRED;
         let schema = ColumnSchema {
             name: column.name().to_owned(),
             column_type: kind.column_type(),
             meaning: Meaning::Plain,
             source_type: name,
             nullable,
+            list: None,
         };
-        (schema, kind)
-    };
-    schema.root_schema().get_fields().iter().enumerate().map(column).unzip()
+        table.push(schema, kind, leaf);
+        leaf += nested::leaf_count(column);
+    }
+    table
 }
 
 /// What a column that is not nested holds, and what messages call its type.
@@ -356,18 +387,30 @@ pub(super) fn writable(schema: &SchemaDescriptor) -> Result<SchemaDescriptor, Pa
     Ok(SchemaDescriptor::new(Arc::new(Type::group_type_builder(root.name()).with_fields(fields).build()?)))
 }
 
-/// The Arrow types to decode with, for a schema of [`physical`] types.
-pub(super) fn decoded(schema: &Schema, kinds: &[Kind]) -> Schema {
-    let field = |(field, kind): (&Arc<Field>, &Kind)| {
-        if kind.is_coded() {
-            let values = Box::new(field.data_type().clone());
-            let coded = DataType::Dictionary(Box::new(DataType::Int32), values);
-            Arc::new(field.as_ref().clone().with_data_type(coded))
-        } else {
-            Arc::clone(field)
-        }
+/// Which columns of the file are times of INT96.
+pub(super) fn int96_columns(schema: &SchemaDescriptor) -> Vec<bool> {
+    let fields = schema.root_schema().get_fields().iter();
+    fields.map(|column| is_flat(column) && of(column).0 == Kind::Int96).collect()
+}
+
+/// The Arrow types to decode with, for a schema of [`physical`] types whose leaves are those of `file`.
+pub(super) fn decoded(schema: &Schema, file: &SchemaDescriptor) -> Schema {
+    let kinds: Vec<Kind> = file.columns().iter().map(|column| leaf(column.self_type()).0).collect();
+    let mut kinds = kinds.iter();
+    Schema::new(schema.fields().iter().map(|field| coded(field, &mut kinds)).collect::<Vec<_>>())
+}
+
+/// A field whose leaves are of the next kinds.
+fn coded(field: &Arc<Field>, kinds: &mut slice::Iter<'_, Kind>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(|field| coded(field, kinds)).collect()),
+        DataType::List(element) => DataType::List(coded(element, kinds)),
+        values => match kinds.next() {
+            Some(kind) if kind.is_coded() => DataType::Dictionary(Box::new(DataType::Int32), Box::new(values.clone())),
+            _ => return Arc::clone(field),
+        },
     };
-    Schema::new(schema.fields().iter().zip(kinds).map(field).collect::<Vec<_>>())
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 #[cfg(test)]
@@ -397,13 +440,16 @@ mod tests {
             required group nested { required int32 whole (decimal(9, 0)); }
         }";
         let schema = SchemaDescriptor::new(Arc::new(parse_message_type(message).unwrap()));
-        let (first, kinds) = columns(&schema, None);
+        let first = columns(&schema, None);
         let second = second_edition(&schema, &first);
-        let shown: Vec<String> = second
-            .iter()
-            .map(|(index, column, kind)| {
+        let columns = second.columns.iter().zip(&second.kinds);
+        let shown: Vec<String> = columns
+            .filter_map(|(column, kind)| {
                 assert_eq!(column.column_type, kind.column_type());
-                format!("{}: {:?} → {kind:?} {:?}", column.name, kinds[*index], column.meaning)
+                let before = first.columns.iter().position(|before| before.name == column.name)?;
+                let before = (first.kinds[before], &first.columns[before]);
+                let is_same = before.0 == *kind && before.1.meaning == column.meaning;
+                (!is_same).then(|| format!("{}: {:?} → {kind:?} {:?}", column.name, before.0, column.meaning))
             })
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @"
@@ -414,7 +460,8 @@ mod tests {
         id: Uuid → Uuid Uuid
         hash: Other → Bytes Binary
         document: Other → Bytes Binary
+        hashes: Other → Bytes Binary
         ");
-        assert!(first.iter().all(|column| column.meaning == Meaning::Plain));
+        assert!(first.columns.iter().all(|column| column.meaning == Meaning::Plain));
     }
 }

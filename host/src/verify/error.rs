@@ -27,6 +27,12 @@ pub enum VerifyError {
         /// Why.
         failure: Failure,
     },
+    /// An object that was read before is not what it was.
+    #[error("`{object}` has changed since it was read, or has another converter\nhint: verify again")]
+    Changed {
+        /// The object.
+        object: String,
+    },
     /// More buckets than are held in memory.
     #[error(
         "there are more than {0} fields and buckets of time to sum up\nhint: choose longer buckets with `--every`, or verify fewer objects at a time"

@@ -9,8 +9,9 @@ use super::scan::{Field, MOST_TALLIES, Scan, Table, Times};
 use super::sums::{Found, ask, ask_ends};
 use super::tally::Tally;
 use super::{Input, Verification, VerifyError, floor};
+use crate::converter::identity;
 use crate::pipeline::{LoadRequest, Loader, Location};
-use crate::report::ObjectReport;
+use crate::report::{ConverterId, ObjectReport};
 use crate::sink::reading::{Column, Window};
 use crate::sink::survey::Kind;
 use crate::sink::{InfluxDb, Sink, Watch, Watcher};
@@ -28,14 +29,17 @@ pub(super) struct Objects<'a> {
     server: Arc<InfluxDb>,
     /// What is read again: the objects in the state in which they were first seen.
     locations: Vec<Location>,
+    /// What each was converted by, and the state of each file.
+    converted: Vec<(Option<ConverterId>, Option<String>)>,
     times: Vec<Times>,
     outcome: Vec<ObjectOutcome>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn objects(loader: Loader, inputs: &'a [Input], server: &Arc<InfluxDb>) -> Self {
-        let (locations, times, outcome) = (Vec::new(), Vec::new(), Vec::new());
-        Self::Objects(Box::new(Objects { loader, inputs, server: Arc::clone(server), locations, times, outcome }))
+        let server = Arc::clone(server);
+        let (locations, converted, times, outcome) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self::Objects(Box::new(Objects { loader, inputs, server, locations, converted, times, outcome }))
     }
 
     pub(super) fn into_outcome(self) -> Vec<ObjectOutcome> {
@@ -63,6 +67,7 @@ impl Verification<'_> {
         let sink = objects.watched_by(Arc::clone(&scan) as Arc<dyn Watcher>);
         for input in objects.inputs {
             scan.begin();
+            let state = file_state(&input.location).await;
             let request = LoadRequest::new(&input.location).as_dataset(input.dataset.as_deref());
             let report = objects.loader.load(&request, &sink, options.deadline, progress).await;
             if report.remaining.is_some() || options.deadline.is_some_and(|deadline| deadline.is_over()) {
@@ -72,6 +77,7 @@ impl Verification<'_> {
                 return Err(VerifyError::TooManyBuckets(MOST_TALLIES));
             }
             objects.locations.push(as_it_was(&input.location, &report));
+            objects.converted.push((report.converter, state));
             objects.outcome.push(ObjectOutcome {
                 rows: report.accounts.rows,
                 rejected: report.accounts.rejected_total(),
@@ -141,7 +147,7 @@ impl Verification<'_> {
         let all = Window { from: i64::MIN, to: i64::MAX };
         for (side, is_expected) in [(&**database, true), (&*self.server, false)] {
             let names = [measurement.to_owned()];
-            let there = side.schema(&names).await?.remove(measurement).unwrap_or_default();
+            let there = super::within(self.end, side.schema(&names)).await??.remove(measurement).unwrap_or_default();
             for (name, kinds) in there.fields {
                 let kinds: std::collections::BTreeSet<Kind> =
                     kinds.iter().filter_map(|kind| Kind::named(kind)).collect();
@@ -206,6 +212,7 @@ impl Objects<'_> {
                 continue;
             }
             pass.begin(number);
+            let state = file_state(&input.location).await;
             let request = LoadRequest::new(&self.locations[number]).as_dataset(input.dataset.as_deref());
             let deadline = verification.options.deadline;
             let report = self.loader.load(&request, &sink, deadline, verification.progress).await;
@@ -215,6 +222,9 @@ impl Objects<'_> {
             if let Some(failure) = report.failure {
                 return Err(VerifyError::NotReadAgain { object: report.object, failure });
             }
+            if (report.converter, state) != self.converted[number] {
+                return Err(VerifyError::Changed { object: report.object });
+            }
             if pass.is_full() {
                 break;
             }
@@ -223,15 +233,25 @@ impl Objects<'_> {
     }
 }
 
-/// The object in the state in which it was read.
+/// The object in the state in which it was read, for the converter by which it was: another one may be promoted meanwhile.
 fn as_it_was(location: &Location, report: &ObjectReport) -> Location {
     match (location, &report.state) {
         (Location::S3(object), Some(state)) => {
             let mut object = object.clone();
             object.if_match = Some(state.etag.clone());
+            let converter = report.converter.as_ref();
+            object.converter_digest = converter.map(|it| identity(&it.digest, it.parameters.as_deref()));
             Location::S3(object)
         }
         _ => location.clone(),
+    }
+}
+
+/// What shows whether a file has changed; none for an object of S3, whose entity tag is asked for.
+async fn file_state(location: &Location) -> Option<String> {
+    match location {
+        Location::File(_) => location.state().await.ok().flatten().map(|state| state.etag),
+        Location::S3(_) => None,
     }
 }
 

@@ -26,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::time::timeout_at;
+
 pub use error::VerifyError;
 pub use outcome::{
     BucketOutcome, Change, Difference, MeasurementOutcome, Method, ObjectOutcome, Outcome, Totals, TypeDifference,
@@ -202,7 +204,7 @@ impl<'a> Verification<'a> {
     async fn measurement(&mut self, measurement: String, table: &Table) -> Result<Option<Target>, VerifyError> {
         self.questions += 1;
         let names = [measurement.clone()];
-        let there = self.server.schema(&names).await?.remove(&measurement).unwrap_or_default();
+        let there = within(self.end, self.server.schema(&names)).await??.remove(&measurement).unwrap_or_default();
         let mut columns: Vec<Column> = Vec::new();
         let mut types = Vec::new();
         for (name, field) in &table.fields {
@@ -336,6 +338,14 @@ impl<'a> Verification<'a> {
 /// The start of the bucket of a time.
 fn floor(time: i64, width: i64) -> i64 {
     time.saturating_sub(time.rem_euclid(width))
+}
+
+/// What is done before the end that was given, where one was.
+async fn within<T>(end: Option<Instant>, work: impl Future<Output = T>) -> Result<T, VerifyError> {
+    match end {
+        Some(end) => timeout_at(end.into(), work).await.map_err(|_| VerifyError::NoTime),
+        None => Ok(work.await),
+    }
 }
 
 /// Whether less may be asked for instead.

@@ -97,7 +97,7 @@ impl Constants {
             fields: self.fields.iter().map(field).collect(),
             when: None,
         };
-        Plan { points: vec![point], translations: Vec::new(), reads: Vec::new(), computed: Vec::new(), masks: 0 }
+        Plan { points: vec![point], ..Plan::default() }
     }
 
     /// The line as everybody writes it, whether it can be read or not.
@@ -136,7 +136,7 @@ impl Requests {
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let columns = RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &one_row).unwrap();
         let rows = RowNumbers::starting_at(row as u64);
-        let batch = Batch { row_group: 0, rows, columns, invalid_texts: Vec::new() };
+        let batch = Batch { row_group: 0, rows, elements: None, columns, invalid_texts: Vec::new() };
         let encoded = encoder.encode(&batch, &mut Nothing, &mut self.lanes).unwrap();
         assert!(encoded.rejected.iter().all(|row| row.code == "unwritable"), "{:?}", encoded.rejected);
         encoded.rejected.is_empty()

@@ -48,7 +48,9 @@ impl Converter for Metrics {
         if let Some(tag) = file_tag {
             point.tag(tag, Constant::from(input.object.file_name.as_str()));
         }
-        for column in input.columns.iter().filter(|column| !["time", "measure_name"].contains(&&*column.name)) {
+        // A list would take `each`: this family has none.
+        let columns = input.columns.iter().filter(|column| column.list.is_none());
+        for column in columns.filter(|column| !["time", "measure_name"].contains(&&*column.name)) {
             let key = renames.get(&column.name).unwrap_or(&column.name).as_str();
             if TAGS.contains(&column.column_type) {
                 point.tag(key, plan.required(&column.name, &TAGS));

@@ -293,7 +293,7 @@ fn pass(subject: &Subject<'_>, onlooker: &mut impl Onlooker) -> Result<Pass, Cli
             EncodeError::Mapping(error) => LoadError::Converter(error),
             EncodeError::Column(error) => LoadError::Column(error),
         })?;
-        rows += batch.columns.num_rows() as u64;
+        rows += batch.len() as u64;
         rejected += encoded.rejected.len() as u64;
         onlooker.batch(&batch, &encoded, encoder.keys());
         take(lanes.take_full(), onlooker);

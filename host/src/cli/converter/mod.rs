@@ -33,7 +33,7 @@ use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
 use crate::registry::{Registry, RegistryError, patterns};
-use project::Language;
+use project::{Language, Speaks};
 
 /// The commands below `converter`.
 #[derive(Debug, Subcommand)]
@@ -51,6 +51,9 @@ pub(super) enum Command {
         /// What it is written in.
         #[arg(long, value_enum, default_value = "rust")]
         language: Language,
+        /// The contract that it speaks.
+        #[arg(long, value_enum, default_value = "0.2")]
+        contract: Speaks,
         /// Where the project goes; a directory that is empty or not there yet [default: NAME].
         #[arg(long)]
         directory: Option<PathBuf>,
@@ -304,8 +307,8 @@ pub(super) enum Command {
 /// Runs a command. Returns whether it found everything as it should be.
 pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliError> {
     match command {
-        Command::New { name, from, language, directory, choices, json } => {
-            new::new(&name, language, &from, directory.as_deref(), &choices, json)
+        Command::New { name, from, language, contract, directory, choices, json } => {
+            new::new(&name, language, contract.into(), &from, directory.as_deref(), &choices, json)
         }
         Command::Build { directory, json } => build::build(config, &directory, json),
         Command::Dev(arguments) => dev::dev(config, &arguments).await,

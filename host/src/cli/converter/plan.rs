@@ -30,9 +30,12 @@ impl Planned {
     /// A table for each point, and what happens to the columns.
     pub(super) fn table(&self) -> String {
         let mut text = String::new();
+        if let Some(list) = self.each() {
+            // Writing to a string does not fail.
+            _ = writeln!(text, "\neach element of the list `{list}` gives the points");
+        }
         for (index, point) in self.plan.points.iter().enumerate() {
             let (time, level) = self.source(&point.time);
-            // Writing to a string does not fail.
             _ = write!(text, "\npoint {}: {}, time from {time} ({level})", index + 1, self.key(&point.measurement));
             if let Some(mask) = point.when {
                 _ = write!(text, ", in the rows of mask {mask}");
@@ -69,9 +72,14 @@ impl Planned {
         let names =
             |columns: &[usize]| columns.iter().map(|&column| self.columns[column].name.clone()).collect::<Vec<_>>();
         json!({
-            "points": points.collect::<Vec<_>>(), "translated": names(&self.plan.translations),
+            "each": self.each(), "points": points.collect::<Vec<_>>(), "translated": names(&self.plan.translations),
             "read": names(&self.plan.reads), "unused": names(&self.unused()),
         })
+    }
+
+    /// The list whose elements give the points.
+    fn each(&self) -> Option<&str> {
+        self.columns.get(self.plan.each?)?.list.as_ref().map(|list| &*list.name)
     }
 
     fn items(&self, point: &Point) -> Vec<Item> {
@@ -121,14 +129,17 @@ impl Planned {
 
     /// The columns that nothing comes from.
     fn unused(&self) -> Vec<usize> {
-        let Plan { points, translations, reads, .. } = &self.plan;
+        let Plan { each, points, translations, reads, .. } = &self.plan;
         let sources = points.iter().flat_map(|point| {
             let items = point.tags.iter().map(|tag| &tag.source).chain(point.fields.iter().map(|field| &field.source));
             items.chain([&point.time])
         });
         let sources: Vec<&Source> = sources.collect();
         let is_used = |column: &usize| {
-            translations.contains(column) || reads.contains(column) || sources.contains(&&Source::Column(*column))
+            *each == Some(*column)
+                || translations.contains(column)
+                || reads.contains(column)
+                || sources.contains(&&Source::Column(*column))
         };
         (0..self.columns.len()).filter(|column| !is_used(column)).collect()
     }

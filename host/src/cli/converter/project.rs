@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use converter_builder::{BuildError, InterfacesError};
 
+use crate::converter::Contract;
+
 /// The component that `converter build` leaves in the project.
 pub(super) const COMPONENT: &str = "converter.wasm";
 
@@ -22,6 +24,26 @@ pub(in crate::cli) enum Language {
     Rust,
     /// A component of 18 MB that has Python in it, and takes seconds to compile.
     Python,
+}
+
+/// The contract that a project speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Speaks {
+    /// For functions and programs of a loader older than 0.2, which refuse the later contract.
+    #[value(name = "0.1")]
+    First,
+    /// The latest, with all that the guide describes.
+    #[value(name = "0.2")]
+    Second,
+}
+
+impl From<Speaks> for Contract {
+    fn from(speaks: Speaks) -> Self {
+        match speaks {
+            Speaks::First => Self::V0_1,
+            Speaks::Second => Self::V0_2,
+        }
+    }
 }
 
 /// Why a project cannot be made or built.

@@ -97,7 +97,9 @@ fn show(entries: &[Entry], json: bool) -> Result<bool, CliError> {
     if json {
         let lines = told.iter().map(|(name, standing, documents)| format!("{}\n", line(name, standing, documents)));
         print(&lines.collect::<String>())?;
-    } else {
+    } else if entries.is_empty() {
+        print("all is loaded\n")?;
+    } else if !told.is_empty() {
         print(&table(&told))?;
     }
     Ok(told.len() == entries.len())
@@ -131,9 +133,6 @@ fn line(name: &str, standing: &Standing, documents: &[Document]) -> Value {
 }
 
 fn table(told: &[(String, &Standing, &[Document])]) -> String {
-    if told.is_empty() {
-        return "all is loaded\n".to_owned();
-    }
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header(["standing", "rows", "points", "loaded at (UTC)", "converter", "object"]);

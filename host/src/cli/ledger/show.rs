@@ -28,7 +28,7 @@ pub(super) async fn show(config: &Config, arguments: &Arguments) -> Result<bool,
                 let mut documents = Vec::new();
                 for location in inputs::find(std::slice::from_ref(input)).await? {
                     if let Location::File(path) = location {
-                        documents.extend(ledger.of(&Source::file(&path)?, None).await?.into_iter().map(Ok));
+                        documents.extend(ledger.of(&Source::file(&path)?).await?.into_iter().map(Ok));
                     }
                 }
                 documents

@@ -132,7 +132,7 @@ impl Found {
                 Some(Listed { etag, .. }) => files.push(File { key, etag, rows: file_metadata.row_count }),
             }
         }
-        let rows = files.iter().map(|file| file.rows).sum();
+        let rows = files.iter().map(|file| file.rows).fold(0, u64::saturating_add);
         if troubles.is_empty() && rows != query_metadata.total_row_count {
             let (directory, total) = (directory.clone(), query_metadata.total_row_count);
             troubles.push(Trouble::Rows { directory, files: rows, total });

@@ -149,7 +149,7 @@ pub(super) async fn migrate(config: &Config, arguments: &Arguments) -> Result<bo
     }
     if complete && !arguments.no_verify {
         let outcome = verified(config, &loader, locations).await?;
-        complete = outcome.clean;
+        complete = outcome.clean & has_its_rows(&outcome, &tables);
         told["verify"] = json!(outcome);
         if !arguments.json {
             print(&shown(&outcome))?;
@@ -317,6 +317,20 @@ async fn verified(config: &Config, loader: &Loader, locations: Vec<Location>) ->
     let outcome = verify::objects(loader, config, &inputs, server, &Options::default(), &bar).await;
     bar.clear();
     Ok(outcome?)
+}
+
+/// Whether each file that was read has the rows that its manifest names; complains of those that do not. What was loaded
+/// before is not loaded again, so that verifying is the first to count its rows.
+fn has_its_rows(outcome: &Outcome, tables: &[Table]) -> bool {
+    let files = tables.iter().flat_map(|table| &table.unload.files);
+    let others = outcome.objects.iter().zip(files);
+    let mut others = others.filter(|(object, file)| object.failure.is_none() && object.rows != file.rows).peekable();
+    let all = others.peek().is_none();
+    for (object, file) in others {
+        let trouble = Trouble::FileRows { key: object.object.clone(), expected: file.rows, found: object.rows };
+        complain(&Failure::new(FailureKind::Conversion, &trouble), Some(&object.object));
+    }
+    all
 }
 
 impl Table {

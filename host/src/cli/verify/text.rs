@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::calendar::{self, date, heat};
 use crate::cli::summary::grouped;
+use crate::logs::on_one_line;
 use crate::verify::{BucketOutcome, Change, Difference, MeasurementOutcome, Method, Outcome};
 
 /// Greens of a terminal with 256 colours, the darkest first, and a red.
@@ -67,11 +68,12 @@ fn of_measurement(text: &mut String, name: &str, measurement: &MeasurementOutcom
         Method::Points => "point by point",
         Method::Sums => "by sums",
     };
-    _ = writeln!(text, "\n{name}: {} fields, compared {how}", fields.len());
+    _ = writeln!(text, "\n{}: {} fields, compared {how}", on_one_line(name), fields.len());
     for difference in types {
         let names = |kinds: &BTreeSet<String>| kinds.iter().map(String::as_str).collect::<Vec<_>>().join(" and ");
         let (expected, found) = (names(&difference.expected), names(&difference.found));
-        _ = writeln!(text, "  the field `{}` is expected as {expected}, and is {found}", difference.field);
+        let field = on_one_line(&difference.field);
+        _ = writeln!(text, "  the field `{field}` is expected as {expected}, and is {found}");
     }
     let most = buckets.iter().map(|bucket| bucket.expected).max().unwrap_or_default();
     for line in calendar::lines(buckets, seconds) {
@@ -122,9 +124,10 @@ pub(super) fn of_difference(difference: &Difference, outcome: &Outcome) -> Strin
     let comma = if series.is_empty() { "" } else { "," };
     let object = difference.object.and_then(|object| outcome.objects.get(object as usize));
     let origin = object.zip(*row).map(|(object, row)| format!(" (row {row} of `{}`)", object.object));
-    format!(
+    // Names and values are whatever files and the database hold.
+    on_one_line(&format!(
         "{name}: `{measurement}{comma}{series}` `{field}` at {}: {values}{}",
         date(*time),
         origin.unwrap_or_default()
-    )
+    ))
 }

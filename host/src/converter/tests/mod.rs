@@ -53,6 +53,7 @@ fn input<const N: usize>(columns: [(&str, ColumnType); N]) -> Input {
         meaning: Meaning::Plain,
         source_type: format!("{column_type:?}").to_lowercase(),
         nullable: true,
+        list: None,
     });
     let origin = Origin { key: "load.parquet".into(), ..Origin::default() };
     Input { dataset: "generation".into(), origin, columns: columns.into(), partitions: Vec::new(), strict: true }

@@ -9,7 +9,7 @@ use super::*;
 const ROWS: usize = 10;
 
 fn plan(computed: &[ColumnType], masks: usize) -> Plan {
-    Plan { points: Vec::new(), translations: Vec::new(), reads: Vec::new(), computed: computed.to_vec(), masks }
+    Plan { computed: computed.to_vec(), masks, ..Plan::default() }
 }
 
 fn answer(computed: Vec<wit::ColumnResult>) -> wit::Converted {

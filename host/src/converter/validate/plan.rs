@@ -3,7 +3,8 @@
 use super::{Invalid, code, wit};
 use crate::converter::contract::Contract;
 use crate::converter::plan::{Constant, Field, FieldType, Input, Key, KeyPart, Missing, Plan, Point, Source, Tag};
-use crate::source::{ColumnSchema, ColumnType};
+use crate::converter::text::one_line;
+use crate::source::{ColumnSchema, ColumnType, List};
 
 /// How many points a row may give in contract 0.1: a wide table becomes some dozens.
 const MAX_POINTS_0_1: usize = 64;
@@ -31,7 +32,7 @@ const MAX_NAME_BYTES: usize = 4096;
 
 /// Checks a plan for an input.
 pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input, contract: Contract) -> Result<Plan, Invalid> {
-    let wit::Plan { points, translations, reads, computed, masks } = plan;
+    let wit::Plan { each, points, translations, reads, computed, masks } = plan;
     let max_points = match contract {
         Contract::V0_1 => MAX_POINTS_0_1,
         Contract::V0_2 => MAX_POINTS,
@@ -51,9 +52,14 @@ pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input, contract: Contr
         return Err(Invalid::new("points", "is empty: a plan has at least one point"));
     }
 
-    let columns: Vec<ColumnType> = input.columns.iter().map(|column| column.column_type).collect();
-    let translations = columns_of("translations", translations, &columns)?;
-    let reads = columns_of("reads", reads, &columns)?;
+    let each = each.map(|column| below("each", "column", column, input.columns.len())).transpose()?;
+    let list = each.map(|each| input.columns[each].list.as_ref().ok_or_else(|| not_of_a_list(&input.columns[each])));
+    let columns = Columns { columns: &input.columns, list: list.transpose()? };
+    if let Some(each) = each {
+        columns.usable("each", each)?;
+    }
+    let translations = columns.of("translations", translations)?;
+    let reads = columns.of("reads", reads)?;
     for (index, column) in reads.iter().enumerate() {
         if reads[..index].contains(column) {
             return Err(Invalid::new(format!("reads[{index}]"), format!("names column {column} a second time")));
@@ -64,23 +70,14 @@ pub(in crate::converter) fn plan(plan: wit::Plan, input: &Input, contract: Contr
         return Err(Invalid::new(format!("computed[{index}]"), "is of type `other`, which cannot be computed"));
     }
 
-    let without_values: Vec<bool> = input.columns.iter().map(ColumnSchema::is_null).collect();
-    let names = Names {
-        columns: &columns,
-        without_values: &without_values,
-        translations: translations.len(),
-        computed: &computed,
-        masks,
-    };
+    let names = Names { columns, translations: translations.len(), computed: &computed, masks };
     let points = self::items("points", points, |point| names.point(point))?;
-    Ok(Plan { points, translations, reads, computed, masks })
+    Ok(Plan { each, points, translations, reads, computed, masks })
 }
 
 /// What the items of a plan can name.
 struct Names<'a> {
-    columns: &'a [ColumnType],
-    /// Columns that have no values and so can be used as every type.
-    without_values: &'a [bool],
+    columns: Columns<'a>,
     translations: usize,
     computed: &'a [ColumnType],
     masks: usize,
@@ -164,8 +161,8 @@ impl Names<'_> {
     fn source(&self, item: &str, source: wit::Source) -> Result<(Source, ColumnType), Invalid> {
         Ok(match source {
             wit::Source::Column(index) => {
-                let index = below(item, "column", index, self.columns.len())?;
-                (Source::Column(index), usable(item, index, self.columns[index])?)
+                let index = below(item, "column", index, self.columns.columns.len())?;
+                (Source::Column(index), self.columns.usable(item, index)?)
             }
             wit::Source::Translated(index) => {
                 (Source::Translated(below(item, "translation", index, self.translations)?), ColumnType::Text)
@@ -192,7 +189,7 @@ impl Names<'_> {
     }
 
     fn is_without_values(&self, source: &Source) -> bool {
-        matches!(source, Source::Column(column) if self.without_values.get(*column) == Some(&true))
+        matches!(source, Source::Column(column) if self.columns.columns.get(*column).is_some_and(ColumnSchema::is_null))
     }
 
     fn when(&self, when: Option<u32>) -> Result<Option<usize>, Invalid> {
@@ -271,24 +268,54 @@ fn items<T, U>(list: &str, items: Vec<T>, check: impl Fn(T) -> Result<U, Invalid
     checked.map(|(index, item)| check(item).map_err(|invalid| invalid.within(format!("{list}[{index}]")))).collect()
 }
 
-/// Indexes of columns that can be used.
-fn columns_of(list: &str, indexes: Vec<u32>, columns: &[ColumnType]) -> Result<Vec<usize>, Invalid> {
-    let checked = indexes.into_iter().enumerate();
-    checked
-        .map(|(place, index)| {
-            let item = format!("{list}[{place}]");
-            let index = below(&item, "column", index, columns.len())?;
-            usable(&item, index, columns[index])?;
-            Ok(index)
-        })
-        .collect()
+/// The columns of an object, and of which list they can be used.
+#[derive(Clone, Copy)]
+struct Columns<'a> {
+    columns: &'a [ColumnSchema],
+    list: Option<&'a List>,
 }
 
-fn usable(item: &str, index: usize, column_type: ColumnType) -> Result<ColumnType, Invalid> {
-    if column_type == ColumnType::Other {
-        return Err(Invalid::new(item, format!("names column {index} of type `other`, which cannot be used")));
+impl Columns<'_> {
+    /// Indexes of columns that can be used.
+    fn of(&self, list: &str, indexes: Vec<u32>) -> Result<Vec<usize>, Invalid> {
+        let checked = indexes.into_iter().enumerate();
+        checked
+            .map(|(place, index)| {
+                let item = format!("{list}[{place}]");
+                let index = below(&item, "column", index, self.columns.len())?;
+                self.usable(&item, index)?;
+                Ok(index)
+            })
+            .collect()
     }
-    Ok(column_type)
+
+    /// The type of a column that is in range, if it can be used.
+    fn usable(&self, item: &str, index: usize) -> Result<ColumnType, Invalid> {
+        let ColumnSchema { name, column_type, list, .. } = &self.columns[index];
+        if *column_type == ColumnType::Other {
+            return Err(Invalid::new(item, format!("names column {index} of type `other`, which cannot be used")));
+        }
+        let (name, known) = (one_line(name, MAX_NAME_BYTES), |list: &List| one_line(&list.name, MAX_NAME_BYTES));
+        match (list, self.list) {
+            (Some(list), None) => {
+                let list = known(list);
+                let reason =
+                    format!("names `{name}` of the list `{list}`, and `each` does not name a column of this list");
+                Err(Invalid::new(item, reason))
+            }
+            (Some(list), Some(each)) if list != each => {
+                let (list, each) = (known(list), known(each));
+                let reason =
+                    format!("names `{name}` of the list `{list}`, but the points are of the elements of `{each}`");
+                Err(Invalid::new(item, reason))
+            }
+            _ => Ok(*column_type),
+        }
+    }
+}
+
+fn not_of_a_list(column: &ColumnSchema) -> Invalid {
+    Invalid::new("each", format!("names `{}`, which is not of a list", one_line(&column.name, MAX_NAME_BYTES)))
 }
 
 fn below(item: &str, what: &str, index: u32, count: usize) -> Result<usize, Invalid> {

@@ -22,6 +22,7 @@ fn input() -> Input {
         meaning: Meaning::Plain,
         source_type: String::new(),
         nullable: true,
+        list: None,
     });
     let (origin, columns) = (Origin::default(), columns.collect());
     Input { dataset: "test".into(), origin, columns, partitions: Vec::new(), strict: true }
@@ -52,7 +53,7 @@ fn point() -> wit::Point {
 }
 
 fn valid() -> wit::Plan {
-    wit::Plan { points: vec![point()], translations: vec![TEXT], reads: vec![], computed: vec![], masks: 0 }
+    wit::Plan { each: None, points: vec![point()], translations: vec![TEXT], reads: vec![], computed: vec![], masks: 0 }
 }
 
 fn wrong(plan: wit::Plan) -> String {
@@ -93,6 +94,7 @@ fn a_valid_plan_is_kept_as_it_is() {
     };
     assert_debug_snapshot!(super::plan(plan, &input(), Contract::V0_2).unwrap(), @r#"
     Plan {
+        each: None,
         points: [
             Point {
                 measurement: Name(
@@ -303,4 +305,23 @@ fn a_key_may_stand_twice() {
         super::plan(wit::Plan { points: vec![wit::Point { fields, ..point() }], ..valid() }, &input(), Contract::V0_2)
             .unwrap();
     assert_eq!(plan.points[0].fields.len(), 2);
+}
+
+#[test]
+fn columns_of_a_list_are_used_where_its_elements_give_the_points() {
+    let list = |name: &str, first_leaf| Some(crate::source::List { name: name.into(), first_leaf });
+    let mut input = input();
+    input.columns[FLOAT as usize].list = list("readings", 3);
+    input.columns[INTEGER as usize].list = list("other", 1);
+    input.columns[OTHER as usize].list = list("readings", 3);
+    let check = |each, reads: &[u32]| {
+        let plan = wit::Plan { each, reads: reads.to_vec(), ..valid() };
+        super::plan(plan, &input, Contract::V0_2).map_err(|Invalid { item, reason }| format!("`{item}` {reason}"))
+    };
+    assert_eq!(check(Some(FLOAT), &[FLOAT, TEXT]).unwrap().each, Some(FLOAT as usize));
+    assert_snapshot!(check(None, &[]).unwrap_err(), @"`points[0].fields[0].source` names `float` of the list `readings`, and `each` does not name a column of this list");
+    assert_snapshot!(check(Some(FLOAT), &[INTEGER]).unwrap_err(), @"`reads[0]` names `integer` of the list `other`, but the points are of the elements of `readings`");
+    assert_snapshot!(check(Some(TEXT), &[]).unwrap_err(), @"`each` names `text`, which is not of a list");
+    assert_snapshot!(check(Some(OTHER), &[]).unwrap_err(), @"`each` names column 6 of type `other`, which cannot be used");
+    assert_snapshot!(check(Some(7), &[]).unwrap_err(), @"`each` names column 7, there are 7");
 }

@@ -271,6 +271,14 @@ fn a_failure_tells_its_causes_in_a_line_and_the_hints_apart() {
 }
 
 #[test]
+fn what_a_failure_names_does_not_control_a_terminal() {
+    let named = told("`s3://b/\u{1b}[2Jk\r` has no time\nhint: rename `\u{7}`", None);
+    let failure = Failure::new(FailureKind::Conversion, &told("first line\nsecond line", Some(named)));
+    assert_eq!(failure.message(), "first line\nsecond line: `s3://b/\\u{1b}[2Jk\\r` has no time");
+    assert_eq!(failure.hint(), Some("rename `\\u{7}`"));
+}
+
+#[test]
 fn a_message_without_end_is_cut_between_characters() {
     let failure = failure(FailureKind::Write, &"é".repeat(100_000));
     assert_eq!(failure.message(), "é".repeat(2048) + "…");

@@ -13,6 +13,7 @@
 //! that a batch holds the texts of its own rows and not those of the row group.
 
 mod header;
+mod lists;
 mod runs;
 mod slices;
 mod unpack;
@@ -32,6 +33,7 @@ use bytes::Bytes;
 
 use super::pool::{Held, Pool};
 use header::{Kind, PageHeader, Problem};
+use lists::Lists;
 use slices::{Slices, Texts, Values};
 use whole::Unpacker;
 
@@ -43,6 +45,8 @@ const LEAST_SHARE: usize = 16 * 1024;
 const BLOCK_BYTES: usize = 16 * 1024;
 /// How many batches' memory a column may take if each of its rows had the longest text of the dictionary.
 const MOST_REPEATED: usize = 4;
+/// What an element of a list takes in each column.
+pub(super) const ELEMENT_BYTES: usize = 8;
 /// What is read of a header at first. Most have some dozens of bytes.
 const HEADER_BYTES: usize = 128;
 /// Statistics make headers long; none is longer than this.
@@ -56,6 +60,10 @@ pub(super) struct Group<R> {
     pub(super) pool: Arc<Pool>,
     /// How many columns are read.
     pub(super) columns: usize,
+    /// How many are copied for each element of a list.
+    pub(super) repeated: usize,
+    /// How many are of the list.
+    pub(super) lists: usize,
     /// The most rows of a batch.
     pub(super) rows: usize,
 }
@@ -93,6 +101,9 @@ impl<R: ChunkReader + 'static> RowGroups for Group<R> {
             dictionary_held: None,
             dictionary_bytes: 0,
             given: (0, 0),
+            lists: Lists::default(),
+            element_bytes: ELEMENT_BYTES * (self.repeated + 1),
+            list_columns: self.lists.max(1),
         };
         Ok(Box::new(Only(Some(Box::new(pages)))))
     }
@@ -145,8 +156,13 @@ struct Pages<R> {
     dictionary_held: Option<Held>,
     /// What the decoder's dictionary takes.
     dictionary_bytes: usize,
-    /// The texts that were given last, in bytes, and for which batch.
+    /// What was given last of texts and elements, in bytes, and for which batch.
     given: (u64, usize),
+    lists: Lists,
+    /// What an element of a list takes, with what is copied for it.
+    element_bytes: usize,
+    /// By how many columns its bytes are counted.
+    list_columns: usize,
 }
 
 impl<R: ChunkReader + 'static> Pages<R> {
@@ -301,9 +317,10 @@ impl<R: ChunkReader + 'static> Pages<R> {
     /// A page of data as a whole.
     fn page(&mut self, header: &PageHeader, body: Range<u64>) -> Result<Page> {
         let buf = self.whole(header, body, "a page", None)?;
+        let elements = self.elements(&buf, header)?;
         match header.kind {
             Kind::DataV2 { values, nulls, rows, encoding, levels: [repetitions, definitions], .. } => {
-                self.count(encoding, buf.len())?;
+                self.count(encoding, buf.len(), elements)?;
                 Ok(Page::DataPageV2 {
                     buf,
                     num_values: u32::try_from(values)?,
@@ -317,7 +334,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
                 })
             }
             Kind::Data { values, encoding, definitions, repetitions } => {
-                self.count(encoding, buf.len())?;
+                self.count(encoding, buf.len(), elements)?;
                 Ok(Page::DataPage {
                     buf,
                     num_values: u32::try_from(values)?,
@@ -394,9 +411,29 @@ impl<R: ChunkReader + 'static> Pages<R> {
         self.is_flat() && is_known && definitions == Encoding::RLE
     }
 
-    /// Counts texts that the decoder is given. What it was given before for the same batch is in the batch.
-    fn count(&mut self, encoding: Encoding, bytes: usize) -> Result<()> {
-        if !self.is_text() || matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY) {
+    /// What a page of a list's column takes by its elements, in bytes. Lists that have no room are refused, and batches that would
+    /// hold too much are begun again with fewer rows.
+    fn elements(&mut self, page: &[u8], header: &PageHeader) -> Result<usize> {
+        let highest = self.column.max_rep_level();
+        if highest == 0 {
+            return Ok(0);
+        }
+        let measured = self.lists.measure(page, &header.kind, highest, self.rows);
+        let measured = measured.map_err(|error| self.damaged(&error))?;
+        let bytes = |elements: u64| usize::try_from(elements).unwrap_or(usize::MAX).saturating_mul(self.element_bytes);
+        if bytes(measured.longest) > self.pool.memory().text() {
+            let what = format!("{}, of at least {} elements,", self.named("a list"), measured.longest);
+            return Err(self.pool.refuse(what, bytes(measured.longest)));
+        }
+        self.pool.fits(bytes(measured.batch))?;
+        Ok(bytes(measured.values) / self.list_columns)
+    }
+
+    /// Counts texts, and elements of lists, that the decoder is given. What it was given before for the same batch is in the batch.
+    fn count(&mut self, encoding: Encoding, bytes: usize, elements: usize) -> Result<()> {
+        let is_coded = matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
+        let bytes = elements.saturating_add(if self.is_text() && !is_coded { bytes } else { 0 });
+        if bytes == 0 {
             return Ok(());
         }
         let batch = self.pool.batch();
@@ -424,7 +461,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
                         self.pool.refuse(format!("a text of column `{column}` in row group {}", self.group), bytes)
                     }
                 })? {
-                    self.count(page.encoding(), page.buffer().len())?;
+                    self.count(page.encoding(), page.buffer().len(), 0)?;
                     self.ready = Some(page);
                     return Ok(true);
                 }
@@ -494,6 +531,7 @@ impl<R: ChunkReader + 'static> PageReader for Pages<R> {
             && let Some(header) = self.header.take()
         {
             self.body(&header);
+            self.lists.skip();
         }
         Ok(())
     }

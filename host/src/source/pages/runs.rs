@@ -43,6 +43,21 @@ impl<R: Read> Runs<R> {
         u32::try_from(value).map_err(io::Error::other)
     }
 
+    /// The next value, and how often it is known to follow: at most `most` times.
+    pub(super) fn next_run(&mut self, most: u64) -> io::Result<(u32, u64)> {
+        while self.left == 0 {
+            self.run()?;
+        }
+        match self.repeated {
+            Some(value) => {
+                let count = self.left.min(most);
+                self.left -= count;
+                Ok((value, count))
+            }
+            None => Ok((self.next()?, 1)),
+        }
+    }
+
     pub(super) fn into_inner(self) -> R {
         self.bytes
     }

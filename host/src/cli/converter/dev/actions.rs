@@ -65,6 +65,11 @@ impl Action {
         Self::new([&"promote", &description.dataset, &description.version]).signed(key)
     }
 
+    /// Whether it promotes a version.
+    pub(super) fn promotes(&self) -> bool {
+        self.arguments.get(1).is_some_and(|verb| verb == "promote")
+    }
+
     /// The command as a shell takes it.
     pub(super) fn shown(&self) -> String {
         let word = |word: &OsString| {

@@ -136,7 +136,7 @@ impl Onlooker for Bounded {
     }
 
     fn batch(&mut self, batch: &Batch, _encoded: &Encoded, _keys: &[PointKey]) {
-        self.rows += batch.columns.num_rows() as u64;
+        self.rows += batch.len() as u64;
     }
 
     fn is_enough(&self) -> bool {
@@ -182,7 +182,7 @@ impl All {
 
 impl Onlooker for All {
     fn batch(&mut self, batch: &Batch, encoded: &Encoded, keys: &[PointKey]) {
-        self.rows += batch.columns.num_rows() as u64;
+        self.rows += batch.len() as u64;
         self.filtered += encoded.filtered;
         for row in &encoded.rejected {
             *self.codes.entry(row.code.clone()).or_default() += 1;

@@ -85,6 +85,12 @@ pub(in crate::cli) enum DevError {
     TooSlow { command: String, limit: Duration },
     #[error("the project has been built again: look at it first")]
     BuiltAgain,
+    #[error("{what} was stopped after {limit:?}\nhint: run it in a shell")]
+    TooLong { what: &'static str, limit: Duration },
+    #[error(
+        "another component is published under this version\nhint: raise the version of the project, and publish it"
+    )]
+    OtherPublished,
     #[error("cannot wait for signals")]
     Signal(#[source] io::Error),
 }
@@ -111,7 +117,8 @@ pub(super) async fn dev(config: &Config, arguments: &Arguments) -> Result<bool, 
     tokio::select! {
         () = serve => {}
         () = Arc::clone(&workbench).watch() => {}
-        () = Arc::clone(&workbench).work() => {}
+        // On its own: what it does must not keep requests and signals waiting.
+        _ = tokio::spawn(Arc::clone(&workbench).work()) => {}
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(DevError::Signal)?,
         _ = terminate.recv() => {}
     }

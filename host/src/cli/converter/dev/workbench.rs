@@ -13,6 +13,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,7 +29,7 @@ use super::look;
 use super::samples::{self, Sample};
 use super::watch::{Files, INTERVAL};
 use crate::cli::CliError;
-use crate::cli::component::{Component, Which};
+use crate::cli::component::{Component, Which, release};
 use crate::config::Config;
 use crate::logs::on_a_thread;
 use crate::pipeline::Loader;
@@ -36,6 +37,9 @@ use crate::report::{Failure, FailureKind};
 
 /// The largest sample that is compared with the promoted version: both versions' points are in memory.
 const COMPARED_ROWS: u64 = 1_000_000;
+
+/// How long the golden pairs, and the comparison, may take. A converter that needs longer is looked at in a shell.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The longest text, and the longest list, that the page gets.
 const TEXT_BYTES: usize = 32 * 1024;
@@ -336,15 +340,47 @@ impl Workbench {
             let difference = diff::with(&self.config, &old, (&path, built.converter.clone()), file).await?;
             Ok::<_, CliError>(json!({ "old": old.to_string(), "difference": difference }))
         };
-        let compared = compared.await;
-        self.show("service", compared.map_or_else(|error| failed(&error), done));
+        if let Some(compared) = self.bounded("`converter diff`", compared).await {
+            self.show("service", compared.map_or_else(|error| failed(&error), done));
+        }
+    }
+
+    /// Does what takes as long as the author's converter takes. None where something else is wished for meanwhile.
+    async fn bounded<T>(
+        &self,
+        what: &'static str,
+        work: impl Future<Output = Result<T, CliError>>,
+    ) -> Option<Result<T, CliError>> {
+        let interrupted = async {
+            while !self.wants_another() {
+                tokio::time::sleep(INTERVAL).await;
+            }
+        };
+        tokio::select! {
+            done = work => Some(done),
+            () = interrupted => None,
+            () = tokio::time::sleep(PATIENCE) => Some(Err(DevError::TooLong { what, limit: PATIENCE }.into())),
+        }
     }
 
     async fn test(&self, built: &Built) {
         let golden = self.project.join(GOLDEN);
-        let tested = test::run(&self.config, &self.loader, &built.converter, &golden, false).await;
+        let tested = test::run(&self.config, &self.loader, &built.converter, &golden, false);
+        let Some(tested) = self.bounded("`converter test`", tested).await else { return };
         let facts = tested.map(|tested| test::facts(&built.converter, &built.path.display().to_string(), &tested));
         self.show("golden", facts.map_or_else(|error| failed(&error), done));
+    }
+
+    /// A version is promoted by its name. So what was published under it must be what the page shows.
+    async fn is_published_as_shown(&self, action: &Action, built: &Built) -> Result<(), CliError> {
+        if !action.promotes() {
+            return Ok(());
+        }
+        let description = built.converter.description();
+        let (dataset, which) =
+            (super::super::named(&description.dataset)?, Which::Version(description.version.parse()?));
+        let (manifest, _) = release(&self.config, &self.loader, &dataset, &which).await?;
+        if manifest.sha256 == built.converter.digest() { Ok(()) } else { Err(DevError::OtherPublished.into()) }
     }
 
     /// Whether a command may begin: one runs at a time.
@@ -358,15 +394,17 @@ impl Workbench {
         self.show("action", json!({ "status": "working", "command": command }));
         let mut shown = {
             let _turn = self.turn.lock().await;
-            if self.built().is_some_and(|now| Arc::ptr_eq(&now, &built)) {
+            if !self.built().is_some_and(|now| Arc::ptr_eq(&now, &built)) {
+                failed(&DevError::BuiltAgain)
+            } else if let Err(error) = self.is_published_as_shown(&action, &built).await {
+                failed(&error)
+            } else {
                 let this = Arc::clone(&self);
                 let outcome = on_a_thread(move || action.run(&this.project, &this.stop).map_err(CliError::from)).await;
                 flat(outcome).map_or_else(
                     |error| failed(&error),
                     |outcome| json!({ "status": "done", "succeeded": outcome.succeeded, "output": outcome.output }),
                 )
-            } else {
-                failed(&DevError::BuiltAgain)
             }
         };
         shown["command"] = json!(command);

@@ -126,6 +126,21 @@ fn measurement(text: &str) -> Result<String, String> {
 /// Why no guess uses such a name.
 const KEPT: &str = "InfluxDB keeps this name for itself";
 
+/// Why no guess uses bytes.
+const BYTES: &str = "bytes, hexadecimal as `--tag` or `--field`";
+
+/// Why no guess uses a column of a list.
+const OF_A_LIST: &str = "part of a list: `plan.each` makes a point of each element";
+
+/// The type in which a converter asks for a column, as the contract and the SDK of Rust name it. UUIDs are asked for as text, of
+/// which other files of a dataset may have them.
+pub(super) fn type_of(column: &ColumnSchema) -> String {
+    match column.meaning {
+        Meaning::Plain | Meaning::Uuid => format!("{:?}", column.column_type),
+        meaning @ (Meaning::TimeOfDay | Meaning::Duration | Meaning::Binary) => format!("{meaning:?}"),
+    }
+}
+
 /// Why a column can be neither tag nor field.
 fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static str> {
     match column.column_type {
@@ -135,6 +150,7 @@ fn unusable(column: &ColumnSchema, columns: &[ColumnSchema]) -> Option<&'static 
         _ if column.name.is_empty() => Some("it has no name"),
         _ if RESERVED.contains(&&*column.name) => Some(KEPT),
         ColumnType::Other => Some("converters cannot read this type"),
+        _ if column.list.is_some() => Some(OF_A_LIST),
         ColumnType::Boolean
         | ColumnType::Integer
         | ColumnType::Unsigned
@@ -182,7 +198,8 @@ impl Guess {
         choices.check(sample, columns)?;
         let is_free =
             |column: &ColumnSchema| !choices.tags.contains(&column.name) && !choices.fields.contains(&column.name);
-        let free: Vec<ColumnSchema> = columns.iter().filter(|column| is_free(column)).cloned().collect();
+        let free = columns.iter().filter(|column| is_free(column) && column.list.is_none());
+        let free: Vec<ColumnSchema> = free.cloned().collect();
         let found = match &choices.time {
             Some(name) => columns.iter().find(|column| column.name == *name),
             None => time(&free, rows),
@@ -194,9 +211,10 @@ impl Guess {
             meaning: Meaning::Plain,
             source_type: String::new(),
             nullable: true,
+            list: None,
         };
         let time = found.unwrap_or(&stand_in);
-        if matches!(time.column_type, ColumnType::Boolean | ColumnType::Float) {
+        if matches!(time.column_type, ColumnType::Boolean | ColumnType::Float) || time.meaning != Meaning::Plain {
             let reason = "a time is a timestamp, a text or an integer";
             return Err(ProjectError::Unusable { name: time.name.clone(), reason });
         }
@@ -228,6 +246,8 @@ impl Guess {
                 guess.fields.push(column.clone());
             } else {
                 match column.column_type {
+                    // Of any length, and each value another series.
+                    ColumnType::Text if column.meaning == Meaning::Binary => guess.unused.push((column.clone(), BYTES)),
                     ColumnType::Text => guess.tags.push(column.clone()),
                     ColumnType::Timestamp | ColumnType::Other => {
                         guess.unused.push((column.clone(), "a point has one time"));
@@ -272,6 +292,7 @@ impl Guess {
                     meaning: Meaning::Plain,
                     source_type: "partition".into(),
                     nullable: false,
+                    list: None,
                 },
                 reason,
             ));
@@ -298,7 +319,7 @@ fn time<'a>(columns: &'a [ColumnSchema], rows: &RecordBatch) -> Option<&'a Colum
         let kind = match column.column_type {
             ColumnType::Timestamp => 0,
             ColumnType::Text if reads_as_times(column, rows) => 1,
-            ColumnType::Integer | ColumnType::Unsigned if rank.is_some() => 2,
+            ColumnType::Integer | ColumnType::Unsigned if rank.is_some() && column.meaning == Meaning::Plain => 2,
             ColumnType::Boolean
             | ColumnType::Integer
             | ColumnType::Unsigned
@@ -348,6 +369,7 @@ mod tests {
             meaning: Meaning::Plain,
             source_type: format!("{column_type:?}"),
             nullable: true,
+            list: None,
         }
     }
 
@@ -490,6 +512,29 @@ mod tests {
             (without.has_time, without.time.name.as_str(), names(&without.fields)),
             (false, "TODO", vec!["count"])
         );
+    }
+
+    #[test]
+    fn a_time_of_day_is_no_time_and_bytes_are_used_only_where_the_author_says_so() {
+        let of = |name, column_type, meaning| ColumnSchema { meaning, ..column(name, column_type) };
+        let columns = [
+            of("at", ColumnType::Timestamp, Meaning::Plain),
+            of("ts", ColumnType::Integer, Meaning::TimeOfDay),
+            of("takes", ColumnType::Integer, Meaning::Duration),
+            of("badge", ColumnType::Text, Meaning::Binary),
+            of("id", ColumnType::Text, Meaning::Uuid),
+        ];
+        let rows = RecordBatch::new_empty(arrow::datatypes::Schema::empty().into());
+        let guess = |columns: &[ColumnSchema], choices: &Choices| Guess::new("a.parquet", columns, &rows, choices);
+        let all = guess(&columns, &Choices::default()).unwrap();
+        assert_eq!((all.time.name.as_str(), names(&all.fields)), ("at", vec!["ts", "takes"]));
+        assert_eq!((names(&all.tags), all.unused[0].1), (vec!["id"], BYTES));
+        assert!(!guess(&columns[1..], &Choices::default()).unwrap().has_time);
+        assert_eq!(names(&guess(&columns, &choices(None, &["badge"], &[])).unwrap().tags), ["badge", "id"]);
+        let refused = guess(&columns, &choices(Some("ts"), &[], &[])).unwrap_err().to_string();
+        assert!(refused.starts_with("`ts` cannot be that: a time is a timestamp, a text or an integer"), "{refused}");
+        let types: Vec<_> = columns.iter().map(type_of).collect();
+        assert_eq!(types, ["Timestamp", "TimeOfDay", "Duration", "Binary", "Text"]);
     }
 
     #[test]

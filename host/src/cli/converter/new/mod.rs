@@ -16,6 +16,7 @@ use guess::{Guess, Unit};
 
 use super::project::{Language, ProjectError};
 use crate::cli::{CliError, print};
+use crate::converter::Contract;
 use crate::dataset;
 use crate::source::{ColumnSchema, ColumnType, Memory, ParquetObject, Selection};
 
@@ -56,6 +57,7 @@ impl Names {
 pub(super) fn new(
     name: &str,
     language: Language,
+    contract: Contract,
     sample: &Path,
     directory: Option<&Path>,
     choices: &Choices,
@@ -70,11 +72,14 @@ pub(super) fn new(
         return Err(ProjectError::NotEmpty(directory.to_owned()).into());
     }
     let object = ParquetObject::open_file(sample, Memory::default())?;
-    let guess = guess(sample, &object, choices)?;
+    let guess = guess(sample, &object.clone().in_types_of(contract.edition()), choices)?;
     let (files, sdk, source, test) = match language {
-        Language::Rust => {
-            (rust::files(&names, &guess), &sdk::RUST[..], "src/lib.rs", "- `cargo test` tests it row by row.\n")
-        }
+        Language::Rust => (
+            rust::files(&names, contract, &guess),
+            &sdk::RUST[..],
+            "src/lib.rs",
+            "- `cargo test` tests it row by row.\n",
+        ),
         Language::Python => (
             python::files(&names, &guess),
             &sdk::PYTHON[..],
@@ -86,7 +91,7 @@ pub(super) fn new(
     let in_readme = golden.with_extension("").display().to_string();
     let readme = [("name", name), ("source", source), ("test", test), ("sample", &in_readme)];
     let readme = fill(include_str!("templates/README.md.txt"), &readme);
-    for (path, text) in sdk::CONTRACT.iter().chain(sdk) {
+    for (path, text) in [sdk::contract(contract)].iter().chain(sdk) {
         write(&directory.join(path), text.as_bytes())?;
     }
     for (path, text) in files {
@@ -96,7 +101,7 @@ pub(super) fn new(
     write(&directory.join(golden), &object.head(SAMPLE_ROWS)?)?;
     let source = directory.join(source);
     print(&if as_json {
-        format!("{}\n", facts(&names, directory, &source, &guess))
+        format!("{}\n", facts(&names, contract, directory, &source, &guess))
     } else {
         summary(&names, directory, &source, sample, &guess)
     })?;
@@ -130,7 +135,7 @@ fn summary(names: &Names, directory: &Path, source: &Path, sample: &Path, guess:
 }
 
 /// What was made, as JSON.
-fn facts(names: &Names, directory: &Path, source: &Path, guess: &Guess) -> serde_json::Value {
+fn facts(names: &Names, contract: Contract, directory: &Path, source: &Path, guess: &Guess) -> serde_json::Value {
     let columns = |columns: &[ColumnSchema]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     let unused = guess
         .unused
@@ -139,7 +144,7 @@ fn facts(names: &Names, directory: &Path, source: &Path, guess: &Guess) -> serde
     let is_counted = guess.unit != Unit::Nanoseconds || guess.time.column_type == ColumnType::Integer;
     json!({
         "directory": directory.display().to_string(), "source": source.display().to_string(),
-        "dataset": names.name, "measurement": names.measurement,
+        "contract": contract.version(), "dataset": names.name, "measurement": names.measurement,
         "time": guess.has_time.then_some(&guess.time.name), "unit": is_counted.then(|| guess.unit.name()),
         "partitions": guess.partitions, "tags": columns(&guess.tags), "fields": columns(&guess.fields),
         "unused": unused.collect::<Vec<_>>(),
@@ -157,7 +162,8 @@ fn partitions(sample: &Path, guess: &Guess) -> PathBuf {
 }
 
 fn guess(sample: &Path, object: &ParquetObject, choices: &Choices) -> Result<Guess, CliError> {
-    let readable = object.columns().iter().enumerate().filter(|(_, column)| column.column_type != ColumnType::Other);
+    let is_read = |column: &ColumnSchema| column.column_type != ColumnType::Other && column.list.is_none();
+    let readable = object.columns().iter().enumerate().filter(|(_, column)| is_read(column));
     let readable = readable.map(|(index, _)| index).collect();
     let rows = object.read(readable, SAMPLE_ROWS, &Selection::All)?.next().transpose()?;
     let rows = rows.map(|batch| batch.columns);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::guess::{Guess, Unit};
+use super::guess::{Guess, Unit, type_of};
 use super::{Names, fill};
 use crate::source::{ColumnSchema, ColumnType};
 
@@ -40,7 +40,13 @@ fn quoted(text: &str) -> String {
 }
 
 fn required(column: &ColumnSchema) -> String {
-    let column_type = format!("{:?}", column.column_type).to_uppercase();
+    let mut column_type = String::new();
+    for letter in type_of(column).chars() {
+        if letter.is_ascii_uppercase() && !column_type.is_empty() {
+            column_type.push('_');
+        }
+        column_type.push(letter.to_ascii_uppercase());
+    }
     format!("plan.required({}, ColumnType.{column_type})", quoted(&column.name))
 }
 

@@ -1,8 +1,9 @@
 //! A project in Rust.
 
-use super::guess::{Guess, Unit};
+use super::guess::{Guess, Unit, type_of};
 use super::{Names, fill};
-use crate::source::{ColumnSchema, ColumnType};
+use crate::converter::Contract;
+use crate::source::{ColumnSchema, ColumnType, Meaning};
 
 /// What ends the build until the author has named the time.
 const TODO: &str =
@@ -11,10 +12,11 @@ const TODO: &str =
 ";
 
 /// The files that are the author's own.
-pub(super) fn files(names: &Names, guess: &Guess) -> Vec<(&'static str, String)> {
-    let placeholders: [(&str, &str); 9] = [
+pub(super) fn files(names: &Names, contract: Contract, guess: &Guess) -> Vec<(&'static str, String)> {
+    let placeholders: [(&str, &str); 10] = [
         ("name", names.name.as_str()),
         ("package", &names.package),
+        ("sdk", sdk(contract)),
         ("struct", &names.structure),
         ("measurement", &names.measurement),
         ("imports", imports(guess)),
@@ -31,6 +33,14 @@ pub(super) fn files(names: &Names, guess: &Guess) -> Vec<(&'static str, String)>
     ]
 }
 
+/// The dependency on the SDK, whose feature is the contract.
+fn sdk(contract: Contract) -> &'static str {
+    match contract {
+        Contract::V0_1 => "converter-sdk = { path = \"vendor/converter-sdk\" }",
+        Contract::V0_2 => "converter-sdk = { path = \"vendor/converter-sdk\", features = [\"contract-0-2\"] }",
+    }
+}
+
 fn imports(guess: &Guess) -> &'static str {
     match guess.time.column_type {
         ColumnType::Text => {
@@ -43,14 +53,8 @@ fn imports(guess: &Guess) -> &'static str {
     }
 }
 
-/// The variant of the SDK's `ColumnType`.
-fn variant(column_type: ColumnType) -> String {
-    // Both enumerations are the contract's.
-    format!("ColumnType::{column_type:?}")
-}
-
 fn required(column: &ColumnSchema) -> String {
-    format!("plan.required({:?}, &[{}])", column.name, variant(column.column_type))
+    format!("plan.required({:?}, &[ColumnType::{}])", column.name, type_of(column))
 }
 
 fn time(guess: &Guess) -> String {
@@ -108,7 +112,14 @@ fn columns(guess: &Guess) -> String {
             // Never guessed to be of use.
             ColumnType::Other => ("other", ""),
         };
-        format!("            .{method}({:?}, [{value}])", column.name)
+        // What the method adds is a column of integers or text.
+        let of_type = match column.meaning {
+            Meaning::Plain | Meaning::Uuid => String::new(),
+            Meaning::TimeOfDay | Meaning::Duration | Meaning::Binary => {
+                format!(".of_type(ColumnType::{})", type_of(column))
+            }
+        };
+        format!("            .{method}({:?}, [{value}]){of_type}", column.name)
     };
     partitions.chain(columns.map(column)).collect::<Vec<_>>().join("\n")
 }

@@ -1,6 +1,8 @@
 //! What a project needs of this repository, carried in the loader: the contract and the two SDKs. None of it is in a
 //! registry, so that a project has a copy, fits the loader that made it, and builds anywhere.
 
+use crate::converter::Contract;
+
 /// A file of a project: its path and what is in it.
 pub(super) type File = (&'static str, &'static str);
 
@@ -10,8 +12,17 @@ macro_rules! copies {
     };
 }
 
-/// What projects in both languages have.
-pub(super) const CONTRACT: [File; 1] = copies!["wit/converter.wit" from "wit/converter.wit"];
+/// What projects in all languages have: the contract that they speak.
+pub(super) fn contract(contract: Contract) -> File {
+    let [first, second] = copies![
+        "wit/converter.wit" from "wit/converter.wit",
+        "wit/converter.wit" from "wit/0.2/converter.wit",
+    ];
+    match contract {
+        Contract::V0_1 => first,
+        Contract::V0_2 => second,
+    }
+}
 
 /// The SDK of Rust, as a package that stands at the same distance from `wit/` as in this repository.
 pub(super) const RUST: [File; 17] = copies![

@@ -240,7 +240,7 @@ function sample(data) {
   return [make("p", { class: "soft" }, `${count(data.total, "row")}, ${count(data.columns.length, "column")}`),
     table(["column", "type", "in the file", ""], columns, "Columns of the sample"),
     make("h3", {}, "first rows"),
-    table(["row", ...data.read.map((column) => data.columns[column].name)], rows, "First rows of the sample")];
+    table(["row", ...data.read.map((column) => data.columns[column]?.name ?? column)], rows, "First rows of the sample")];
 }
 
 const time = (seconds) => seconds == null ? "" : seconds >= 1 ? `${seconds.toFixed(2)} s` : seconds >= 1e-3 ? `${(seconds * 1e3).toFixed(1)} ms` : `${(seconds * 1e6).toFixed(1)} µs`;
