@@ -46,12 +46,31 @@ fn the_example_in_javascript_is_built_as_the_guide_says_and_gives_the_points_of_
     assert_eq!(points.len() as u64, CONSUMPTION_POINTS);
     assert!(points == expected, "the points differ");
 
-    let inspect = Loader::new(["converter", "inspect", "--json"]).argument(project.path().join("converter.wasm"));
+    let component = project.path().join("converter.wasm");
+    let convert = Loader::new(["convert", "--dataset", "ons-load-raw", "--converter"]).argument(&component);
+    let outcome = convert.argument(consumption_file()).settings(settings.clone()).run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("requires the column `nom_seriehistorica` (missing-column); "), "{outcome}");
+
+    let inspect = Loader::new(["converter", "inspect", "--json"]).argument(component);
     let inspected = inspect.settings(settings).run().succeeded().json();
     let imports = inspected["imports"].as_array().unwrap().iter();
     let packages: BTreeSet<_> = imports.map(|import| import.as_str().unwrap().split('/').next().unwrap()).collect();
     let expected = ["influxdb-loader:converter", "wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io"];
     assert_eq!(Vec::from_iter(packages), expected);
+}
+
+#[test]
+fn an_exception_in_javascript_is_the_message_of_the_failure() {
+    let script = "import { reporting } from './guest-converters/examples/ons-load-javascript/src/problems.js';\n\
+                  const fails = (error) => () => { throw error; };\n\
+                  const error = new TypeError('no grid has this name');\n\
+                  const converter = reporting({ prepare: fails(error), translate: fails(error), convert: fails({ code: 'ours' }) });\n\
+                  const thrown = (method) => { try { method(); } catch (thrown) { return thrown; } };\n\
+                  console.log(JSON.stringify([converter.prepare, converter.translate, converter.convert].map(thrown)));";
+    let outcome = shell(&format!("node --input-type=module --eval \"{script}\""), root(), &Settings::default());
+    let problem = serde_json::json!({ "code": "exception", "message": "TypeError: no grid has this name" });
+    assert_eq!(outcome.succeeded().json(), serde_json::json!([[problem], problem, { "code": "ours" }]));
 }
 
 #[test]

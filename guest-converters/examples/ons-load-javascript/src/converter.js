@@ -5,6 +5,7 @@
 // strings, `option` is undefined for none, integers of 64 bits are BigInts, and an error of a `result` is thrown.
 
 import { forEachText, readStrings, timestamps, writeStrings } from './columns.js';
+import { reporting } from './problems.js';
 import { instant } from './sao-paulo.js';
 
 const TAGS = {
@@ -15,7 +16,7 @@ const TAGS = {
 };
 
 /** The interface that the contract's world exports. */
-export const converter = {
+export const converter = reporting({
   describe() {
     return {
       name: 'ons-load-javascript',
@@ -75,7 +76,7 @@ export const converter = {
     });
     return { computed: [timestamps(rows, (row) => times[row])], masks: [], rejected };
   },
-};
+});
 
 /** The index of a column. That there is none, or of another type, is a problem. */
 function required(input, problems, name, types) {
