@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,9 @@ use influxdb_loader::config::SETTINGS;
 use influxdb_loader::event::Caller;
 use influxdb_loader::metrics::{FUNCTION, Metric, NAMESPACE};
 use influxdb_loader::report::{ErrorType, Failure, FailureKind, ItemReport, Report, answer};
-use influxdb_loader_tests::{InfluxDb2, Loader, Moto, Settings, parquet, python, raw_file, shell, small_consumption};
+use influxdb_loader_tests::{
+    InfluxDb2, Loader, Moto, Settings, consumption_file, parquet, python, raw_file, shell, small_consumption,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -129,6 +132,90 @@ fn the_guide_leads_to_a_promoted_converter_in_rust() {
 #[test]
 fn the_guide_leads_to_a_converter_in_python() {
     follow_the_guide("run: python");
+}
+
+/// The block of the guide to writing converters below a mark.
+fn block(mark: &str) -> String {
+    let text = fs::read_to_string(root().join("docs/writing-converters.md")).unwrap();
+    let (_, rest) = text.split_once(&format!("<!-- {mark} -->\n```")).unwrap_or_else(|| panic!("no block `{mark}`"));
+    rest.split_once('\n').unwrap().1.split_once("```").unwrap().0.to_owned()
+}
+
+fn change(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} is not in {text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// The times of a file's lines, in their order.
+fn times(lines: &Path) -> Vec<i64> {
+    let text = fs::read_to_string(lines).unwrap();
+    let mut times: Vec<_> = text.lines().map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap()).collect();
+    times.sort_unstable();
+    times
+}
+
+/// Makes a project of the guide, changes it, and runs the commands that load the sample. The times must be those of the same rows
+/// whose times were made UTC by other means, for 4 years with their summers.
+fn local_times(name: &str, language: &str, change: impl Fn(&Path), built: impl Fn(&Path)) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::copy(raw_file(), directory.path().join("sample.parquet")).unwrap();
+    let run = |arguments: &[&str]| Loader::new(arguments).within(directory.path()).build().succeeded();
+    run(&["load", "--to", "expected.lp", consumption_file().to_str().unwrap()]);
+    run(&["converter", "new", name, "--language", language, "--from", "sample.parquet"]);
+    change(&directory.path().join(name));
+    for command in commands("docs/writing-converters.md", &format!("run: local {language}")) {
+        let arguments = command.strip_prefix("influxdb-loader ").expect(&command).split_whitespace();
+        run(&arguments.collect::<Vec<_>>());
+    }
+    let [found, expected] = ["points.lp", "expected.lp"].map(|name| times(&directory.path().join(name)));
+    assert_eq!(found.len(), 75_440);
+    assert!(found == expected, "the times differ");
+    built(&directory.path().join(name));
+}
+
+#[test]
+fn the_guide_converts_local_times_in_rust() {
+    let change_project = |project: &Path| {
+        let manifest = project.join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap() + "\n" + &block("append: ons-load/Cargo.toml");
+        fs::write(manifest, text).unwrap();
+        fs::write(project.join("src/local.rs"), block("file: ons-load/src/local.rs")).unwrap();
+        let source = project.join("src/lib.rs");
+        change(&source, "use converter_sdk::{\n", "mod local;\n\nuse converter_sdk::{\n");
+        change(&source, "Problem, parse,", "Problem,");
+        change(&source, "parse::timestamp", "local::timestamp");
+        change(&source, "1970-01-01T00:00:00.000000002Z", "1969-12-31 21:00:00.000000002");
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("authoring");
+        let tested =
+            cargo.args(["test", "--quiet"]).current_dir(project).env("CARGO_TARGET_DIR", target).output().unwrap();
+        assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stderr));
+        assert!(String::from_utf8_lossy(&tested.stdout).contains("3 passed"), "{tested:?}");
+    };
+    local_times("ons-load", "rust", change_project, |_| ());
+}
+
+#[test]
+fn the_guide_converts_local_times_in_python() {
+    let change_project = |project: &Path| {
+        let requirements = project.join("requirements.txt");
+        let text = fs::read_to_string(&requirements).unwrap() + &block("append: ons-load-py/requirements.txt");
+        fs::write(requirements, text).unwrap();
+        fs::write(project.join("src/local.py"), block("file: ons-load-py/src/local.py")).unwrap();
+        let import = "PlanBuilder, Point, timestamp\n";
+        change(&project.join("src/converter.py"), import, &format!("{import}from local import timestamp\n"));
+    };
+    // What the guide's table shows of `fold`.
+    let folds = "from datetime import datetime; from local import instant; \
+                 print(*[instant(datetime.fromisoformat(text), fold).strftime('%dT%H:%M') \
+                 for text in ('2018-02-17 22:30', '2018-02-17 23:30', '2018-11-04 00:30') for fold in (0, 1)])";
+    local_times("ons-load-py", "python", change_project, |project| {
+        let mut python = Command::new(project.join(".venv/bin/python3"));
+        let output = python.args(["-c", folds]).env("PYTHONPATH", project.join("src")).output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(shown.trim(), "18T00:30 18T00:30 18T01:30 18T02:30 04T03:30 04T02:30", "{output:?}");
+    });
 }
 
 /// Runs the commands of a document against S3 with an object, and InfluxDB.
