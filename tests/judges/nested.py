@@ -10,7 +10,6 @@ import math
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -208,10 +207,8 @@ def limits(loader, component, directory):
     pq.write_table(pa.table({"station": station, "readings": lists}), path, data_page_size=1 << 30)
     assert os.path.getsize(path) < 1_000_000, os.path.getsize(path)
     found, run = load(loader, component, "stations", path, target)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     said = (run.stdout + run.stderr).decode()
     assert run.returncode == 1 and "of at least 10000000 elements" in said, said
-    assert peak < 300_000, f"{peak} KiB"
 
 
 def main():
