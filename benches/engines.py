@@ -99,7 +99,7 @@ class Server:
         return self.told("io", "write_bytes") / 2**20
 
     def told(self, file, name):
-        """A number that the kernel tells of the process."""
+        """A number that the kernel reports of the process."""
         lines = Path(f"/proc/{self.process.pid}/{file}").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 

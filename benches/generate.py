@@ -2,7 +2,7 @@
 
     python3 generate.py generation|steady|daily|five-minutes|consumption|transmission ROWS FILE.parquet [ROWS_A_GROUP]
 
-500 series have a sample an hour each. What a row says besides its series and its time is drawn anew for each row, so that nearly
+500 series have a sample an hour each. What a row holds besides its series and its time is drawn anew for each row, so that nearly
 every row is the first of its set of tags: the hardest case for a server's index. `steady` is generation whose plants keep their
 tags, as plants do. `daily` is five years of a value a day, one plant after the other, and `five-minutes` has a value of each of ten
 plants every five minutes; both are steady. Rows are made in chunks, each from a seed of its own: memory does not grow with the file, unless a row group is

@@ -52,14 +52,14 @@ def idle():
 
 
 def processor():
-    """Its name; that of a virtual machine says little, so that its numbers are told too."""
+    """Its name; that of a virtual machine shows little, so that its numbers are shown too."""
     name, family, model = (find(rf"^{name}\s*: (.*)", "/proc/cpuinfo") for name in ("model name", "cpu family", "model"))
     virtual = " hypervisor" in find(r"^flags\s*: (.*)", "/proc/cpuinfo")
     return f"{name} (family {family}, model {model})" + (" of a virtual machine" if virtual else "")
 
 
 def servers():
-    """What each says of itself: `InfluxDB v2.7.12 (git: …)`."""
+    """What each reports as its version: `InfluxDB v2.7.12 (git: …)`."""
     return {server.name: said([program(server.file_name), "version"]).split()[1] for server in SERVERS}
 
 

@@ -13,5 +13,5 @@ def count(number):
 
 
 def paragraphs(*parts):
-    """With an empty line between them; those that are empty are left out."""
+    """With an empty line between them; those that are empty are skipped."""
     return "\n\n".join(part.strip() for part in parts if part)

@@ -1,4 +1,4 @@
-"""Runs programs, keeps what they took, and tells it in the middle of several rounds."""
+"""Runs programs, keeps what they took, and shows it in the middle of several rounds."""
 
 import os
 import statistics

@@ -1,7 +1,7 @@
 """Creates the stack of template.yaml in the moto that runs at AWS_ENDPOINT_URL: `python3 deploy.py OUTPUT NAME=VALUE...`, with
 parameters.
 
-Its state machine is executed by LocalStack's interpreter, as states.py says, which is why this process goes on after it has written
+Its state machine is executed by LocalStack's interpreter, as states.py describes, which is why this process continues after it has written
 the outputs of the stack and the variables of the function, as JSON, into the file OUTPUT.
 """
 

@@ -1,6 +1,6 @@
 """Shows a definition to LocalStack's interpreter, in the moto at AWS_ENDPOINT_URL: `python3 judge.py DEFINITION NAME=VALUE...`.
 
-The interpreter takes the definition as it is deployed, but for two fields of a Distributed Map, which are in the language and not
+The interpreter takes the definition as it is deployed, except two fields of a Distributed Map, which are in the language and not
 in its grammar. Each of them is tried alone, so that this fails once the interpreter has learnt one, and states.py does too much.
 Prints what is refused.
 """

@@ -5,9 +5,9 @@ Four things are added to moto:
 
 - Today's AWS clients speak Smithy RPC v2 CBOR to CloudWatch, which moto does not know yet. It does know the JSON protocol of
   the same operations, so requests and answers are translated.
-- Invocations of Lambda go to where the function runs: `PUT /tests/functions/NAME` with its URL says where. moto itself would
+- Invocations of Lambda go to where the function runs: `PUT /tests/functions/NAME` with its URL sets where. moto itself would
   run it in Docker, or answer without it.
-- State machines are executed, by the interpreter of LocalStack that moto contains. moto leaves out its JSONata engine, so
+- State machines are executed, by the interpreter of LocalStack that moto contains. moto lacks its JSONata engine, so
   jsonata-python, a translation of the one in Java that Step Functions uses, takes its place.
 - Retries of a state machine do not wait.
 """

@@ -97,7 +97,7 @@ def alarm(client, properties):
 
 @by_api("lambda", "AWS::Lambda::Version")
 def version(client, properties):
-    """moto's own does not tell its number."""
+    """moto's own does not return its number."""
     published = client.publish_version(**properties)
     return published["FunctionArn"], {"Version": published["Version"]}
 
@@ -292,7 +292,7 @@ PSEUDO = {"AWS::AccountId", "AWS::NoValue", "AWS::Partition", "AWS::Region", "AW
 
 
 def chosen(it, evaluation):
-    """A value without what conditions leave out."""
+    """A value without what conditions drop."""
     if isinstance(it, list):
         return [kept for each in it if (kept := chosen(each, evaluation)) != {"Ref": "AWS::NoValue"}]
     if not isinstance(it, dict):
@@ -365,7 +365,7 @@ def surroundings(values):
 
 
 def create(template, resources, values, name):
-    """Creates the stack. Returns the types that moto left out, the definition of the state machine, and the outputs."""
+    """Creates the stack. Returns the types that moto skipped, the definition of the state machine, and the outputs."""
     values = surroundings(values)
     client = boto3.client("cloudformation")
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
@@ -433,7 +433,7 @@ def main():
         left_out |= types
         definitions.add(definition)
         stacks, resources_created = stacks + 1, resources_created + len(resources)
-    require(left_out == UNKNOWN_TO_MOTO, f"moto leaves out {sorted(left_out)}, and {sorted(UNKNOWN_TO_MOTO)} are listed")
+    require(left_out == UNKNOWN_TO_MOTO, f"moto skips {sorted(left_out)}, and {sorted(UNKNOWN_TO_MOTO)} are listed")
     validate(definitions)
     told = {"stacks": stacks, "resources": resources_created, "definitions": len(definitions)}
     print(json.dumps(told | {"variables": sorted(variables)}))

@@ -4,7 +4,7 @@ The interpreter is LocalStack's, in moto, which runs at AWS_ENDPOINT_URL. It ref
 not in its grammar, nor is `Arguments` in a `ResultWriter` (judge.py holds it to that). It neither reads the input type `JSONL`, nor
 lists more than a page, nor tolerates failures. Only that is done here:
 
-- Each Distributed Map becomes a task that invokes a function, served by this process, with what the map's fields say.
+- Each Distributed Map becomes a task that invokes a function, served by this process, with what the map's fields hold.
 - The function reads the items, batches them, starts an execution for each batch, of a state machine of its own that is the
   map's processor, and writes the result files.
 
@@ -85,7 +85,7 @@ class Machines:
 
 
 class MapRuns:
-    """What LocalStack leaves out of Distributed Maps."""
+    """What LocalStack lacks of Distributed Maps."""
 
     def __init__(self, machines):
         self.machines, self.processors = machines, {}
@@ -136,7 +136,7 @@ class MapRuns:
         return {"MapRunArn": "arn:aws:states:local", "ResultWriterDetails": details}
 
     def child(self, name, batch):
-        """A child as reports tell of it."""
+        """A child as reports show it."""
         told, events = self.machines.execute(self.processors[name], batch)
         of = [event["type"] for event in events]
         # A state that is retried is entered once, and its task scheduled several times.
@@ -176,7 +176,7 @@ class MapRuns:
         return {"Bucket": bucket, "Key": key}
 
     def serve(self):
-        """Serves the function, and tells moto where. Returns the server."""
+        """Serves the function, and gives moto its address. Returns the server."""
         runs = self
 
         class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Where the time of a load goes: what the loader itself tells, and the benchmarks of its stages where they have been run."""
+"""Where the time of a load goes: what the loader itself reports, and the benchmarks of its stages where they have been run."""
 
 import json
 

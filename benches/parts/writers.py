@@ -116,7 +116,7 @@ def took(done):
 
 
 def onto(server, work, rows, field, long=False):
-    """Writes into an empty server of its own, looks that all has arrived, and tells what it took."""
+    """Writes into an empty server of its own, looks that all has arrived, and returns what it took."""
 
     def contender():
         with server() as running:

@@ -1,6 +1,6 @@
 """Everything that a converter in Python needs: a plan builder, column views, and the exports made of them.
 
-A converter says what the columns of a dataset mean. It is two methods, and never sees a row:
+A converter maps the columns of a dataset to points. It is two methods, and never sees a row:
 
     import converter_sdk
     from converter_sdk import ColumnType, Description, PlanBuilder, Point
@@ -17,8 +17,8 @@ A converter says what the columns of a dataset mean. It is two methods, and neve
             return [point]
 
 Sources of tags and fields, from the cheapest on: a column as it stands (`required`, `optional`), a translation of its
-distinct values (`translate`), a column computed from rows (`compute`). What is documented in `wit/converter.wit` is not
-repeated here.
+distinct values (`translate`), a column computed from rows (`compute`). `wit/converter.wit` documents
+the contract itself. docs/reference/sdk-python.md is made of the docstrings; a test runs their examples in a component.
 """
 
 # Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
@@ -37,6 +37,7 @@ from typing import Callable, Iterable, List, Optional, Sequence, Union
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.imports import host
+from wit_world.imports.host import Level
 from wit_world.imports.types import (
     Batch,
     Column,
@@ -81,23 +82,64 @@ try:
 except ImportError:
     Key_Joined = Source_RowNumber = None
 
+__all__ = [
+    "Converter", "PlanBuilder", "Point", "joined", "row_number", "timestamp", "log",
+    "ColumnType", "Description", "FieldType", "Level", "Rejection",
+]  # fmt: skip
+
 Source = Union[Source_Column, Source_Translated, Source_Computed, bool, int, float, str]
 """A column, a translation, a computed column, or a constant."""
 
 
-def log(message: str, level: host.Level = host.Level.INFO) -> None:
-    """Writes to the loader's log, under the converter's name."""
+def log(message: str, level: Level = Level.INFO) -> None:
+    """Writes to the loader's log, under the converter's name. Row contents belong in `Level.DEBUG` only.
+
+    Example::
+
+        log(f"planning {plan.input.object.file_name}", Level.WARN)
+
+    Points::
+
+        weather gust=12i 1704067200000000000
+        weather gust=30i 1704070800000000000
+        weather gust=7i 1704074400000000000
+
+    Message::
+
+        planning weather.parquet
+    """
     host.log(level, message)
 
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+# Hours and minutes have their bounds here: versions of Python differ in whether they read 24:00 and an offset of +00:60.
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]((?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d)(?:\.(\d{1,9}))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)?",
+    re.ASCII,
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 @lru_cache(maxsize=100_000)
 def timestamp(text: Optional[str]) -> Optional[int]:
-    """Reads RFC 3339, or the same without an offset, which means UTC, as nanoseconds since the epoch. Everything else, and
-    what 64 bits cannot hold, gives None."""
+    """Reads RFC 3339, or the same without an offset, which means UTC, as nanoseconds since the epoch. Returns None for
+    everything else, and for a time that 64 bits cannot hold. A row without a time is rejected as `invalid-timestamp`.
+
+    Example::
+
+        read = plan.required("read", ColumnType.TEXT)
+        time = plan.compute(ColumnType.TIMESTAMP, [read], lambda rows: [timestamp(text) for text in rows])
+        point = Point("weather", time)
+        point.field("gust", gust)
+
+    Points::
+
+        weather gust=12i 1704067200500000000
+        weather gust=30i 1704070800000000000
+
+    Message::
+
+        invalid-timestamp
+    """
     match = _TIME.fullmatch(text) if text is not None else None
     if match is None:
         return None
@@ -111,7 +153,24 @@ def timestamp(text: Optional[str]) -> Optional[int]:
 
 
 class Point:
-    """A point that every row gives; a row whose time is missing is rejected as `invalid-timestamp`."""
+    """A point of each row, or with `when` of the rows that a mask chooses. A row whose time is missing is rejected as
+    `invalid-timestamp`. The measurement is a text, or in contract 0.2 a translation or `joined(…)`.
+
+    Example::
+
+        measured = plan.mask([celsius], lambda rows: [value is not None for value in rows])
+        temperature = Point("temperature", at, when=measured)
+        temperature.field("celsius", celsius)
+        return [point, temperature]
+
+    Points::
+
+        weather gust=12i 1704067200000000000
+        temperature celsius=14.5 1704067200000000000
+        weather gust=30i 1704070800000000000
+        weather gust=7i 1704074400000000000
+        temperature celsius=15.25 1704074400000000000
+    """
 
     def __init__(self, measurement: Union[str, Source_Translated], time: Source, when: Optional[int] = None):
         if Source_RowNumber is not None:
@@ -122,17 +181,57 @@ class Point:
 
     def tag(self, key: Union[str, Source_Translated], source: Source, *, when: Optional[int] = None,
             missing: Optional[str] = None) -> None:
-        """Adds a tag. `missing` is the code under which a row without a value is rejected; None leaves the tag out."""
+        """Adds a tag. With `missing`, a row without a value is rejected under that code; otherwise its point lacks the tag.
+        With `when`, only the rows of the mask have the tag.
+
+        Example::
+
+            point.tag("station", station, missing="no-station")
+
+        Points::
+
+            weather,station=pico gust=12i 1704067200000000000
+            weather,station=faial gust=30i 1704070800000000000
+
+        Message::
+
+            no-station
+        """
         self._point.tags.append(Tag(_key(key), _source(source), when, _missing(missing)))
 
     def field(self, key: Union[str, Source_Translated], source: Source, *, write_as: Optional[FieldType] = None,
               when: Optional[int] = None, missing: Optional[str] = None) -> None:
-        """Adds a field. `missing` is the code under which a row without a value is rejected; None leaves the field out."""
+        """Adds a field. With `missing`, a row without a value is rejected under that code; otherwise its point lacks the
+        field. `write_as` is the type in InfluxDB, by default that of the source. With `when`, only the rows of the mask have
+        the field.
+
+        Example::
+
+            point.field("celsius", celsius)
+            point.field("speed", gust, write_as=FieldType.FLOAT)
+
+        Points::
+
+            weather gust=12i,celsius=14.5,speed=12.0 1704067200000000000
+            weather gust=30i,speed=30.0 1704070800000000000
+            weather gust=7i,celsius=15.25,speed=7.0 1704074400000000000
+        """
         self._point.fields.append(Field(_key(key), _source(source), write_as, when, _missing(missing)))
 
 
 def row_number():
-    """The number of the row in its object, from 0: a source of contract 0.2."""
+    """The number of the row in its object, from 0: a source of contract 0.2.
+
+    Example::
+
+        point.tag("row", row_number())
+
+    Points::
+
+        weather,row=0 gust=12i 1704067200000000000
+        weather,row=1 gust=30i 1704070800000000000
+        weather,row=2 gust=7i 1704074400000000000
+    """
     if Source_RowNumber is None:
         raise Err([_beyond("row numbers")])
     return Source_RowNumber()
@@ -140,19 +239,49 @@ def row_number():
 
 def joined(*parts: Union[str, Source_Translated]):
     """A key or a measurement of two to eight parts, texts and translations, of contract 0.2. Missing where one of the
-    translations gives None."""
+    translations returns None; a row without a measurement is rejected as `invalid-measurement`.
+
+    Example::
+
+        point = Point(joined("weather_", plan.translate(station, lambda name: name)), at)
+        point.field("gust", gust)
+
+    Points::
+
+        weather_pico gust=12i 1704067200000000000
+        weather_faial gust=30i 1704070800000000000
+
+    Message::
+
+        invalid-measurement
+    """
     if Key_Joined is None:
         raise Err([_beyond("a joined key")])
     return Key_Joined([KeyPart_Text(part) if isinstance(part, str) else KeyPart_Translated(part.value) for part in parts])
 
 
 def _beyond(what: str) -> Problem:
-    message = f"the plan has {what}, which contract 0.1 cannot say: put contract 0.2 into the project's `wit` directory"
+    message = f"the plan has {what}, which contract 0.1 does not have: put contract 0.2 into the project's `wit` directory"
     return Problem("needs-contract-0-2", message, None)
 
 
 class PlanBuilder:
-    """A plan being made for an object. Problems are collected, so that the object fails with all of them at once."""
+    """A plan being made for an object. Problems are collected, so that the object fails with all of them at once.
+
+    `input` describes the object: `dataset`, `columns`, `partitions` (pairs of the key), `strict` (`VALIDATE_SCHEMA`), and in
+    contract 0.2 `object` (`bucket`, `key`, `file_name`, `last_modified`, `metadata`) and `parameters`, the JSON document that is
+    published beside the version, or None.
+
+    Example::
+
+        point.tag("file", plan.input.object.file_name)
+
+    Points::
+
+        weather,file=weather.parquet gust=12i 1704067200000000000
+        weather,file=weather.parquet gust=30i 1704070800000000000
+        weather,file=weather.parquet gust=7i 1704074400000000000
+    """
 
     def __init__(self, input: Input):
         self.input = input
@@ -168,12 +297,35 @@ class PlanBuilder:
         self._widened: dict = {}
 
     def problem(self, code: str, message: str, column: Optional[str] = None) -> None:
-        """Adds a problem: the object fails."""
+        """Adds a problem: the object fails.
+
+        Example::
+
+            if plan.input.parameters is None:
+                plan.problem("no-stations", "publish the list of stations with `--parameters`")
+
+        Message::
+
+            publish the list of stations with `--parameters`
+        """
         self._problems.append(Problem(code, message, column))
 
     def optional(self, name: str, *accepted: ColumnType) -> Optional[Source_Column]:
-        """The column of this name, if there is one. Another type than those accepted is a problem; but numbers are used as
-        those of another type that is accepted, each exactly or its row is rejected, and a column of nulls as every type."""
+        """The column of this name, or None. A type that is not accepted is a problem, with two exceptions: a number is used as
+        another type of number that is accepted, exactly or its row is rejected, and a column of nulls as every type.
+
+        Example::
+
+            humidity = plan.optional("humidity", ColumnType.FLOAT)
+            if humidity is not None:
+                point.field("humidity", humidity)
+
+        Points::
+
+            weather gust=12i 1704067200000000000
+            weather gust=30i 1704070800000000000
+            weather gust=7i 1704074400000000000
+        """
         named = [index for index, column in enumerate(self.input.columns) if column.name == name]
         if not named:
             return None
@@ -198,7 +350,16 @@ class PlanBuilder:
         return bool(usable)
 
     def required(self, name: str, *accepted: ColumnType) -> Source_Column:
-        """The column of this name. That there is none is a problem, `missing-column`."""
+        """The column of this name, as `optional` returns it. A missing column is a problem, `missing-column`.
+
+        Example::
+
+            point.field("humidity", plan.required("humidity", ColumnType.FLOAT))
+
+        Message::
+
+            the dataset `weather` requires the column `humidity`
+        """
         column = self.optional(name, *accepted)
         if column is None:
             message = f"the dataset `{self.input.dataset}` requires the column `{name}`"
@@ -208,8 +369,19 @@ class PlanBuilder:
         return column
 
     def partition(self, name: str) -> str:
-        """The value of the last segment `name=value` of the object's key. That there is none is a problem,
-        `missing-partition`. Hive's name for null is an empty text: a tag goes without it."""
+        """The value of the last segment `name=value` of the object's key. A missing segment is a problem,
+        `missing-partition`. Hive's name for null is an empty text, and an empty tag is not written.
+
+        Example::
+
+            point.tag("region", plan.partition("region"))
+
+        Points::
+
+            weather,region=azores gust=12i 1704067200000000000
+            weather,region=azores gust=30i 1704070800000000000
+            weather,region=azores gust=7i 1704074400000000000
+        """
         values = [value for known, value in self.input.partitions if known == name]
         if not values:
             required = f"the dataset `{self.input.dataset}` requires the partition `{name}`"
@@ -219,8 +391,23 @@ class PlanBuilder:
 
     def translate(self, column: Source_Column,
                   function: Callable[[Optional[str]], Optional[str]]) -> Source_Translated:
-        """Translates each distinct value of a column, and its null. What the function gives depends on the value alone;
-        None is no value."""
+        """Translates each distinct value of a column, and its null, as text: a source of tags and fields, or their key. What the
+        function returns must depend on the value alone; None means no value.
+
+        Example::
+
+            keys = {"kt": "knots", "km/h": "kmh"}
+            unit = plan.required("unit", ColumnType.TEXT)
+            point = Point("gusts", at)
+            point.tag("station", plan.translate(station, lambda name: name and name.title()))
+            point.field(plan.translate(unit, keys.get), gust)
+
+        Points::
+
+            gusts,station=Pico knots=12i 1704067200000000000
+            gusts,station=Faial kmh=30i 1704070800000000000
+            gusts knots=7i 1704074400000000000
+        """
         self._translated.append(column.value)
         self._translations.append(function)
         return Source_Translated(len(self._translated) - 1)
@@ -228,18 +415,62 @@ class PlanBuilder:
     def compute(self, column_type: ColumnType, reads: Sequence[Source_Column],
                 function: Callable[..., Iterable]) -> Source_Computed:
         """Computes a column. The function gets the rows of each column that it reads, as lists with None for null, and
-        gives one value a row."""
+        returns one value a row. Times are nanoseconds since the epoch.
+
+        Example::
+
+            def fahrenheit(rows):
+                return [None if value is None else value * 1.8 + 32 for value in rows]
+
+            point.field("fahrenheit", plan.compute(ColumnType.FLOAT, [celsius], fahrenheit))
+
+        Points::
+
+            weather gust=12i,fahrenheit=58.1 1704067200000000000
+            weather gust=30i 1704070800000000000
+            weather gust=7i,fahrenheit=59.45 1704074400000000000
+        """
         self._computed.append((column_type, self._positions(reads), function))
         self._types.append(column_type)
         return Source_Computed(len(self._types) - 1)
 
     def mask(self, reads: Sequence[Source_Column], function: Callable[..., Iterable[bool]]) -> int:
-        """Chooses rows: True for those that have the tag, field or point."""
+        """Chooses rows: True for those that have the tag, field or point whose `when` is this mask.
+
+        Example::
+
+            strong = plan.mask([gust], lambda rows: [speed > 10 for speed in rows])
+            point.tag("warning", "gusts", when=strong)
+
+        Points::
+
+            weather,warning=gusts gust=12i 1704067200000000000
+            weather,warning=gusts gust=30i 1704070800000000000
+            weather gust=7i 1704074400000000000
+        """
         self._masks.append((self._positions(reads), function))
         return len(self._masks) - 1
 
     def reject(self, reads: Sequence[Source_Column], function: Callable[..., Iterable[Rejection]]) -> None:
-        """Rejects rows."""
+        """Rejects rows, each by its position in the batch. A code is of lower case, words joined by `-`; reports and metrics
+        count by it. The message may quote the row: only reports and kept rejects show it.
+
+        Example::
+
+            def implausible(rows):
+                return [Rejection(row, "implausible", f"{speed} knots") for row, speed in enumerate(rows) if speed > 20]
+
+            plan.reject([gust], implausible)
+
+        Points::
+
+            weather gust=12i 1704067200000000000
+            weather gust=7i 1704074400000000000
+
+        Message::
+
+            implausible
+        """
         self._rejections.append((self._positions(reads), function))
 
     def _positions(self, reads: Sequence[Source_Column]) -> List[int]:
@@ -315,14 +546,51 @@ def _told(method: Callable) -> Callable:
 
 class Converter(exports.Converter):
     """What a converter is and how it maps an object. The class that derives from it must be named `Converter`, in
-    `src/converter.py`."""
+    `src/converter.py`, and has the methods `describe` and `plan`. An exception in either, or in a function of the plan, ends the
+    object; its type and message are the error.
+
+    Example::
+
+        class Converter(converter_sdk.Converter):
+            def describe(self):
+                # Name, version, dataset, and a line for people.
+                return Description("weather", "1.0.0", "weather", "Hourly observations of weather stations")
+
+            def plan(self, plan):
+                point = Point("weather", plan.required("at", ColumnType.TIMESTAMP))
+                point.tag("station", plan.required("station", ColumnType.TEXT))
+                point.field("celsius", plan.required("celsius", ColumnType.FLOAT), missing="no-temperature")
+                return [point]
+
+    Points::
+
+        weather,station=pico celsius=14.5 1704067200000000000
+        weather celsius=15.25 1704074400000000000
+
+    Message::
+
+        no-temperature
+    """
 
     # Of the class, since each call is made on an object of its own. An instance of the component serves one object of the
     # loader, so that there is one plan in it.
     _plan: Optional[PlanBuilder] = None
 
     def plan(self, plan: PlanBuilder) -> Iterable[Point]:
-        """Plans an object from its schema."""
+        """Plans an object from its schema: returns the points that each row gives. Called once an object, and for the same input
+        returns the same.
+
+        Example::
+
+            point.field("celsius", celsius)
+            return [point]
+
+        Points::
+
+            weather gust=12i,celsius=14.5 1704067200000000000
+            weather gust=30i 1704070800000000000
+            weather gust=7i,celsius=15.25 1704074400000000000
+        """
         raise NotImplementedError
 
     @_told
@@ -335,17 +603,17 @@ class Converter(exports.Converter):
     @_told
     def translate(self, translation: int, values: Strings) -> Strings:
         function = self._prepared()._translations[translation]
-        return write_strings([function(value) for value in read_strings(values)])
+        return _write_strings([function(value) for value in _read_strings(values)])
 
     @_told
     def convert(self, batch: Batch) -> Converted:
         plan = self._prepared()
         columns = [
-            _exactly(plan._widened.get(index), read_column(column, batch.rows))
+            _exactly(plan._widened.get(index), _read_column(column, batch.rows))
             for index, column in zip(plan._reads, batch.columns)
         ]
         computed = [
-            write_column(column_type, function(*(columns[position] for position in positions)))
+            _write_column(column_type, function(*(columns[position] for position in positions)))
             for column_type, positions, function in plan._computed
         ]
         masks = [
@@ -363,15 +631,15 @@ class Converter(exports.Converter):
         return Converter._plan
 
 
-def read_strings(strings: Strings) -> List[Optional[str]]:
+def _read_strings(strings: Strings) -> List[Optional[str]]:
     """The strings, with None for null."""
     offsets, data = strings.offsets, strings.data
     values = [str(data[start:end], "utf-8") for start, end in zip(offsets, offsets[1:])]
     return _with_nulls(values, strings.validity)
 
 
-def write_strings(values: List[Optional[str]]) -> Strings:
-    """The counterpart of `read_strings`."""
+def _write_strings(values: List[Optional[str]]) -> Strings:
+    """The counterpart of `_read_strings`."""
     parts = [b"" if value is None else value.encode() for value in values]
     offsets, end = [0], 0
     for part in parts:
@@ -380,13 +648,13 @@ def write_strings(values: List[Optional[str]]) -> Strings:
     return Strings(offsets if parts else [], b"".join(parts), _validity(values))
 
 
-def read_column(column: Column, rows: int) -> list:
+def _read_column(column: Column, rows: int) -> list:
     """The rows of a column, with None for null. The strings of a text column are shared by the rows that have them."""
     values = column.values
     if isinstance(values, Values_Booleans):
         rows_of = _bits(values.value, rows)
     elif isinstance(values, Values_Texts):
-        dictionary = read_strings(values.value.dictionary)
+        dictionary = _read_strings(values.value.dictionary)
         size = len(dictionary)
         # The code of a null row means nothing, and need not be in the dictionary.
         rows_of = [dictionary[code] if code < size else None for code in values.value.codes]
@@ -395,8 +663,8 @@ def read_column(column: Column, rows: int) -> list:
     return _with_nulls(rows_of, column.validity)
 
 
-def write_column(column_type: ColumnType, rows: Iterable) -> Column:
-    """The counterpart of `read_column`."""
+def _write_column(column_type: ColumnType, rows: Iterable) -> Column:
+    """The counterpart of `_read_column`."""
     column_type = _LIKE.get(column_type, column_type)
     rows = list(rows)
     validity = _validity(rows)
@@ -404,7 +672,7 @@ def write_column(column_type: ColumnType, rows: Iterable) -> Column:
         codes: dict = {}
         row_codes = [0 if value is None else codes.setdefault(value, len(codes)) for value in rows]
         # A column of nulls has a word for its codes to name.
-        return Column(Values_Texts(Text(row_codes, write_strings(list(codes) or [""]))), validity)
+        return Column(Values_Texts(Text(row_codes, _write_strings(list(codes) or [""]))), validity)
     if column_type == ColumnType.BOOLEAN:
         return Column(Values_Booleans(_bitmap(rows)), validity)
     wrap = {

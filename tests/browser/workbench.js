@@ -1,4 +1,4 @@
-// Works with the workbench as an author does: in a browser, from a project that builds to a converter in service.
+// Works with the workbench as an author does: in a browser, from a project that builds to a promoted converter.
 // `node workbench.js FACTS.json`, of which every path and the page's address are in FACTS; with `pictures`, screenshots go there.
 // Prints what it has seen as JSON. It fails where the page does not come to show what it must, within a generous time.
 "use strict";
@@ -90,7 +90,7 @@ async function main() {
     await page.selectOption("#sample-name", facts.golden);
     await shows("#points", "20 points of 20 rows");
 
-    // Into service.
+    // Publish and promote.
     await press("publish");
     await shows("#action-output", "published: ");
     await press("promote");
@@ -99,7 +99,7 @@ async function main() {
     await page.evaluate(() => scrollTo(0, 0));
     await picture("workbench");
 
-    // Another mapping: what differs from the golden pair and from the version in service stands on the page.
+    // Another mapping: what differs from the golden pair and from the promoted version stands on the page.
     edit('Point::new("ons_load"', 'Point::new("load"');
     await shows("#plan", "point load", BUILD);
     await shows("#golden", "differs");
@@ -115,7 +115,7 @@ async function main() {
     seen.nameless = await page.evaluate(() => [...document.querySelectorAll("button, select, input, [role=region]")]
       .filter((element) => !(element.textContent.trim() || element.labels?.length || element.getAttribute("aria-label"))).length);
 
-    // A page of somebody else, in the same browser, knows the address and gets nowhere.
+    // A page of somebody else, in the same browser, knows the address and is refused.
     const digest = await page.evaluate(() => state.sections.build.component.digest);
     seen.errors = errors.filter((text) => !text.includes("422"));
     seen.hosts = [...requested];

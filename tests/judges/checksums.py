@@ -1,5 +1,5 @@
 """A file of which one bit of a page is another than when pyarrow wrote it: `checksums.py LOADER COMPONENT`. Nothing but the
-page's checksum tells."""
+page's checksum reveals it."""
 
 import os
 import subprocess

@@ -109,7 +109,7 @@ def plain(column, kind):
 
 
 def write(random, path, rows, made):
-    """Writes the table in some layout, and says which."""
+    """Writes the table in some layout, and returns which."""
     int96 = random.random() < 0.2
     version = random.choice(["1.0", "2.4", "2.6"])
     dictionary = random.random() < 0.6

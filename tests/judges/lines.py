@@ -15,7 +15,7 @@ EPOCH = datetime.date(1970, 1, 1)
 
 
 def convert(loader, component, path, threads=1, rows_per_batch=None):
-    """The rows of a file as `influxdb-loader convert` writes them, by number, and what it says of the others."""
+    """The rows of a file as `influxdb-loader convert` writes them, by number, and what it reports of the others."""
     environment = {**os.environ, "CONVERTER_THREADS": str(threads), "LOG_LEVEL": "off"}
     if rows_per_batch is not None:
         environment["MAX_BATCH_SIZE"] = str(rows_per_batch)

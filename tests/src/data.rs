@@ -1,9 +1,13 @@
 //! Files to load: the real data of the project, and Parquet files made by a test.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow::array::{
+    ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray, TimestampNanosecondArray,
+};
 use parquet::arrow::ArrowWriter;
 
 /// The rows of [`consumption_file`].
@@ -47,4 +51,44 @@ pub fn small_consumption() -> RecordBatch {
         ("measurement_type", texts(["load", "load", "load"])),
     ])
     .unwrap()
+}
+
+/// A file of 32,500 rows of consumption: 20 regions one after the other, each of the same 1,500 days. Some rows have no time, and some
+/// have the region `bad`; at the end come points again, with other values. With it comes what a server then has: by region and time, the
+/// value of the last row.
+pub fn series_by_series(directory: &Path) -> (PathBuf, BTreeMap<(String, i64), f64>) {
+    const DAY: i64 = 86_400_000_000_000;
+    const REGIONS: i64 = 20;
+    const DAYS: i64 = 1_500;
+    // Rows at the end that write points of the first regions again.
+    const AGAIN: i64 = 2_500;
+    let first = (0..REGIONS * DAYS).map(|row| (row / DAYS, row % DAYS));
+    let again = (0..AGAIN).map(|row| (row / DAYS, row % DAYS));
+    let points: Vec<(i64, i64)> = first.chain(again).collect();
+    let (mut times, mut regions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut expected = BTreeMap::new();
+    for (row, (region, day)) in points.iter().enumerate() {
+        let time = (row % 997 != 5).then_some((19_000 + day) * DAY);
+        let region = if row % 1_009 == 7 { "bad".to_owned() } else { format!("r{region}") };
+        let value = row as f64;
+        if let Some(time) = time {
+            expected.insert((region.clone(), time), value);
+        }
+        times.push(time);
+        regions.push(region);
+        values.push(value);
+    }
+    let text = |value: &str| Arc::new(StringArray::from(vec![value; points.len()])) as ArrayRef;
+    let columns = [
+        ("timestamp", Arc::new(TimestampNanosecondArray::from(times).with_timezone("UTC")) as ArrayRef),
+        ("region", Arc::new(StringArray::from(regions))),
+        ("value", Arc::new(Float64Array::from(values))),
+        ("unit", text("MW")),
+        ("consumer_type", text("residential")),
+        ("measurement_type", text("load")),
+    ];
+    let path = directory.join("dataset=consumption/series.parquet");
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, parquet(&RecordBatch::try_from_iter(columns).unwrap())).unwrap();
+    (path, expected)
 }

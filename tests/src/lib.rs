@@ -20,6 +20,7 @@ mod moto;
 mod notification;
 mod process;
 mod programs;
+pub mod projects;
 mod runtime;
 mod s3;
 mod stack;
@@ -29,7 +30,8 @@ mod versitygw;
 mod workbench;
 
 pub use data::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, small_consumption,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, CONSUMPTION_SUM, consumption_file, parquet, raw_file, series_by_series,
+    small_consumption,
 };
 pub use evil::{consumption_0_2_component, every_column_component, evil_component, metrics_component};
 pub use fault_server::{

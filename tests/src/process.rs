@@ -21,6 +21,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How often a process is looked at while it is waited for.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How often children are looked for.
+const CHILDREN_INTERVAL: Duration = Duration::from_millis(100);
+
 /// How much of a log a panic shows.
 const LOG_TAIL_LINES: usize = 40;
 
@@ -210,6 +213,9 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// The memory that it had at most, in KiB, except for what it took in its last hundredth of a second.
     pub peak_memory_kib: u64,
+    /// The most that it and its children had together, each taken for its largest so far, in KiB; except for children that live for less
+    /// than a tenth of a second.
+    pub peak_memory_of_all_kib: u64,
 }
 
 impl Outcome {
@@ -256,11 +262,19 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
         .stderr(File::create(&stderr).unwrap())
         .spawn()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-    let mut peak_memory_kib = 0;
+    let (mut peak_memory_kib, mut peak_memory_of_all_kib, mut children_at) = (0, 0, start);
     let deadline = start + limit;
     let status = loop {
         // Gone as soon as the process has ended.
-        peak_memory_kib = peak_memory_kib_of(&child).unwrap_or(peak_memory_kib);
+        if let Some(peak) = peak_memory_kib_of(child.id()) {
+            peak_memory_kib = peak;
+            let mut of_all = peak;
+            if Instant::now() >= children_at {
+                of_all += children_of(child.id()).filter_map(peak_memory_kib_of).sum::<u64>();
+                children_at = Instant::now() + CHILDREN_INTERVAL;
+            }
+            peak_memory_of_all_kib = peak_memory_of_all_kib.max(of_all);
+        }
         let status = wait(&mut child, POLL_INTERVAL);
         if status.is_some() || Instant::now() >= deadline {
             break status;
@@ -274,15 +288,28 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Outcome {
     let [stdout, stderr] = [stdout, stderr].map(|path| {
         String::from_utf8(fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{command:?} printed: {error}"))
     });
-    let outcome = Outcome { code: status.and_then(|status| status.code()), stdout, stderr, elapsed, peak_memory_kib };
+    let code = status.and_then(|status| status.code());
+    let outcome = Outcome { code, stdout, stderr, elapsed, peak_memory_kib, peak_memory_of_all_kib };
     assert!(status.is_some(), "{command:?} still ran after {limit:?}\n{outcome}");
     outcome
 }
 
 /// Its largest resident set so far, as Linux counts it.
-fn peak_memory_kib_of(child: &Child) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+fn peak_memory_kib_of(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok())
+}
+
+/// The processes that a process started. Looks at every process of the machine.
+fn children_of(process: u32) -> impl Iterator<Item = u32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(move |id| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        // The number of the parent comes second after the name, which may have anything in it but is in parentheses.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        parent == Some(process)
+    })
 }
 
 fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {

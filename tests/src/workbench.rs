@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::loader::{Settings, command, converters_directory, loader_program};
 use crate::process::{Process, run};
-use crate::programs::{Program, program, tools_directory, workspace};
+use crate::programs::{Program, program, workspace};
+use crate::projects::npm_packages;
 
 /// How long a browser may work, with several builds of a project on a busy machine.
 const BROWSER_LIMIT: Duration = Duration::from_secs(1800);
@@ -61,8 +62,7 @@ impl Workbench {
 /// Runs a script of `tests/browser` in Node.js, with what it needs to start a browser among its facts. Returns what it prints.
 pub fn browse(script: &str, mut facts: Value) -> Value {
     let directory = tempfile::tempdir().unwrap();
-    let playwright = tools_directory().join("npm/node_modules/playwright-core");
-    assert!(playwright.is_dir(), "`{}` is not installed\nhint: run `make test-tools`", playwright.display());
+    let playwright = npm_packages().join("playwright-core");
     facts["playwright"] = playwright.to_str().into();
     facts["chromium"] = program(Program::Chromium).to_str().into();
     let pictures = env::var_os("UPDATE_PICTURES").map(|_| workspace().join("docs"));

@@ -8,10 +8,12 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use influxdb_loader_tests::projects::{example, gives_the_points_of_the_cleaned_file, load};
 use influxdb_loader_tests::{
-    CONSUMPTION_POINTS, CONSUMPTION_ROWS, Loader, Settings, consumption_file, parquet, raw_file, small_consumption,
+    CONSUMPTION_POINTS, CONSUMPTION_ROWS, InfluxDb2, Loader, Settings, Versitygw, consumption_file, parquet, raw_file,
+    small_consumption,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A command that runs cargo or pip. Returns what it prints.
 fn build(arguments: &[&str]) -> String {
@@ -26,56 +28,6 @@ fn rust_example() -> &'static Path {
         build(&["build", project.to_str().unwrap()]);
         project.join("converter.wasm")
     })
-}
-
-/// A copy of an example's project, so that nothing is built in the repository.
-fn example(name: &str) -> tempfile::TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-converters/examples").join(name);
-    copy(&source, directory.path());
-    directory
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_name() == ".venv" || entry.file_name() == "__pycache__" {
-            continue;
-        }
-        let (path, target) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
-/// Loads a file into a file of line protocol: the lines in order, and the report.
-fn load(file: &Path, converter: Option<&Path>) -> (Vec<String>, Value) {
-    let directory = tempfile::tempdir().unwrap();
-    let points = directory.path().join("points.lp");
-    let mut loader = Loader::new(["load", file.to_str().unwrap(), "--json", "--to", points.to_str().unwrap()]);
-    if let Some(converter) = converter {
-        loader = loader.argument("--converter").argument(converter);
-    }
-    let report = serde_json::from_str(&loader.run().succeeded().stdout).unwrap();
-    (fs::read_to_string(points).unwrap().lines().map(str::to_owned).collect(), report)
-}
-
-/// Holds an example's points against those that the consumption converter gives for the same data, cleaned.
-fn gives_the_points_of_the_cleaned_file(component: &Path) {
-    let (mut expected, cleaned) = load(&consumption_file(), None);
-    let (mut lines, raw) = load(&raw_file(), Some(component));
-    expected.sort();
-    lines.sort();
-    assert_eq!(lines.len() as u64, CONSUMPTION_POINTS);
-    assert!(lines == expected, "the points differ");
-    // 9 hours are ambiguous and 4 do not exist. Those 4 are also the 4 rows that have no value.
-    let rejected = |report: &Value| report["objects"][0]["accounts"]["rejected"].clone();
-    assert_eq!(rejected(&raw), rejected(&cleaned), "{raw}");
-    assert_eq!(rejected(&raw)["invalid-timestamp"], CONSUMPTION_ROWS - CONSUMPTION_POINTS);
 }
 
 #[test]
@@ -97,6 +49,60 @@ fn the_example_in_python_gives_the_points_of_the_cleaned_file() {
     ]);
     let load = Loader::new(["load", "--to", "/dev/null", "--converter"]).argument(&component).argument(raw_file());
     load.settings(settings).run().succeeded();
+}
+
+#[test]
+fn four_datasets_in_python_fit_into_a_function_of_512_mib() {
+    let project = example("ons-load-python");
+    build(&["build", project.path().to_str().unwrap()]);
+    let component = fs::read(project.path().join("converter.wasm")).unwrap();
+    let (s3, server) = (Versitygw::start(), InfluxDb2::start("energy_data"));
+    s3.create_bucket("converters");
+    s3.create_bucket("data");
+    let cache = tempfile::tempdir().unwrap();
+    let registry = s3.registry_settings("converters", cache.path());
+    let mut objects = Vec::new();
+    for letter in ["a", "b", "c", "d"] {
+        let dataset = format!("ons-load-ra{letter}");
+        let path = project.path().join(&dataset);
+        fs::write(&path, replaced(&component, b"ons-load-raw", dataset.as_bytes())).unwrap();
+        let converter = |arguments: &[&str]| {
+            let converter = Loader::new(["converter"]).arguments(arguments).settings(registry.clone());
+            converter.run().succeeded();
+        };
+        converter(&["publish", path.to_str().unwrap()]);
+        converter(&["promote", &dataset, "0.1.0"]);
+        let key = format!("dataset={dataset}/load.parquet");
+        s3.put_object("data", &key, fs::read(raw_file()).unwrap());
+        objects.push(json!({ "bucket": "data", "key": key }));
+    }
+    // Without what publishing compiled.
+    let registry = registry.with("CONVERTER_CACHE_DIRECTORY", project.path().join("cache").to_str().unwrap());
+    let event = project.path().join("event.json");
+    fs::write(&event, json!({ "objects": objects }).to_string()).unwrap();
+    for round in ["cold", "warm"] {
+        let settings = server.settings("energy_data").and(registry.clone());
+        let settings = settings.with("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512").with("METRICS_BACKEND", "none");
+        let run = Loader::new(["invoke"]).argument(&event).settings(settings).build().succeeded();
+        let answer = run.json();
+        for object in answer["objects"].as_array().unwrap() {
+            assert_eq!(object["accounts"]["written"], CONSUMPTION_POINTS, "{round}: {answer}");
+        }
+        assert!(run.peak_memory_of_all_kib < 512 * 1024, "{round}: {} KiB", run.peak_memory_of_all_kib);
+    }
+    assert_eq!(server.number("energy_data", "count(power_mw)", "consumption_data"), CONSUMPTION_POINTS as f64);
+}
+
+/// These bytes with one text for another of the same length.
+fn replaced(bytes: &[u8], text: &[u8], with: &[u8]) -> Vec<u8> {
+    assert_eq!(text.len(), with.len());
+    let (mut bytes, mut at) = (bytes.to_vec(), 0);
+    while let Some(found) = bytes[at..].windows(text.len()).position(|window| window == text) {
+        at += found;
+        bytes[at..at + with.len()].copy_from_slice(with);
+    }
+    assert!(at > 0, "the text is not among the bytes");
+    bytes
 }
 
 #[test]
@@ -194,7 +200,7 @@ fn a_project_without_a_time_is_made_and_its_build_says_what_is_left_to_do() {
         assert!(said.contains("time    TODO: no column looks like one\ntags    note, billed\n"), "{said}");
         let outcome = Loader::new(["converter", "build", project]).build();
         assert_eq!(outcome.code, Some(1), "{outcome}");
-        assert!(outcome.stderr.contains(&format!("TODO: say in {file}, ")), "{outcome}");
+        assert!(outcome.stderr.contains(&format!("TODO: name the time in {file}, ")), "{outcome}");
     }
 }
 
@@ -302,13 +308,13 @@ fn inspect_shows_what_a_component_is_and_how_it_plans_a_file() {
     insta::assert_snapshot!(plan, @r#"
     1: consumption_data, time from computed column 0 (convert)
             key               from                     level      as     when missing             in rows of
-     tag    region            "sudeste"                plan       text   left out                 all
-     tag    consumer_type     "distributor"            plan       text   left out                 all
-     tag    measurement_type  "load"                   plan       text   left out                 all
-     tag    sector            "distribution"           plan       text   left out                 all
-     tag    subsector         `nom_seriehistorica`     translate  text   left out                 all
+     tag    region            "sudeste"                plan       text   omitted                  all
+     tag    consumer_type     "distributor"            plan       text   omitted                  all
+     tag    measurement_type  "load"                   plan       text   omitted                  all
+     tag    sector            "distribution"           plan       text   omitted                  all
+     tag    subsector         `nom_seriehistorica`     translate  text   omitted                  all
      field  power_mw          `val_itemserieoriginal`  plan       float  rejected: invalid-value  all
-     field  unit              "MW"                     plan       text   left out                 all
+     field  unit              "MW"                     plan       text   omitted                  all
     translated, once a distinct value: `nom_seriehistorica`
     pushed into the sandbox, row by row: `din_ocorrencia`
     not used: none

@@ -200,7 +200,7 @@ fn rows_that_replace_each_other_are_counted_and_have_to_be_accepted() {
     assert_eq!(differs.code, Some(1), "{differs}");
     assert!(differs.stdout.contains("4 rows: 4 points, 0 rejected, 0 filtered, 1 superseded"), "{differs}");
     assert!(
-        differs.stdout.contains("hint: where points replace each other, make what tells them apart a tag"),
+        differs.stdout.contains("hint: where points replace each other, make what distinguishes them a tag"),
         "{differs}"
     );
     test_in(&directory).argument("--update").run().succeeded();

@@ -18,7 +18,7 @@ const FUNCTION_PERMISSIONS: [(&str, &str); 26] = [
     ("s3:GetObjectVersion", "objects of which an event names the version"),
     (
         "s3:ListBucket",
-        "S3 says 404 of a missing object instead of 403; the registry's datasets and the pause object are listed",
+        "S3 returns 404 for a missing object instead of 403; the registry's datasets and the pause object are listed",
     ),
     (
         "s3:PutObject",
@@ -27,7 +27,7 @@ const FUNCTION_PERMISSIONS: [(&str, &str); 26] = [
     ("s3:DeleteObject", "rejected rows of a load before, where the object has none any more"),
     ("secretsmanager:GetSecretValue", "the token (INFLUXDB_TOKEN_SECRET_NAME)"),
     ("kms:Decrypt", "objects, converters and secrets under keys of one's own"),
-    ("kms:GenerateDataKey", "rejected rows, plans and dead letters under the stack's key"),
+    ("kms:GenerateDataKey", "rejected rows, plans and messages of the dead-letter queue under the stack's key"),
     ("cloudwatch:PutMetricData", "metrics (METRICS_BACKEND=cloudwatch)"),
     ("logs:CreateLogStream", "Lambda writes the log in the name of the role"),
     ("logs:PutLogEvents", "the same"),
@@ -36,7 +36,7 @@ const FUNCTION_PERMISSIONS: [(&str, &str); 26] = [
     ("sqs:ReceiveMessage", "Lambda takes messages in the name of the role"),
     ("sqs:DeleteMessage", "the same"),
     ("sqs:GetQueueAttributes", "the same"),
-    ("sqs:SendMessage", "asynchronous invocations that failed become dead letters"),
+    ("sqs:SendMessage", "asynchronous invocations that failed go to the dead-letter queue"),
     ("sts:AssumeRole", "Lambda takes the role"),
     ("ec2:CreateNetworkInterface", "Lambda joins the VPC in the name of the role"),
     ("ec2:DescribeNetworkInterfaces", "the same"),

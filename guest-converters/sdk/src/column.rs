@@ -9,6 +9,13 @@ use crate::{Column, Mask, Problem, Strings, Text, Values};
 /// Columns are written from one value a row, where `None` is a null.
 impl Column {
     /// A column of booleans.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, Values};
+    ///
+    /// let column = Column::booleans([Some(true), None]);
+    /// assert_eq!((column.values, column.validity), (Values::Booleans(vec![0b01]), Some(vec![0b01])));
+    /// ```
     pub fn booleans(values: impl IntoIterator<Item = Option<bool>>) -> Self {
         let (mut bits, mut validity) = (Bitmap::default(), Bitmap::default());
         for value in values {
@@ -19,26 +26,62 @@ impl Column {
     }
 
     /// A column of signed integers.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, Values};
+    ///
+    /// let column = Column::integers([Some(-1), None]);
+    /// assert_eq!((column.values, column.validity), (Values::Integers(vec![-1, 0]), Some(vec![0b01])));
+    /// ```
     pub fn integers(values: impl IntoIterator<Item = Option<i64>>) -> Self {
         flat(values, Values::Integers)
     }
 
     /// A column of unsigned integers.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, Values};
+    ///
+    /// let column = Column::unsigneds([Some(1), None]);
+    /// assert_eq!((column.values, column.validity), (Values::Unsigneds(vec![1, 0]), Some(vec![0b01])));
+    /// ```
     pub fn unsigneds(values: impl IntoIterator<Item = Option<u64>>) -> Self {
         flat(values, Values::Unsigneds)
     }
 
     /// A column of floats. NaN and infinities are missing values to the host, as nulls are.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, Values};
+    ///
+    /// let column = Column::floats([Some(1.5), None]);
+    /// assert_eq!((column.values, column.validity), (Values::Floats(vec![1.5, 0.0]), Some(vec![0b01])));
+    /// ```
     pub fn floats(values: impl IntoIterator<Item = Option<f64>>) -> Self {
         flat(values, Values::Floats)
     }
 
     /// A column of times, in nanoseconds since the epoch.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, Values};
+    ///
+    /// let column = Column::timestamps([Some(1), None]);
+    /// assert_eq!((column.values, column.validity), (Values::Timestamps(vec![1, 0]), Some(vec![0b01])));
+    /// ```
     pub fn timestamps(values: impl IntoIterator<Item = Option<i64>>) -> Self {
         flat(values, Values::Timestamps)
     }
 
     /// A column of text. For text that depends on one column only, [`crate::PlanBuilder::translate`] is cheaper.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::texts([Some("MW"), None]);
+    /// assert!(ColumnView::new(&column, 2).texts()?.iter().eq([Some("MW"), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     pub fn texts<T: AsRef<str>>(values: impl IntoIterator<Item = Option<T>>) -> Self {
         let mut validity = Bitmap::default();
         let mut dictionary: Strings = values.into_iter().inspect(|value| validity.push(value.is_some())).collect();
@@ -61,6 +104,13 @@ fn flat<T: Default>(rows: impl IntoIterator<Item = Option<T>>, wrap: fn(Vec<T>) 
 
 impl Mask {
     /// Chooses the rows that are `true`.
+    ///
+    /// ```
+    /// use converter_sdk::Mask;
+    ///
+    /// assert_eq!(Mask::of([true, false, true]), Mask::Rows(vec![0b101]));
+    /// assert_eq!(Mask::of([false, false]), Mask::None);
+    /// ```
     pub fn of(rows: impl IntoIterator<Item = bool>) -> Self {
         let mut bits = Bitmap::default();
         rows.into_iter().for_each(|row| bits.push(row));
@@ -77,6 +127,20 @@ impl Mask {
 /// Each method gives one value a row, where `None` is a null, and fails when the column has another type than the plan
 /// was made for. Numbers are read in any of their types, where that type holds all of them; a column of nulls is read in
 /// every type but text.
+///
+/// ```
+/// use converter_sdk::{Column, ColumnView, Problem};
+///
+/// /// A function for `PlanBuilder::compute`.
+/// fn total([day, night]: [ColumnView<'_>; 2]) -> Result<Column, Problem> {
+///     Ok(Column::floats(day.floats()?.zip(night.floats()?).map(|(day, night)| Some(day? + night?))))
+/// }
+///
+/// let (day, night) = (Column::floats([Some(1.0), Some(2.0)]), Column::integers([Some(3), None]));
+/// let views = [&day, &night].map(|column| ColumnView::new(column, 2));
+/// assert_eq!(total(views)?, Column::floats([Some(4.0), None]));
+/// # Ok::<(), Problem>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnView<'a> {
     rows: usize,
@@ -84,16 +148,40 @@ pub struct ColumnView<'a> {
 }
 
 impl<'a> ColumnView<'a> {
-    pub(crate) fn new(column: &'a Column, rows: usize) -> Self {
+    /// A view of a column that is to have so many rows; what it lacks of them is null. The plan makes it for its functions, and
+    /// tests of such functions do.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::integers([Some(1)]);
+    /// assert!(ColumnView::new(&column, 2).integers()?.eq([Some(1), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
+    pub fn new(column: &'a Column, rows: usize) -> Self {
         Self { rows, column }
     }
 
     /// How many rows the batch has.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// assert_eq!(ColumnView::new(&Column::booleans([None; 3]), 3).rows(), 3);
+    /// ```
     pub fn rows(self) -> usize {
         self.rows
     }
 
     /// The rows of a boolean column.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::booleans([Some(true), None]);
+    /// assert!(ColumnView::new(&column, 2).booleans()?.eq([Some(true), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -108,6 +196,14 @@ impl<'a> ColumnView<'a> {
     }
 
     /// The rows of an integer column.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::integers([Some(7), None]);
+    /// assert!(ColumnView::new(&column, 2).integers()?.eq([Some(7), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -125,6 +221,14 @@ impl<'a> ColumnView<'a> {
 
     /// The rows of an unsigned column.
     ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::unsigneds([Some(7), None]);
+    /// assert!(ColumnView::new(&column, 2).unsigneds()?.eq([Some(7), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the column has another type, or has a number that is no such integer.
@@ -140,6 +244,14 @@ impl<'a> ColumnView<'a> {
     }
 
     /// The rows of a float column.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::floats([Some(0.5), None]);
+    /// assert!(ColumnView::new(&column, 2).floats()?.eq([Some(0.5), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -161,6 +273,14 @@ impl<'a> ColumnView<'a> {
 
     /// The rows of a timestamp column, in nanoseconds since the epoch.
     ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::timestamps([Some(7), None]);
+    /// assert!(ColumnView::new(&column, 2).timestamps()?.eq([Some(7), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the column has another type.
@@ -174,6 +294,14 @@ impl<'a> ColumnView<'a> {
     }
 
     /// The rows of a text column.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::integers([Some(7)]);
+    /// let problem = ColumnView::new(&column, 1).texts().err().unwrap();
+    /// assert_eq!(problem.message, "a text column was to be read, but it is integer");
+    /// ```
     ///
     /// # Errors
     ///
@@ -212,6 +340,15 @@ impl<'a> ColumnView<'a> {
 }
 
 /// The rows of a text column, over its distinct values.
+///
+/// ```
+/// use converter_sdk::{Column, ColumnView, Texts};
+///
+/// let column = Column::texts([Some("4.5"), None]);
+/// let texts: Texts<'_> = ColumnView::new(&column, 2).texts()?;
+/// assert!(texts.map_distinct(converter_sdk::parse::float).eq([Some(4.5), None]));
+/// # Ok::<(), converter_sdk::Problem>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Texts<'a> {
     view: ColumnView<'a>,
@@ -221,11 +358,29 @@ pub struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// The text of each row.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::texts([Some("MW"), None]);
+    /// let lengths = ColumnView::new(&column, 2).texts()?.iter().map(|text| text.map(str::len));
+    /// assert!(lengths.eq([Some(2), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     pub fn iter(self) -> impl ExactSizeIterator<Item = Option<&'a str>> + 'a {
         self.view.by_row(move |row| self.dictionary.get(*self.text.codes.get(row)? as usize))
     }
 
     /// What `read` makes of each row's text, where it runs once for each distinct value that the rows use.
+    ///
+    /// ```
+    /// use converter_sdk::{Column, ColumnView};
+    ///
+    /// let column = Column::texts([Some("1"), Some("x"), None]);
+    /// let numbers = ColumnView::new(&column, 3).texts()?.map_distinct(|text| text.parse::<u8>().ok());
+    /// assert!(numbers.eq([Some(1), None, None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     pub fn map_distinct<T: Copy>(
         self,
         mut read: impl FnMut(&'a str) -> Option<T>,

@@ -226,7 +226,7 @@ mod v0_1 {
 
     fn beyond(what: &str) -> Problem {
         let message = format!(
-            "the plan has {what}, which contract 0.1 cannot say: build the converter with the feature `contract-0-2` of \
+            "the plan has {what}, which contract 0.1 does not have: build the converter with the feature `contract-0-2` of \
              `converter-sdk`"
         );
         Problem::new("needs-contract-0-2", message)

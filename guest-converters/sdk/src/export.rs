@@ -6,11 +6,77 @@ use std::marker::PhantomData;
 use crate::{Description, Input, Mapping, Plan, Problem};
 
 /// What a converter is and how it maps an object.
+///
+/// ```
+/// use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+///
+/// struct Weather;
+///
+/// impl Converter for Weather {
+///     fn describe() -> Description {
+///         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+///         Description { dataset: name.clone(), name, version, summary }
+///     }
+///
+///     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+///         let mut plan = PlanBuilder::new(input);
+///         let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+///         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+///         plan.finish([point])
+///     }
+/// }
+///
+/// assert_eq!(Weather::describe().dataset, "weather");
+/// ```
 pub trait Converter {
     /// Describes the converter: its name, its version, its dataset and what it is for.
+    ///
+    /// ```
+    /// # use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+    /// # struct Weather;
+    /// #
+    /// # impl Converter for Weather {
+    /// #     fn describe() -> Description {
+    /// #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+    /// #         Description { dataset: name.clone(), name, version, summary }
+    /// #     }
+    /// #
+    /// #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+    /// #         let mut plan = PlanBuilder::new(input);
+    /// #         let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+    /// #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+    /// #         plan.finish([point])
+    /// #     }
+    /// # }
+    /// let description = Weather::describe();
+    /// assert_eq!((&*description.name, &*description.version), ("weather", "1.0.0"));
+    /// ```
     fn describe() -> Description;
 
     /// Plans an object from its schema; [`crate::PlanBuilder`] makes the mapping.
+    ///
+    /// ```
+    /// # use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+    /// # struct Weather;
+    /// #
+    /// # impl Converter for Weather {
+    /// #     fn describe() -> Description {
+    /// #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+    /// #         Description { dataset: name.clone(), name, version, summary }
+    /// #     }
+    /// #
+    /// #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+    /// #         let mut plan = PlanBuilder::new(input);
+    /// #         let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+    /// #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+    /// #         plan.finish([point])
+    /// #     }
+    /// # }
+    /// use converter_sdk::testing::Table;
+    ///
+    /// let problems = Weather::prepare(Table::new("weather").timestamps("at", [1]).input()).unwrap_err();
+    /// assert_eq!(problems[0].to_string(), "the dataset `weather` requires the column `celsius` (missing-column)");
+    /// ```
     ///
     /// # Errors
     ///
@@ -47,6 +113,26 @@ pub(crate) fn with_mapping<T>(run: impl FnOnce(&Mapping) -> Result<T, Problem>) 
 /// `contract-0-2` of this crate.
 ///
 /// Natively it exports nothing, so that several converters can be tested together.
+///
+/// ```
+/// # use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+/// # struct Weather;
+/// #
+/// # impl Converter for Weather {
+/// #     fn describe() -> Description {
+/// #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+/// #         Description { dataset: name.clone(), name, version, summary }
+/// #     }
+/// #
+/// #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+/// #         let mut plan = PlanBuilder::new(input);
+/// #         let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+/// #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+/// #         plan.finish([point])
+/// #     }
+/// # }
+/// converter_sdk::export!(Weather);
+/// ```
 #[cfg(not(feature = "contract-0-2"))]
 #[macro_export]
 macro_rules! export {
@@ -62,6 +148,26 @@ macro_rules! export {
 /// Exports a [`Converter`] from the component; once in a crate, at its root. It speaks contract 0.2.
 ///
 /// Natively it exports nothing, so that several converters can be tested together.
+///
+/// ```
+/// # use converter_sdk::{ColumnType, Converter, Description, Input, Mapping, PlanBuilder, Point, Problem};
+/// # struct Weather;
+/// #
+/// # impl Converter for Weather {
+/// #     fn describe() -> Description {
+/// #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+/// #         Description { dataset: name.clone(), name, version, summary }
+/// #     }
+/// #
+/// #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+/// #         let mut plan = PlanBuilder::new(input);
+/// #         let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+/// #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+/// #         plan.finish([point])
+/// #     }
+/// # }
+/// converter_sdk::export!(Weather);
+/// ```
 #[cfg(feature = "contract-0-2")]
 #[macro_export]
 macro_rules! export {

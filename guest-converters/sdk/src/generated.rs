@@ -104,7 +104,7 @@ pub mod influxdb_loader {
                         .finish()
                 }
             }
-            /// What `prepare` is told about an object.
+            /// What `prepare` gets about an object.
             #[derive(Clone, PartialEq)]
             pub struct Input {
                 /// The dataset's name, such as `generation`.
@@ -2926,7 +2926,7 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Says what the converter is; needs nothing to have been called.
+                    /// Describes the converter; needs nothing to have been called.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Description;
                     /// Plans an object from its schema: the first call in an instance that works on an object. The same input gives the

@@ -141,7 +141,7 @@ pub mod influxdb_loader {
                 /// known.
                 pub last_modified: Option<i64>,
                 /// Metadata that its author has given it in S3, sorted by name: names in lower case, without `x-amz-meta-`. At most
-                /// 16 KiB: what is beyond is left out, with a warning in the loader's log.
+                /// 16 KiB: what is beyond is dropped, with a warning in the loader's log.
                 pub metadata: _rt::Vec<(_rt::String, _rt::String)>,
             }
             impl ::core::fmt::Debug for Object {
@@ -158,7 +158,7 @@ pub mod influxdb_loader {
                         .finish()
                 }
             }
-            /// What `prepare` is told about an object.
+            /// What `prepare` gets about an object.
             #[derive(Clone, PartialEq)]
             pub struct Input {
                 /// The dataset's name, such as `generation`.
@@ -3464,7 +3464,7 @@ pub mod exports {
                     }
                 }
                 pub trait Guest {
-                    /// Says what the converter is; needs nothing to have been called.
+                    /// Describes the converter; needs nothing to have been called.
                     #[allow(async_fn_in_trait)]
                     fn describe() -> Description;
                     /// Plans an object from its schema: the first call in an instance that works on an object. The same input gives the

@@ -74,6 +74,8 @@ mod strings;
 mod column;
 mod point;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;

@@ -1,6 +1,10 @@
 //! Messages for the loader's log.
 //!
 //! In a test, which has no host, they go to standard error.
+//!
+//! ```
+//! converter_sdk::log::warn("2 stations have no name");
+//! ```
 
 use std::panic;
 use std::sync::Once;
@@ -10,9 +14,24 @@ use crate::bindings;
 #[cfg(all(target_arch = "wasm32", feature = "contract-0-2"))]
 use crate::bindings_0_2 as bindings;
 
+/// How important a message is.
+///
+/// ```
+/// use converter_sdk::log::{Level, log};
+///
+/// log(Level::Warn, "the file has no stations");
+/// ```
 pub use bindings::influxdb_loader::converter::host::Level;
 
 /// Writes a message at `level` to the loader's log, under the converter's name. The host bounds how much it takes.
+///
+/// ```
+/// use converter_sdk::log::{Level, log};
+///
+/// for (level, stations) in [(Level::Debug, 3), (Level::Error, 0)] {
+///     log(level, &format!("{stations} stations"));
+/// }
+/// ```
 pub fn log(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
     bindings::influxdb_loader::converter::host::log(level, message);
@@ -24,21 +43,37 @@ pub fn log(level: Level, message: &str) {
 }
 
 /// Logs what only a developer wants to know.
+///
+/// ```
+/// converter_sdk::log::debug("the plan has 3 masks");
+/// ```
 pub fn debug(message: &str) {
     log(Level::Debug, message);
 }
 
 /// Logs what is as it should be.
+///
+/// ```
+/// converter_sdk::log::info("the stations are those of 2024");
+/// ```
 pub fn info(message: &str) {
     log(Level::Info, message);
 }
 
 /// Logs what is odd but does no harm.
+///
+/// ```
+/// converter_sdk::log::warn("2 stations have no name");
+/// ```
 pub fn warn(message: &str) {
     log(Level::Warn, message);
 }
 
 /// Logs what went wrong.
+///
+/// ```
+/// converter_sdk::log::error("the list of stations is empty");
+/// ```
 pub fn error(message: &str) {
     log(Level::Error, message);
 }

@@ -9,6 +9,15 @@ use crate::{
 };
 
 /// A column of the object.
+///
+/// ```
+/// use converter_sdk::{ColumnRef, ColumnType, PlanBuilder, testing::Table};
+///
+/// let table = Table::new("weather").floats("celsius", [4.5]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let celsius: ColumnRef = plan.required("celsius", &[ColumnType::Float]);
+/// assert_eq!(plan.optional("celsius", &[ColumnType::Float]), Some(celsius));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnRef {
     index: u32,
@@ -17,6 +26,15 @@ pub struct ColumnRef {
 
 impl ColumnRef {
     /// The type in which it is used: one of those that the converter accepts.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").integers("celsius", [4]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// // Integers of the file are used as floats, each exactly or its row is rejected.
+    /// assert_eq!(plan.required("celsius", &[ColumnType::Float]).column_type(), ColumnType::Float);
+    /// ```
     pub fn column_type(self) -> ColumnType {
         self.column_type
     }
@@ -27,14 +45,48 @@ impl ColumnRef {
 }
 
 /// The translation of a column: see [`PlanBuilder::translate`].
+///
+/// ```
+/// use converter_sdk::{ColumnType, PlanBuilder, Point, Translated, testing::Table};
+///
+/// let table = Table::new("metrics").timestamps("at", [1]).texts("name", ["cpu"]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let (at, name) = (plan.required("at", &[ColumnType::Timestamp]), plan.required("name", &[ColumnType::Text]));
+/// let name: Translated = plan.translate(name, |name| Some(name?.trim().into()));
+/// // As a value, or as a key.
+/// let mut point = Point::new(name, at);
+/// point.tag("name", name);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Translated(u32);
 
 /// A computed column: see [`PlanBuilder::compute`].
+///
+/// ```
+/// use converter_sdk::{Column, ColumnType, Computed, PlanBuilder, Source, testing::Table};
+///
+/// let table = Table::new("weather").floats("fahrenheit", [50.0]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let fahrenheit = plan.required("fahrenheit", &[ColumnType::Float]);
+/// let celsius: Computed = plan.compute(ColumnType::Float, [fahrenheit], |[fahrenheit]| {
+///     Ok(Column::floats(fahrenheit.floats()?.map(|value| Some((value? - 32.0) / 1.8))))
+/// });
+/// assert_eq!(Source::from(celsius), Source::Computed(0));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Computed(u32);
 
 /// A choice of rows: see [`PlanBuilder::mask`].
+///
+/// ```
+/// use converter_sdk::{ColumnType, Mask, MaskRef, PlanBuilder, Point, Source, testing::Table};
+///
+/// let table = Table::new("weather").booleans("valid", [true]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let valid = plan.required("valid", &[ColumnType::Boolean]);
+/// let valid: MaskRef = plan.mask([valid], |[valid]| Ok(Mask::of(valid.booleans()?.map(|valid| valid == Some(true)))));
+/// Point::new("weather", Source::Column(0)).when(valid);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskRef(u32);
 
@@ -73,6 +125,19 @@ struct Functions {
 ///
 /// What is wrong with the object's columns is collected on the way, so that [`PlanBuilder::finish`] names all of it at
 /// once.
+///
+/// ```
+/// use converter_sdk::{ColumnType, PlanBuilder, Point, testing::Table};
+///
+/// let table = Table::new("weather").timestamps("at", [1]).texts("celsius", ["4.5"]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+/// point.tag("station", plan.required("station", &[ColumnType::Text]));
+/// point.field("celsius", plan.required("celsius", &[ColumnType::Float]));
+/// let problems = plan.finish([point]).unwrap_err();
+/// let codes: Vec<_> = problems.iter().map(|problem| &*problem.code).collect();
+/// assert_eq!(codes, ["missing-column", "invalid-column-type"]);
+/// ```
 pub struct PlanBuilder<'a> {
     input: &'a Input,
     problems: Vec<Problem>,
@@ -86,6 +151,12 @@ pub struct PlanBuilder<'a> {
 
 impl<'a> PlanBuilder<'a> {
     /// An empty plan for the object that `input` describes.
+    ///
+    /// ```
+    /// use converter_sdk::{Input, PlanBuilder};
+    ///
+    /// assert!(PlanBuilder::new(&Input::default()).finish([]).unwrap().plan().points.is_empty());
+    /// ```
     pub fn new(input: &'a Input) -> Self {
         let functions = Functions::default();
         Self {
@@ -104,6 +175,16 @@ impl<'a> PlanBuilder<'a> {
     ///
     /// Files of one dataset have the same numbers in several types, so that numbers of one type are used as those of
     /// another that is accepted: each value exactly, or its row is rejected. A column of nulls has every type.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("celsius", [4.5]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// assert!(plan.optional("celsius", &[ColumnType::Float]).is_some());
+    /// assert!(plan.optional("wind", &[ColumnType::Float]).is_none());
+    /// assert!(plan.finish([]).is_ok());
+    /// ```
     pub fn optional(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         let mut named = self.input.columns.iter().zip(0..).filter(|(column, _)| column.name == name);
         let (column, index) = named.next()?;
@@ -128,6 +209,16 @@ impl<'a> PlanBuilder<'a> {
     ///
     /// Where there is a problem, the plan continues with a column that stands for it, of the first accepted type, so that
     /// the problems of other columns are found too. Such a plan never leaves [`Self::finish`].
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("celsius", [4.5]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// plan.required("celsius", &[ColumnType::Float]);
+    /// plan.required("wind", &[ColumnType::Float]);
+    /// assert_eq!(plan.finish([]).unwrap_err()[0].message, "the dataset `weather` requires the column `wind`");
+    /// ```
     pub fn required(&mut self, name: &str, accepted: &[ColumnType]) -> ColumnRef {
         if let Some(column) = self.optional(name, accepted) {
             return column;
@@ -140,6 +231,17 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// As [`Self::required`] where the host checks the schema ([`Input::strict`]), and else as [`Self::optional`].
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let [strict, lenient] = [Table::new("weather"), Table::new("weather").lenient()];
+    /// for (table, is_problem) in [(strict, true), (lenient, false)] {
+    ///     let mut plan = PlanBuilder::new(table.input());
+    ///     plan.required_if_strict("wind", &[ColumnType::Float]);
+    ///     assert_eq!(plan.finish([]).is_err(), is_problem);
+    /// }
+    /// ```
     pub fn required_if_strict(&mut self, name: &str, accepted: &[ColumnType]) -> Option<ColumnRef> {
         if self.input.strict { Some(self.required(name, accepted)) } else { self.optional(name, accepted) }
     }
@@ -147,6 +249,15 @@ impl<'a> PlanBuilder<'a> {
     /// The value of the partition of this name in the object's key: of the last `name=value` segment that has it. That
     /// there is none is a problem, `missing-partition`, since points without it would be of other series. Hive's name for
     /// null is an empty text: a tag goes without it.
+    ///
+    /// ```
+    /// use converter_sdk::{Constant, PlanBuilder, testing::Table};
+    ///
+    /// // An object below `region=north/`.
+    /// let table = Table::new("weather").partition("region", "north");
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// assert_eq!(plan.partition("region"), Constant::from("north"));
+    /// ```
     pub fn partition(&mut self, name: &str) -> Constant {
         const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
         match self.input.partitions.iter().rev().find(|(known, _)| known == name) {
@@ -164,12 +275,35 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Adds a problem: [`Self::finish`] fails.
+    ///
+    /// ```
+    /// use converter_sdk::{PlanBuilder, Problem, testing::Table};
+    ///
+    /// let table = Table::new("weather");
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// if table.input().parameters.is_none() {
+    ///     plan.problem(Problem::new("missing-parameters", "publish the list of stations with `--parameters`"));
+    /// }
+    /// assert_eq!(plan.finish([]).unwrap_err()[0].code, "missing-parameters");
+    /// ```
     pub fn problem(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
     /// Translates a column: `translate` runs once for each distinct value, and once for the null, if there is one. What
     /// it gives depends on the value alone; `None` is no value. A column that is not text is translated as its text.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, Strings, testing::Table};
+    ///
+    /// let table = Table::new("weather").texts("station", ["Oslo"]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// let station = plan.required("station", &[ColumnType::Text]);
+    /// plan.translate(station, |name| Some(name?.trim().to_lowercase().into()));
+    /// let mapping = plan.finish([]).unwrap();
+    /// let stations: Strings = [Some(" Oslo"), None].into_iter().collect();
+    /// assert_eq!(mapping.translate(0, &stations).unwrap(), [Some("oslo"), None].into_iter().collect());
+    /// ```
     pub fn translate(
         &mut self,
         column: ColumnRef,
@@ -181,6 +315,20 @@ impl<'a> PlanBuilder<'a> {
 
     /// Computes a column of type `column_type` from the columns that it `reads`: `compute` runs once for each batch of
     /// rows and gives one value a row.
+    ///
+    /// ```
+    /// use converter_sdk::{Batch, Column, ColumnType, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("fahrenheit", [50.0]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// let fahrenheit = plan.required("fahrenheit", &[ColumnType::Float]);
+    /// plan.compute(ColumnType::Float, [fahrenheit], |[fahrenheit]| {
+    ///     Ok(Column::floats(fahrenheit.floats()?.map(|value| Some((value? - 32.0) / 1.8))))
+    /// });
+    /// let mapping = plan.finish([]).unwrap();
+    /// let batch = Batch { rows: 2, columns: vec![Column::floats([Some(50.0), None])] };
+    /// assert_eq!(mapping.convert(&batch).unwrap().computed, [Column::floats([Some(10.0), None])]);
+    /// ```
     pub fn compute<const N: usize>(
         &mut self,
         column_type: ColumnType,
@@ -193,6 +341,18 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Chooses rows by the columns that it `reads`.
+    ///
+    /// ```
+    /// use converter_sdk::{Batch, Column, ColumnType, Mask, PlanBuilder, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("fahrenheit", [50.0]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// let fahrenheit = plan.required("fahrenheit", &[ColumnType::Float]);
+    /// plan.mask([fahrenheit], |[value]| Ok(Mask::of(value.floats()?.map(|value| value > Some(32.0)))));
+    /// let mapping = plan.finish([]).unwrap();
+    /// let batch = Batch { rows: 2, columns: vec![Column::floats([Some(50.0), None])] };
+    /// assert_eq!(mapping.convert(&batch).unwrap().masks, [Mask::Rows(vec![0b01])]);
+    /// ```
     pub fn mask<const N: usize>(
         &mut self,
         reads: [ColumnRef; N],
@@ -203,6 +363,22 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Rejects rows by the columns that it `reads`.
+    ///
+    /// ```
+    /// use converter_sdk::{Batch, Column, ColumnType, PlanBuilder, Rejection, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("fahrenheit", [50.0]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// let fahrenheit = plan.required("fahrenheit", &[ColumnType::Float]);
+    /// plan.reject([fahrenheit], |[fahrenheit]| {
+    ///     let missing = (0..).zip(fahrenheit.floats()?).filter(|(_, value)| value.is_none());
+    ///     let [code, message] = ["no-temperature", "the sensor was off"].map(String::from);
+    ///     Ok(missing.map(|(row, _)| Rejection { row, code: code.clone(), message: message.clone() }).collect())
+    /// });
+    /// let mapping = plan.finish([]).unwrap();
+    /// let batch = Batch { rows: 2, columns: vec![Column::floats([Some(50.0), None])] };
+    /// assert_eq!(mapping.convert(&batch).unwrap().rejected[0].row, 1);
+    /// ```
     pub fn reject<const N: usize>(
         &mut self,
         reads: [ColumnRef; N],
@@ -213,6 +389,16 @@ impl<'a> PlanBuilder<'a> {
     }
 
     /// Ends the plan.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, PlanBuilder, Point, testing::Table};
+    ///
+    /// let table = Table::new("weather").timestamps("at", [1]).floats("celsius", [4.5]);
+    /// let mut plan = PlanBuilder::new(table.input());
+    /// let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+    /// point.field("celsius", plan.required("celsius", &[ColumnType::Float]));
+    /// assert_eq!(plan.finish([point]).unwrap().plan().points.len(), 1);
+    /// ```
     ///
     /// # Errors
     ///
@@ -315,6 +501,20 @@ fn invalid_type(column: &ColumnSchema, accepted: &[ColumnType]) -> Problem {
 }
 
 /// A plan and the functions that it runs.
+///
+/// ```
+/// use converter_sdk::{ColumnType, Mapping, PlanBuilder, testing::Table};
+///
+/// let table = Table::new("weather").texts("station", ["Oslo"]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let station = plan.required("station", &[ColumnType::Text]);
+/// // What functions capture is kept in the mapping, as the converter's state.
+/// let unknown = "unknown".to_owned();
+/// plan.translate(station, move |name| Some(name.unwrap_or(&unknown).to_owned().into()));
+/// let mapping: Mapping = plan.finish([]).unwrap();
+/// let answer = mapping.translate(0, &[None::<&str>].into_iter().collect()).unwrap();
+/// assert_eq!(answer, [Some("unknown")].into_iter().collect());
+/// ```
 pub struct Mapping {
     plan: Plan,
     functions: Functions,
@@ -322,11 +522,25 @@ pub struct Mapping {
 
 impl Mapping {
     /// The plan as the host gets it.
+    ///
+    /// ```
+    /// use converter_sdk::{Input, PlanBuilder};
+    ///
+    /// let mapping = PlanBuilder::new(&Input::default()).finish([]).unwrap();
+    /// assert!(mapping.plan().reads.is_empty(), "no row enters the sandbox");
+    /// ```
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
     /// Runs a translation over distinct values.
+    ///
+    /// ```
+    /// use converter_sdk::{Input, PlanBuilder, Strings};
+    ///
+    /// let mapping = PlanBuilder::new(&Input::default()).finish([]).unwrap();
+    /// assert_eq!(mapping.translate(0, &Strings::default()).unwrap_err().code, "unknown-translation");
+    /// ```
     ///
     /// # Errors
     ///
@@ -342,6 +556,14 @@ impl Mapping {
     }
 
     /// Computes the columns, masks and rejections of a batch.
+    ///
+    /// ```
+    /// use converter_sdk::{Batch, Input, PlanBuilder};
+    ///
+    /// let mapping = PlanBuilder::new(&Input::default()).finish([]).unwrap();
+    /// let converted = mapping.convert(&Batch { rows: 1, columns: vec![] }).unwrap();
+    /// assert!(converted.computed.is_empty() && converted.masks.is_empty() && converted.rejected.is_empty());
+    /// ```
     ///
     /// # Errors
     ///
@@ -370,153 +592,5 @@ fn run<T>(steps: &[Step<T>], columns: &[ColumnView<'_>]) -> Result<Vec<T>, Probl
 impl fmt::Debug for Mapping {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Mapping").field("plan", &self.plan).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failure is a test's to report")]
-
-    use super::*;
-    use crate::testing::Table;
-
-    fn table() -> Table {
-        Table::new("weather")
-            .timestamps("at", [0])
-            .texts("station", ["Oslo"])
-            .floats("celsius", [1.0])
-            .other("raw", "list<u8>")
-    }
-
-    fn point() -> Point {
-        Point::new("weather", crate::Source::Column(0))
-    }
-
-    fn problems(plan: PlanBuilder<'_>) -> Vec<(String, String)> {
-        plan.finish([point()]).unwrap_err().into_iter().map(|problem| (problem.code, problem.message)).collect()
-    }
-
-    #[test]
-    fn every_problem_is_named_at_once() {
-        let table = table();
-        let mut plan = PlanBuilder::new(table.input());
-        plan.required("Station", &[ColumnType::Text]);
-        plan.required("raw", &[ColumnType::Float, ColumnType::Integer]);
-        plan.optional("celsius", &[ColumnType::Text]);
-        plan.required_if_strict("wind", &[ColumnType::Text]);
-        let expected = [
-            (
-                "missing-column",
-                "the dataset `weather` requires the column `Station`, and names are matched exactly: `station`",
-            ),
-            ("invalid-column-type", "the column `raw` must be float or integer: `list<u8>`"),
-            ("invalid-column-type", "the column `celsius` must be text: `float`"),
-            ("missing-column", "the dataset `weather` requires the column `wind`"),
-        ];
-        assert_eq!(problems(plan), expected.map(|(code, message)| (code.to_owned(), message.to_owned())));
-    }
-
-    #[test]
-    fn a_uuid_is_usable_where_text_is_and_a_time_of_day_is_no_integer() {
-        let table = table().texts("id", ["00112233-4455-6677-8899-aabbccddeeff"]).of_type(ColumnType::Uuid);
-        let table = table.integers("daily", [1]).of_type(ColumnType::TimeOfDay);
-        let mut plan = PlanBuilder::new(table.input());
-        assert_eq!(plan.required("id", &[ColumnType::Text]).column_type(), ColumnType::Text);
-        assert_eq!(plan.required("id", &[ColumnType::Uuid]).column_type(), ColumnType::Uuid);
-        assert_eq!(plan.required("daily", &[ColumnType::TimeOfDay]).column_type(), ColumnType::TimeOfDay);
-        plan.required("daily", &[ColumnType::Integer]);
-        let message = "the column `daily` must be integer: `time-of-day`".to_owned();
-        assert_eq!(problems(plan), [("invalid-column-type".to_owned(), message)]);
-    }
-
-    #[test]
-    fn an_optional_column_may_be_missing() {
-        let table = table().lenient();
-        let mut plan = PlanBuilder::new(table.input());
-        assert_eq!(plan.optional("wind", &[ColumnType::Float]), None);
-        assert_eq!(plan.required_if_strict("wind", &[ColumnType::Float]), None);
-        assert!(plan.finish([point()]).is_ok());
-    }
-
-    #[test]
-    fn a_name_that_two_columns_have_is_a_problem() {
-        let table = table().floats("station", [2.0]);
-        let mut plan = PlanBuilder::new(table.input());
-        plan.required("station", &[ColumnType::Text, ColumnType::Float]);
-        let message = "several columns have the name `station`".to_owned();
-        assert_eq!(problems(plan), [("ambiguous-column".to_owned(), message)]);
-    }
-
-    #[test]
-    fn a_partition_is_the_last_of_its_name_in_the_key_and_a_key_without_it_is_a_problem() {
-        let key = [("host", "a"), ("host", "b"), ("rack", "__HIVE_DEFAULT_PARTITION__")];
-        let table = key.iter().fold(table(), |table, (name, value)| table.partition(name, value));
-        let mut plan = PlanBuilder::new(table.input());
-        assert_eq!(plan.partition("host"), Constant::Text("b".into()));
-        assert_eq!(plan.partition("rack"), Constant::Text(String::new()));
-        plan.partition("room");
-        let message =
-            "the dataset `weather` requires the partition `room`: the object's key has no segment `room=VALUE/`";
-        assert_eq!(problems(plan), [("missing-partition".to_owned(), message.to_owned())]);
-    }
-
-    #[test]
-    fn a_column_is_read_once_whoever_reads_it() {
-        let table = table();
-        let mut plan = PlanBuilder::new(table.input());
-        let celsius = plan.required("celsius", &[ColumnType::Float]);
-        let station = plan.required("station", &[ColumnType::Text]);
-        let kelvin = plan.compute(ColumnType::Float, [celsius], |[celsius]| {
-            Ok(Column::floats(celsius.floats()?.map(|value| Some(value? + 273.15))))
-        });
-        let both = plan.compute(ColumnType::Text, [station, celsius], |[station, celsius]| {
-            let rows = station.texts()?.iter().zip(celsius.floats()?);
-            Ok(Column::texts(rows.map(|(station, celsius)| Some(format!("{} {}", station?, celsius?)))))
-        });
-        let warm = plan.mask([celsius], |[celsius]| {
-            Ok(Mask::of(celsius.floats()?.map(|value| value.is_some_and(|value| value > 0.0))))
-        });
-        plan.reject([station], |[station]| {
-            let nameless = station.texts()?.iter().zip(0..).filter(|(station, _)| station.is_none());
-            let rejection =
-                |row| Rejection { row, code: "no-station".into(), message: "a station must be named".into() };
-            Ok(nameless.map(|(_, row)| rejection(row)).collect())
-        });
-        let mut point = point();
-        point.field("kelvin", kelvin).when(warm);
-        point.tag("both", both);
-        let mapping = plan.finish([point]).unwrap();
-        assert_eq!(mapping.plan().reads, [2, 1]);
-        assert_eq!(mapping.plan().computed, [ColumnType::Float, ColumnType::Text]);
-
-        let columns = vec![Column::floats([Some(1.0), None]), Column::texts([Some("Oslo"), None])];
-        let converted = mapping.convert(&Batch { rows: 2, columns }).unwrap();
-        assert_eq!(converted.computed[0], Column::floats([Some(274.15), None]));
-        assert_eq!(converted.computed[1], Column::texts([Some("Oslo 1"), None]));
-        assert_eq!(converted.masks, [Mask::Rows(vec![0b01])]);
-        assert_eq!(converted.rejected.len(), 1);
-        assert_eq!(converted.rejected[0].row, 1);
-    }
-
-    #[test]
-    fn a_null_is_translated_too() {
-        let table = table();
-        let mut plan = PlanBuilder::new(table.input());
-        let station = plan.required("station", &[ColumnType::Text]);
-        plan.translate(station, |name| Some(name?.trim().into()));
-        plan.translate(station, |name| Some(name.unwrap_or("unknown").into()));
-        let mapping = plan.finish([point()]).unwrap();
-        let values: Strings = [Some(" Oslo "), None].into_iter().collect();
-        assert_eq!(mapping.translate(0, &values).unwrap(), [Some("Oslo"), None].into_iter().collect());
-        assert_eq!(mapping.translate(1, &values).unwrap(), [Some(" Oslo "), Some("unknown")].into_iter().collect());
-        assert_eq!(mapping.translate(2, &values).unwrap_err().code, "unknown-translation");
-    }
-
-    #[test]
-    fn a_batch_with_other_columns_than_the_plan_reads_is_a_problem() {
-        let table = table();
-        let mapping = PlanBuilder::new(table.input()).finish([point()]).unwrap();
-        let batch = Batch { rows: 1, columns: vec![Column::floats([Some(1.0)])] };
-        assert_eq!(mapping.convert(&batch).unwrap_err().message, "the plan reads 0 columns, but the batch has 1");
     }
 }

@@ -4,16 +4,37 @@ use crate::{Problem, Strings};
 
 impl Strings {
     /// How many strings there are.
+    ///
+    /// ```
+    /// use converter_sdk::Strings;
+    ///
+    /// let strings: Strings = [Some("MW"), None].into_iter().collect();
+    /// assert_eq!(strings.len(), 2);
+    /// ```
     pub fn len(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
     /// Whether there is no string.
+    ///
+    /// ```
+    /// use converter_sdk::Strings;
+    ///
+    /// assert!(Strings::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Goes through the strings; a null is `None`.
+    ///
+    /// ```
+    /// use converter_sdk::Strings;
+    ///
+    /// let strings: Strings = [Some("MW"), None].into_iter().collect();
+    /// assert!(strings.iter()?.eq([Some("MW"), None]));
+    /// # Ok::<(), converter_sdk::Problem>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,32 +1,12 @@
 //! Converters, tested natively.
 //!
-//! A [`Table`] stands for a Parquet file; [`Table::convert`] returns what each of its rows becomes, one string a row:
+//! A [`Table`] stands for a Parquet file; [`Table::convert`] returns what each of its rows becomes, one string a row.
 //!
 //! ```
-//! # use converter_sdk::{Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, ColumnType};
-//! # struct Weather;
-//! # impl Converter for Weather {
-//! #     fn describe() -> Description {
-//! #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
-//! #         Description { dataset: name.clone(), name, version, summary }
-//! #     }
-//! #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
-//! #         let mut plan = PlanBuilder::new(input);
-//! #         let mut point = Point::new("weather", plan.required("observed_at", &[ColumnType::Timestamp]));
-//! #         let station = plan.required("station", &[ColumnType::Text]);
-//! #         point.tag("station", plan.translate(station, |name| Some(name?.to_lowercase().into())));
-//! #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
-//! #         plan.finish([point])
-//! #     }
-//! # }
 //! use converter_sdk::testing::Table;
 //!
-//! let rows = Table::new("weather")
-//!     .timestamps("observed_at", [1, 2])
-//!     .texts("station", ["OSLO", "Bergen"])
-//!     .floats("celsius", [Some(4.5), None])
-//!     .convert::<Weather>();
-//! assert_eq!(rows.unwrap(), ["weather,station=oslo celsius=4.5 1", "rejected: no-temperature"]);
+//! let table = Table::new("weather").timestamps("at", [1, 2]).floats("celsius", [Some(4.5), None]);
+//! assert!(table.input().columns.iter().map(|column| &*column.name).eq(["at", "celsius"]));
 //! ```
 //!
 //! This is how the contract reads, not how the loader works: it takes the rows one by one, and what it writes is for
@@ -42,6 +22,13 @@ use crate::{
 };
 
 /// Columns with names: what a Parquet file is to a converter.
+///
+/// ```
+/// use converter_sdk::testing::Table;
+///
+/// let table = Table::new("shifts").texts("team", ["a", "b"]).booleans("done", [Some(true), None]);
+/// assert_eq!(table.input().columns[1].name, "done");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Table {
     input: Input,
@@ -51,36 +38,76 @@ pub struct Table {
 
 impl Table {
     /// A table of `dataset` without columns; its schema is checked.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// assert!(Table::new("weather").input().strict);
+    /// ```
     pub fn new(dataset: &str) -> Self {
         let input = Input { dataset: dataset.to_owned(), strict: true, ..Input::default() };
         Self { input, columns: Vec::new(), rows: 0 }
     }
 
     /// Does not have the schema checked.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// assert!(!Table::new("weather").lenient().input().strict);
+    /// ```
     pub fn lenient(mut self) -> Self {
         self.input.strict = false;
         self
     }
 
     /// Adds a `name=value` segment to the object's key.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// let table = Table::new("weather").partition("region", "north");
+    /// assert_eq!(table.input().partitions[0].1, "north");
+    /// ```
     pub fn partition(mut self, name: &str, value: &str) -> Self {
         self.input.partitions.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Publishes a JSON document beside the converter.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// let table = Table::new("weather").parameters(r#"{ "unit": "K" }"#);
+    /// assert!(table.input().parameters.is_some());
+    /// ```
     pub fn parameters(mut self, json: &str) -> Self {
         self.input.parameters = Some(json.to_owned());
         self
     }
 
     /// Sets where the table is from.
+    ///
+    /// ```
+    /// use converter_sdk::{Object, testing::Table};
+    ///
+    /// let object = Object { key: "raw/2024.parquet".into(), ..Object::default() };
+    /// assert_eq!(Table::new("weather").object(object).input().object.key, "raw/2024.parquet");
+    /// ```
     pub fn object(mut self, object: Object) -> Self {
         self.input.object = object;
         self
     }
 
     /// Adds a column of booleans. Here and below, rows are values, or options where `None` is a null.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").booleans("column", [true, false]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Boolean);
+    /// ```
     ///
     /// # Panics
     ///
@@ -90,32 +117,74 @@ impl Table {
     }
 
     /// Adds a column of signed integers.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").integers("column", [1, 2]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Integer);
+    /// ```
     pub fn integers<T: Into<Option<i64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Integer, rows, Column::integers)
     }
 
     /// Adds a column of unsigned integers.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").unsigneds("column", [Some(1), None]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Unsigned);
+    /// ```
     pub fn unsigneds<T: Into<Option<u64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Unsigned, rows, Column::unsigneds)
     }
 
     /// Adds a column of floats.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").floats("column", [Some(4.5), None]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Float);
+    /// ```
     pub fn floats<T: Into<Option<f64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Float, rows, Column::floats)
     }
 
     /// Adds a column of text.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").texts("column", ["a", "b"]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Text);
+    /// ```
     pub fn texts<'a, T: Into<Option<&'a str>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Text, rows, Column::texts)
     }
 
     /// Adds a column of times, in nanoseconds since the epoch.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("weather").timestamps("column", [1, 2]);
+    /// assert_eq!(table.input().columns[0].column_type, ColumnType::Timestamp);
+    /// ```
     pub fn timestamps<T: Into<Option<i64>>>(self, name: &str, rows: impl IntoIterator<Item = T>) -> Self {
         self.column(name, ColumnType::Timestamp, rows, Column::timestamps)
     }
 
     /// Sets the type of the column that was added last: text can be a UUID or binary, integers a time of day or a
     /// duration.
+    ///
+    /// ```
+    /// use converter_sdk::{ColumnType, testing::Table};
+    ///
+    /// let table = Table::new("shifts").integers("takes", [1]).of_type(ColumnType::Duration);
+    /// assert_eq!(table.input().columns[0].source_type, "duration");
+    /// ```
     pub fn of_type(mut self, column_type: ColumnType) -> Self {
         if let Some(column) = self.input.columns.last_mut() {
             column.column_type = column_type;
@@ -125,6 +194,13 @@ impl Table {
     }
 
     /// Adds a column that can be seen but not used, of the type `source_type` in the file.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// let table = Table::new("weather").other("raw", "List(Int64)");
+    /// assert_eq!(table.input().columns[0].source_type, "List(Int64)");
+    /// ```
     pub fn other(mut self, name: &str, source_type: &str) -> Self {
         let nulls = vec![None::<bool>; self.rows];
         self = self.column(name, ColumnType::Other, nulls, Column::booleans);
@@ -151,11 +227,44 @@ impl Table {
     }
 
     /// What `prepare` receives about the table.
+    ///
+    /// ```
+    /// use converter_sdk::testing::Table;
+    ///
+    /// assert_eq!(Table::new("weather").input().dataset, "weather");
+    /// ```
     pub fn input(&self) -> &Input {
         &self.input
     }
 
     /// What each row becomes: its points, one a line, or `rejected: CODE`, or `filtered`.
+    ///
+    /// ```
+    /// # use converter_sdk::{Converter, Description, Input, Mapping, PlanBuilder, Point, Problem, ColumnType};
+    /// # struct Weather;
+    /// # impl Converter for Weather {
+    /// #     fn describe() -> Description {
+    /// #         let [name, version, summary] = ["weather", "1.0.0", "Stations"].map(String::from);
+    /// #         Description { dataset: name.clone(), name, version, summary }
+    /// #     }
+    /// #     fn prepare(input: &Input) -> Result<Mapping, Vec<Problem>> {
+    /// #         let mut plan = PlanBuilder::new(input);
+    /// #         let mut point = Point::new("weather", plan.required("observed_at", &[ColumnType::Timestamp]));
+    /// #         let station = plan.required("station", &[ColumnType::Text]);
+    /// #         point.tag("station", plan.translate(station, |name| Some(name?.to_lowercase().into())));
+    /// #         point.field("celsius", plan.required("celsius", &[ColumnType::Float])).or_reject("no-temperature");
+    /// #         plan.finish([point])
+    /// #     }
+    /// # }
+    /// use converter_sdk::testing::Table;
+    ///
+    /// let rows = Table::new("weather")
+    ///     .timestamps("observed_at", [1, 2])
+    ///     .texts("station", ["OSLO", "Bergen"])
+    ///     .floats("celsius", [Some(4.5), None])
+    ///     .convert::<Weather>();
+    /// assert_eq!(rows.unwrap(), ["weather,station=oslo celsius=4.5 1", "rejected: no-temperature"]);
+    /// ```
     ///
     /// # Errors
     ///

@@ -4,6 +4,15 @@
 use std::fmt;
 
 /// The types in which columns cross the boundary.
+///
+/// ```
+/// use converter_sdk::{ColumnType, PlanBuilder, testing::Table};
+///
+/// let table = Table::new("shifts").integers("begins", [28_800_000_000_000]).of_type(ColumnType::TimeOfDay);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let begins = plan.required("begins", &[ColumnType::TimeOfDay]);
+/// assert_eq!(begins.column_type(), ColumnType::TimeOfDay);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnType {
     /// A bit a row.
@@ -34,6 +43,14 @@ pub enum ColumnType {
 }
 
 /// A column of the object, as `prepare` sees it.
+///
+/// ```
+/// use converter_sdk::{ColumnType, testing::Table};
+///
+/// let table = Table::new("weather").floats("celsius", [4.5]).other("raw", "List(Int64)");
+/// let usable = table.input().columns.iter().filter(|column| column.column_type != ColumnType::Other);
+/// assert!(usable.map(|column| &*column.name).eq(["celsius"]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnSchema {
     /// The column's name in the file.
@@ -47,6 +64,14 @@ pub struct ColumnSchema {
 }
 
 /// Where an object is from. Contract 0.1 does not carry it: there, all of it is empty.
+///
+/// ```
+/// use converter_sdk::{Object, testing::Table};
+///
+/// let object = Object { file_name: "2024.parquet".into(), ..Object::default() };
+/// let table = Table::new("weather").object(object);
+/// assert_eq!(table.input().object.file_name, "2024.parquet");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
     /// The bucket; none for a file.
@@ -62,6 +87,15 @@ pub struct Object {
 }
 
 /// What `prepare` receives about an object.
+///
+/// ```
+/// use converter_sdk::{Input, testing::Table};
+///
+/// let table = Table::new("weather").parameters(r#"{ "unit": "K" }"#).partition("region", "north");
+/// let input: &Input = table.input();
+/// assert_eq!((&*input.dataset, input.parameters.as_deref()), ("weather", Some(r#"{ "unit": "K" }"#)));
+/// assert_eq!(input.partitions, [("region".to_owned(), "north".to_owned())]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Input {
     /// The dataset's name.
@@ -79,6 +113,13 @@ pub struct Input {
 }
 
 /// Strings in Arrow's layout: string `i` is `data[offsets[i]..offsets[i + 1]]`.
+///
+/// ```
+/// use converter_sdk::Strings;
+///
+/// let strings: Strings = [Some("MW"), None].into_iter().collect();
+/// assert_eq!(strings, Strings { offsets: vec![0, 2, 2], data: b"MW".to_vec(), validity: Some(vec![0b01]) });
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strings {
     /// One more than there are strings; empty for no strings.
@@ -90,6 +131,17 @@ pub struct Strings {
 }
 
 /// A column of text: `dictionary[codes[row]]`.
+///
+/// ```
+/// use converter_sdk::{Column, ColumnView, Text, Values};
+///
+/// let dictionary = [Some("Oslo"), Some("Bergen")].into_iter().collect();
+/// let values = Values::Texts(Text { codes: vec![1, 0, 1], dictionary });
+/// let column = Column { values, validity: None };
+/// let texts = ColumnView::new(&column, 3).texts()?;
+/// assert!(texts.iter().eq([Some("Bergen"), Some("Oslo"), Some("Bergen")]));
+/// # Ok::<(), converter_sdk::Problem>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     /// One a row. Undefined where the row is null.
@@ -99,6 +151,12 @@ pub struct Text {
 }
 
 /// The values of a column, one a row. Undefined where the row is null.
+///
+/// ```
+/// use converter_sdk::{Column, Values};
+///
+/// assert_eq!(Column::integers([Some(1), Some(2)]).values, Values::Integers(vec![1, 2]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// A bitmap, least significant bit first.
@@ -116,6 +174,13 @@ pub enum Values {
 }
 
 /// A column of a batch.
+///
+/// ```
+/// use converter_sdk::{Column, Values};
+///
+/// let column = Column::floats([Some(1.5), None]);
+/// assert_eq!(column, Column { values: Values::Floats(vec![1.5, 0.0]), validity: Some(vec![0b01]) });
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// One a row.
@@ -125,6 +190,12 @@ pub struct Column {
 }
 
 /// A choice of rows.
+///
+/// ```
+/// use converter_sdk::Mask;
+///
+/// assert_eq!(Mask::of([true, false, true]), Mask::Rows(vec![0b101]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mask {
     /// Every row.
@@ -136,6 +207,15 @@ pub enum Mask {
 }
 
 /// A value that is the same in every row.
+///
+/// ```
+/// use converter_sdk::{Constant, Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// point.tag("unit", Constant::from("MW"));
+/// point.field("factor", Constant::Float(1000.0));
+/// assert_eq!(point.tags[0].source, Source::Constant(Constant::Text("MW".into())));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Constant {
     /// A boolean.
@@ -151,6 +231,14 @@ pub enum Constant {
 }
 
 /// Where the value of a tag, a field or a time comes from. [`crate::PlanBuilder`] makes them.
+///
+/// ```
+/// use converter_sdk::{Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// point.field("row", Source::RowNumber);
+/// assert_eq!(point.fields[0].source, Source::RowNumber);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// A column of the object, as it stands.
@@ -166,6 +254,17 @@ pub enum Source {
 }
 
 /// The key of a tag or a field, or a measurement.
+///
+/// ```
+/// use converter_sdk::{ColumnType, Key, PlanBuilder, testing::Table};
+///
+/// let table = Table::new("metrics").texts("name", ["cpu"]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let name = plan.required("name", &[ColumnType::Text]);
+/// let name = plan.translate(name, |name| name.map(Into::into));
+/// assert_eq!(Key::from(name), Key::Translated(0));
+/// assert_eq!(Key::from("cpu"), Key::Name("cpu".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     /// The same in every row.
@@ -178,6 +277,13 @@ pub enum Key {
 }
 
 /// A part of a key.
+///
+/// ```
+/// use converter_sdk::{Key, KeyPart};
+///
+/// let key = Key::joined([KeyPart::Translated(0), KeyPart::from("."), KeyPart::Translated(1)]);
+/// assert!(matches!(key, Key::Joined(parts) if parts[1] == KeyPart::Text(".".into())));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyPart {
     /// The same in every row.
@@ -187,6 +293,14 @@ pub enum KeyPart {
 }
 
 /// What becomes of a row whose value is missing: null, NaN or infinite.
+///
+/// ```
+/// use converter_sdk::{Missing, Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// assert_eq!(point.field("mw", Source::Column(1)).missing, Missing::Omit);
+/// assert_eq!(point.field("mvar", Source::Column(2)).or_reject("off").missing, Missing::Reject("off".into()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The row goes without this tag or field.
@@ -196,6 +310,15 @@ pub enum Missing {
 }
 
 /// The types that a field can have in line protocol.
+///
+/// ```
+/// use converter_sdk::{FieldType, Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// // A measurement has a field in one type: integers of some files are written as the floats of the others.
+/// point.field("mw", Source::Column(1)).write_as(FieldType::Float);
+/// assert_eq!(point.fields[0].write_as, Some(FieldType::Float));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FieldType {
     /// `true` or `false`.
@@ -211,6 +334,14 @@ pub enum FieldType {
 }
 
 /// A tag of a point.
+///
+/// ```
+/// use converter_sdk::{Key, Point, Source, Tag};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// let tag: &mut Tag = point.tag("region", Source::Column(1));
+/// assert_eq!((&tag.key, tag.when), (&Key::from("region"), None));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tag {
     /// Its key.
@@ -224,6 +355,14 @@ pub struct Tag {
 }
 
 /// A field of a point.
+///
+/// ```
+/// use converter_sdk::{Field, Key, Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// let field: &mut Field = point.field("mw", Source::Column(1));
+/// assert_eq!((&field.key, field.write_as), (&Key::from("mw"), None));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its key.
@@ -239,6 +378,17 @@ pub struct Field {
 }
 
 /// A point that every row gives.
+///
+/// ```
+/// use converter_sdk::{Constant, Point, Source};
+///
+/// let mut point = Point::new("load", Source::Column(0));
+/// point.tag("unit", Constant::from("MW"));
+/// point.field("value", Source::Column(1)).or_reject("no-value");
+/// // Another measurement of the same rows.
+/// let mut second = point.clone();
+/// second.measurement = "load_by_unit".into();
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {
     /// The measurement. One that comes from a translation needs contract 0.2.
@@ -254,6 +404,18 @@ pub struct Point {
 }
 
 /// How the rows of an object become points.
+///
+/// ```
+/// use converter_sdk::{ColumnType, Plan, PlanBuilder, Point, testing::Table};
+///
+/// let table = Table::new("weather").timestamps("at", [1]).floats("celsius", [4.5]);
+/// let mut plan = PlanBuilder::new(table.input());
+/// let mut point = Point::new("weather", plan.required("at", &[ColumnType::Timestamp]));
+/// point.field("celsius", plan.required("celsius", &[ColumnType::Float]));
+/// let mapping = plan.finish([point]).unwrap();
+/// let plan: &Plan = mapping.plan();
+/// assert!(plan.reads.is_empty(), "no row enters the sandbox");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The points that each row gives; at least one.
@@ -269,6 +431,13 @@ pub struct Plan {
 }
 
 /// A row that cannot become points.
+///
+/// ```
+/// use converter_sdk::Rejection;
+///
+/// let rejection = Rejection { row: 7, code: "no-value".into(), message: "the meter was off".into() };
+/// assert_eq!(rejection.code, "no-value");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The row in the batch, from 0.
@@ -280,6 +449,14 @@ pub struct Rejection {
 }
 
 /// The rows that `convert` is given.
+///
+/// ```
+/// use converter_sdk::{Batch, Column, Input, PlanBuilder};
+///
+/// let mapping = PlanBuilder::new(&Input::default()).finish([]).unwrap();
+/// let batch = Batch { rows: 1, columns: vec![Column::floats([Some(1.5)])] };
+/// assert_eq!(mapping.convert(&batch).unwrap_err().message, "the plan reads 0 columns, but the batch has 1");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// How many; at least one.
@@ -289,6 +466,14 @@ pub struct Batch {
 }
 
 /// What `convert` returns.
+///
+/// ```
+/// use converter_sdk::{Batch, Converted, Input, PlanBuilder};
+///
+/// let mapping = PlanBuilder::new(&Input::default()).finish([]).unwrap();
+/// let converted: Converted = mapping.convert(&Batch { rows: 1, columns: vec![] }).unwrap();
+/// assert!(converted.rejected.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
     /// One for each computed column of the plan.
@@ -300,6 +485,13 @@ pub struct Converted {
 }
 
 /// Why an object, or a batch of it, cannot be converted. The object fails.
+///
+/// ```
+/// use converter_sdk::Problem;
+///
+/// let problem = Problem::new("unknown-unit", "the unit must be MW: `kW`").with_column("unit");
+/// assert_eq!(problem.to_string(), "the unit must be MW: `kW` (unknown-unit)");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// Lower case, words joined by `-`, such as `missing-column`.
@@ -319,6 +511,14 @@ impl fmt::Display for Problem {
 impl std::error::Error for Problem {}
 
 /// What a converter is.
+///
+/// ```
+/// use converter_sdk::Description;
+///
+/// let [name, version, summary] = ["weather", "1.0.0", "Hourly observations"].map(String::from);
+/// let description = Description { dataset: name.clone(), name, version, summary };
+/// assert_eq!(description.dataset, "weather");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// Lower case, words joined by `-`.

@@ -124,7 +124,7 @@ fn add_partitions(input: &Input, parameters: &Parameters, point: &mut Point) {
 fn measurement(input: &Input, parameters: &Parameters) -> Result<String, Problem> {
     let table = table(&input.object.key).ok_or_else(|| {
         let message = format!(
-            "the key does not say which table it is of: `{}`; expected `TABLE/results/…` or `TABLE/unload-…/results/…`",
+            "the key does not name its table: `{}`; expected `TABLE/results/…` or `TABLE/unload-…/results/…`",
             input.object.key
         );
         Problem::new("unknown-table", message)

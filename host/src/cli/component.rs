@@ -80,11 +80,15 @@ pub(super) async fn release(
 ) -> Result<(Manifest, Vec<u8>), CliError> {
     let settings = config.registry.as_ref().ok_or(RegistryError::NotConfigured)?;
     let registry = Registry::new(settings, loader.catalog().engine().clone())?;
-    let version = match which {
-        Which::Version(version) => version.clone(),
-        Which::Channel(channel) => registry.promoted(dataset, channel).await?.version,
+    let (name, version) = match which {
+        Which::Version(version) => (dataset.clone(), version.clone()),
+        Which::Channel(channel) => match registry.promoted(dataset, channel).await {
+            Ok(release) => (dataset.clone(), release.version),
+            Err(error @ RegistryError::NotFound { .. }) => registry.serving(dataset, channel).await?.ok_or(error)?,
+            Err(error) => return Err(error.into()),
+        },
     };
-    Ok(registry.component(dataset, &version).await?)
+    Ok(registry.component(&name, &version).await?)
 }
 
 /// The first `limit` bytes of a file.

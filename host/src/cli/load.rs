@@ -57,7 +57,7 @@ pub(super) async fn load(config: &Config, arguments: &LoadArguments) -> Result<b
     output.finish(&report).await
 }
 
-/// Those that the ledger does not say are loaded. What it does not tell of is loaded, too.
+/// Those that the ledger does not record as loaded. What the ledger cannot look up is loaded, too.
 pub(super) async fn without_loaded(
     config: &Config,
     loader: &Loader,
@@ -71,7 +71,7 @@ pub(super) async fn without_loaded(
             Ok(_) => left.push(location),
             Err(error) => {
                 let failure = Failure::new(error.kind(), &error);
-                tracing::warn!("the ledger does not say whether an object is loaded, so it is: {failure}");
+                tracing::warn!("the ledger does not show whether an object is loaded, so it is: {failure}");
                 left.push(location);
             }
         }

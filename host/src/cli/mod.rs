@@ -122,7 +122,7 @@ To load a plan by the state machine, put it below plans/ of the stack's Operatio
     Preflight(PreflightArguments),
     /// Hold what is in InfluxDB against what was loaded.
     ///
-    /// Reads what is named again through its converter, and asks InfluxDB, by day: are there as many points of each field, with the
+    /// Reads what is named again through its converter, and asks InfluxDB, by day: does it have as many points of each field, with the
     /// same least and greatest value, sum, first and last time, and as many series? Where that differs, where a day has few points,
     /// and for texts and booleans, every point is compared: floats bit by bit. Of a point that comes twice the last one counts.
     ///
@@ -233,8 +233,8 @@ struct LoadArguments {
     /// Check first, as `preflight` does, and write nothing if something would be lost.
     #[arg(long)]
     preflight: bool,
-    /// Skip objects that the ledger (LEDGER_URI) says are loaded: in the version that they have now, by the converter that is in
-    /// service, and into this bucket. A load that was stopped goes on where it was.
+    /// Skip objects that the ledger (LEDGER_URI) records as loaded: in the version that they have now, by the promoted converter,
+    /// and into this bucket. A load that was stopped resumes where it was.
     #[arg(long)]
     skip_loaded: bool,
     /// Print the summary as JSON.
@@ -252,7 +252,10 @@ struct PreflightArguments {
     inputs: Vec<String>,
     #[command(flatten)]
     conversion: ConversionArguments,
-    /// How many rows a second InfluxDB takes; without it, seconds are those of the loader alone.
+    /// How many rows a second InfluxDB accepts.
+    ///
+    /// Without it, it is what the server's own statistics show (1.x and 2.x), for one request in flight, where it has written points in
+    /// large requests since it was started; else seconds are those of the loader alone.
     #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// Print JSON.

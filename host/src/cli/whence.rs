@@ -20,7 +20,7 @@ use crate::sink::{InfluxDb, Sink, Watch, Watcher};
 /// How many rows are named of an object: the last ones.
 const ROWS: usize = 100;
 
-/// What `whence` is told.
+/// The arguments of `whence`.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhenceArguments {
     /// The measurement of the point.
@@ -79,7 +79,7 @@ pub(super) async fn whence(config: &Config, arguments: &WhenceArguments) -> Resu
             }
         }
     }
-    // The one that has the last word comes last.
+    // The one that wins comes last.
     candidates.sort_by_key(|document| document.started_at);
     let (loader, mut told) = (loader.with_settings(&quiet), 0);
     for document in &candidates {

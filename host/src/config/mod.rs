@@ -234,7 +234,8 @@ pub struct TrustedKey {
 }
 
 impl TrustedKey {
-    /// Reads `KEY`, `KEY@DATASETS` or `KEY@DATASETS/CHANNELS`; names are joined by `+`, and `*` is all of them.
+    /// Reads `KEY`, `KEY@DATASETS` or `KEY@DATASETS/CHANNELS`; names are joined by `+`, and `*` is all of them, or all that
+    /// begin with what stands before it.
     fn read(text: &str) -> Option<Self> {
         use base64::Engine;
         let (key, limits) =
@@ -256,14 +257,23 @@ impl TrustedKey {
             return Some(None);
         }
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-        let name = |name: &str| (!name.is_empty() && name.bytes().all(allowed)).then(|| name.to_owned());
+        let name = |name: &str| {
+            let beginning = name.strip_suffix('*').unwrap_or(name);
+            (!beginning.is_empty() && beginning.bytes().all(allowed)).then(|| name.to_owned())
+        };
         text.split('+').map(name).collect::<Option<Vec<_>>>().map(Some)
     }
 
-    /// Whether it may sign for the dataset, and for the pointer of the channel where one is asked for.
+    /// Whether it may sign for the dataset, or all datasets of the pattern, and for the pointer of the channel where one is asked
+    /// for.
     pub fn covers(&self, dataset: &str, channel: Option<&str>) -> bool {
-        let has = |names: &Option<Vec<String>>, name: &str| {
-            names.as_ref().is_none_or(|names| names.iter().any(|n| n == name))
+        // `a-*` covers `a-b` and `a-b*`, and `a-b` neither `a-b*` nor `a-*`.
+        let is = |limit: &String, name: &str| match limit.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => limit == name,
+        };
+        let has = |limits: &Option<Vec<String>>, name: &str| {
+            limits.as_ref().is_none_or(|limits| limits.iter().any(|limit| is(limit, name)))
         };
         has(&self.datasets, dataset) && channel.is_none_or(|channel| has(&self.channels, channel))
     }

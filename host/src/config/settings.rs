@@ -479,7 +479,7 @@ pub(super) const CONVERTER_PUBLIC_KEYS: Setting = Setting {
     name: "CONVERTER_PUBLIC_KEYS",
     default: None,
     kind: Kind::PublicKeys,
-    meaning: "If set, only registry converters that one of these keys has signed are used. `influxdb-loader converter keygen` creates a key.",
+    meaning: "If set, only registry converters that one of these keys has signed are used. `influxdb-loader converter keygen` creates a key. `KEY@ons-load+timestream-*` signs for these datasets alone.",
 };
 
 /// Whether pointers must be signed.
@@ -495,7 +495,7 @@ pub(super) const DATASET_GUESS: Setting = Setting {
     name: "DATASET_GUESS",
     default: Some("last"),
     kind: Kind::Choice(&["last", "strict"]),
-    meaning: "What happens if a key has no `dataset=NAME/` segment and its path contains the names of several datasets, or one as a part of a word. `last`: the last one is used, with a warning. `strict`: the object fails. Only datasets with a built-in or promoted converter count.",
+    meaning: "What happens if a key has no `dataset=NAME/` segment and its path contains the names of several datasets, or one as a part of a word. `last`: the last one is used, with a warning. `strict`: the object fails. Only datasets with a built-in or promoted converter count, and those that a promoted converter serves by their whole name.",
 };
 
 /// Where compiled converters are kept.

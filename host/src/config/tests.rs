@@ -399,6 +399,8 @@ fn places_in_the_registry_are_no_paths_and_keys_have_32_bytes() {
         ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@"),
         ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@load+/stable"),
         ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@load/a/b"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@*load"),
+        ("CONVERTER_PUBLIC_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=@load+**"),
         ("DATASET_GUESS", "first"),
     ] {
         assert!(refusal(&[(name, value)]).contains(name), "`{name}` takes {value}");
@@ -419,6 +421,10 @@ fn a_key_signs_for_what_it_is_limited_to() {
     // A version has no channel.
     assert!(covers("@load/canary", "load", None));
     assert!(covers("@*/canary", "wind", Some("canary")) && !covers("@*/canary", "wind", Some("stable")));
+    // Patterns, of which it covers those that match nothing more.
+    assert!(covers("@a-*", "a-b", None) && covers("@a-*", "a-*", None) && covers("@a-*", "a-b*", None));
+    assert!(!covers("@a-*", "a", None) && !covers("@a-*", "a*", None) && !covers("@a-*", "b*", None));
+    assert!(!covers("@a-b", "a-b*", None) && !covers("@a-b", "a-*", None) && covers("@*", "a-*", None));
 }
 
 #[test]

@@ -253,7 +253,7 @@ impl Stored {
     pub(super) fn map(&self, engine: &Engine) -> Result<Component, String> {
         // By its descriptor: another file may have its name by now, or none.
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment says why this is its own")]
+        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment explains why this is its own")]
         // SAFETY: The file must hold what the engine compiled, and must not change while it is mapped. It lay in a directory
         // to which this user alone has had rights since it was made, under a name that ends so, with no rights for others,
         // all of which was checked. `try_store` is the only one to write there, to files that it makes, and that are renamed

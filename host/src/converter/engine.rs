@@ -127,7 +127,7 @@ impl Engine {
             drop(code);
             return self.take(stored, digest);
         }
-        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment says why this is its own")]
+        #[expect(unsafe_code, reason = "wasmtime cannot check native code; the comment explains why this is its own")]
         // SAFETY: The bytes must be what an engine like this one compiled: they have just been, by this process or by one of
         // the same program that it started, with the same configuration, and nobody else had them.
         let component = unsafe { Component::deserialize(&self.0.wasmtime, &code) };

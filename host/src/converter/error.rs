@@ -114,7 +114,7 @@ pub enum ConverterError {
         detail: Vec<String>,
     },
     /// A call went beyond its time slice.
-    #[error("{subject} ran out of time {call}: stopped after {} ms", limit.as_millis())]
+    #[error("{subject} exceeded its time limit {call}: stopped after {} ms", limit.as_millis())]
     RanOutOfTime {
         /// The converter.
         subject: Subject,

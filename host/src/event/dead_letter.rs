@@ -8,7 +8,7 @@ use super::{Asked, Broken, Caller, Form, Problem, form_of};
 
 /// A dead-letter message by itself, as a destination that is a function gets it, or wrapped by a bus of EventBridge.
 pub(super) const DEAD_LETTER: Form = Form {
-    name: "dead letter of the function",
+    name: "invocation record of the function",
     example: r#"{"requestContext": {"condition": "RetriesExhausted", …}, "requestPayload": {…}}"#,
     caller: |_| Caller::Asynchronous,
     matches: |payload| is_dead_letter(payload) || holds_object(payload, ["detail", "requestPayload"]),

@@ -286,7 +286,7 @@ pub enum Problem {
     )]
     Message,
     /// It is a message that names a prefix.
-    #[error("names a prefix, which a message must not: where such a load stops, nobody goes on")]
+    #[error("names a prefix, which a message must not: nothing would resume such a load")]
     PrefixInMessage,
     /// It is the event of a dead-letter message, and none that is known.
     #[error("is no event of a known form")]

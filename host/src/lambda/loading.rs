@@ -230,7 +230,7 @@ impl<'a> Loading<'a> {
             }
             Some(Err(error)) => {
                 let failure = Failure::new(error.kind(), &error);
-                tracing::warn!(%object, "the ledger does not say whether the object is loaded: {failure}");
+                tracing::warn!(%object, "the ledger does not show whether the object is loaded: {failure}");
                 false
             }
             None => false,
@@ -410,7 +410,7 @@ fn end(report: &ObjectReport) -> End<ObjectState> {
 
 /// It is unknown whether what was loaded is the newest version.
 #[derive(Debug, thiserror::Error)]
-#[error("it cannot be told whether the newest version of `{object}` is loaded, after {loads} loads")]
+#[error("it is unknown whether the newest version of `{object}` is loaded, after {loads} loads")]
 struct NewestError {
     object: String,
     loads: u8,

@@ -252,7 +252,7 @@ impl<'de, F: FnMut(Child) -> bool> Visitor<'de> for Children<F> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use serde_json::json;
 

@@ -4,7 +4,7 @@
 //! The model runs [`looks`] and [`next`] themselves. What it takes for granted of queues: a message is handed out again only
 //! after the invocation that had it has ended, and for as long as it is not deleted.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 

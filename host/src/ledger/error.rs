@@ -72,7 +72,7 @@ pub enum LedgerError {
     },
     /// The load could not be recorded before the deadline.
     #[error(
-        "there was no time left to record the load in the ledger\nhint: `DEADLINE_MARGIN_SECONDS` says how long before its end the \
+        "there was no time left to record the load in the ledger\nhint: `DEADLINE_MARGIN_SECONDS` sets how long before its end the \
          function stops"
     )]
     NoTime,
@@ -88,7 +88,7 @@ pub enum LedgerError {
     #[error("there is no ledger\nhint: set `LEDGER_URI` to where loads are recorded, such as `s3://bucket/ledger`")]
     NotConfigured,
     /// The newest version of an object cannot be determined.
-    #[error("the newest version of an object cannot be told")]
+    #[error("the newest version of an object cannot be determined")]
     Source(#[source] SourceError),
     /// An object was listed, and is gone.
     #[error("`{0}` does not exist any more")]

@@ -14,6 +14,9 @@ const MAXIMUM_CODES: usize = 100;
 /// The code of rows with further codes.
 const OTHER_CODES: &str = "other";
 
+/// How many datasets are kept apart: one converter may serve any number of them.
+const MAXIMUM_DATASETS: usize = 500;
+
 /// What is known of datasets: the codes of each so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known(BTreeMap<String, BTreeSet<String>>);
@@ -27,7 +30,7 @@ impl Known {
     /// The dataset of an object, or nothing where it has no converter, as far as is known.
     pub(super) fn dataset<'a>(&mut self, object: &'a ObjectReport) -> &'a str {
         let Some(name) = object.dataset.as_deref() else { return "" };
-        if object.converter.is_some() {
+        if object.converter.is_some() && self.0.len() < MAXIMUM_DATASETS {
             self.0.entry(name.to_owned()).or_default();
         }
         if self.0.contains_key(name) { name } else { "" }
@@ -98,6 +101,17 @@ mod tests {
             after.iter().any(|metric| metric.contains("ProcessingErrors") && metric.contains("weather")),
             "{after:?}"
         );
+    }
+
+    #[test]
+    fn a_pattern_that_serves_any_dataset_makes_so_many_metrics_in_the_life_of_a_process() {
+        let mut known = Known::datasets(["generation"]);
+        let served = |number: usize| vec![converted(&format!("table-{number}"), "too-cold")];
+        let metrics = metrics(&mut known, (0..2 * MAXIMUM_DATASETS).map(served));
+        let is_of = |number: usize| metrics.iter().any(|metric| metric.contains(&format!("\"table-{number}\"")));
+        assert!(is_of(0) && is_of(MAXIMUM_DATASETS - 2));
+        assert!(!is_of(MAXIMUM_DATASETS - 1) && !is_of(2 * MAXIMUM_DATASETS - 1));
+        assert_eq!(known.0.len(), MAXIMUM_DATASETS);
     }
 
     #[test]

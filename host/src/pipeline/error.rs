@@ -36,7 +36,7 @@ pub enum LoadError {
     Column(#[source] ArrowError),
     /// DROP_INVALID_RECORDS is false and a row was rejected.
     #[error(
-        "row {row} is rejected as `{code}`\nhint: with `LOG_LEVEL=debug` the log says why; with `DROP_INVALID_RECORDS=true` such rows are left out and counted"
+        "row {row} is rejected as `{code}`\nhint: with `LOG_LEVEL=debug` the log shows why; with `DROP_INVALID_RECORDS=true` such rows are dropped and counted"
     )]
     RejectedRow {
         /// Its number in the object, from 0.
@@ -160,6 +160,7 @@ fn registry(error: &RegistryError) -> FailureKind {
     match error {
         RegistryError::NoConverter { .. } => FailureKind::UnknownDataset,
         RegistryError::Converter { cause, .. } | RegistryError::Component(cause) => converter(cause),
+        RegistryError::Serving { cause, .. } => registry(cause),
         RegistryError::Unavailable { .. } | RegistryError::TimedOut { .. } => FailureKind::Source,
         RegistryError::Forbidden { .. } => FailureKind::Forbidden,
         RegistryError::NotFound { .. }
@@ -172,6 +173,8 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::PointerSuperseded { .. }
         | RegistryError::PointerExpired { .. }
         | RegistryError::PointerGone { .. }
+        | RegistryError::TooManyPatterns { .. }
+        | RegistryError::PatternTaken { .. }
         | RegistryError::Yanked { .. } => FailureKind::Converter,
         RegistryError::NotConfigured
         | RegistryError::Name { .. }

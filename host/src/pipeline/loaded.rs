@@ -16,7 +16,7 @@ impl Loader {
         self.options.ledger.clone().map(Ledger::new).ok_or(LedgerError::NotConfigured)
     }
 
-    /// How far an object is loaded in the version that it has now, by the dataset's current converter, into where the sink
+    /// How far an object is loaded in the version that it has now, by the converter that it would get now, into where the sink
     /// writes. What is asked for as an older version, or in one that it does not have, is not loaded.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Loader {
             return Ok(Standing::Missing);
         }
         let dataset = self.dataset(request).await?;
-        let converter = self.resolver.converter(&dataset).await?.converter;
+        let converter = self.resolution(&dataset, request.location).await?.converter;
         let row_groups = match &request.selection {
             Selection::RowGroups(range) => Some(range.start as u64..range.end as u64),
             Selection::All | Selection::Rows(_) => None,

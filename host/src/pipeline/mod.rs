@@ -326,7 +326,7 @@ impl Loader {
         let span = Span::current();
         span.record("dataset", dataset.as_str());
         let resolved = Deadline::within(deadline, self.converter(&dataset, location)).await;
-        let (Resolution { converter, fallback, trial }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
+        let (Resolution { converter, fallback, trial, .. }, from_the_start) = resolved.ok_or(LoadError::NoTime)??;
         // Files are not written for anybody to look at, and rows that are loaded again were counted.
         let counts = matches!(sink, Sink::InfluxDb(_)) && !matches!(selection, Selection::Rows(_));
         *part = trial.filter(|_| counts).and_then(|trial| Part::of(trial, &converter, location));
@@ -503,9 +503,8 @@ impl Loader {
         Ok(self.resolver.converter(dataset).await?.converter)
     }
 
-    /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
-    /// gone.
-    async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
+    /// The converter that an object is begun with: of a canary, on its side.
+    async fn resolution(&self, dataset: &DatasetName, location: &Location) -> Result<Resolution, LoadError> {
         let mut resolution = self.resolver.converter(dataset).await?;
         if let Some(trial) = &resolution.trial {
             resolution.converter = match location {
@@ -514,6 +513,13 @@ impl Loader {
                 Location::File(_) => trial.in_service().clone(),
             };
         }
+        Ok(resolution)
+    }
+
+    /// The converter of an object, and whether the object starts over with it: where it was begun with another one, which is
+    /// gone.
+    async fn converter(&self, dataset: &DatasetName, location: &Location) -> Result<(Resolution, bool), LoadError> {
+        let resolution = self.resolution(dataset, location).await?;
         let begun_with = match location {
             Location::S3(object) => object.converter_digest.as_deref(),
             Location::File(_) => None,
@@ -522,7 +528,7 @@ impl Loader {
             return Ok((resolution, false));
         };
         if let Some(converter) = self.resolver.of_digest(dataset, digest).await? {
-            return Ok((Resolution { converter, fallback: false, trial: resolution.trial }, false));
+            return Ok((Resolution { converter, fallback: false, ..resolution }, false));
         }
         tracing::warn!(digest, "the converter that the object was begun with is gone: the object starts over");
         Ok((resolution, true))

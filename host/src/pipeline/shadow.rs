@@ -84,9 +84,8 @@ struct Made {
 impl Shadow {
     /// Blocks, until the budget is used up at the latest.
     pub(super) fn run(self) -> Result<Compared, Incomparable> {
-        let mut before = self
-            .version(&self.before, &self.warnings)
-            .map_err(|error| self.unable("the version in service", &error))?;
+        let mut before =
+            self.version(&self.before, &self.warnings).map_err(|error| self.unable("the promoted version", &error))?;
         let mut candidate = self.version(&self.candidate, &Warnings::default()).map_err(|error| self.failed(error))?;
         let mut columns = [before.encoder.columns(), candidate.encoder.columns()].concat();
         columns.sort_unstable();
@@ -122,7 +121,7 @@ impl Shadow {
                 }
             };
             compared.rows += batch.columns.num_rows() as u64;
-            let old = before.convert(&batch).map_err(|error| self.unable("the version in service", &error))?;
+            let old = before.convert(&batch).map_err(|error| self.unable("the promoted version", &error))?;
             let new = candidate.convert(other).map_err(|error| self.failed(error))?;
             for made in [&old, &new] {
                 if made.lines.len() > MAXIMUM_BYTES {
@@ -221,7 +220,7 @@ impl Version {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
     use std::fs::File;
     use std::sync::Arc;

@@ -150,31 +150,30 @@ impl Part {
                 }
             }
         }
-        let kept = (self.role != Role::Before).then(|| {
-            let kept = Kept {
-                object: &report.object,
-                version_id: report.version_id.as_deref(),
-                kind: told.kind,
-                before: &before,
-                candidate: &candidate,
-                counts: &counts,
-                not_compared: told.not_compared.clone(),
-                failure: told.failure.clone(),
-                measurements: named(&comparison.measurements),
-                fields: named(&comparison.fields),
-                rejected_by_candidate_only: named(&comparison.rejected_only.new),
-                rejected_before_only: named(&comparison.rejected_only.old),
-                hint: (!comparison.is_same()).then(|| {
-                    let dataset = report.dataset.as_deref().unwrap_or_default();
-                    format!(
-                        "influxdb-loader converter diff {dataset}@{before} {dataset}@{candidate} {}",
-                        on_one_line(&report.object)
-                    )
-                }),
-            };
-            (id(report), kept)
-        });
-        let counting = resolver.count(&self.trial, Observed { counts, report: kept });
+        let kept = Kept {
+            object: &report.object,
+            version_id: report.version_id.as_deref(),
+            kind: told.kind,
+            before: &before,
+            candidate: &candidate,
+            counts: &counts,
+            not_compared: told.not_compared.clone(),
+            failure: told.failure.clone(),
+            measurements: named(&comparison.measurements),
+            fields: named(&comparison.fields),
+            rejected_by_candidate_only: named(&comparison.rejected_only.new),
+            rejected_before_only: named(&comparison.rejected_only.old),
+            hint: (!comparison.is_same()).then(|| {
+                let dataset = report.dataset.as_deref().unwrap_or_default();
+                // A converter that serves patterns has another name.
+                let name = &self.trial.before().description().dataset;
+                let object = on_one_line(&report.object);
+                let hint = format!("influxdb-loader converter diff {name}@{before} {name}@{candidate} {object}");
+                if name == dataset { hint } else { format!("{hint} --dataset {dataset}") }
+            }),
+        };
+        let observed = Observed { counts, id: id(report), report: kept };
+        let counting = resolver.count(&self.trial, observed);
         told.outcome = Deadline::before_the_end(deadline, counting).await.flatten();
         report.trial = Some(told);
     }

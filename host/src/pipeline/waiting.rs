@@ -155,7 +155,7 @@ mod tests {
     fn a_lane_sends_one_parcel_after_the_other_and_lanes_send_side_by_side() {
         let mut waiting = Waiting::new(2, WAITING_BYTES);
         waiting.add(lane(0, 1), parcel("second"));
-        assert_eq!(next(&mut waiting), None, "the first is not there yet");
+        assert_eq!(next(&mut waiting), None, "the first has not arrived yet");
         waiting.add(lane(0, 0), parcel("first"));
         waiting.add(lane(5, 0), parcel("other"));
         waiting.add(lane(6, 0), parcel("third lane"));
@@ -198,7 +198,7 @@ mod tests {
         let mut waiting = Waiting::new(2, WAITING_BYTES);
         let (first, second) = (Turn::Round { round: 0, of: 3 }, Turn::Round { round: 1, of: 1 });
         waiting.add(second, parcel("second"));
-        assert_eq!(next(&mut waiting), None, "a round is not there yet");
+        assert_eq!(next(&mut waiting), None, "a round has not arrived yet");
         ["a", "b", "c"].into_iter().for_each(|text| waiting.add(first, parcel(text)));
         assert_eq!([next(&mut waiting), next(&mut waiting)].map(Option::unwrap_or_default), ["a", "b"]);
         assert_eq!(next(&mut waiting), None, "two are under way");

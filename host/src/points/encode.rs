@@ -304,7 +304,7 @@ impl PointState {
         let fields = self.write(row, time, lanes.text())?;
         let end = self.end(before, lanes)?;
         let point = series::point(tags.wrapping_add(measurement), time);
-        #[expect(clippy::cast_possible_truncation, reason = "tells rows apart that follow each other")]
+        #[expect(clippy::cast_possible_truncation, reason = "distinguishes rows that follow each other")]
         let row_number = row as u32;
         if self.layout.fields_by_key {
             // Rows replace each other that have the same keys.

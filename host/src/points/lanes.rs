@@ -277,7 +277,7 @@ pub(super) fn mixed(hash: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::panic, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::panic, reason = "a test that cannot continue has failed")]
 
     use super::*;
     use crate::points::chunk::Chunk;
@@ -451,7 +451,7 @@ mod tests {
         lanes.end_batch(1);
         assert_eq!(bodies(lanes.take_full()), ["y".repeat(70)], "the largest is sent");
         lanes.end_batch(8 * 10 * PATIENCE);
-        assert_eq!(bodies(lanes.take_full()), ["x".repeat(60)], "what waits for long is sent");
+        assert_eq!(bodies(lanes.take_full()), ["x".repeat(60)], "a chunk that stays open for long is sent");
     }
 
     #[test]

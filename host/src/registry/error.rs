@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::{Channel, Version};
+use super::patterns::Pattern;
 use super::pointers::Moment;
 use crate::converter::{Contract, ConverterError};
 use crate::dataset::DatasetName;
@@ -164,7 +165,7 @@ pub enum RegistryError {
     },
     /// It is gone, and the registry has served the dataset.
     #[error(
-        "`{object}` is gone, though the channel had a version in service\nhint: `influxdb-loader converter history` shows \
+        "`{object}` is gone, though the channel had a promoted version\nhint: `influxdb-loader converter history` shows \
          what was promoted, `influxdb-loader converter promote` sets it right"
     )]
     PointerGone {
@@ -217,6 +218,40 @@ pub enum RegistryError {
         /// What it is now.
         now: String,
     },
+    /// Two converters would serve the same datasets.
+    #[error(
+        "pattern `{pattern}` is served by converter `{other}` in channel `{channel}`, so `{name}` cannot serve it\nhint: promote a version of \
+         `{other}` without it first, or publish `{name}` with another pattern: of several, the longest that matches a dataset counts"
+    )]
+    PatternTaken {
+        /// The pattern.
+        pattern: Pattern,
+        /// The name that is promoted.
+        name: DatasetName,
+        /// The name that serves it.
+        other: DatasetName,
+        /// The channel.
+        channel: Channel,
+    },
+    /// More than anybody looks through.
+    #[error("{place} has too many patterns: more than {limit}")]
+    TooManyPatterns {
+        /// Where they are.
+        place: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// The converter whose pattern counts for a dataset cannot be had.
+    #[error("dataset `{dataset}` is served by converter `{name}`, which cannot be used")]
+    Serving {
+        /// The dataset.
+        dataset: DatasetName,
+        /// The converter's name.
+        name: DatasetName,
+        /// Why.
+        #[source]
+        cause: Arc<RegistryError>,
+    },
     /// There is nothing to go back to.
     #[error("channel `{channel}` of dataset `{dataset}` has no version before this one")]
     NoPrevious {
@@ -227,7 +262,7 @@ pub enum RegistryError {
     },
     /// There is no promoted version beside which another could be tried.
     #[error(
-        "channel `{channel}` of dataset `{dataset}` has no version in service\nhint: promote one first; a trial compares with it"
+        "channel `{channel}` of dataset `{dataset}` has no promoted version\nhint: promote one first; a trial compares with it"
     )]
     NothingInService {
         /// The dataset.
@@ -238,7 +273,7 @@ pub enum RegistryError {
     /// Going back is ambiguous while a candidate is tried.
     #[error(
         "channel `{channel}` of dataset `{dataset}` tries converter {candidate}\nhint: `influxdb-loader converter trial {dataset} --end` ends \
-         that, and the version before stays in service; then roll back, if that is to go as well"
+         that, and the promoted version stays; then roll back, if that is to go as well"
     )]
     TrialRuns {
         /// The dataset.
@@ -318,6 +353,8 @@ impl RegistryError {
             | Self::InService { .. }
             | Self::Occupied { .. }
             | Self::NotSigned { .. }
+            | Self::PatternTaken { .. }
+            | Self::TooManyPatterns { .. }
             | Self::NoPrevious { .. }
             | Self::NothingInService { .. }
             | Self::TrialRuns { .. }
@@ -325,6 +362,7 @@ impl RegistryError {
             | Self::OtherDataset { .. }
             | Self::SigningKey { .. } => true,
             Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),
+            Self::Serving { cause, .. } => cause.is_permanent(),
             Self::NotConfigured
             | Self::NoConverter { .. }
             | Self::NotFound { .. }
@@ -341,7 +379,7 @@ impl RegistryError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use super::*;
 

@@ -8,6 +8,8 @@
 //!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
 //!                    <dataset>/<version>/yanked.json       that the version is out of use
 //!                    <dataset>/<version>/parameters/       what its converter can be given (`parameters`)
+//!                    <dataset>/<version>/serves.json       which other datasets it serves (`patterns`)
+//!                    .patterns/                            which patterns were promoted
 //!                    trials/                               what functions count and decide of candidates (`trials`)
 //! ```
 //!
@@ -27,6 +29,7 @@ mod error;
 mod names;
 mod operations;
 mod parameters;
+mod patterns;
 mod pointers;
 mod promotions;
 mod resolver;
@@ -39,6 +42,7 @@ pub use document::{Manifest, Pointer, Release, Signature};
 pub use error::RegistryError;
 pub use names::{Channel, Version};
 pub use operations::{Entry, Publication, Registry};
+pub use patterns::{Pattern, patterns};
 pub use pointers::{Endorsement, Moment, Promoted, Statement};
 pub use promotions::{InService, Promotion};
 pub use resolver::{Resolution, Resolver};

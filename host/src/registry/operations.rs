@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::document::{MAX_MANIFEST_BYTES, MAX_POINTER_BYTES, Manifest, Pointer, Release, parse, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
+use super::patterns::Pattern;
 use super::promotions::InService;
 use super::signature::SigningKey;
 use super::store::{Condition, Fetched, Store};
@@ -53,6 +54,8 @@ pub struct Entry {
     pub is_yanked: bool,
     /// The digests of the parameters that lie beside it.
     pub parameters: Vec<String>,
+    /// Which other datasets it serves where it is promoted.
+    pub serves: Vec<Pattern>,
 }
 
 /// A pointer, as it was found.
@@ -93,6 +96,12 @@ impl Registry {
         let channel = channel.map(ToString::to_string);
         let keys = self.public_keys.iter().filter(|key| key.covers(dataset.as_str(), channel.as_deref()));
         keys.map(|key| key.key).collect()
+    }
+
+    /// Whether the key may sign for all datasets of the pattern.
+    pub(super) fn may_serve(&self, key: &[u8; 32], channel: &Channel, pattern: &Pattern) -> bool {
+        let channel = channel.to_string();
+        self.public_keys.iter().any(|known| known.key == *key && known.covers(pattern.as_str(), Some(&channel)))
     }
 
     /// Whether versions have to be signed.
@@ -230,7 +239,8 @@ impl Registry {
             let (added, is_yanked) = self.additions(dataset, &version).await?;
             let keys = manifest.signatures.iter().map(|signature| signature.key.clone()).chain(added).collect();
             let parameters = self.published_parameters(dataset, &version).await?;
-            entries.push(Entry { manifest, channels, trials, keys, is_yanked, parameters });
+            let serves = self.published_patterns(dataset, &version).await?;
+            entries.push(Entry { manifest, channels, trials, keys, is_yanked, parameters, serves });
         }
         Ok(entries)
     }

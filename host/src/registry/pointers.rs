@@ -27,6 +27,7 @@ use super::document::{Pointer, Release, Signature, line, optional_digest, parse,
 use super::error::RegistryError;
 use super::names::{Channel, Version};
 use super::operations::Registry;
+use super::patterns::Pattern;
 use super::signature::{self, SigningKey, key_id};
 use super::store::{Condition, Fetched};
 use super::trials::Terms;
@@ -118,6 +119,9 @@ pub struct Statement {
     /// What is tried beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<Terms>,
+    /// Which other datasets it serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub serves: Vec<Pattern>,
 }
 
 /// What a statement holds and a pointer does not, since the first edition refuses members that it does not know.
@@ -126,6 +130,7 @@ pub(super) struct Details {
     pub(super) parameters: Option<String>,
     pub(super) previous_parameters: Option<String>,
     pub(super) trial: Option<Terms>,
+    pub(super) serves: Vec<Pattern>,
 }
 
 impl Details {
@@ -134,10 +139,10 @@ impl Details {
         *self == Self::default()
     }
 
-    /// Whether they name parameters, which nothing but a signature vouches for.
-    fn have_parameters(&self) -> bool {
+    /// Whether they name parameters or patterns, which nothing but a signature vouches for.
+    fn need_a_signature(&self) -> bool {
         let tried = self.trial.as_ref().and_then(|terms| terms.candidate.parameters.as_ref());
-        self.parameters.as_ref().or(self.previous_parameters.as_ref()).or(tried).is_some()
+        !self.serves.is_empty() || self.parameters.as_ref().or(self.previous_parameters.as_ref()).or(tried).is_some()
     }
 }
 
@@ -145,7 +150,7 @@ impl Statement {
     /// What the pointer does not hold.
     pub(super) fn details(&self) -> Details {
         let (parameters, previous_parameters) = (self.parameters.clone(), self.previous_parameters.clone());
-        Details { parameters, previous_parameters, trial: self.trial.clone() }
+        Details { parameters, previous_parameters, trial: self.trial.clone(), serves: self.serves.clone() }
     }
 
     fn is_of(&self, dataset: &DatasetName, channel: &Channel, pointer: &Pointer) -> bool {
@@ -211,17 +216,48 @@ impl Registry {
         pointer: &Pointer,
     ) -> Result<Standing, RegistryError> {
         let untrusted = || RegistryError::PointerUntrusted { object: self.pointer_url(dataset, channel) };
+        let mut found: Option<Standing> = None;
+        let mut vouched = Vec::new();
         for key in self.keys(dataset, Some(channel)) {
+            if found.as_ref().is_some_and(|found| found.details.serves.len() == vouched.len()) {
+                break;
+            }
             let place = signature_place(dataset, channel, pointer, &key_id(&key));
             let Some(record) = self.record(&place).await? else { continue };
             // It has this key's name, and is not what the key signed.
             let statement = self.signed(&record, &[key]).filter(|statement| statement.is_of(dataset, channel, pointer));
-            let statement = statement.ok_or_else(untrusted)?;
+            let statement = match (statement, &found) {
+                (Some(statement), _) => statement,
+                (None, None) => return Err(untrusted()),
+                (None, Some(_)) => continue,
+            };
             if let Some(expired) = statement.expires.filter(|expires| *expires <= Moment::now()) {
-                return Err(RegistryError::PointerExpired { object: self.pointer_url(dataset, channel), expired });
+                match found {
+                    Some(_) => continue,
+                    None => {
+                        let object = self.pointer_url(dataset, channel);
+                        return Err(RegistryError::PointerExpired { object, expired });
+                    }
+                }
             }
             let (expires, details, at) = (statement.expires, statement.details(), Some(statement.at));
-            return Ok(Standing { is_signed: true, expires, details, at });
+            let found = found.get_or_insert(Standing { is_signed: true, expires, details, at });
+            // Whoever may sign for some datasets cannot have others served.
+            let may = |pattern: &&Pattern| {
+                statement.serves.contains(pattern)
+                    && !vouched.contains(*pattern)
+                    && self.may_serve(&key, channel, pattern)
+            };
+            let more: Vec<Pattern> = found.details.serves.iter().filter(may).cloned().collect();
+            vouched.extend(more);
+        }
+        if let Some(mut found) = found {
+            for pattern in found.details.serves.iter().filter(|pattern| !vouched.contains(pattern)) {
+                tracing::warn!(%dataset, %channel, %pattern, "the pattern is not signed by a key that may sign for it, and ignored");
+            }
+            vouched.sort();
+            found.details.serves = vouched;
+            return Ok(found);
         }
         if self.requires_signed_pointers() {
             return Err(untrusted());
@@ -231,8 +267,8 @@ impl Registry {
         let statement = record.and_then(|record| serde_json::from_str::<Statement>(&record.statement).ok());
         let statement = statement.filter(|statement| statement.is_of(dataset, channel, pointer));
         let details = statement.as_ref().map(Statement::details).unwrap_or_default();
-        // A component is signed by itself, parameters by the pointer alone.
-        if self.has_keys() && details.have_parameters() {
+        // A component is signed by itself, parameters and patterns by the pointer alone.
+        if self.has_keys() && details.need_a_signature() {
             return Err(untrusted());
         }
         Ok(Standing { is_signed: false, expires: None, details, at: statement.map(|statement| statement.at) })
@@ -368,6 +404,7 @@ impl Registry {
             parameters: details.parameters.clone(),
             previous_parameters: details.previous_parameters.clone(),
             trial: details.trial.clone(),
+            serves: details.serves.clone(),
         };
         let statement = String::from_utf8_lossy(&render(&statement)?).into_owned();
         let signatures = endorsement.key.map(|key| key.sign_text(&to_sign(&statement)));

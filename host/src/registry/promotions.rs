@@ -4,6 +4,7 @@ use super::document::{Manifest, Pointer, Release, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
 use super::operations::{Pointed, Registry, pointer_key};
+use super::patterns::Pattern;
 use super::pointers::{Details, Endorsement, Moment, Standing, Statement};
 use super::store::Condition;
 use super::trials::{Candidacy, Outcome, Place, State, Terms};
@@ -23,6 +24,10 @@ pub struct Promotion {
     pub parameters: Option<String>,
     /// What is tried beside it.
     pub trial: Option<Terms>,
+    /// Which other datasets it serves.
+    pub serves: Vec<Pattern>,
+    /// Which it served before, and does not any more.
+    pub dropped: Vec<Pattern>,
     /// Whether it was so before.
     pub already: bool,
 }
@@ -40,6 +45,8 @@ pub struct InService {
     pub pointer: Pointer,
     /// What is or was tried beside that, since when, and how it stands.
     pub trial: Option<(Terms, Moment, State)>,
+    /// Which other datasets it serves.
+    pub serves: Vec<Pattern>,
     etag: Option<String>,
 }
 
@@ -67,9 +74,10 @@ impl Registry {
         // Read first, so that whatever happens while the version is looked at is noticed.
         let found = self.in_service(dataset, channel).await?;
         let Manifest { version, sha256, .. } = self.manifest(dataset, version).await?;
+        let serves = self.patterns_to_promote(dataset, &version).await?;
         let release = Release { version, sha256, parameters };
         self.load(dataset, &release, None).await?;
-        self.point(dataset, channel, found, release, None, endorsement).await
+        self.point(dataset, channel, found, release, None, serves, endorsement).await
     }
 
     /// Tries a candidate beside the promoted version. What was tried before is not tried any more.
@@ -85,18 +93,28 @@ impl Registry {
         endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
         let found = self.in_service(dataset, channel).await?;
-        let Some(in_service) = found.as_ref().map(|found| found.release.clone()) else {
+        let in_service = found.as_ref().map(|found| (found.release.clone(), found.serves.clone()));
+        let Some((in_service, serves)) = in_service else {
             return Err(RegistryError::NothingInService { dataset: dataset.clone(), channel: channel.clone() });
         };
         let manifest = self.manifest(dataset, &candidacy.version).await?;
         let terms = candidacy.of(manifest.sha256);
         self.load(dataset, &terms.candidate, None).await?;
         if terms.candidate == in_service {
-            let reason = format!("converter {} is in service already", in_service.version);
+            let reason = format!("converter {} is promoted already", in_service.version);
             return Err(RegistryError::Trial { reason });
         }
         terms.check()?;
-        self.point(dataset, channel, found, in_service, Some(terms), endorsement).await
+        // Both are compared by the objects of the same datasets.
+        if self.patterns_to_promote(dataset, &terms.candidate.version).await? != serves {
+            let (candidate, before) = (&terms.candidate.version, &in_service.version);
+            let reason = format!(
+                "converters {candidate} and {before} serve different patterns of datasets\nhint: publish a version that \
+                serves those of {before}, or promote {candidate} without a trial"
+            );
+            return Err(RegistryError::Trial { reason });
+        }
+        self.point(dataset, channel, found, in_service, Some(terms), serves, endorsement).await
     }
 
     /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.
@@ -120,7 +138,8 @@ impl Registry {
             return Err(RegistryError::NoPrevious { dataset: dataset.clone(), channel: channel.clone() });
         };
         self.load(dataset, &previous, None).await?;
-        self.point(dataset, channel, found, previous, None, endorsement).await
+        let serves = self.patterns_to_promote(dataset, &previous.version).await?;
+        self.point(dataset, channel, found, previous, None, serves, endorsement).await
     }
 
     /// What a channel stands for, whoever vouches for it; nothing where it points nowhere.
@@ -154,7 +173,7 @@ impl Registry {
         details: Details,
         at: Option<Moment>,
     ) -> Result<InService, RegistryError> {
-        let Details { parameters, previous_parameters, trial } = details;
+        let Details { parameters, previous_parameters, trial, serves } = details;
         let trial = match trial.zip(at) {
             Some((terms, since)) => {
                 let place = Place::of(dataset, channel, &pointer, &terms)?;
@@ -169,7 +188,7 @@ impl Registry {
             Some((terms, ..)) if outcome == Some(Outcome::Promoted) => (terms.candidate.clone(), Some(pointed)),
             Some(_) | None => (pointed, pointer.previous.clone().map(|release| release.with(previous_parameters))),
         };
-        Ok(InService { channel: channel.clone(), release, previous, pointer, trial, etag })
+        Ok(InService { channel: channel.clone(), release, previous, pointer, trial, serves, etag })
     }
 
     /// The version that a channel stands for, if a process that starts now would follow it.
@@ -223,6 +242,7 @@ impl Registry {
         Ok((is_new, found))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "what is pointed at, and what it was")]
     async fn point(
         &self,
         dataset: &DatasetName,
@@ -230,19 +250,25 @@ impl Registry {
         found: Option<InService>,
         release: Release,
         trial: Option<Terms>,
+        serves: Vec<Pattern>,
         endorsement: &Endorsement<'_>,
     ) -> Result<Promotion, RegistryError> {
+        self.claim(dataset, channel, &serves, &endorsement.by).await?;
+        let served = found.iter().flat_map(|found| &found.serves);
+        let dropped = served.filter(|pattern| !serves.contains(pattern)).cloned().collect();
         let place = pointer_key(dataset, channel);
         let parameters = release.parameters.clone();
         let details = |before: Option<&Release>| Details {
             parameters: parameters.clone(),
             previous_parameters: before.and_then(|before| before.parameters.clone()),
             trial: trial.clone(),
+            serves: serves.clone(),
         };
         let (before, condition, sequence) = match found {
             // Once more: for a signature, or to end what was broken off. An expiry needs another sequence, and so does the end of a trial.
-            Some(InService { release: current, previous, pointer, trial: tried, .. })
+            Some(InService { release: current, previous, pointer, trial: tried, serves: served, .. })
                 if current == release
+                    && served == serves
                     && endorsement.expires.is_none()
                     && tried.as_ref().is_none_or(|(_, _, state)| state.verdict.is_none())
                     && tried.as_ref().map(|(terms, ..)| terms) == trial.as_ref() =>
@@ -250,7 +276,15 @@ impl Registry {
                 let details = details(previous.as_ref());
                 let record = self.endorse(dataset, channel, &pointer, &details, endorsement).await?;
                 self.keep(dataset, channel, pointer.sequence, &record).await?;
-                return Ok(Promotion { before: Some(release), pointer, parameters, trial, already: true });
+                return Ok(Promotion {
+                    before: Some(release),
+                    pointer,
+                    parameters,
+                    trial,
+                    serves,
+                    dropped,
+                    already: true,
+                });
             }
             Some(InService { etag: None, .. }) => {
                 let now = "S3 gives it no entity tag".to_owned();
@@ -271,13 +305,16 @@ impl Registry {
         let record = self.endorse(dataset, channel, &pointer, &details, endorsement).await?;
         if self.store.put(&place, render(&pointer)?, "application/json", condition).await? {
             self.keep(dataset, channel, pointer.sequence, &record).await?;
-            return Ok(Promotion { before, pointer, parameters, trial, already: false });
+            // Of two promotions at once, one sees the other here.
+            self.are_free(dataset, channel, &serves).await?;
+            return Ok(Promotion { before, pointer, parameters, trial, serves, dropped, already: false });
         }
         // Where a request of ours was stored and its answer lost, the SDK's second try is refused.
         match self.in_service(dataset, channel).await? {
             Some(InService { pointer: now, .. }) if now == pointer => {
                 self.keep(dataset, channel, pointer.sequence, &record).await?;
-                Ok(Promotion { before, pointer, parameters, trial, already: false })
+                self.are_free(dataset, channel, &serves).await?;
+                Ok(Promotion { before, pointer, parameters, trial, serves, dropped, already: false })
             }
             now => {
                 let now = match now {

@@ -31,7 +31,7 @@ pub use flow::{By, Choice, Flow, Order, Writing};
 pub use gzip::Gzip;
 pub use health::{Depth, HealthCheck};
 pub use influxdb::reading::{self, ReadError};
-pub use influxdb::{Bucket, Engine, Grant, GrantError, Health, InfluxDb, Probe, SchemaError, ServerTable};
+pub use influxdb::{Bucket, Engine, Grant, GrantError, Health, InfluxDb, PastWrites, Probe, SchemaError, ServerTable};
 pub use lines::LineWriter;
 pub use parcel::{Packer, Parcel};
 pub use rate::Rate;

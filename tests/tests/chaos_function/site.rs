@@ -77,7 +77,7 @@ impl fmt::Display for Story {
             [invocations, killed, dead, versions].map(|count| count.load(Ordering::SeqCst));
         write!(
             formatter,
-            "{versions} versions by {invocations} invocations, of which {killed} got no answer; {dead} dead letters; in \
+            "{versions} versions by {invocations} invocations, of which {killed} got no answer; {dead} dead-letter messages; in \
              {seconds:.1} s"
         )
     }
@@ -456,7 +456,7 @@ impl<'a> World<'a> {
         self.wait_until_nothing_waits();
         let dead = self.queue.redrive();
         self.story.dead.store(dead, Ordering::SeqCst);
-        self.story.tell(format_args!("{dead} dead letters are sent again"));
+        self.story.tell(format_args!("{dead} messages of the dead-letter queue are redriven"));
         self.wait_until_nothing_waits();
         self.story.tell("at rest");
     }
@@ -478,7 +478,7 @@ impl<'a> World<'a> {
         let objects = self.objects.lock().unwrap();
         for object in self.queue.dead().into_iter().map(|object| &objects[object]) {
             if object.deleted || !object.newest().broken {
-                self.fail(&format!("{} has a dead letter though it is sound", object.key));
+                self.fail(&format!("{} has a message in the dead-letter queue though it is sound", object.key));
             }
         }
         for object in objects.iter().filter(|object| !object.deleted && !object.newest().broken) {

@@ -85,7 +85,7 @@ impl Load {
         let outcome = loader.settings(self.settings).run();
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(1), ""), "{outcome}");
         for word in words {
-            assert!(outcome.stderr.contains(word), "`{word}` is not told: {outcome}");
+            assert!(outcome.stderr.contains(word), "`{word}` is not reported: {outcome}");
         }
     }
 }
@@ -114,7 +114,7 @@ impl Loaded {
         assert_eq!(failure["error_type"], error_type, "{failure}");
         let told = format!("{} {}", failure["message"], failure["hint"]);
         for word in words {
-            assert!(told.contains(word), "`{word}` is not told: {failure}");
+            assert!(told.contains(word), "`{word}` is not reported: {failure}");
         }
         self
     }

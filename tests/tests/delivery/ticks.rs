@@ -62,6 +62,18 @@ fn partial_writes_are_left_to_versions_that_keep_them_right() {
 }
 
 #[test]
+fn an_older_version_has_no_chance_to_leave_the_tags_of_a_refused_line_on_the_next_one() {
+    let bad = [7, 100, 101, 499];
+    // Three tags, two fields and the time.
+    let rules = Rules { version: "3.11.1".to_owned(), columns: 6, ..Rules::of(Dialect::V3) };
+    let server = FaultServer::with(rules);
+    let load = Load::of(Rows::new(500).with_unit(&bad, "MWh").with_region(&[8, 102], ""))
+        .in_one_batch()
+        .with("LOAD_ORDER", "file");
+    load.into(&server).succeeded().has_all_but(&server, "refused", &bad);
+}
+
+#[test]
 fn the_first_line_of_a_table_has_its_tags_in_the_order_of_the_plan() {
     let first = |dialect| {
         let server = FaultServer::start(dialect);

@@ -7,6 +7,7 @@ mod dialects;
 mod escapes;
 mod health;
 mod preflight;
+mod passes;
 mod refusals;
 mod verify;
 

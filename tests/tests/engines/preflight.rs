@@ -114,6 +114,29 @@ fn a_load_that_loses_nothing_is_told_so_and_goes_on() {
 }
 
 #[test]
+fn what_the_server_has_written_shows_how_long_a_load_takes() {
+    on_both(|server| {
+        let directory = tempfile::tempdir().unwrap();
+        let ages: Vec<Duration> = (1..=20_000).map(|age| MINUTE * age).collect();
+        let file = write(directory.path(), &rows(&ages));
+        server.write(BUCKET, "other value=1 5").succeeded();
+        let (_, found) = preflight(server.settings(BUCKET), &file, &[]);
+        assert_eq!((&found["rate"], &found["rate_by"]), (&json!(null), &json!(null)), "{found}");
+
+        Loader::new(["load"]).argument(&file).settings(server.settings(BUCKET)).run().succeeded();
+        let (_, found) = preflight(server.settings(BUCKET), &file, &[]);
+        assert_eq!(found["rate_by"], "server", "{found}");
+        let (rate, seconds) = (found["rate"].as_f64().unwrap(), found["seconds"].as_f64().unwrap());
+        assert!((100.0..100_000_000.0).contains(&rate) && seconds >= 19_900.0 / rate, "{found}");
+        let shown = Loader::new(["preflight"]).argument(&file).settings(server.settings(BUCKET)).run();
+        assert!(shown.stdout.contains("with one request in flight"), "{shown}");
+
+        let (_, found) = preflight(server.settings(BUCKET), &file, &["--rate", "1000"]);
+        assert_eq!((&found["rate"], &found["rate_by"]), (&json!(1000), &json!("setting")), "{found}");
+    });
+}
+
+#[test]
 fn who_may_only_write_learns_that_fields_are_not_compared() {
     on_both(|server| {
         let Server::V2(server) = &server else { return };

@@ -10,7 +10,7 @@ use super::{Victim, memory_kib};
 macro_rules! every_attack_has_a_test {
     ($($attack:ident,)*) => {
         $(
-            #[expect(unused_imports, reason = "it is there")]
+            #[expect(unused_imports, reason = "it only has to exist")]
             use self::$attack as _;
         )*
     };
@@ -89,17 +89,17 @@ fn hoard_handles() {
 
 #[test]
 fn endless_loop_in_prepare() {
-    assert_snapshot!(stopped("endless_loop_in_prepare"), @"DataConversionError: converter `evil` 6.6.6 ran out of time in `prepare`: stopped after 1000 ms");
+    assert_snapshot!(stopped("endless_loop_in_prepare"), @"DataConversionError: converter `evil` 6.6.6 exceeded its time limit in `prepare`: stopped after 1000 ms");
 }
 
 #[test]
 fn endless_loop_in_translate() {
-    assert_snapshot!(stopped("endless_loop_in_translate"), @"DataConversionError: converter `evil` 6.6.6 ran out of time in `translate`: stopped after 1000 ms");
+    assert_snapshot!(stopped("endless_loop_in_translate"), @"DataConversionError: converter `evil` 6.6.6 exceeded its time limit in `translate`: stopped after 1000 ms");
 }
 
 #[test]
 fn endless_loop_in_convert() {
-    assert_snapshot!(stopped("endless_loop_in_convert"), @"DataConversionError: converter `evil` 6.6.6 ran out of time in `convert`: stopped after 1000 ms");
+    assert_snapshot!(stopped("endless_loop_in_convert"), @"DataConversionError: converter `evil` 6.6.6 exceeded its time limit in `convert`: stopped after 1000 ms");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn validity_too_short() {
 
 #[test]
 fn computed_column_missing() {
-    assert_snapshot!(stopped("computed_column_missing"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `computed` has 0 columns, the plan says 1");
+    assert_snapshot!(stopped("computed_column_missing"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `computed` has 0 columns, the plan declares 1");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn computed_column_too_short() {
 
 #[test]
 fn computed_column_of_another_type() {
-    assert_snapshot!(stopped("computed_column_of_another_type"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `computed[0].values` are of type `timestamp`, the plan says `float`");
+    assert_snapshot!(stopped("computed_column_of_another_type"), @"DataConversionError: converter `evil` 6.6.6 gave an invalid result: `computed[0].values` are of type `timestamp`, the plan declares `float`");
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn a_start_function_that_traps() {
 #[test]
 fn a_start_function_that_never_ends() {
     let items = "(func $start (loop $forever (br $forever))) (start $start)";
-    assert_snapshot!(refused(&Module { items, ..Module::default() }.component()), @"component `sha256:…` ran out of time while it started: stopped after 1000 ms");
+    assert_snapshot!(refused(&Module { items, ..Module::default() }.component()), @"component `sha256:…` exceeded its time limit while it started: stopped after 1000 ms");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_table_that_is_too_large_from_the_start() {
 #[test]
 fn an_endless_loop_in_describe() {
     let describe = "(loop $forever (br $forever))";
-    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` ran out of time in `describe`: stopped after 1000 ms");
+    assert_snapshot!(refused(&Module { describe, ..Module::default() }.component()), @"component `sha256:…` exceeded its time limit in `describe`: stopped after 1000 ms");
 }
 
 #[test]

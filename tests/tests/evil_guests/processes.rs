@@ -37,7 +37,7 @@ fn failed(outcome: &Outcome) -> String {
 fn a_memory_bomb_takes_no_more_memory_than_a_converter_may_have() {
     // What the host takes for a guest that takes nothing. It runs for a second, so that its peak is seen; an honest guest is done before.
     let idle = convert("endless-loop-in-convert", Settings::default().with("CONVERTER_TIME_SECONDS", "1"));
-    assert!(failed(&idle).contains("ran out of time in `convert`"), "{idle}");
+    assert!(failed(&idle).contains("exceeded its time limit in `convert`"), "{idle}");
     for (setting, limit) in [(None, 256 * 1024), (Some("64"), 64 * 1024)] {
         let settings = Settings::default();
         let settings = setting.map_or(settings.clone(), |mib| settings.with("CONVERTER_MEMORY_MIB", mib));

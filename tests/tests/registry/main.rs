@@ -3,6 +3,7 @@
 
 mod named;
 mod parameters;
+mod patterns;
 mod trials;
 mod trust;
 

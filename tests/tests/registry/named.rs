@@ -174,3 +174,17 @@ fn every_command_prints_json() {
     assert_eq!(told(&["yank", "consumption", "1.0.1", "--reason", "wrong"])["yanked"]["reason"], "wrong");
     assert_eq!(told(&["list"])[1]["yanked"], true);
 }
+
+#[test]
+fn the_hint_of_a_failure_is_in_what_programs_read() {
+    let (site, sample) = site();
+    let diff = ["converter", "diff", "consumption@1.0.1", "consumption@1.0.2", &*sample, "--json"];
+    let strict = site.settings().with("DROP_INVALID_RECORDS", "false");
+    let told = json(&Loader::new(diff).settings(strict).run());
+    let failed = &told["failed"][0];
+    for version in ["old", "new"] {
+        assert!(failed[version].as_str().unwrap().contains("is rejected as `"), "{told}");
+        let hint = failed[format!("{version}_hint")].as_str().unwrap();
+        assert!(hint.starts_with("with `LOG_LEVEL=debug` the log shows why"), "{told}");
+    }
+}

@@ -7,7 +7,7 @@ use super::trust::Key;
 use super::*;
 
 /// Rows of three tables that are one object: each names its measurement.
-fn family() -> Vec<u8> {
+pub(super) fn family() -> Vec<u8> {
     let texts = |values: [&str; 3]| Arc::new(StringArray::from_iter_values(values)) as ArrayRef;
     let times = TimestampNanosecondArray::from(vec![1, 2, 3]).with_timezone("UTC");
     let rows = RecordBatch::try_from_iter([

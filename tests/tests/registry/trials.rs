@@ -201,7 +201,7 @@ fn a_shadow_is_refused_another_promoted_and_a_canary_rolled_back_by_their_rules_
     let logs = fleet.logs();
     for (words, times) in [
         ("a rule of the trial is true: the candidate is rolled back", 2),
-        ("a rule of the trial is true: the candidate is in service", 1),
+        ("a rule of the trial is true: the candidate is promoted", 1),
     ] {
         assert_eq!(logs.matches(words).count(), times, "{words}");
     }
@@ -258,10 +258,10 @@ fn trials_are_begun_shown_and_ended_by_hand() {
         let outcome = promote(more);
         assert!(outcome.code != Some(0) && outcome.stderr.contains(words), "{outcome}");
     };
-    refused(&["--shadow", CHANGED], "has no version in service");
+    refused(&["--shadow", CHANGED], "has no promoted version");
     promote(&["1.0.1"]).succeeded();
     assert_eq!(site.converter(&["trial", "consumption"]).succeeded().stdout, "consumption stable: nothing is tried\n");
-    refused(&["--shadow", "1.0.1"], "converter 1.0.1 is in service already");
+    refused(&["--shadow", "1.0.1"], "converter 1.0.1 is promoted already");
     refused(&["--canary", CHANGED], "--share");
     refused(&["--canary", CHANGED, "--share", "5"], "`5` is no share; allowed are 0.01% to 100%");
     refused(&["--canary", CHANGED, "--share", "5%", "--when", "changed = 0"], "a canary does not measure `changed`");
@@ -376,4 +376,55 @@ fn a_function_that_may_not_count_or_use_the_candidate_loads_all_the_same() {
     let fresh = Service::start(site.settings());
     assert_eq!(fresh.load(KEY), fallback("1.0.1"));
     assert!(fresh.function.log().contains("the candidate that dataset `consumption` tries cannot be used"));
+}
+
+/// An object in each half of the keys: the candidate's, and the other.
+fn one_in_each_half(site: &Site) -> [String; 2] {
+    let keys = [true, false].map(|half| (0..).map(key).find(|key| is_in_half(key) == half).unwrap());
+    for (number, key) in keys.iter().enumerate() {
+        site.s3.put_object(DATA, key, parquet(&rows(number)));
+    }
+    keys
+}
+
+#[test]
+fn an_object_that_is_delivered_again_counts_once_on_either_side_of_a_canary() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    site.publish(&candidate(MENDED), &[]).succeeded();
+    let canary = ["promote", "consumption", "--canary", MENDED, "--share", "50%", "--when", "objects >= 1000"];
+    site.converter(&canary).succeeded();
+    let keys = one_in_each_half(&site);
+    for _ in 0..2 {
+        // Another process, as after a failed invocation.
+        let service = Service::start(site.settings());
+        assert_eq!(keys.each_ref().map(|key| service.load(key)), [version(MENDED), version("1.0.1")]);
+    }
+    let counts = trial(&site)["state"]["counts"].clone();
+    assert_eq!((&counts["candidate"]["objects"], &counts["before"]["objects"]), (&json!(1), &json!(1)), "{counts}");
+    // Another version of the object is another one.
+    site.s3.put_object(DATA, &keys[1], parquet(&rows(7)));
+    Service::start(site.settings()).load(&keys[1]);
+    assert_eq!(trial(&site)["state"]["counts"]["before"]["objects"], 2);
+}
+
+#[test]
+fn what_is_loaded_is_skipped_on_either_side_of_a_canary() {
+    let site = Site::start();
+    site.publish_and_promote("1.0.1");
+    site.publish(&candidate(MENDED), &[]).succeeded();
+    site.converter(&["promote", "consumption", "--canary", MENDED, "--share", "50%"]).succeeded();
+    let keys = one_in_each_half(&site);
+    let service = Service::start(site.settings().with("LEDGER_URI", format!("s3://{DATA}/ledger")));
+    let load = || {
+        let objects: Vec<Value> =
+            keys.iter().map(|key| json!({ "bucket": DATA, "key": key, "skip_loaded": true })).collect();
+        let invocation = service.function.invoke(&json!({ "objects": objects }));
+        assert!(!invocation.failed, "{}\n{}", invocation.answer, service.function.log());
+        invocation.answer["skipped"].clone()
+    };
+    assert_eq!((load(), load()), (json!(0), json!(2)));
+    // As soon as the trial has ended, the candidate's objects are of another version.
+    site.converter(&["trial", "consumption", "--end"]).succeeded();
+    assert_eq!(load(), 1);
 }

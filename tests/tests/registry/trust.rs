@@ -71,7 +71,7 @@ fn stays_in_service(service: &Service, version: &str, words: &str) {
     assert_eq!(service.load(KEY), fallback(version));
     let log = service.function.log();
     assert!(log.contains(words), "{words}: {log}");
-    assert!(log.contains("the converter before stays in service"), "{log}");
+    assert!(log.contains("the converter before stays in use"), "{log}");
     assert!(metric(&log, "ConverterFallbacks"), "{log}");
 }
 
@@ -117,7 +117,7 @@ fn a_pointer_that_is_deleted_does_not_bring_the_built_in_converter_back() {
     let service = Service::start(signed.strict());
     assert_eq!(service.load(KEY), version("1.0.1"));
     signed.site.s3.delete_object(CONVERTERS, POINTER);
-    let words = "channels/stable.json` is gone, though the channel had a version in service";
+    let words = "channels/stable.json` is gone, though the channel had a promoted version";
     stays_in_service(&service, "1.0.1", words);
     is_refused(signed.strict(), words);
 

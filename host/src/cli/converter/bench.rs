@@ -26,7 +26,7 @@ use crate::source::{Batch, Memory, ParquetObject, Selection};
 /// Chunks as those of a file.
 const CHUNKS: ChunkLimits = ChunkLimits { points: 1_000, bytes: 5 << 20 };
 
-/// What `converter bench` is told.
+/// The arguments of `converter bench`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The component: a file, or a version of the registry.
@@ -35,7 +35,7 @@ pub(in crate::cli) struct Arguments {
     /// A file like those that it converts.
     #[arg(value_name = "FILE.parquet")]
     file: PathBuf,
-    /// The dataset that the converter is told, instead of its own.
+    /// The dataset that the converter gets, instead of its own.
     #[arg(long, value_name = "NAME")]
     dataset: Option<String>,
     /// For how long the file is worked through again and again.
@@ -170,7 +170,7 @@ pub(super) trait Onlooker {
     }
 }
 
-/// Shows on a terminal that work goes on.
+/// Shows progress on a terminal.
 struct Ticks<'a> {
     progress: &'a ProgressBar,
     passes: usize,

@@ -12,6 +12,7 @@ use converter_builder::{Build, BuildError, Toolchain, listen};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
+use super::packages;
 use super::project::{COMPONENT, Language, ProjectError, language};
 use crate::cli::{CliError, print};
 use crate::config::Config;
@@ -39,7 +40,7 @@ impl Built {
     }
 }
 
-/// Builds a project and says what came out of it. Returns true: what does not build is an error.
+/// Builds a project and prints what came out of it. Returns true: what does not build is an error.
 pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<bool, CliError> {
     // Hidden where standard error is not a terminal.
     let progress = ProgressBar::new_spinner();
@@ -69,13 +70,13 @@ pub(super) fn build(config: &Config, directory: &Path, as_json: bool) -> Result<
 
 /// Whoever waits for a build.
 pub(super) struct Watcher<'a> {
-    /// Is told what is done.
+    /// Gets each step as it begins.
     pub(super) tell: &'a mut (dyn FnMut(&str) + Send),
     /// True once nobody waits any more: what runs is ended.
     pub(super) stop: &'a AtomicBool,
 }
 
-/// Builds a project, and tells what it does meanwhile. Blocks for as long as cargo or pip takes.
+/// Builds a project, and reports each step. Blocks for as long as cargo or pip takes.
 pub(super) fn built(loader: &Loader, directory: &Path, watcher: &mut Watcher<'_>) -> Result<Built, CliError> {
     let started = Instant::now();
     let component = match language(directory)? {
@@ -89,7 +90,7 @@ pub(super) fn built(loader: &Loader, directory: &Path, watcher: &mut Watcher<'_>
     Ok(Built { path, component, converter, time: started.elapsed() })
 }
 
-/// Says what is going on to whoever waits: that it cannot be said stops nothing.
+/// Shows the step to whoever waits. Where standard error is closed, the build continues.
 fn say(what: &str, watcher: &mut Watcher<'_>) {
     drop(writeln!(std::io::stderr(), "{what}"));
     (watcher.tell)(what);
@@ -127,21 +128,28 @@ fn python(directory: &Path, watcher: &mut Watcher<'_>) -> Result<Vec<u8>, Projec
     let directory = &std::fs::canonicalize(directory).map_err(ProjectError::file(directory))?;
     let environment = directory.join(".venv");
     let python = environment.join("bin/python3");
-    if !python.is_file() {
+    let named = directory.join("requirements.txt");
+    let requirements = std::fs::read(&named).map_err(ProjectError::file(&named))?;
+    let installed = environment.join("installed.txt");
+    // One of other requirements may have packages that are not required any more.
+    if !python.is_file() || std::fs::read(&installed).ok().as_ref() != Some(&requirements) {
         say(&format!("making a virtual environment: {}", environment.display()), watcher);
         let hint = Some("Python 3 must be installed; on Debian `apt-get install python3-venv`");
-        run(directory, "python3", ["-m", "venv", ".venv"], hint, watcher)?;
+        run(directory, "python3", ["-m", "venv", "--clear", ".venv"], hint, watcher)?;
     }
     say(&format!("installing the requirements of `{}`", directory.display()), watcher);
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
     run(directory, &python, install, None, watcher)?;
+    std::fs::write(&installed, requirements).map_err(ProjectError::file(&installed))?;
+    packages::collect(&environment)?;
     say(&format!("building `{}` with componentize-py", directory.display()), watcher);
     let output = environment.join(COMPONENT);
     let mut arguments: Vec<&OsStr> =
         ["--quiet", "--wit-path", "wit", "--world", "converter-world"].map(OsStr::new).into();
     // Not the project itself, which would put the virtual environment into the component.
-    arguments.extend(["componentize", "-p", "src", "-p", "vendor", "converter", "-o"].map(OsStr::new));
-    arguments.push(output.as_os_str());
+    let packages = environment.join(packages::DIRECTORY);
+    arguments.extend(["componentize", "-p", "src", "-p", "vendor", "-p"].map(OsStr::new));
+    arguments.extend([packages.as_os_str(), OsStr::new("converter"), OsStr::new("-o"), output.as_os_str()]);
     let hint = Some("`requirements.txt` must name `componentize-py`");
     run(directory, environment.join("bin/componentize-py"), arguments, hint, watcher)?;
     let component = std::fs::read(&output).map_err(ProjectError::file(&output))?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
-use crate::registry::Entry;
+use crate::registry::{Entry, Pattern};
 
 /// Prints the versions of one dataset, or of all. Returns true.
 pub(super) async fn list(config: &Config, dataset: Option<&str>, as_json: bool) -> Result<bool, CliError> {
@@ -33,7 +33,7 @@ fn trials(entry: &Entry) -> Vec<String> {
 }
 
 fn json(entries: &[Entry]) -> serde_json::Value {
-    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "trials": trials(entry), "parameters": entry.parameters, "keys": entry.keys, "yanked": entry.is_yanked });
+    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "trials": trials(entry), "parameters": entry.parameters, "serves": entry.serves, "keys": entry.keys, "yanked": entry.is_yanked });
     entries.iter().map(entry).collect()
 }
 
@@ -43,13 +43,14 @@ fn table(entries: &[Entry]) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["dataset", "version", "channels", "digest", "bytes", "signed by", "description"]);
+    table.set_header(["dataset", "version", "channels", "serves", "digest", "bytes", "signed by", "description"]);
     for entry in entries {
         let manifest = &entry.manifest;
         table.add_row([
             manifest.dataset.clone(),
             manifest.version.to_string(),
             if entry.is_yanked { "yanked".to_owned() } else { [channels(entry), trials(entry)].concat().join(" ") },
+            entry.serves.iter().map(Pattern::as_str).collect::<Vec<_>>().join(" "),
             manifest.sha256.chars().take(12).collect(),
             manifest.size.to_string(),
             entry.keys.join(" "),

@@ -6,6 +6,7 @@ mod dev;
 mod diff;
 mod inspect;
 mod new;
+mod packages;
 mod plan;
 mod project;
 mod test;
@@ -31,7 +32,7 @@ use super::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::pipeline::Loader;
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{Registry, RegistryError, patterns};
 use project::Language;
 
 /// The commands below `converter`.
@@ -39,7 +40,7 @@ use project::Language;
 pub(super) enum Command {
     /// Make the project of a converter, its mapping guessed from a sample.
     ///
-    /// It builds and passes its tests as it stands, outside of any other repository. What is not used is told with the reason.
+    /// It builds and passes its tests as it stands, outside of any other repository. What is not used is reported with the reason.
     /// Where no column looks like a time, the project has a TODO in its place, and does not build before that is done.
     New {
         /// The converter's name and that of its dataset: words of lower case joined by `-`.
@@ -74,7 +75,7 @@ pub(super) enum Command {
     ///
     /// Serves one page on 127.0.0.1 and prints its address, with a token that nobody can guess. The page shows the sample (any Parquet
     /// file dropped on it), the plan level by level, every row with its points or the reason why it is rejected, rows that replace
-    /// each other, the golden pairs, the difference to the version in service, and what the converter costs. It publishes and
+    /// each other, the golden pairs, the difference to the promoted version, and what the converter costs. It publishes and
     /// promotes where a registry is configured.
     #[command(after_help = "Examples:
   influxdb-loader converter dev my-converter
@@ -101,9 +102,12 @@ pub(super) enum Command {
   influxdb-loader converter test my-converter
   influxdb-loader converter test my-converter --update")]
     Test(test::Arguments),
-    /// Put a component into the registry, as the version that it says it is.
+    /// Publish a component in the registry, as the version that its description names.
     ///
     /// A version never changes: the same bytes again are fine, other bytes are refused.
+    #[command(after_help = "Examples:
+  influxdb-loader converter publish my-converter/converter.wasm --golden my-converter/golden
+  influxdb-loader converter publish tables/converter.wasm --serves 'timestream-*,legacy-load'")]
     Publish {
         /// The component.
         #[arg(value_name = "FILE.wasm")]
@@ -117,20 +121,24 @@ pub(super) enum Command {
         /// Publish only if these golden pairs pass, as `converter test` runs them.
         #[arg(long, value_name = "DIRECTORY")]
         golden: Option<PathBuf>,
-        /// Publish this JSON document beside the version: what its converter is told in `prepare`.
+        /// Publish this JSON document beside the version: what its converter gets in `prepare`.
         #[arg(long, value_name = "FILE.json")]
         parameters: Option<PathBuf>,
+        /// Serve these datasets too, as soon as the version is promoted: names, or beginnings of names and `*`, joined by commas. A
+        /// dataset that has a converter of its own uses that; of several patterns, the longest that matches counts.
+        #[arg(long, value_name = "PATTERNS")]
+        serves: Option<String>,
         /// Print JSON, with `--golden` what became of the golden pairs in it.
         #[arg(long)]
         json: bool,
     },
-    /// Put a version into service, or try it beside the one in service: functions that use the channel take it within
+    /// Promote a version, or try it beside the promoted one: functions that use the channel take it within
     /// CONVERTER_REFRESH_SECONDS.
     ///
-    /// A shadow converts objects beside the version in service; its points are compared and never written. A canary's points are
+    /// A shadow converts objects beside the promoted version; its points are compared and never written. A canary's points are
     /// written, for a share of the objects. Rules decide what becomes of either: a measure, a relation and a value, joined by `and`
     /// and `or`. Measures are objects, rows, rejected, failed, time and age; of a shadow also equal, added, removed, changed and
-    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the version in service has of it.
+    /// uncompared. Values are numbers, percentages, times such as `12h`, and `before`: what the promoted version has of it.
     #[command(after_help = "Examples:
   influxdb-loader converter promote ons-load 1.2.0
   influxdb-loader converter promote ons-load 1.2.0 --parameters renames.json
@@ -168,7 +176,7 @@ pub(super) enum Command {
         /// The channel, instead of that of the settings.
         #[arg(long, value_name = "NAME")]
         channel: Option<String>,
-        /// End it: the version before stays in service.
+        /// End it: the promoted version stays.
         #[arg(long)]
         end: bool,
         /// Who ends it [default: the user's name].
@@ -178,7 +186,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put the version back into service that was before; once more undoes it.
+    /// Roll back to the version that was promoted before; once more undoes it.
     Rollback {
         /// The dataset.
         dataset: String,
@@ -237,7 +245,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show who put which version into service, and when; the latest first.
+    /// Show who promoted which version, and when; the latest first.
     History {
         /// The dataset.
         dataset: String,
@@ -260,7 +268,7 @@ pub(super) enum Command {
     Verify {
         /// The dataset.
         dataset: String,
-        /// The version; the one in service without.
+        /// The version; the promoted one without.
         version: Option<String>,
         /// Print JSON.
         #[arg(long)]
@@ -305,7 +313,9 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
-        Command::Publish { component, dataset, sign, golden, parameters, json } => {
+        Command::Publish { component, dataset, sign, golden, parameters, serves, json } => {
+            // Read before anything is published.
+            let serves = serves.as_deref().map(patterns).transpose()?;
             let mut tested = None;
             if let Some(golden) = golden {
                 let (facts, text, is_good) =
@@ -320,8 +330,14 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
                 }
                 tested = Some(facts);
             }
-            let (dataset, sign, parameters) = (dataset.as_deref(), sign.as_deref(), parameters.as_deref());
-            publish::publish(config, &component, dataset, sign, parameters, json, tested).await
+            let what = publish::What {
+                component: &component,
+                dataset: dataset.as_deref(),
+                key: sign.as_deref(),
+                parameters: parameters.as_deref(),
+                serves: serves.as_deref(),
+            };
+            publish::publish(config, &what, json, tested).await
         }
         Command::Promote { dataset, version, trial, parameters, channel, terms, json } => {
             let what = promote::What { version: version.as_deref(), trial: &trial, parameters: parameters.as_deref() };

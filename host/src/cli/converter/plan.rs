@@ -78,7 +78,7 @@ impl Planned {
         let item = |kind, key: &Key, source: &Source, written_as, missing: &Missing, when| {
             let (source, level) = self.source(source);
             let missing = match missing {
-                Missing::Omit => "left out".to_owned(),
+                Missing::Omit => "omitted".to_owned(),
                 Missing::Reject(code) => format!("rejected: {code}"),
             };
             Item { kind, key: self.key(key), source, level, written_as, missing, when }

@@ -58,6 +58,14 @@ pub(in crate::cli) enum ProjectError {
     },
     #[error("`{command}` failed:\n{output}")]
     Failed { command: String, output: String },
+    #[error(
+        "`{package}` has native code, which does not run in WebAssembly: `{file}`\nhint: `requirements.txt` takes packages of pure Python; `--no-binary NAME` on a line of its own skips native code that is optional"
+    )]
+    NativePackage { package: String, file: String },
+    #[error(
+        "`{package}` is installed as editable: its files are not in the environment\nhint: remove `-e` from `requirements.txt`"
+    )]
+    EditablePackage { package: String },
     #[error("cannot access `{}`", .path.display())]
     File {
         path: PathBuf,

@@ -6,19 +6,20 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::publish::{document, signing_key};
+use super::publish::{document, listed, signing_key};
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::dataset::DatasetName;
 use crate::registry::{
-    Candidacy, Channel, Endorsement, Kind, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms, Version,
+    Candidacy, Channel, Endorsement, Kind, Pattern, Promotion, Registry, Rule, Share, SigningKey, Terms as TrialTerms,
+    Version,
 };
 
 /// How a candidate is tried instead.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Trial {
-    /// Convert objects with this version beside the one in service, and compare the points.
+    /// Convert objects with this version beside the promoted one, and compare the points.
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["version", "canary"])]
     shadow: Option<String>,
     /// Convert a share of the objects with this version.
@@ -27,7 +28,7 @@ pub(in crate::cli) struct Trial {
     /// On how many of the objects, such as `5%`, chosen by a hash of the key [default for a shadow: 100%].
     #[arg(long, value_name = "PERCENT", conflicts_with = "version")]
     share: Option<String>,
-    /// Put it into service as soon as this rule is true.
+    /// Promote it as soon as this rule is true.
     #[arg(long, value_name = "RULE", conflicts_with = "version")]
     when: Option<String>,
     /// End the trial without it as soon as this rule is true [default for a canary: "failed > 0"].
@@ -61,7 +62,7 @@ impl Trial {
 /// When a canary ends without its candidate, unless something else is asked for.
 const WITHOUT_FAILURES: &str = "failed > 0";
 
-/// On which terms a version is put into service.
+/// On which terms a version is promoted.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Terms {
     /// Sign the pointer with the key in this file.
@@ -112,7 +113,7 @@ fn time(text: &str) -> Result<Duration, String> {
     parsed.map(Duration::from_secs).ok_or_else(|| "a number and one of `s`, `m`, `h`, `d`".to_owned())
 }
 
-/// What is put into service, or tried.
+/// What is promoted, or tried.
 pub(super) struct What<'a> {
     pub(super) version: Option<&'a str>,
     pub(super) trial: &'a Trial,
@@ -194,10 +195,10 @@ pub(super) fn chosen(registry: &Registry, channel: Option<&str>) -> Result<Chann
 }
 
 fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) -> Result<bool, CliError> {
-    let Promotion { before, pointer, parameters, trial, already } = promotion;
+    let Promotion { before, pointer, parameters, trial, serves, dropped, already } = promotion;
     if as_json {
         let facts = json!({
-            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "parameters": parameters, "trial": trial, "already": already,
+            "dataset": dataset, "channel": channel, "before": before, "pointer": pointer, "parameters": parameters, "trial": trial, "serves": serves, "dropped": dropped, "already": already,
         });
         print(&format!("{facts}\n"))?;
         return Ok(true);
@@ -220,6 +221,11 @@ fn tell(dataset: &str, channel: &Channel, promotion: &Promotion, as_json: bool) 
     };
     let with = parameters.as_deref().and_then(|sha256| sha256.get(..12));
     let with = with.map(|sha256| format!(" with parameters {sha256}")).unwrap_or_default();
-    print(&format!("{dataset} {channel}: {before}{}{with}, sequence {}\n", pointer.version, pointer.sequence))?;
+    let line = |what: &str, patterns: &[Pattern]| match patterns {
+        [] => String::new(),
+        patterns => format!("{what} {}\n", listed(patterns)),
+    };
+    let serves = line("serves", serves) + &line("no longer serves", dropped);
+    print(&format!("{dataset} {channel}: {before}{}{with}, sequence {}\n{serves}", pointer.version, pointer.sequence))?;
     Ok(true)
 }

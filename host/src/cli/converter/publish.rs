@@ -9,18 +9,24 @@ use crate::cli::component::read;
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::converter::MAX_PARAMETERS_BYTES;
-use crate::registry::SigningKey;
+use crate::registry::{Pattern, SigningKey};
 
 /// The longest file that a signing key is looked for in, in bytes.
 const MAX_KEY_BYTES: u64 = 64 * 1024;
 
+/// What is published.
+pub(super) struct What<'a> {
+    pub(super) component: &'a Path,
+    pub(super) dataset: Option<&'a str>,
+    pub(super) key: Option<&'a Path>,
+    pub(super) parameters: Option<&'a Path>,
+    pub(super) serves: Option<&'a [Pattern]>,
+}
+
 /// Puts a component into the registry. Returns true: what cannot be published is an error.
 pub(super) async fn publish(
     config: &Config,
-    path: &Path,
-    dataset: Option<&str>,
-    key: Option<&Path>,
-    parameters: Option<&Path>,
+    &What { component: path, dataset, key, parameters, serves }: &What<'_>,
     as_json: bool,
     golden: Option<Value>,
 ) -> Result<bool, CliError> {
@@ -32,11 +38,12 @@ pub(super) async fn publish(
     let component = read(path, limit)?;
     let publication = registry.publish(component, dataset.as_ref(), key.as_ref()).await?;
     let manifest = &publication.manifest;
+    let name = named(&manifest.dataset)?;
+    if let Some(patterns) = serves {
+        registry.publish_patterns(&name, &manifest.version, patterns, key.as_ref()).await?;
+    }
     let parameters = match parameters {
-        Some(path) => {
-            let name = named(&manifest.dataset)?;
-            Some(registry.publish_parameters(&name, &manifest.version, document(path)?).await?)
-        }
+        Some(path) => Some(registry.publish_parameters(&name, &manifest.version, document(path)?).await?),
         None => None,
     };
     let what = if publication.already { "already published" } else { "published" };
@@ -51,6 +58,9 @@ pub(super) async fn publish(
         if let Some((sha256, already)) = &parameters {
             facts["parameters"] = json!({ "sha256": sha256, "already": already });
         }
+        if let Some(patterns) = serves {
+            facts["serves"] = json!(patterns);
+        }
         format!("{facts}\n")
     } else {
         let parameters = parameters.map(|(sha256, already)| {
@@ -58,9 +68,16 @@ pub(super) async fn publish(
             format!("{what}: parameters of {dataset} {version}, sha256:{sha256}\n")
         });
         let parameters = parameters.unwrap_or_default();
-        format!("{what}: {dataset} {version}, sha256:{}, {object}\n{parameters}", manifest.sha256)
+        let serves = serves.map(|patterns| format!("serves {}, as soon as it is promoted\n", listed(patterns)));
+        let serves = serves.unwrap_or_default();
+        format!("{what}: {dataset} {version}, sha256:{}, {object}\n{parameters}{serves}", manifest.sha256)
     })?;
     Ok(true)
+}
+
+/// Patterns, for people.
+pub(super) fn listed(patterns: &[Pattern]) -> String {
+    patterns.iter().map(Pattern::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A document of parameters.

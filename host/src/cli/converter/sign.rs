@@ -1,4 +1,4 @@
-//! `converter sign`, `converter yank` and `converter history`: what is said of versions that are published.
+//! `converter sign`, `converter yank` and `converter history`: what is recorded of versions that are published.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::publish::signing_key;
 use super::{loader_and_registry, named};
 use crate::cli::{CliError, print};
 use crate::config::Config;
-use crate::registry::{Moment, Promoted, Yanked};
+use crate::registry::{Moment, Pattern, Promoted, Yanked};
 
 /// How many promotions `history` shows.
 const MOST: usize = 100;
@@ -57,7 +57,7 @@ pub(super) async fn yank(
     Ok(true)
 }
 
-/// Prints who put which version into service, the latest first. Returns true.
+/// Prints who promoted which version, the latest first. Returns true.
 pub(super) async fn history(
     config: &Config,
     dataset: &str,
@@ -83,7 +83,7 @@ fn table(lines: &[Promoted]) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["sequence", "at", "version", "before", "by", "signed by", "expires"]);
+    table.set_header(["sequence", "at", "version", "before", "serves", "by", "signed by", "expires"]);
     for Promoted { statement, keys } in lines {
         let pointer = &statement.pointer;
         table.add_row([
@@ -94,6 +94,7 @@ fn table(lines: &[Promoted]) -> String {
                 None => pointer.version.to_string(),
             },
             pointer.previous.as_ref().map_or_else(String::new, |before| before.version.to_string()),
+            statement.serves.iter().map(Pattern::as_str).collect::<Vec<_>>().join(" "),
             statement.by.clone(),
             keys.join(" "),
             statement.expires.map_or_else(String::new, |expires| expires.to_string()),

@@ -18,7 +18,7 @@ const COMPONENT: &str = "converter.wasm";
 /// The directory of golden pairs in a converter's directory.
 pub(super) const GOLDEN: &str = "golden";
 
-/// What `converter test` is told.
+/// The arguments of `converter test`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// A converter's directory, with `converter.wasm` and `golden` in it, or a component beside `golden`.
@@ -170,7 +170,7 @@ fn as_text(converter: &Converter, from: &str, tested: &[Tested]) -> String {
     let replaces = |tested: &Tested| tested.result.as_ref().is_ok_and(|(_, found)| found.iter().any(replaces));
     if tested.iter().any(|tested| !tested.updated && replaces(tested)) {
         text.push_str(
-            "hint: where points replace each other, make what tells them apart a tag; `--update` accepts it\n",
+            "hint: where points replace each other, make what distinguishes them a tag; `--update` accepts it\n",
         );
     }
     if tested.iter().any(|tested| tested.status() == "faulty") {

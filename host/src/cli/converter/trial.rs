@@ -1,4 +1,4 @@
-//! `converter trial`: how a candidate stands beside the version in service.
+//! `converter trial`: how a candidate stands beside the promoted version.
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ use crate::logs::on_one_line;
 use crate::pipeline::Location;
 use crate::report::Failure;
 
-/// What `ledger list` is told.
+/// The arguments of `ledger list`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Arguments {
     json: bool,
 }
 
-/// What `ledger missing` is told.
+/// The arguments of `ledger missing`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Missing {
     #[command(flatten)]
@@ -49,7 +49,7 @@ struct Of {
     dataset: Option<String>,
 }
 
-/// Lists objects. Returns whether each could be told.
+/// Lists objects. Returns whether each could be looked up.
 pub(super) async fn list(config: &Config, Arguments { of, json }: &Arguments) -> Result<bool, CliError> {
     let entries = look_up_all(config, &of.inputs, of.dataset.as_deref()).await?;
     show(&entries, *json)

@@ -19,8 +19,8 @@ const AT_A_TIME: usize = 16;
 pub(super) enum Command {
     /// List objects, and how far each is loaded.
     ///
-    /// An object is `loaded` when all of its row groups are, in the version that it has now and by the converter that is in
-    /// service; `other-converter` when some of them were loaded by another one; `partly` when some are not loaded; `stale` when
+    /// An object is `loaded` when all of its row groups are, in the version that it has now and by the promoted
+    /// converter; `other-converter` when some of them were loaded by another one; `partly` when some are not loaded; `stale` when
     /// another version of it was loaded; `elsewhere` when it was loaded into another bucket of InfluxDB; else `missing`.
     #[command(after_help = "Examples:
   influxdb-loader ledger list s3://my-bucket/dataset=generation/
@@ -53,7 +53,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
     }
 }
 
-/// An object, and what the ledger says of it.
+/// An object, and what the ledger records of it.
 pub(super) struct Entry {
     pub(super) location: Location,
     pub(super) found: Result<(Standing, Vec<Document>), LoadError>,

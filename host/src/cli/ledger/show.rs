@@ -9,7 +9,7 @@ use crate::pipeline::Location;
 use crate::rejects::Source;
 use crate::report::{Failure, FailureKind};
 
-/// What `ledger show` is told.
+/// The arguments of `ledger show`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// s3://bucket/key, s3://bucket/prefix/, files, or directories; what is below a prefix need not exist any more.

@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// nanosecond. Finds everything below the prefix, holds it against its manifests, looks at what a load would lose, loads it, and
     /// verifies that all of it is in InfluxDB. With LEDGER_URI, a migration that was stopped resumes.
     ///
-    /// A table becomes a measurement, dimensions and `measure_name` become tags, measures become fields. Files do not say which columns
+    /// A table becomes a measurement, dimensions and `measure_name` become tags, measures become fields. Files do not mark which columns
     /// of text are dimensions: they become tags, unless --field names them.
     ///
     /// Exits with 0 only when everything was migrated and verified.

@@ -67,7 +67,7 @@ pub(super) enum Trouble {
         expected: u64,
         found: u64,
     },
-    /// A result has other rows than its manifest says.
+    /// A result has other rows than its manifest lists.
     #[error("`{key}` has {found} rows, and {expected} in its manifest")]
     FileRows {
         /// The result.
@@ -170,7 +170,7 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+    #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
     use serde_json::json;
 
@@ -180,7 +180,7 @@ mod tests {
         Listed { key: key.to_owned(), size: Some(10), etag: Some("e".to_owned()) }
     }
 
-    /// What `a/x_manifest.json` says of these results, of 5 rows and 10 bytes each.
+    /// What `a/x_manifest.json` lists of these results, of 5 rows and 10 bytes each.
     fn unload(found: &[&str], urls: &[&str], format: &str, columns: &[(&str, &str)]) -> (Unload, Vec<Trouble>, usize) {
         let files: Vec<_> = urls
             .iter()

@@ -29,7 +29,7 @@ use crate::verify::{self, Options, Outcome};
 /// The dataset of the converter of unloaded tables.
 const DATASET: &str = "timestream";
 
-/// What `migrate timestream` is told.
+/// The arguments of `migrate timestream`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The folder that UNLOAD wrote into, or one above several: s3://bucket/prefix/.
@@ -41,7 +41,7 @@ pub(in crate::cli) struct Arguments {
     /// A column of text that becomes a field instead of a tag: a measure, or a dimension of too many values.
     #[arg(long = "field", value_name = "COLUMN")]
     fields: Vec<String>,
-    /// A column or a partition that is left out.
+    /// A column or a partition that is dropped.
     #[arg(long, value_name = "COLUMN")]
     drop: Vec<String>,
     /// What becomes of the column `measure_name`: a tag; the key of the field of a single-measure record, in the place of
@@ -90,7 +90,7 @@ pub(in crate::cli) enum MigrateError {
     /// What lies there cannot be migrated as it is.
     #[error("nothing is migrated: {0} of what UNLOAD has left cannot be migrated as it is")]
     Troubles(usize),
-    /// The converter cannot be told.
+    /// The converter does not take the options.
     #[error("the mapping options cannot be used with this converter")]
     Options(#[source] crate::converter::ConverterError),
 }
@@ -103,7 +103,7 @@ struct Table {
     fields: Vec<String>,
 }
 
-/// Migrates, and says how it went. Returns whether everything is in InfluxDB.
+/// Migrates, and reports the result. Returns whether everything is in InfluxDB.
 pub(super) async fn migrate(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
     let wrong = || CliError::S3Url(arguments.url.clone());
     let (bucket, prefix) =
@@ -163,7 +163,7 @@ pub(super) async fn migrate(config: &Config, arguments: &Arguments) -> Result<bo
 }
 
 impl Arguments {
-    /// What the converter is told; none where it is to map as AWS's guidance has it.
+    /// The parameters of the converter; none where it is to map as AWS's guidance has it.
     fn parameters(&self) -> Option<Value> {
         let Self { measurements, fields, drop, measure_name, .. } = self;
         let measurements: BTreeMap<&str, &str> =
@@ -198,12 +198,12 @@ async fn find(bucket: &str, prefix: &str, drop: &BTreeSet<String>) -> Result<Vec
     let left = found.left_behind();
     if let Some(first) = left.first() {
         let text = format!(
-            "warning: {} results are left out, since no manifest names them, as of a query that failed: `{}`{}\n",
+            "warning: {} results are skipped, since no manifest names them, as of a query that failed: `{}`{}\n",
             left.len(),
             on_one_line(first),
             if left.len() > 1 { ", …" } else { "" }
         );
-        // When standard error is closed there is nobody left to tell.
+        // When standard error is closed, nobody is left to warn.
         std::io::stderr().write_all(text.as_bytes()).ok();
     }
     if troubles.is_empty() {

@@ -2,6 +2,7 @@
 //!
 //! The objects are converted as for a load, and cut into the requests that would be sent. Nothing is sent but questions.
 
+mod pace;
 mod problems;
 
 use std::fmt::Write;
@@ -17,6 +18,7 @@ use crate::points::go_duration;
 use crate::report::{Accounts, Report, Timings};
 use crate::sink::survey::{ERROR, EXACT, Findings, Survey};
 use crate::sink::{Bucket, Engine, InfluxDb, Sink};
+use pace::Pace;
 use problems::Problem;
 
 /// The memory of the function whose price is shown, in MiB: that of a whole processor.
@@ -37,7 +39,7 @@ pub(super) struct Preflight {
     unknown: Option<String>,
     problems: Vec<Problem>,
     work: estimate::Work,
-    rate: Option<u32>,
+    pace: Pace,
 }
 
 /// Looks, and prints what is found. Returns whether nothing would be lost.
@@ -94,11 +96,9 @@ async fn compare(survey: Survey, report: Report, rate: Option<u32>) -> Result<Pr
     for object in &report.objects {
         if let Some(failure) = &object.failure {
             complain(failure, Some(&object.object));
-            problems.push(Problem::new(
-                "failed",
-                true,
-                format!("`{}` cannot be loaded: {}", object.object, failure.message()),
-            ));
+            let message = format!("`{}` cannot be loaded: {}", object.object, failure.message());
+            let hint = failure.hint().map(str::to_owned);
+            problems.push(Problem { hint, ..Problem::new("failed", true, message) });
         }
     }
     let accounts = report.totals();
@@ -113,6 +113,10 @@ async fn compare(survey: Survey, report: Report, rate: Option<u32>) -> Result<Pr
         }
     }
     let new_series = if unknown.is_none() { new_series(server, &findings).await } else { None };
+    let pace = match rate {
+        Some(rate) => Pace::Given(rate),
+        None => Pace::measured(server.past_writes().await),
+    };
     let timings = report.objects.iter().fold(Timings::default(), |mut sum, object| {
         sum += object.timings;
         sum
@@ -127,7 +131,7 @@ async fn compare(survey: Survey, report: Report, rate: Option<u32>) -> Result<Pr
         new_series,
         unknown,
         problems,
-        rate,
+        pace,
     })
 }
 
@@ -163,13 +167,14 @@ impl Preflight {
 
     /// How long the load takes a function of [`MEMORY_MIB`], and what that costs on arm64.
     fn cost(&self) -> (f64, f64) {
-        let cost = estimate::cost(MEMORY_MIB, self.work, self.rate);
+        let rate = self.pace.rows_a_second(&self.accounts);
+        let cost = estimate::cost(MEMORY_MIB, self.work, rate);
         (cost.seconds * self.millions(), cost.arm64_dollars * self.millions())
     }
 
     /// For scripts.
     pub(super) fn json(&self) -> Value {
-        let Self { engine, bucket, objects, accounts, findings, new_series, unknown, problems, rate, .. } = self;
+        let Self { engine, bucket, objects, accounts, findings, new_series, unknown, problems, pace, .. } = self;
         let (series, exact) = findings.series.count();
         let (seconds, dollars) = self.cost();
         let seconds_of = |duration: Option<Duration>| duration.map(|duration| duration.as_secs());
@@ -192,7 +197,8 @@ impl Preflight {
             "line_protocol_bytes": accounts.line_protocol_bytes,
             "bytes": accounts.bytes_written,
             "requests": accounts.requests,
-            "rate": rate,
+            "rate": pace.rows_a_second(accounts),
+            "rate_by": pace.name(),
             "seconds": seconds,
             "lambda": { "memory_mib": MEMORY_MIB, "arm64_dollars": dollars },
             "fields_unknown": unknown,
@@ -202,7 +208,7 @@ impl Preflight {
 
     /// For people.
     pub(super) fn text(&self) -> String {
-        let Self { engine, bucket, objects, accounts, findings, new_series, unknown, problems, rate, .. } = self;
+        let Self { engine, bucket, objects, accounts, findings, new_series, unknown, problems, pace, .. } = self;
         let grouped = summary::grouped;
         let mut text = String::new();
         let mut line = |name: &str, value: String| {
@@ -236,11 +242,7 @@ impl Preflight {
         let (sent, lines) = (grouped(accounts.bytes_written), grouped(accounts.line_protocol_bytes));
         line("bytes", format!("{sent} in {} requests; {lines} of line protocol", grouped(accounts.requests)));
         let (seconds, dollars) = self.cost();
-        let waits = match rate {
-            Some(rate) => format!("the server takes {} rows a second", grouped((*rate).into())),
-            None => "of work here alone; --rate sets the rows a second that the server accepts".to_owned(),
-        };
-        line("seconds", format!("{seconds:.1}: {waits}"));
+        line("seconds", format!("{seconds:.1}: {}", pace.text()));
         line("Lambda", format!("${dollars:.6} on arm64 with {MEMORY_MIB} MiB"));
         if let Some(unknown) = unknown {
             line("remark", format!("the server's fields are not compared: {unknown}"));
@@ -250,7 +252,7 @@ impl Preflight {
             return text;
         }
         text.push('\n');
-        for Problem { kind, measurement, key, count, lost, message } in problems {
+        for Problem { kind, measurement, key, count, lost, message, .. } in problems {
             let of = [measurement.as_deref(), key.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
             let of = if of.is_empty() { of } else { format!(" `{of}`") };
             let count = count.map(|count| format!(" ({})", grouped(count))).unwrap_or_default();

@@ -30,11 +30,14 @@ pub(super) struct Problem {
     pub(super) lost: bool,
     /// For people.
     pub(super) message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) hint: Option<String>,
 }
 
 impl Problem {
     pub(super) fn new(kind: &'static str, lost: bool, message: impl Into<String>) -> Self {
-        Self { kind, measurement: None, key: None, count: None, lost, message: message.into() }
+        Self { kind, measurement: None, key: None, count: None, lost, message: message.into(), hint: None }
     }
 
     fn of(self, measurement: &str, key: &str, count: u64) -> Self {

@@ -28,7 +28,7 @@ pub(super) struct VerifyArguments {
     /// Hold INFLUXDB_BUCKET against another bucket of the same server instead, which has what is expected.
     #[arg(long, value_name = "BUCKET", conflicts_with_all = ["dataset", "converter"])]
     against: Option<String>,
-    /// Compare every point, whatever the sums say.
+    /// Compare every point, even where the sums agree.
     #[arg(long)]
     exact: bool,
     /// Points that are in the database and not in what is named are no difference.

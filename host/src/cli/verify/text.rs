@@ -12,7 +12,7 @@ use crate::verify::{BucketOutcome, Change, Difference, MeasurementOutcome, Metho
 const GREENS: [u8; 4] = [22, 28, 34, 40];
 const RED: u8 = 196;
 
-/// The most buckets that are told of by themselves.
+/// The most buckets that are shown by themselves.
 const BUCKETS: usize = 40;
 
 pub(super) fn text(outcome: &Outcome, coloured: bool) -> String {

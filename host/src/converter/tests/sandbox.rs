@@ -71,18 +71,18 @@ fn columns_of_every_type_cross_into_a_guest_and_back() {
 fn an_endless_loop_is_stopped_wherever_it_is() {
     let start = Instant::now();
     let error = convert(&Guest { convert: LOOP, ..Guest::default() });
-    assert_snapshot!(told(&error), @"out-of-time: converter `wat-guest` 1.0.0 ran out of time in `convert`: stopped after 100 ms");
-    assert!(!error.detail().is_empty(), "it says where");
+    assert_snapshot!(told(&error), @"out-of-time: converter `wat-guest` 1.0.0 exceeded its time limit in `convert`: stopped after 100 ms");
+    assert!(!error.detail().is_empty(), "it names the place");
 
     let converter = |guest: Guest| small_engine().compile(&guest.component());
     let error = converter(Guest { describe: LOOP, ..Guest::default() }).unwrap_err();
-    assert_snapshot!(told(&error), @"out-of-time: component `sha256:…` ran out of time in `describe`: stopped after 200 ms");
+    assert_snapshot!(told(&error), @"out-of-time: component `sha256:…` exceeded its time limit in `describe`: stopped after 200 ms");
     let items = format!("(func $start {LOOP}) (start $start)");
     let error = converter(Guest { items, ..Guest::default() }).unwrap_err();
-    assert_snapshot!(told(&error), @"out-of-time: component `sha256:…` ran out of time while it started: stopped after 200 ms");
+    assert_snapshot!(told(&error), @"out-of-time: component `sha256:…` exceeded its time limit while it started: stopped after 200 ms");
 
     let error = prepared_error(&Guest { prepare: LOOP, ..Guest::default() });
-    assert_snapshot!(told(&error), @"out-of-time: converter `wat-guest` 1.0.0 ran out of time in `prepare`: stopped after 200 ms");
+    assert_snapshot!(told(&error), @"out-of-time: converter `wat-guest` 1.0.0 exceeded its time limit in `prepare`: stopped after 200 ms");
     // Four time slices of at most 200 ms, and much for a busy machine.
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
@@ -190,7 +190,7 @@ fn an_answer_outside_of_the_guest_s_memory_is_refused() {
 fn an_answer_that_breaks_the_contract_names_the_item() {
     // A mask, where the plan has none.
     let mask = "(i32.store (i32.const 4364) (i32.const 4096)) (i32.store (i32.const 4368) (i32.const 1))";
-    assert_snapshot!(told(&convert(&Guest { convert: mask, ..Guest::default() })), @"invalid-result: converter `wat-guest` 1.0.0 gave an invalid result: `masks` has 1 masks, the plan says 0");
+    assert_snapshot!(told(&convert(&Guest { convert: mask, ..Guest::default() })), @"invalid-result: converter `wat-guest` 1.0.0 gave an invalid result: `masks` has 1 masks, the plan declares 0");
     // No point.
     let prepare = "(i32.store (i32.const 2312) (i32.const 0))";
     assert_snapshot!(told(&prepared_error(&Guest { prepare, ..Guest::default() })), @"invalid-result: converter `wat-guest` 1.0.0 gave an invalid result: `plan.points` is empty: a plan has at least one point");

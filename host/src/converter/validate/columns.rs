@@ -29,11 +29,11 @@ pub(in crate::converter) fn converted(
 ) -> Result<Converted, Invalid> {
     let wit::Converted { computed, masks, rejected } = converted;
     if computed.len() != plan.computed.len() {
-        let reason = format!("has {} columns, the plan says {}", computed.len(), plan.computed.len());
+        let reason = format!("has {} columns, the plan declares {}", computed.len(), plan.computed.len());
         return Err(Invalid::new("computed", reason));
     }
     if masks.len() != plan.masks {
-        return Err(Invalid::new("masks", format!("has {} masks, the plan says {}", masks.len(), plan.masks)));
+        return Err(Invalid::new("masks", format!("has {} masks, the plan declares {}", masks.len(), plan.masks)));
     }
     let computed = computed.into_iter().zip(&plan.computed).enumerate();
     let masks = masks.into_iter().enumerate();
@@ -69,7 +69,7 @@ fn column(column: wit::ColumnResult, column_type: ColumnType, rows: usize) -> Re
         wit::ValuesResult::Timestamps(_) => ColumnType::Timestamp,
     };
     if returned != column_type {
-        let reason = format!("are of type `{}`, the plan says `{}`", type_name(returned), type_name(column_type));
+        let reason = format!("are of type `{}`, the plan declares `{}`", type_name(returned), type_name(column_type));
         return Err(Invalid::new("values", reason));
     }
     Ok(match values {

@@ -65,16 +65,16 @@ fn a_bitmap_has_a_bit_for_each_row() {
 
 #[test]
 fn a_column_is_of_the_type_that_the_plan_says() {
-    assert_snapshot!(wrong(ColumnType::Float, wit::ValuesResult::Integers(vec![0; ROWS]), None), @"`computed[0].values` are of type `integer`, the plan says `float`");
+    assert_snapshot!(wrong(ColumnType::Float, wit::ValuesResult::Integers(vec![0; ROWS]), None), @"`computed[0].values` are of type `integer`, the plan declares `float`");
 }
 
 #[test]
 fn there_are_as_many_columns_and_masks_as_the_plan_says() {
     let column = || wit::ColumnResult { values: wit::ValuesResult::Integers(vec![0; ROWS]), validity: None };
     let plan = plan(&[ColumnType::Integer], 1);
-    assert_snapshot!(told(&converted(answer(vec![]), &plan, ROWS).unwrap_err()), @"`computed` has 0 columns, the plan says 1");
-    assert_snapshot!(told(&converted(answer(vec![column(), column()]), &plan, ROWS).unwrap_err()), @"`computed` has 2 columns, the plan says 1");
-    assert_snapshot!(told(&converted(answer(vec![column()]), &plan, ROWS).unwrap_err()), @"`masks` has 0 masks, the plan says 1");
+    assert_snapshot!(told(&converted(answer(vec![]), &plan, ROWS).unwrap_err()), @"`computed` has 0 columns, the plan declares 1");
+    assert_snapshot!(told(&converted(answer(vec![column(), column()]), &plan, ROWS).unwrap_err()), @"`computed` has 2 columns, the plan declares 1");
+    assert_snapshot!(told(&converted(answer(vec![column()]), &plan, ROWS).unwrap_err()), @"`masks` has 0 masks, the plan declares 1");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails has to say so")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod properties;
 mod real;
@@ -243,7 +243,7 @@ fn every_form_of_event_gives_its_objects_and_its_caller() {
      d4e5f6a7-89ab-4cde-9f01-23456789abcd
       broken: `Records[4].body.Records[0].s3.object.key` is not URL-encoded: the `%` at byte 7 is not followed by two hexadecimal digits
      e5f6a7b8-9abc-4def-8012-3456789abcde
-      broken: `Records[5].body` names a prefix, which a message must not: where such a load stops, nobody goes on
+      broken: `Records[5].body` names a prefix, which a message must not: nothing would resume such a load
      f6a7b8c9-abcd-4ef0-9123-456789abcdef
       broken: `Records[6].body` is no event that a message may carry: an S3 notification, an S3 event of EventBridge, or `{"bucket": "…", "key": "…"}`
      07b8c9da-bcde-4f01-8234-56789abcdef0
@@ -323,7 +323,7 @@ fn a_broken_event_is_told_with_the_place() {
     api-gateway-http-body-without-key: ApiGateway: the event is a broken API Gateway HTTP request: `body.key` is missing
     api-gateway-rest-get: ApiGateway: the event is a broken API Gateway REST request: `httpMethod` is `GET`; objects are loaded by `POST`, and `GET …/health` is a health check
     api-gateway-rest-without-body: ApiGateway: the event is a broken API Gateway REST request: `body` is missing
-    dead-letter-unknown: Asynchronous: the event is a broken dead letter of the function: `requestPayload` is no event of a known form
+    dead-letter-unknown: Asynchronous: the event is a broken invocation record of the function: `requestPayload` is no event of a known form
     direct-bucket-is-a-url: Direct: the event is a broken direct invocation: `bucket` is no bucket's name: `s3://ons-energy-data`; allowed are 3 to 255 letters, digits, `.`, `-` and `_`
     direct-dataset-is-a-list: Direct: the event is a broken direct invocation: `dataset` is a list; expected a text
     direct-key-empty: Direct: the event is a broken direct invocation: `key` is empty
@@ -363,7 +363,7 @@ fn a_broken_event_is_told_with_the_place() {
     s3-third-record-without-key: Asynchronous: the event is a broken S3 notification: `Records[2].s3.object.key` is missing
     s3-version-with-newline: Asynchronous: the event is a broken S3 notification: `Records[0].s3.object.versionId` holds characters other than visible ASCII
     s3-without-event-name: Asynchronous: the event is a broken S3 notification: `Records[0].eventName` is missing
-    sns-message-names-a-prefix: Asynchronous: the event is a broken SNS notification: `Records[0].Sns.Message` names a prefix, which a message must not: where such a load stops, nobody goes on
+    sns-message-names-a-prefix: Asynchronous: the event is a broken SNS notification: `Records[0].Sns.Message` names a prefix, which a message must not: nothing would resume such a load
     sns-message-not-json: Asynchronous: the event is a broken SNS notification: `Records[0].Sns.Message` is not JSON: expected ident at line 1 column 2
     sns-message-unknown: Asynchronous: the event is a broken SNS notification: `Records[0].Sns.Message` is no event that a message may carry: an S3 notification, an S3 event of EventBridge, or `{"bucket": "…", "key": "…"}`
     sns-message-without-key: Asynchronous: the event is a broken SNS notification: `Records[0].Sns.Message.Records[0].s3.object.key` is missing
@@ -388,7 +388,7 @@ fn an_unknown_event_is_answered_with_the_known_forms() {
       SNS notification: {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{\"Records\": …}", …}}]}
       SQS batch: {"Records": [{"eventSource": "aws:sqs", "messageId": "…", "body": "{\"Records\": …}", …}]}
       S3 Batch Operations job: {"invocationSchemaVersion": "2.0", "invocationId": "…", "job": {…}, "tasks": [{"taskId": "…", "s3Key": "…", …}]}
-      dead letter of the function: {"requestContext": {"condition": "RetriesExhausted", …}, "requestPayload": {…}}
+      invocation record of the function: {"requestContext": {"condition": "RetriesExhausted", …}, "requestPayload": {…}}
       API Gateway REST request: {"httpMethod": "POST", "requestContext": {…}, "body": "{\"bucket\": …, \"key\": …}"}
       API Gateway HTTP request: {"version": "2.0", "requestContext": {"http": {…}}, "body": "{\"bucket\": …, \"key\": …}"}
       load balancer request: {"httpMethod": "POST", "requestContext": {"elb": {…}}, "body": "{\"bucket\": …, \"key\": …}"}

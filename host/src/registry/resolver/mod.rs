@@ -1,8 +1,10 @@
 //! The function's side: which converter an object gets, and when it is another one.
 
+mod patterns;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,11 +14,13 @@ use tracing::Instrument;
 use super::document::{Pointer, Release};
 use super::error::RegistryError;
 use super::operations::{Pointed, Registry, blocking};
+use super::patterns::Pattern;
 use super::pointers::{Details, Moment, Standing};
 use super::trials::{Observed, Outcome, Running, is_reserved};
 use crate::config::RegistrySettings;
 use crate::converter::{Catalog, CompileCache, Converter, ConverterError};
 use crate::dataset::DatasetName;
+use patterns::Patterns;
 
 /// How many converters of a dataset are kept compiled: for going back and forth.
 const MAX_RECENT: usize = 4;
@@ -30,7 +34,7 @@ const REFUSED: Duration = Duration::from_secs(30);
 
 /// How many datasets are remembered beyond those that the registry serves. Keys of objects name them, so that there may
 /// be any number.
-const MAX_IDLE: usize = 100;
+const MAX_IDLE: usize = 1_000;
 
 /// The converter of an object.
 #[derive(Clone, Debug)]
@@ -41,12 +45,14 @@ pub struct Resolution {
     pub fallback: bool,
     /// What is tried beside it.
     pub trial: Option<Arc<Running>>,
+    /// Which other datasets it serves.
+    pub serves: Arc<[Pattern]>,
 }
 
 impl Resolution {
-    /// A converter beside which nothing is tried.
+    /// A converter beside which nothing is tried, and that serves its own dataset alone.
     pub fn alone(converter: Converter, fallback: bool) -> Self {
-        Self { converter, fallback, trial: None }
+        Self { converter, fallback, trial: None, serves: Arc::default() }
     }
 }
 
@@ -57,6 +63,8 @@ impl Resolution {
 /// version that cannot be used, the one before stays in use: what this process served, else the previous version that the pointer
 /// names. Where the registry has served the dataset, the built-in converter does not take its place. A process that has served
 /// nothing yet and gets no answer fails: to guess might write other data than the registry's converter would.
+///
+/// A dataset that neither the registry nor the loader has a converter for may be served by another one's pattern (`patterns`).
 #[derive(Debug)]
 pub struct Resolver {
     catalog: Arc<Catalog>,
@@ -70,6 +78,7 @@ struct Remote {
     cache: Option<Arc<CompileCache>>,
     slots: Mutex<BTreeMap<DatasetName, Arc<Slot>>>,
     listing: AsyncMutex<Option<(Instant, Vec<String>)>>,
+    patterns: Patterns,
 }
 
 /// What is known of a dataset.
@@ -78,11 +87,15 @@ struct Slot {
     served: Mutex<Option<Resolution>>,
     /// Locked while the registry is asked, so that it is asked once however many objects come.
     state: Arc<AsyncMutex<State>>,
+    /// Whether it has no converter of its own, and is served by a pattern.
+    is_served_by_pattern: AtomicBool,
+    /// Whether that it has none could not be confirmed.
+    is_doubtful: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the registry was asked last, with something to serve afterwards.
+    /// When the registry was asked last, and it was known afterwards what is to be served, or that nothing is.
     asked: Option<Instant>,
     /// The entity tag of the pointer that was followed, or is known to lead nowhere.
     etag: Option<String>,
@@ -111,12 +124,18 @@ impl Slot {
         self.served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether it is served by a pattern until something else is known of it.
+    fn is_served_by_pattern(&self) -> bool {
+        self.is_served_by_pattern.load(Ordering::Relaxed)
+    }
+
     /// Nothing is to be served any more.
     fn withdraw(&self) {
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn serve(&self, resolution: Resolution) -> Resolution {
+        self.is_served_by_pattern.store(false, Ordering::Relaxed);
         *self.served.lock().unwrap_or_else(PoisonError::into_inner) = Some(resolution.clone());
         resolution
     }
@@ -141,6 +160,22 @@ impl Resolver {
     /// [`RegistryError::Component`] where there is no registry and no built-in converter; [`RegistryError::NoConverter`]
     /// where the registry has none either; else why the registry's cannot be used, when there is none before it.
     pub async fn converter(&self, dataset: &DatasetName) -> Result<Resolution, RegistryError> {
+        let own = self.own(dataset).await;
+        let (Some(remote), Err(error)) = (self.remote(dataset), &own) else { return own };
+        let (slot, has_none) = (remote.slot(dataset), matches!(error, RegistryError::NoConverter { .. }));
+        // What keeps a process from asking for the dataset's own converter does not end that a pattern serves it.
+        if !has_none && !slot.is_served_by_pattern() {
+            return own;
+        }
+        let found = self.by_pattern(remote, dataset).await?;
+        slot.is_served_by_pattern.store(found.is_some(), Ordering::Relaxed);
+        let Some(resolution) = found else { return own };
+        let is_doubtful = !has_none || slot.is_doubtful.load(Ordering::Relaxed);
+        Ok(Resolution { fallback: resolution.fallback || is_doubtful, ..resolution })
+    }
+
+    /// The converter that the dataset has by its own name.
+    async fn own(&self, dataset: &DatasetName) -> Result<Resolution, RegistryError> {
         if let Some(converter) = self.catalog.inserted(dataset.as_str()) {
             return Ok(Resolution::alone(converter, false));
         }
@@ -149,14 +184,16 @@ impl Resolver {
             return Ok(Resolution::alone(converter.map_err(component)?, false));
         };
         let slot = remote.slot(dataset);
-        if let (Some(served), false) = (slot.served(), remote.refresh.is_zero()) {
+        let served = slot.served().map(Ok);
+        let served = served.or_else(|| slot.is_served_by_pattern().then(|| Err(remote.no_converter(dataset))));
+        if let (Some(served), false) = (served, remote.refresh.is_zero()) {
             // Whoever has the lock asks already.
             if let Ok(state) = Arc::clone(&slot.state).try_lock_owned()
                 && state.asked.is_none_or(|asked| asked.elapsed() >= remote.refresh)
             {
                 remote.refresh_behind(&self.catalog, dataset, slot, state);
             }
-            return Ok(served);
+            return served;
         }
         let arrived = Instant::now();
         let mut state = slot.state.lock().await;
@@ -172,7 +209,11 @@ impl Resolver {
                 let now = Instant::now();
                 match &asked {
                     Ok(_) => (state.asked, state.failed) = (Some(now), None),
-                    Err(error) => state.failed = Some((now, error.clone())),
+                    Err(error) => {
+                        state.failed = Some((now, error.clone()));
+                        // A pattern may serve it, until the registry is asked again.
+                        state.asked = matches!(error, RegistryError::NoConverter { .. }).then_some(now);
+                    }
                 }
                 asked
             }
@@ -204,27 +245,19 @@ impl Resolver {
             return Ok(Some(converter));
         }
         let Some(remote) = self.remote(dataset) else { return Ok(None) };
-        let slot = remote.slot(dataset);
-        let trial = slot.served().and_then(|served| served.trial);
-        if let Some(trial) = trial
-            && let Some(converter) = [trial.before(), trial.candidate()].into_iter().find(|converter| is_it(converter))
-        {
-            return Ok(Some(converter.clone()));
+        if let Some(converter) = remote.of_digest(dataset, digest).await? {
+            return Ok(Some(converter));
         }
-        let mut state = slot.state.lock().await;
-        let recent = state.recent.iter().find(|(release, _)| release.identity() == digest);
-        if let Some((_, converter)) = recent {
-            return Ok(Some(converter.clone()));
-        }
-        let Some(release) = remote.registry.release_of(dataset, digest).await? else { return Ok(None) };
-        match remote.load(dataset, &release, &mut state).await {
-            Ok(converter) => Ok(Some(converter)),
-            Err(error) if error.is_permanent() || matches!(error, RegistryError::NotFound { .. }) => {
-                log(&error, "the converter that an object was begun with cannot be used");
-                Ok(None)
+        let matching = match remote.matching(dataset).await {
+            Err(error) if error.is_permanent() || matches!(error, RegistryError::Forbidden { .. }) => Vec::new(),
+            matching => matching?,
+        };
+        for name in matching.into_iter().map(|claim| claim.name) {
+            if let Some(converter) = remote.of_digest(&name, digest).await? {
+                return Ok(Some(converter));
             }
-            Err(error) => Err(error),
         }
+        Ok(None)
     }
 
     /// Whether the dataset has a converter that is built in, or one that is or was promoted in the registry.
@@ -243,7 +276,8 @@ impl Resolver {
         let channel = remote.registry.channel();
         match remote.registry.pointer(dataset, channel, None).await? {
             // One that is gone counts: its object is to fail, not to be taken for another dataset's.
-            Pointed::Missing => remote.registry.was_promoted(dataset, channel).await,
+            Pointed::Missing => Ok(remote.registry.was_promoted(dataset, channel).await?
+                || self.by_pattern(remote, dataset).await?.is_some()),
             Pointed::At(..) | Pointed::Nowhere(..) | Pointed::NotModified => Ok(true),
         }
     }
@@ -254,6 +288,7 @@ impl Resolver {
         let mut known: BTreeSet<String> = self.catalog.known().into_iter().collect();
         if let Some(remote) = &self.remote {
             known.extend(remote.listing().await);
+            known.extend(remote.named().await);
         }
         known.into_iter().collect()
     }
@@ -267,6 +302,7 @@ impl Remote {
             cache: catalog.cache().cloned(),
             slots: Mutex::default(),
             listing: AsyncMutex::default(),
+            patterns: Patterns::default(),
         })
     }
 
@@ -314,7 +350,8 @@ impl Remote {
         let (remote, catalog, dataset) = (Arc::clone(self), Arc::clone(catalog), dataset.clone());
         let refresh = async move {
             // There is nothing to serve any more: the next object asks, and fails if that is still so.
-            if remote.refresh(&catalog, &dataset, &slot, &mut state).await.is_err() {
+            if let Err(error) = remote.refresh(&catalog, &dataset, &slot, &mut state).await {
+                slot.is_doubtful.store(!matches!(error, RegistryError::NoConverter { .. }), Ordering::Relaxed);
                 slot.withdraw();
             }
             state.asked = Some(Instant::now());
@@ -335,62 +372,60 @@ impl Remote {
         {
             (state.etag, state.refused) = (None, None);
         }
-        let (pointer, etag, error) = match self
-            .registry
-            .pointer(dataset, self.registry.channel(), state.etag.as_deref())
-            .await
-        {
-            Ok(Pointed::NotModified) => {
-                let has_expired = state.expires.is_some_and(|expires| expires <= Moment::now());
-                if has_expired {
-                    tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in service");
-                }
-                if let (Some(converter), None) = (state.pointed.clone(), &state.refused) {
-                    return self.settle(dataset, slot, state, converter, has_expired).await;
-                }
-                return match (slot.served(), state.refused.clone()) {
-                    (Some(served), refused) => {
-                        Ok(slot.serve(Resolution { fallback: refused.is_some() || has_expired, ..served }))
+        let (pointer, etag, error) =
+            match self.registry.pointer(dataset, self.registry.channel(), state.etag.as_deref()).await {
+                Ok(Pointed::NotModified) => {
+                    let has_expired = state.expires.is_some_and(|expires| expires <= Moment::now());
+                    if has_expired {
+                        tracing::error!(%dataset, "the pointer has expired: the converter that it named stays in use");
                     }
-                    (None, Some((error, _))) => Err(error),
-                    // The entity tag is kept with one of the two.
-                    (None, None) => Err(self.no_converter(dataset)),
-                };
-            }
-            // A dataset that the registry has served does not fall back to the built-in converter.
-            Ok(Pointed::Missing) => match self.was_served(dataset, state).await {
-                Ok(true) => {
-                    let object = self.registry.pointer_url(dataset, self.registry.channel());
-                    (state.etag, state.refused) = (None, None);
-                    (None, None, RegistryError::PointerGone { object })
-                }
-                Ok(false) => {
-                    *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
-                    let converter = match built_in(catalog, dataset).await? {
-                        Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
-                        other => other.map_err(component)?,
-                    };
-                    return Ok(slot.serve(Resolution::alone(converter, false)));
-                }
-                Err(error) => (None, None, error),
-            },
-            Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
-                Ok(()) => {
-                    match self.load(dataset, &pointer.release().with(state.details.parameters.clone()), state).await {
-                        Ok(converter) => {
-                            (state.etag, state.refused) = (etag, None);
-                            return self.settle(dataset, slot, state, converter, false).await;
+                    if let (Some(converter), None) = (state.pointed.clone(), &state.refused) {
+                        return self.settle(dataset, slot, state, converter, has_expired).await;
+                    }
+                    return match (slot.served(), state.refused.clone()) {
+                        (Some(served), refused) => {
+                            Ok(slot.serve(Resolution { fallback: refused.is_some() || has_expired, ..served }))
                         }
-                        Err(error) => (Some(pointer), etag, error),
-                    }
+                        (None, Some((error, _))) => Err(error),
+                        // The entity tag is kept with one of the two.
+                        (None, None) => Err(self.no_converter(dataset)),
+                    };
                 }
-                // Nothing that it holds counts.
-                Err(error) => (None, etag, error),
-            },
-            Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
-            // The pointer may be as it was: its entity tag stays.
-            Err(error) => (None, state.etag.clone(), error),
-        };
+                // A dataset that the registry has served does not fall back to the built-in converter.
+                Ok(Pointed::Missing) => match self.was_served(dataset, state).await {
+                    Ok(true) => {
+                        let object = self.registry.pointer_url(dataset, self.registry.channel());
+                        (state.etag, state.refused) = (None, None);
+                        (None, None, RegistryError::PointerGone { object })
+                    }
+                    Ok(false) => {
+                        *state = State { recent: std::mem::take(&mut state.recent), ..State::default() };
+                        let converter = match built_in(catalog, dataset).await? {
+                            Err(ConverterError::UnknownDataset { .. }) => return Err(self.no_converter(dataset)),
+                            other => other.map_err(component)?,
+                        };
+                        return Ok(slot.serve(Resolution::alone(converter, false)));
+                    }
+                    Err(error) => (None, None, error),
+                },
+                Ok(Pointed::At(pointer, etag)) => match self.trust(dataset, &pointer, state).await {
+                    Ok(()) => {
+                        match self.load(dataset, &pointer.release().with(state.details.parameters.clone()), state).await
+                        {
+                            Ok(converter) => {
+                                (state.etag, state.refused) = (etag, None);
+                                return self.settle(dataset, slot, state, converter, false).await;
+                            }
+                            Err(error) => (Some(pointer), etag, error),
+                        }
+                    }
+                    // Nothing that it holds counts.
+                    Err(error) => (None, etag, error),
+                },
+                Ok(Pointed::Nowhere(error, etag)) => (None, etag, error),
+                // The pointer may be as it was: its entity tag stays.
+                Err(error) => (None, state.etag.clone(), error),
+            };
         if error.is_permanent() {
             (state.etag, state.refused) = (etag, Some((error.clone(), None)));
         } else if let RegistryError::Converter { .. } | RegistryError::PointerUntrusted { .. } = &error {
@@ -406,7 +441,7 @@ impl Remote {
                     dataset = %dataset,
                     converter_version = description.version,
                     converter_digest = before.converter.digest(),
-                    "the converter before stays in service"
+                    "the converter before stays in use"
                 );
                 Ok(slot.serve(before))
             }
@@ -429,7 +464,8 @@ impl Remote {
         let previous = pointer?.previous?.with(state.details.previous_parameters.clone());
         let loaded = self.load(dataset, &previous, state).await;
         let loaded = loaded.inspect_err(|error| log(error, "nor can the version before it be used"));
-        loaded.ok().map(|converter| Resolution::alone(converter, true))
+        let serves = state.details.serves.as_slice().into();
+        loaded.ok().map(|converter| Resolution { serves, ..Resolution::alone(converter, true) })
     }
 
     /// Whether a version of the dataset was ever promoted to the channel, as far as is known.
@@ -486,6 +522,32 @@ impl Remote {
         Ok(converter)
     }
 
+    /// The converter that the dataset has, or had, by its own name, which has this digest.
+    async fn of_digest(&self, dataset: &DatasetName, digest: &str) -> Result<Option<Converter>, RegistryError> {
+        let is_it = |converter: &Converter| converter.identity() == digest;
+        let slot = self.slot(dataset);
+        let trial = slot.served().and_then(|served| served.trial);
+        if let Some(trial) = trial
+            && let Some(converter) = [trial.before(), trial.candidate()].into_iter().find(|converter| is_it(converter))
+        {
+            return Ok(Some(converter.clone()));
+        }
+        let mut state = slot.state.lock().await;
+        let recent = state.recent.iter().find(|(release, _)| release.identity() == digest);
+        if let Some((_, converter)) = recent {
+            return Ok(Some(converter.clone()));
+        }
+        let Some(release) = self.registry.release_of(dataset, digest).await? else { return Ok(None) };
+        match self.load(dataset, &release, &mut state).await {
+            Ok(converter) => Ok(Some(converter)),
+            Err(error) if error.is_permanent() || matches!(error, RegistryError::NotFound { .. }) => {
+                log(&error, "the converter that an object was begun with cannot be used");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn no_converter(&self, dataset: &DatasetName) -> RegistryError {
         let (channel, registry) = (self.registry.channel().clone(), self.registry.url());
         RegistryError::NoConverter { dataset: dataset.clone(), channel, registry }
@@ -513,7 +575,7 @@ fn announce(dataset: &DatasetName, converter: &Converter, before: Option<&Resolu
         converter_version = converter.description().version,
         converter_digest = converter.digest(),
         before = before.map(|before| before.converter.description().version.as_str()),
-        "a converter of the registry is in service"
+        "a converter of the registry is in use"
     );
 }
 

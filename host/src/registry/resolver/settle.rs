@@ -29,7 +29,8 @@ impl Remote {
         fallback: bool,
     ) -> Result<Resolution, RegistryError> {
         state.pointed = Some(converter.clone());
-        let mut resolution = Resolution::alone(converter, fallback);
+        let serves = state.details.serves.as_slice().into();
+        let mut resolution = Resolution { serves, ..Resolution::alone(converter, fallback) };
         match self.trial(dataset, state, &resolution.converter).await {
             Ok(Tried::Nothing) => state.trial = None,
             // Objects are still loaded, though perhaps by another version than the terms name.

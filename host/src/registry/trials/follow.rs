@@ -54,8 +54,10 @@ pub struct Running {
 pub struct Observed<R> {
     /// What it adds.
     pub counts: Counts,
-    /// Names the object and its version; with what is kept of it. None where nothing is.
-    pub report: Option<(String, R)>,
+    /// Names the object and its version.
+    pub id: String,
+    /// What is kept of it.
+    pub report: R,
 }
 
 impl Running {
@@ -133,7 +135,7 @@ impl Running {
         let [before, candidate] = [&self.before, &self.candidate].map(|it| it.description().version.as_str());
         match outcome {
             Outcome::Promoted => {
-                tracing::info!(%dataset, before, candidate, rule, "{what}: the candidate is in service")
+                tracing::info!(%dataset, before, candidate, rule, "{what}: the candidate is promoted")
             }
             Outcome::RolledBack => {
                 tracing::warn!(%dataset, before, candidate, rule, "{what}: the candidate is rolled back");
@@ -173,14 +175,13 @@ impl Registry {
     async fn try_to_count<R: Serialize>(
         &self,
         trial: &Running,
-        Observed { counts, report }: Observed<R>,
+        Observed { counts, id, report }: Observed<R>,
     ) -> Result<Option<Outcome>, RegistryError> {
         if trial.outcome().is_some() {
             return Ok(None);
         }
-        if let Some((id, report)) = report
-            && !self.put_trial_report(&trial.place, &id, &report).await?
-        {
+        // One that is delivered again counts once.
+        if !self.put_trial_report(&trial.place, &id, &report).await? {
             return Ok(None);
         }
         *trial.pending.lock().unwrap_or_else(PoisonError::into_inner) += counts;

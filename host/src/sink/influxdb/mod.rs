@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
-pub use engines::{Bucket, Engine, Health, ServerTable};
+pub use engines::{Bucket, Engine, Health, PastWrites, ServerTable};
 pub use grant::{Grant, GrantError};
 pub use probe::Probe;
 pub use schema::SchemaError;

@@ -1,4 +1,4 @@
-//! What measurements the server has: the types of their fields, their tags, and their series.
+//! What the server has: measurements, the types of their fields, their tags, and their series; and what it has taken until now.
 //!
 //! 1.x and 2.x keep a type of a field for each shard, so that a field may have several.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::InfluxDb;
-use super::engines::{Engine, Query, ServerTable, Unreadable};
+use super::engines::{Engine, PastWrites, Query, ServerTable, Unreadable};
 use super::http::{self, Request, Tolerance};
 use crate::sink::SinkError;
 
@@ -63,6 +63,16 @@ impl InfluxDb {
         let engine = self.engine(None).await?;
         let Some(query) = engine.series_query(&self.url, &self.settings, measurement, most) else { return Ok(None) };
         Ok(Some(engine.series(&self.answer(query).await?)?))
+    }
+
+    /// What the server has taken since it was started. None where it does not report that.
+    ///
+    /// # Errors
+    /// As [`Self::schema`].
+    pub async fn past_writes(&self) -> Result<Option<PastWrites>, SchemaError> {
+        let engine = self.engine(None).await?;
+        let Some(query) = engine.past_writes_query(&self.url) else { return Ok(None) };
+        Ok(engine.past_writes(&self.answer(query).await?))
     }
 
     async fn answer(&self, query: Query) -> Result<Vec<u8>, SchemaError> {

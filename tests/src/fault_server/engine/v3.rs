@@ -2,6 +2,8 @@
 //! number. Their text is printed back from what was read, and cut.
 //! Source: influxdb3_server/src/http.rs, influxdb3_write/src/write_buffer/validator.rs.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Call, State, Unread, query};
@@ -84,13 +86,29 @@ fn write(call: &Call<'_>) -> Response {
     Response::new(status, &body.to_string()).header("content-type", "application/json")
 }
 
-/// Keeps every line that can be kept. Returns the others.
+/// Keeps every line that can be kept. Returns the others. Before 3.11.2 the tags of a line that is refused become tags of the next line that
+/// is kept (influxdata/influxdb, release notes of 3.11.2, "Partial schema changes from a rejected line").
 fn keep_each(state: &mut State, lines: Vec<Line<'_>>) -> Vec<Value> {
+    let leaks = state.rules.version.split('.').map(|part| part.parse().unwrap_or(0)).lt([3_u32, 11, 2]);
+    let mut leaked = BTreeMap::new();
     let mut refused = Vec::new();
     for (line, number) in lines.into_iter().zip(1..) {
+        let tags = match &line.record {
+            Ok(Record::Point(point)) if leaks => point.tags.clone(),
+            _ => BTreeMap::new(),
+        };
         match check(state, line) {
+            Ok(Record::Point(mut point)) => {
+                for (key, value) in std::mem::take(&mut leaked) {
+                    point.tags.entry(key).or_insert(value);
+                }
+                state.keep(Record::Point(point));
+            }
             Ok(record) => state.keep(record),
-            Err(echo) => refused.push(named(number, &echo)),
+            Err(echo) => {
+                leaked.extend(tags);
+                refused.push(named(number, &echo));
+            }
         }
     }
     refused

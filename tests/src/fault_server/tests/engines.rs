@@ -101,6 +101,22 @@ fn of_lines_that_do_not_parse_v3_names_each_by_number() {
 }
 
 #[test]
+fn before_3_11_2_a_refused_line_leaves_its_tags_on_the_next_one() {
+    let lines = "load,site=A mw=true 1\nload mw=2 2\nload mw=3 3";
+    for (version, tags) in [("3.11.1", ["site=A", ""]), ("3.11.2", ["", ""]), ("3.12.0", ["", ""])] {
+        let server = FaultServer::with(Rules { version: version.to_owned(), ..Rules::of(Dialect::V3) });
+        server.seed("load mw=0 0");
+        assert_eq!(written(&server, Dialect::V3, lines).1["data"][0]["line_number"], 1);
+        let kept = |time| {
+            let store = server.store();
+            let point = store.points().find(|point| point.time == time).unwrap();
+            point.tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<String>()
+        };
+        assert_eq!([kept(2), kept(3)], tags.map(str::to_owned), "{version}");
+    }
+}
+
+#[test]
 fn a_field_keeps_its_type() {
     let lines = "load mw=1i 1\nload mw=\"much\" 2\nload mw=3 3";
     let answer = |dialect| {

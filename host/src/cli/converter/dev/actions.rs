@@ -59,13 +59,13 @@ impl Action {
         Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]).signed(key)
     }
 
-    /// Puts the version of the project into service.
+    /// Promotes the version of the project.
     pub(super) fn promote(built: &Built, key: Option<&Path>) -> Self {
         let description = built.converter.description();
         Self::new([&"promote", &description.dataset, &description.version]).signed(key)
     }
 
-    /// Whether it puts a version into service.
+    /// Whether it promotes a version.
     pub(super) fn promotes(&self) -> bool {
         self.arguments.get(1).is_some_and(|verb| verb == "promote")
     }

@@ -1,7 +1,7 @@
 //! Who may ask: whoever knows the token, by the address that the workbench listens at, and from its own page.
 //!
 //! A web page that the author has open besides can send requests to loopback, and can give its own name the address of loopback
-//! (DNS rebinding). So the name in `Host` must be one of loopback, a request that changes something must say in `Origin` that
+//! (DNS rebinding). So the name in `Host` must be one of loopback, a request that changes something must declare in `Origin` that
 //! it comes from the workbench's page, and everything lies below a path that nobody can guess.
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub(super) struct Guard {
     hosts: [String; 2],
 }
 
-/// What of a request tells who asks.
+/// What identifies the sender of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asker<'a> {
     pub(super) host: Option<&'a str>,
@@ -36,7 +36,7 @@ pub(super) struct Asker<'a> {
 pub(super) enum Refused {
     /// It is for another name than that of loopback.
     Host,
-    /// It comes from another page, or does not say from which.
+    /// It comes from another page, or does not name its page.
     Origin,
     /// It does not know the token.
     Token,

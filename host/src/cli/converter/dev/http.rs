@@ -29,7 +29,7 @@ struct Times {
     write: Duration,
     /// After which a stream of events ends; browsers open it again by themselves.
     stream: Duration,
-    /// How often a stream says that it is alive, so that one whose reader is gone is found.
+    /// How often a stream sends a sign of life, so that one whose reader is gone is found.
     alive: Duration,
     /// For how long a refused body is read: a connection that is closed before may take the answer along.
     linger: Duration,
@@ -178,7 +178,7 @@ struct Asked {
 
 /// What a request asks for, if it may.
 fn ask(head: &httparse::Request<'_, '_>, guard: &Guard) -> Result<Asked, Unread> {
-    // What is there twice is read in two ways by somebody.
+    // A header that occurs twice can be read in two ways.
     let header = |name: &str| -> Result<Option<&str>, Unread> {
         let mut found = head.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
         let value = found.next().map(|header| std::str::from_utf8(header.value)).transpose();
@@ -197,7 +197,7 @@ fn ask(head: &httparse::Request<'_, '_>, guard: &Guard) -> Result<Asked, Unread>
     let asker = Asker { host: header("host")?, origin: header("origin")? };
     let path = guard.check(asker, changes, path).map_err(Unread::Refused)?;
     if header("transfer-encoding")?.is_some() {
-        return Err(Unread::Bad("411 Length Required", "the body's length must be said before it"));
+        return Err(Unread::Bad("411 Length Required", "the body's length must be sent before it"));
     }
     let length = header("content-length")?.map_or(Ok(0), |length| {
         let is_number = length.bytes().all(|byte| byte.is_ascii_digit());
@@ -221,7 +221,7 @@ async fn body(
     }
     bytes.truncate(asked.body_bytes);
     let missing = asked.body_bytes - bytes.len();
-    // It grows with what has come, not with what was said.
+    // It grows with what has come, not with the length in the header.
     if stream.take(missing as u64).read_to_end(&mut bytes).await? < missing {
         return Err(Unread::Broken(io::ErrorKind::UnexpectedEof.into()));
     }

@@ -18,7 +18,7 @@ use crate::rejects;
 use crate::report::RejectedRow;
 use crate::source::{Batch, Memory, ParquetObject, Selection};
 
-/// Rows that are worked through at most, and for how long: more would say little more.
+/// Rows that are worked through at most, and for how long: more rows would add little.
 const ROWS: u64 = 200_000;
 const TIME: Duration = Duration::from_secs(10);
 /// For how long what it costs is measured, after the first pass.

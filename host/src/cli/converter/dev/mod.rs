@@ -42,7 +42,7 @@ const PAGE: [(&str, &str, &str); 3] = [
     ("page.js", "text/javascript; charset=utf-8", include_str!("page/page.js")),
 ];
 
-/// What `converter dev` is told.
+/// The arguments of `converter dev`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The project.
@@ -65,7 +65,7 @@ pub(in crate::cli) struct Arguments {
 /// Why the workbench does not work.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::cli) enum DevError {
-    #[error("cannot listen at 127.0.0.1:{port}\nhint: leave `--port` out to take a free one")]
+    #[error("cannot listen at 127.0.0.1:{port}\nhint: omit `--port` to take a free one")]
     Listen {
         port: u16,
         #[source]
@@ -158,7 +158,7 @@ fn accepted() -> Answer {
     Answer::text("202 Accepted", "")
 }
 
-/// A parameter of a query, empty where it is not there.
+/// A parameter of a query, empty where it is missing.
 fn parameter(query: &str, name: &str) -> String {
     let value = query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name));
     value.map_or_else(String::new, |(_, value)| percent_decode_str(value).decode_utf8_lossy().into_owned())
@@ -181,7 +181,7 @@ async fn drop_sample(workbench: Arc<Workbench>, query: &str, body: Vec<u8>) -> A
     }
 }
 
-/// Starts what a button does. It is told which component the page shows, so that nothing else is released.
+/// Starts what a button does. It gets the component that the page shows, so that nothing else is released.
 fn act(workbench: &Arc<Workbench>, path: &str, query: &str) -> Answer {
     let shown = parameter(query, "digest");
     let Some(built) = workbench.built().filter(|built| built.converter.digest() == shown) else {

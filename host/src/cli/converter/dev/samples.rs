@@ -120,7 +120,7 @@ pub(super) fn keep(directory: &Path, name: &str, bytes: &[u8]) -> Result<Sample,
     Ok(Sample { name: format!("dropped/{name}"), file: path, bytes: bytes.len() as u64 })
 }
 
-/// A file's name of what a browser says: no directory, no name that means something else.
+/// A file's name made of what a browser sends: no directory, no name that means something else.
 fn safe(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-=".contains(c);
     let name: String = name.chars().take(100).map(|c| if is_plain(c) { c } else { '_' }).collect();

@@ -34,7 +34,7 @@ pub(super) struct File {
 }
 
 impl Files {
-    /// The files that a project has now. What cannot be read is not there. Links are not followed.
+    /// The files that a project has now. What cannot be read is skipped. Links are not followed.
     pub(super) fn of(project: &Path) -> Self {
         let mut files = Self::default();
         let mut directories = vec![(project.to_owned(), String::new(), 0)];

@@ -35,13 +35,13 @@ use crate::logs::on_a_thread;
 use crate::pipeline::Loader;
 use crate::report::{Failure, FailureKind};
 
-/// The largest sample that is compared with the version in service: both versions' points are in memory.
+/// The largest sample that is compared with the promoted version: both versions' points are in memory.
 const COMPARED_ROWS: u64 = 1_000_000;
 
 /// How long the golden pairs, and the comparison, may take. A converter that needs longer is looked at in a shell.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The longest text, and the longest list, of what the page is told.
+/// The longest text, and the longest list, that the page gets.
 const TEXT_BYTES: usize = 32 * 1024;
 const ITEMS: usize = 1_000;
 
@@ -122,7 +122,7 @@ impl Workbench {
         self.changes.send_modify(|number| *number += 1);
     }
 
-    /// Tells of each change, of the last one at once.
+    /// Reports each change, the last one at once.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         let mut changes = self.changes.subscribe();
         changes.mark_changed();
@@ -176,7 +176,7 @@ impl Workbench {
         self.state().samples.iter().chain(&dropped).find(|sample| sample.name == name).cloned()
     }
 
-    /// Looks at the project's files for as long as the workbench is there.
+    /// Looks at the project's files for as long as the workbench exists.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut seen: Option<Files> = None;
         let mut last = Files::default();
@@ -208,7 +208,7 @@ impl Workbench {
         self.wake.notify_one();
     }
 
-    /// Does what is wished for, for as long as the workbench is there.
+    /// Does what is wished for, for as long as the workbench exists.
     pub(super) async fn work(self: Arc<Self>) {
         loop {
             let wishes = std::mem::take(&mut self.state().wishes);
@@ -285,7 +285,7 @@ impl Workbench {
         self.state().wishes != Wishes::default()
     }
 
-    /// Does what blocks for a part of the page, and shows it there. Returns whether it can go on.
+    /// Does what blocks for a part of the page, and shows it there. Returns whether the next step may run.
     async fn step(
         self: &Arc<Self>,
         section: &'static str,
@@ -321,7 +321,7 @@ impl Workbench {
 
     async fn compare(self: &Arc<Self>, built: &Arc<Built>, file: &Path) {
         let Some(registry) = &self.config.registry else {
-            let hint = "set CONVERTER_BUCKET, the bucket of the registry, to compare with the version in service";
+            let hint = "set CONVERTER_BUCKET, the bucket of the registry, to compare with the promoted version";
             return self.show("service", json!({ "status": "none", "hint": hint }));
         };
         if self.wants_another() {

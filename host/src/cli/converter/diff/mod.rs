@@ -22,7 +22,7 @@ use crate::sink::{LineWriter, Sink};
 /// The most points of one version and one object, and the most rejected rows: all of them are in memory at once.
 const MAXIMUM_POINTS: usize = 5_000_000;
 
-/// What `converter diff` is told.
+/// The arguments of `converter diff`.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The component to compare with: a file, or a version of the registry, `DATASET@VERSION` or `DATASET@CHANNEL`.

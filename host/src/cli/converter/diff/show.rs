@@ -154,7 +154,13 @@ pub(super) fn facts(found: &Found) -> Value {
         .failed
         .iter()
         .map(|Failed { object, failures }| {
-            json!({ "object": object, "old": message(&failures.old), "new": message(&failures.new) })
+            let mut failed = json!({ "object": object, "old": message(&failures.old), "new": message(&failures.new) });
+            for (member, failure) in [("old_hint", &failures.old), ("new_hint", &failures.new)] {
+                if let Some(hint) = failure.as_ref().and_then(Failure::hint) {
+                    failed[member] = json!(hint);
+                }
+            }
+            failed
         })
         .collect();
     json!({

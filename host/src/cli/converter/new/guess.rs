@@ -14,8 +14,8 @@ const TIME_NAMES: [&str; 6] = ["timestamp", "time", "datetime", "date_time", "da
 /// Keys that InfluxDB keeps for itself.
 const RESERVED: [&str; 3] = ["time", "_field", "_measurement"];
 
-/// Partitions that say when the rows of an object are, which their times say better; as tags they would begin new series
-/// with every day or year.
+/// Partitions that are the time of the rows of an object, which their own times give better; as tags they would begin new
+/// series with every day or year.
 const TIME_PARTITIONS: [&str; 8] = ["year", "month", "week", "day", "hour", "minute", "dt", "ds"];
 
 /// A decimal of as many digits fits into an integer, whatever they are.
@@ -66,7 +66,7 @@ impl Unit {
 /// What stands for the time where none was found: the author replaces it.
 const NO_TIME: &str = "TODO";
 
-/// What the author has said, which goes before what is guessed.
+/// The author's choices, which go before what is guessed.
 #[derive(Debug, Default, clap::Args)]
 pub(in crate::cli) struct Choices {
     /// The column that is the time, instead of the one that looks like it.
@@ -158,7 +158,7 @@ pub(super) struct Guess {
     pub(super) has_time: bool,
     /// What the values of an integer time count.
     pub(super) unit: Unit,
-    /// Partitions of the sample's key that no column repeats, by name.
+    /// Partitions of the sample's key that no column has, by name.
     pub(super) partitions: Vec<String>,
     /// Text.
     pub(super) tags: Vec<ColumnSchema>,
@@ -244,7 +244,7 @@ impl Guess {
         Ok(guess)
     }
 
-    /// What stands only in the key is part of a row as its columns are. A column of the same name says it for each row.
+    /// What stands only in the key is part of a row as its columns are. A column of the same name has it for each row.
     fn add_partitions(&mut self, sample: &str, columns: &[ColumnSchema], choices: &Choices) {
         let is_column = |name: &str| columns.iter().any(|column| column.name == name);
         for (name, _) in dataset::partitions(sample) {
@@ -259,7 +259,7 @@ impl Guess {
             } else if RESERVED.contains(&&*name) {
                 KEPT
             } else if TIME_NAMES.iter().chain(&TIME_PARTITIONS).any(|known| *known == lower) {
-                "a partition of the key that says when the rows are, as their times do"
+                "a partition of the key with the time of the rows, which their times have too"
             } else {
                 self.partitions.push(name);
                 continue;
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(asked("Float64"), ColumnType::Float);
     }
 
-    /// A guess for columns of one null row, but for text.
+    /// A guess for columns of one null row, except for text.
     fn guess(columns: &[(&str, ColumnType, &str)]) -> Result<Guess, ProjectError> {
         guess_of("sample.parquet", columns)
     }

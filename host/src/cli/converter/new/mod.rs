@@ -75,7 +75,12 @@ pub(super) fn new(
         Language::Rust => {
             (rust::files(&names, &guess), &sdk::RUST[..], "src/lib.rs", "- `cargo test` tests it row by row.\n")
         }
-        Language::Python => (python::files(&names, &guess), &sdk::PYTHON[..], "src/converter.py", ""),
+        Language::Python => (
+            python::files(&names, &guess),
+            &sdk::PYTHON[..],
+            "src/converter.py",
+            "- `requirements.txt` names the packages that it imports. They are in the component if they are pure Python.\n",
+        ),
     };
     let golden = Path::new("golden").join(partitions(sample, &guess)).join("sample.parquet");
     let in_readme = golden.with_extension("").display().to_string();
@@ -119,7 +124,7 @@ fn summary(names: &Names, directory: &Path, source: &Path, sample: &Path, guess:
     for (column, reason) in &guess.unused {
         text.push_str(&format!("unused  {} ({}): {reason}\n", column.name, column.source_type));
     }
-    let todo = if guess.has_time { "review" } else { "say what the time is: `--time COLUMN`, or in" };
+    let todo = if guess.has_time { "review" } else { "name the time: `--time COLUMN`, or in" };
     text.push_str(&format!("next    {todo} `{source}`, then `influxdb-loader converter build {directory}`\n"));
     text
 }
@@ -184,7 +189,7 @@ fn fill(template: &str, placeholders: &[(&str, &str)]) -> String {
     text + rest
 }
 
-/// Writes a file that is not there yet, and the directories above it.
+/// Writes a file that does not exist yet, and the directories above it.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
     let write = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;

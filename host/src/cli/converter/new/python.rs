@@ -10,10 +10,10 @@ use crate::source::{ColumnSchema, ColumnType};
 const REQUIREMENTS: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-converters/examples/ons-load-python/requirements.txt"));
 
-/// What ends the build until somebody has said what the time is.
+/// What ends the build until the author has named the time.
 const TODO: &str = "
-# TODO: no column of the sample is a time. Say in `plan` which one is, or compute it with `plan.compute`; then delete this.
-raise NotImplementedError(\"TODO: say in src/converter.py, `plan`, what the time is\")
+# TODO: no column of the sample is a time. Name it in `plan`, or compute it with `plan.compute`; then delete this.
+raise NotImplementedError(\"TODO: name the time in src/converter.py, `plan`\")
 
 ";
 

@@ -4,9 +4,10 @@ use super::guess::{Guess, Unit};
 use super::{Names, fill};
 use crate::source::{ColumnSchema, ColumnType};
 
-/// What ends the build until somebody has said what the time is.
-const TODO: &str = "        // TODO: no column of the sample is a time. Say which one is, or compute it with `plan.compute`; then delete this.
-        compile_error!(\"TODO: say in src/lib.rs, `prepare`, what the time is\");
+/// What ends the build until the author has named the time.
+const TODO: &str =
+    "        // TODO: no column of the sample is a time. Name it, or compute it with `plan.compute`; then delete this.
+        compile_error!(\"TODO: name the time in src/lib.rs, `prepare`\");
 ";
 
 /// The files that are the author's own.
@@ -90,7 +91,7 @@ fn bindings(guess: &Guess) -> String {
     tags.chain(fields).chain(unused).collect::<Vec<_>>().join("\n")
 }
 
-/// One row, and what a test says of it.
+/// One row, and what a test expects of it.
 fn columns(guess: &Guess) -> String {
     let partitions = guess.partitions.iter().map(|name| format!("            .partition({name:?}, \"a\")"));
     let columns = [&guess.time].into_iter().chain(&guess.tags).chain(&guess.fields);

@@ -14,7 +14,7 @@ macro_rules! copies {
 pub(super) const CONTRACT: [File; 1] = copies!["wit/converter.wit" from "wit/converter.wit"];
 
 /// The SDK of Rust, as a package that stands at the same distance from `wit/` as in this repository.
-pub(super) const RUST: [File; 16] = copies![
+pub(super) const RUST: [File; 17] = copies![
     "vendor/converter-sdk/Cargo.toml" from "host/src/cli/converter/new/templates/sdk.toml",
     "vendor/converter-sdk/src/bindings.rs" from "guest-converters/sdk/src/bindings.rs",
     "vendor/converter-sdk/src/bindings_0_2.rs" from "guest-converters/sdk/src/bindings_0_2.rs",
@@ -27,6 +27,7 @@ pub(super) const RUST: [File; 16] = copies![
     "vendor/converter-sdk/src/log.rs" from "guest-converters/sdk/src/log.rs",
     "vendor/converter-sdk/src/parse.rs" from "guest-converters/sdk/src/parse.rs",
     "vendor/converter-sdk/src/plan.rs" from "guest-converters/sdk/src/plan.rs",
+    "vendor/converter-sdk/src/plan_tests.rs" from "guest-converters/sdk/src/plan_tests.rs",
     "vendor/converter-sdk/src/point.rs" from "guest-converters/sdk/src/point.rs",
     "vendor/converter-sdk/src/strings.rs" from "guest-converters/sdk/src/strings.rs",
     "vendor/converter-sdk/src/testing.rs" from "guest-converters/sdk/src/testing.rs",

@@ -6,6 +6,7 @@ mod ask_sql;
 mod bucket;
 mod influxql;
 mod json;
+mod past_writes;
 mod reason;
 mod recognize;
 pub(super) mod stored;
@@ -21,6 +22,7 @@ use serde_json::Value;
 
 pub(super) use ask_influxql::Unusable;
 pub use bucket::{Bucket, ServerTable};
+pub use past_writes::PastWrites;
 pub(super) use reason::Reason;
 pub(super) use recognize::ping;
 pub use recognize::{Engine, Health};
@@ -170,6 +172,24 @@ impl Engine {
         match self {
             Self::V1 | Self::V2 => influxql::series(body),
             Self::V3 => Ok(Vec::new()),
+        }
+    }
+
+    /// A request for the server's statistics; none where the engine does not count points and the time of requests.
+    pub(super) fn past_writes_query(self, base: &Url) -> Option<Query> {
+        match self {
+            Self::V1 => Some(past_writes::variables_query(base)),
+            Self::V2 => Some(past_writes::metrics_query(base)),
+            Self::V3 => None,
+        }
+    }
+
+    /// What is counted in the answer to it; none where it does not have it.
+    pub(super) fn past_writes(self, body: &[u8]) -> Option<PastWrites> {
+        match self {
+            Self::V1 => PastWrites::of_variables(body),
+            Self::V2 => PastWrites::of_metrics(body),
+            Self::V3 => None,
         }
     }
 

@@ -1,4 +1,4 @@
-// Shows what the workbench knows. All of it comes from `api/state`; `api/events` says when it has changed. Nothing that a sample or
+// Shows what the workbench knows. All of it comes from `api/state`; `api/events` reports each change. Nothing that a sample or
 // a converter holds is ever taken for HTML: it becomes text nodes.
 "use strict";
 
@@ -104,7 +104,7 @@ function plan(data) {
       return all.filter((item) => item.level === level).map((item) => make("li", {},
         make("b", {}, item.kind), item.key && make("span", { class: { tag: "t", field: "f" }[item.kind] }, ` ${item.key}`),
         ` ← ${plain(item.from)}`, item.as && item.as !== "text" ? make("b", {}, ` as ${item.as}`) : null,
-        item.missing && item.missing !== "left out" ? make("b", {}, ` · ${item.missing}`) : null, make("b", {}, of)));
+        item.missing && item.missing !== "omitted" ? make("b", {}, ` · ${item.missing}`) : null, make("b", {}, of)));
     });
     const seen = { plan: [], translate: data.translated, convert: data.read }[level];
     return make("div", {}, make("h3", {}, `${title} · ${about}`),
@@ -153,7 +153,7 @@ function points(data) {
       ? table(["row", "holds", "rejected because"], data.rejected.map((row) => make("tr", {}, number(row.row), whole(row.row), make("td", {}, code(row)))), "Rejected rows")
       : make("p", { class: "soft" }, "no row is rejected"),
     replaced: () => data.replaced.length
-      ? [make("p", {}, "A later row writes the same field of the same series and time: InfluxDB keeps the later value. A tag that tells the rows apart keeps both."),
+      ? [make("p", {}, "A later row writes the same field of the same series and time: InfluxDB keeps the later value. A tag that distinguishes the rows keeps both."),
         table(["row", "holds", "replaced by", "which holds", "point"], data.replaced.map((pair) => make("tr", {}, number(pair.row), whole(pair.row), number(pair.by), whole(pair.by), become(pair.by))), "Replaced rows")]
       : make("p", { class: "soft" }, "no row replaces another"),
   }[view]();
@@ -212,7 +212,8 @@ function service() {
       make("td", { class: "mono" }, `${item.series} ${item.time}`),
       make("td", { class: "mono" }, item.fields.map((field) => make("div", {}, `${field.key}: `, ...[values(item.kind, field)].flat())))));
     if (rows.length) parts.push(table(["", "point", "fields"], rows, "Points that differ"));
-    for (const failed of difference.failed) parts.push(make("pre", { tabindex: "0" }, `${failed.object}\nold: ${failed.old ?? "loads"}\nnew: ${failed.new ?? "loads"}`));
+    const side = (failure, hint) => [failure ?? "loads", hint && `hint: ${hint}`].filter(Boolean).join("\n");
+    for (const failed of difference.failed) parts.push(make("pre", { tabindex: "0" }, `${failed.object}\nold: ${side(failed.old, failed.old_hint)}\nnew: ${side(failed.new, failed.new_hint)}`));
   } else {
     parts.push(...missing(part).filter(Boolean));
   }
@@ -220,7 +221,7 @@ function service() {
     const { channel } = state.registry;
     parts.push(make("div", { class: "actions" },
       button(`Publish ${component.version}`, "publish", `Publish ${component.dataset} ${component.version} to s3://${state.registry.bucket}? A version never changes once it is published.`),
-      button(`Promote ${component.version} to ${channel}`, "promote", `Put ${component.dataset} ${component.version} into service on the channel ${channel}?`)));
+      button(`Promote ${component.version} to ${channel}`, "promote", `Promote ${component.dataset} ${component.version} on the channel ${channel}?`)));
   }
   const action = section("action");
   if (action.status !== "none") {
