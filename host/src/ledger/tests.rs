@@ -39,7 +39,7 @@ async fn a_later_load_replaces_a_record_and_an_earlier_one_does_not() {
     let part = document("a", "1", 1..3, 3);
     ledger.record(&part).await.unwrap();
     assert_eq!(ledger.of(&source).await.unwrap().len(), 2);
-    // The record of an object whose key is this one with more behind it is another's, and whether it can be read matters only there.
+    // The record of an object whose key continues this one's is another's, and whether it can be read matters only there.
     let other = ledger.record(&document("a/b", "2", 0..1, 1)).await.unwrap();
     std::fs::write(other.to_string(), "damaged").unwrap();
     assert_eq!(ledger.of(&source).await.unwrap().len(), 2);
