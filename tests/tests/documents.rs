@@ -220,9 +220,21 @@ fn the_guide_converts_local_times_in_python() {
 
 /// Runs the commands of a document against S3 with an object, and InfluxDB.
 fn operate(document: &str) {
+    operate_after(document, &[]);
+}
+
+/// The same, after the object is loaded into these buckets.
+fn operate_after(document: &str, loaded: &[&str]) {
     let (moto, influxdb, directory) = (Moto::start(), InfluxDb2::start("energy_data"), tempfile::tempdir().unwrap());
     moto.create_bucket("energy");
     moto.put_object("energy", "dataset=consumption/a.parquet", parquet(&small_consumption()));
+    for bucket in loaded {
+        if *bucket != "energy_data" {
+            influxdb.create_bucket(bucket, None, None);
+        }
+        let load = Loader::new(["load", "s3://energy/dataset=consumption/"]);
+        load.settings(moto.settings().and(influxdb.settings(bucket))).run().succeeded();
+    }
     let settings = moto.settings().and(influxdb.settings("energy_data"));
     for command in commands(document, "run") {
         shell(&command, directory.path(), &settings).succeeded();
@@ -242,6 +254,82 @@ fn the_commands_of_the_page_about_the_ledger_run() {
 #[test]
 fn the_commands_of_the_guide_to_migrating_run() {
     operate("docs/migrating.md");
+}
+
+#[test]
+fn the_commands_of_the_page_about_verifying_run() {
+    operate_after("docs/verifying.md", &["energy_data", "old_bucket"]);
+}
+
+/// Documents whose commands a test of their own accounts for, and what the program itself prints.
+const OF_THEIR_OWN: [&str; 2] = ["docs/operating.md", "docs/reference/commands.md"];
+
+/// Commands that stand in no block marked `run`: how they start, the file where the like of them runs, and how it is called there.
+const ELSEWHERE: [(&str, &str, &str); 21] = [
+    ("influxdb-loader converter dev", "tests/src/workbench.rs", "\"dev\""),
+    ("influxdb-loader converter promote metrics", "tests/tests/registry/parameters.rs", "\"--parameters\""),
+    ("influxdb-loader converter promote ons-load --canary", "tests/tests/registry/trials.rs", "\"--canary\""),
+    ("influxdb-loader converter promote ons-load --shadow", "tests/tests/registry/trials.rs", "\"--shadow\""),
+    ("influxdb-loader converter publish metrics", "tests/tests/registry/parameters.rs", "\"--parameters\""),
+    ("influxdb-loader converter rollback", "tests/tests/registry/main.rs", "\"rollback\""),
+    ("influxdb-loader converter yank", "tests/tests/registry/trust.rs", "\"yank\""),
+    ("influxdb-loader demo", "tests/tests/documents.rs", "[\"demo\"]"),
+    ("influxdb-loader invoke", "tests/tests/events/time.rs", "\"invoke\""),
+    (
+        "influxdb-loader load s3://energy/dataset=generation/ --skip-loaded",
+        "tests/tests/ledger.rs",
+        "\"--skip-loaded\"",
+    ),
+    ("influxdb-loader migrate timestream", "tests/tests/migrate.rs", "\"timestream\""),
+    ("influxdb-loader rejects", "tests/tests/rejects.rs", "\"retry\""),
+    ("influxdb-loader verify --against energy_data", "tests/tests/engines/verify.rs", "\"--against\""),
+    ("INFLUXD_2=", "scripts/install.sh", "INFLUXD_2"),
+    ("aws ", "tests/commands.py", "session.get_service_model"),
+    ("export ", "tests/tests/ledger.rs", "LEDGER_URI"),
+    ("jq -e .remaining", "tests/tests/events/time.rs", "remaining"),
+    ("make", ".ci/run", "make check\nmake test"),
+    ("pip install", "tests/tests/release.rs", "\"pip\", &[\"install\""),
+    // They deploy into an account. moto creates the stack of the same template, and `make check` validates it.
+    ("sam build", "tests/deploy.py", "template.yaml"),
+    ("sam deploy", "tests/deploy.py", "template.yaml"),
+];
+
+#[test]
+fn every_command_of_a_document_runs_there_or_elsewhere() {
+    const PROGRAMS: [&str; 9] = ["influxdb-loader", "INFLUXD_2=", "aws", "cargo", "export", "jq", "make", "pip", "sam"];
+    let names = documents().into_iter().map(|path| path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
+    let names: Vec<_> = names.filter(|name| !OF_THEIR_OWN.contains(&name.as_str())).collect();
+    let (mut run, mut shown) = (BTreeSet::new(), BTreeSet::new());
+    for name in &names {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        for (number, block) in text.split("```").enumerate() {
+            let before = text.split("```").nth(number.wrapping_sub(1)).unwrap_or_default().trim_end();
+            let is_run = before.ends_with("-->") && before.rsplit("<!-- ").next().unwrap().starts_with("run");
+            for line in block.lines().filter(|line| number % 2 == 1 || line.starts_with("    ")) {
+                let command = line.trim();
+                if number % 2 == 1 && is_run {
+                    run.insert(command.to_owned());
+                } else if (number % 2 == 0 || block.starts_with("sh\n"))
+                    && PROGRAMS.iter().any(|program| command.starts_with(program))
+                {
+                    shown.insert(command.to_owned());
+                }
+            }
+        }
+    }
+    assert!(run.len() > 20 && shown.len() > 30, "{run:?} {shown:?}");
+    let mut used = BTreeSet::new();
+    for command in shown.difference(&run) {
+        let found = ELSEWHERE.iter().find(|(start, ..)| command.starts_with(start));
+        let (start, file, call) = found.unwrap_or_else(|| panic!("`{command}` is neither marked `run` nor listed"));
+        assert!(
+            fs::read_to_string(root().join(file)).unwrap().contains(call),
+            "{file} has no `{call}` for `{command}`"
+        );
+        used.insert(start);
+    }
+    let unused: Vec<_> = ELSEWHERE.iter().map(|it| it.0).filter(|start| !used.contains(start)).collect();
+    assert!(unused.is_empty(), "no document has these commands: {unused:?}");
 }
 
 /// The rows of the first table below a heading, each as its cells without back-quotes.

@@ -54,3 +54,90 @@ fn describe(command: &mut Command, table: &mut String, pages: &mut String) {
     let lines: Vec<_> = help.lines().map(str::trim_end).collect();
     pages.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::cli::Arguments;
+
+    /// The words of a command, up to where the shell does something else with it.
+    fn words(command: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for c in command.chars() {
+            match (quote, c) {
+                (Some(end), _) if c == end => quote = None,
+                (None, '"' | '\'') => {
+                    quote = Some(c);
+                    word.get_or_insert_default();
+                }
+                (None, '|' | '>' | '&' | ';' | ')') => break,
+                (None, '#') if word.is_none() => break,
+                (None, _) if c.is_whitespace() => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(c),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    /// The commands in blocks, with true, and in running text, which may lack arguments.
+    fn commands(text: &str) -> Vec<(bool, String)> {
+        let text = text.replace("\\\n", " ");
+        let (mut found, mut is_fenced) = (Vec::new(), false);
+        for line in text.lines() {
+            if line.trim_start().starts_with("```") {
+                is_fenced = !is_fenced;
+            }
+            if is_fenced || line.starts_with("  ") {
+                // Behind settings, and behind what else stands in the line.
+                let starts = line.match_indices("influxdb-loader ").map(|(start, _)| line.split_at(start));
+                let is_command = |before: &str| {
+                    let before = before.rsplit(['|', '&']).next().unwrap_or_default();
+                    before.split_whitespace().all(|word| word.contains('='))
+                };
+                found.extend(starts.filter(|(before, _)| is_command(before)).map(|(_, it)| (true, it.to_owned())));
+            }
+            if !is_fenced {
+                let quoted = line.split('`').skip(1).step_by(2).filter(|it| it.starts_with("influxdb-loader "));
+                found.extend(quoted.map(|it| (false, it.to_owned())));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_program_understands_every_command_of_the_documents_and_of_its_help() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let of = |directory: &str| fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path());
+        let files = ["", "docs", "docs/reference"].into_iter().flat_map(of);
+        let (mut number, mut faults) = (0, Vec::new());
+        for path in files.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+            for (is_whole, command) in commands(&fs::read_to_string(&path).unwrap()) {
+                number += 1;
+                let understood = match Arguments::command().try_get_matches_from(words(&command)) {
+                    Ok(_) => true,
+                    Err(error) => match error.kind() {
+                        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => true,
+                        // Running text has placeholders, and lacks what does not matter to it.
+                        ErrorKind::InvalidValue
+                        | ErrorKind::ValueValidation
+                        | ErrorKind::MissingRequiredArgument
+                        | ErrorKind::MissingSubcommand
+                        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => !is_whole,
+                        _ => false,
+                    },
+                };
+                if !understood {
+                    faults.push(format!("{}: `{command}` is not understood", path.display()));
+                }
+            }
+        }
+        assert!(faults.is_empty(), "{faults:#?}");
+        assert!(number > 150, "{number}");
+    }
+}
