@@ -346,7 +346,16 @@ class PlanBuilder:
     def each(self, name: str) -> None:
         """Has each element of a list give the points, instead of each row. Call it before the list's columns are asked for. The
         columns of a list of structs are `LIST.FIELD`, that of a list of values is `LIST`, and the place of the element in its list,
-        from 0, is `LIST.#`; other columns are copied for each element. That there is no such list is a problem, `missing-list`."""
+        from 0, is `LIST.#`; other columns are copied for each element. A missing list is a problem, `missing-list`.
+
+        Example::
+
+            plan.each("sensors")
+
+        Message::
+
+            the dataset `weather` requires the list `sensors`
+        """
         if Source_RowNumber is None:
             raise Err([_beyond("points for each element of a list")])
         columns = enumerate(self.input.columns)
