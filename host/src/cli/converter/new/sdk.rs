@@ -46,10 +46,8 @@ pub(super) const RUST: [File; 17] = copies![
 ];
 
 /// The SDK of Python.
-pub(super) const PYTHON: [File; 2] = copies![
-    "vendor/converter_columns.py" from "guest-converters/python-sdk/converter_columns.py",
-    "vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py",
-];
+pub(super) const PYTHON: [File; 1] =
+    copies!["vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py"];
 
 #[cfg(test)]
 mod tests {
