@@ -265,12 +265,14 @@ fn the_commands_of_the_page_about_verifying_run() {
 const OF_THEIR_OWN: [&str; 2] = ["docs/operating.md", "docs/reference/commands.md"];
 
 /// Commands that stand in no block marked `run`: how they start, the file where the like of them runs, and how it is called there.
-const ELSEWHERE: [(&str, &str, &str); 21] = [
+const ELSEWHERE: [(&str, &str, &str); 23] = [
     ("influxdb-loader converter dev", "tests/src/workbench.rs", "\"dev\""),
     ("influxdb-loader converter promote metrics", "tests/tests/registry/parameters.rs", "\"--parameters\""),
     ("influxdb-loader converter promote ons-load --canary", "tests/tests/registry/trials.rs", "\"--canary\""),
     ("influxdb-loader converter promote ons-load --shadow", "tests/tests/registry/trials.rs", "\"--shadow\""),
     ("influxdb-loader converter publish metrics", "tests/tests/registry/parameters.rs", "\"--parameters\""),
+    ("influxdb-loader converter promote tables", "tests/tests/registry/patterns.rs", "\"--serves\""),
+    ("influxdb-loader converter publish tables", "tests/tests/registry/patterns.rs", "\"--serves\""),
     ("influxdb-loader converter rollback", "tests/tests/registry/main.rs", "\"rollback\""),
     ("influxdb-loader converter yank", "tests/tests/registry/trust.rs", "\"yank\""),
     ("influxdb-loader demo", "tests/tests/documents.rs", "[\"demo\"]"),
