@@ -83,7 +83,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   influxdb-loader converter dev my-converter
   influxdb-loader converter dev my-converter --sample data/region=SE/2024.parquet
-  CONVERTER_BUCKET=my-registry influxdb-loader converter dev my-converter --sign converter-signing-key.pem")]
+  CONVERTER_BUCKET=my-registry influxdb-loader converter dev my-converter --sign key.pem")]
     Dev(dev::Arguments),
     /// Show what a component is: its description, interfaces, digest, size and limits; and its plan for a file.
     Inspect {

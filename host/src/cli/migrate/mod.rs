@@ -26,7 +26,7 @@ pub(super) enum Command {
     /// Exits with 0 only when everything was migrated and verified.
     #[command(after_help = "Examples:
   influxdb-loader migrate timestream s3://my-bucket/unload/
-  influxdb-loader migrate timestream s3://my-bucket/unload/ --field note --measurement sensors=machines
+  influxdb-loader migrate timestream s3://my-bucket/unload/ --field note --measurement cpu=load
   influxdb-loader migrate timestream s3://my-bucket/unload/ --verify-only
 
 How to unload a table:
