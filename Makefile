@@ -93,7 +93,7 @@ test-tools:
 
 .PHONY: bench-tools
 bench-tools:
-	@scripts/install.sh benches python influxd-1 influxd-2 telegraf versitygw
+	@scripts/install.sh benches python valgrind influxd-1 influxd-2 telegraf versitygw
 
 .PHONY: lambda-tools
 lambda-tools:

@@ -26,7 +26,7 @@ class Run:
     peak_mib: float
 
 
-def run(command, environment, core=None, limit=600, status=0):
+def run(command, environment, core=None, limit=600, status=0, within=None):
     """Runs a program to its end, on one core where it is given. Another exit status than the one given is a failure.
 
     What the kernel calls a process's peak memory begins with that of the process that started it: whatever takes more than
@@ -37,7 +37,7 @@ def run(command, environment, core=None, limit=600, status=0):
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, preexec_fn=pin
+            command, env=environment, cwd=within, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, preexec_fn=pin
         )  # fmt: skip
         clock = threading.Timer(limit, process.kill)
         clock.start()

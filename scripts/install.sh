@@ -11,6 +11,7 @@
 #   judges      a virtual environment in $TOOLS/judges-venv with the packages of tests/judges.txt: what writes Parquet
 #   benches     another one in $TOOLS/bench-venv with those of benches/requirements.txt
 #   jq          the one in PATH, or else Debian's
+#   valgrind    what counts instructions, as $TOOLS/bin/valgrind: the one in PATH, or else Debian's, unpacked as the next one
 #   `shellcheck`
 #               the one in PATH, or else unpacked from its Debian package into $TOOLS/debian, where it touches nothing
 #               of the system
@@ -95,6 +96,21 @@ install_shellcheck() {
     apt_unpack shellcheck
 }
 
+# Not a link: Debian's is a script that looks for the program beside the name by which it was called.
+install_valgrind() {
+    if has valgrind; then
+        start="exec $(command -v valgrind)"
+    else
+        has apt-get || fail "\`valgrind\` is not in PATH, and there is no apt-get to install it" "install Valgrind"
+        [ -x "$TOOLS/debian/usr/bin/valgrind.bin" ] || apt_unpack valgrind
+        # It looks for its tools where Debian installs them.
+        start="VALGRIND_LIB=$TOOLS/debian/usr/libexec/valgrind exec $TOOLS/debian/usr/bin/valgrind.bin"
+    fi
+    rm -f "$TOOLS/bin/valgrind"
+    printf '#!/bin/sh\n%s "$@"\n' "$start" >"$TOOLS/bin/valgrind"
+    chmod +x "$TOOLS/bin/valgrind"
+}
+
 # Makes the virtual environment $1 with the packages of the file $2.
 install_python() {
     if cmp -s "$2" "$1/installed.txt"; then
@@ -165,6 +181,7 @@ for name in "$@"; do
     benches) install_python "$TOOLS/bench-venv" benches/requirements.txt ;;
     jq) install_jq ;;
     shellcheck) install_shellcheck ;;
+    valgrind) install_valgrind ;;
     influxd-1) install_influxd_1 ;;
     # In a shell of its own, since a build sets variables that are not for what comes after it.
     influxd-2 | versitygw | toxiproxy-server | aws-lambda-rie | telegraf) (install_server "$name") ;;

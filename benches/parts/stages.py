@@ -1,18 +1,51 @@
-"""Where the time of a load goes: what the loader itself reports, and the benchmarks of its stages where they have been run."""
+"""Where the time of a load goes: what the loader itself reports, and its stages by themselves: the times of criterion where they have
+been measured, and the instructions that callgrind counts."""
 
 import json
+import os
+import re
+import tempfile
+from pathlib import Path
 
 from markdown import count, paragraphs, table
-from measuring import rate, spread
-from places import TARGET
+from measuring import Failed, rate, run, spread
+from places import ROOT, TARGET, program
 
 ROWS = 1_000_000
+
+# The benchmarks that have a number of instructions; `sandbox/` is a ratio of times.
+COUNTED = "^(compress|decode|encode|guest|whole)/"
+# The function of host/benches/stages that runs what is measured, whatever it is compiled for.
+MEASURED = "*stages*counted*"
 
 
 def measure(bench):
     file = bench.dataset("generation", ROWS)
     contenders = {"one core": lambda: bench.loader.convert(file, core=bench.core, CONVERTER_THREADS="1")}
-    return {"runs": bench.in_turns(contenders), "criterion": criterion()}
+    return {"runs": bench.in_turns(contenders), "criterion": criterion(), "instructions": instructions()}
+
+
+def instructions():
+    """The instructions of each benchmark, which runs once under callgrind, by its name."""
+    build = ["cargo", "bench", "--locked", "--workspace", "--bench", "stages"]
+    messages = run([*build, "--no-run", "--message-format", "json"], os.environ, limit=3600, within=ROOT).output.splitlines()
+    built = [it for it in map(json.loads, messages) if it["reason"] == "compiler-artifact" and it["target"]["name"] == "stages"]
+    test = [built[-1]["executable"], "--bench", "--test"]
+    names = re.findall(r"(?m)^Testing (\S+)$", run([*test, COUNTED], os.environ, within=ROOT).output)
+    if not names:
+        raise Failed(f"no benchmark has a name like {COUNTED}")
+    return {name: counted(name, [*test, f"^{name}$"]) for name in names}
+
+
+def counted(name, test):
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "count"
+        callgrind = [program("valgrind"), "--tool=callgrind", f"--toggle-collect={MEASURED}", f"--callgrind-out-file={file}"]
+        run([*callgrind, *test], os.environ, limit=1_200, within=ROOT)
+        number = re.search(r"(?m)^(?:summary|totals): (\d+)$", file.read_text())
+    if not number or not int(number[1]):
+        raise Failed(f"callgrind has counted nothing of {name}")
+    return int(number[1])
 
 
 def criterion():
@@ -53,24 +86,23 @@ def section(found):
         f"`timings` of the report, for {count(number)} rows of generation data on one core, where the loader makes "
         f"{spread(of, rate).tell()} rows a second. Stages run beside each other, and the time that one waits for another counts.",
         table(["stage", "of the whole", "ns a row", "ms", "least – most"], rows),
-        criterion_section(found["criterion"]),
+        by_themselves(found["criterion"], found["instructions"]),
     )
 
 
-def criterion_section(found):
-    if not found:
-        return ""
+def by_themselves(times, instructions):
     rows = []
-    for name, each in found.items():
-        # A ratio, which is reported with the sandbox.
-        if name.startswith("sandbox/"):
-            continue
-        each_one = f"{each['middle'] / each['number']:,.2f} ns, {each['unit'].lower()}" if each["number"] else ""
-        rows.append([f"`{name}`", each_one, *(f"{each[which] / 1000:,.1f}" for which in ("middle", "least", "most"))])
+    for name, counted in sorted(instructions.items()):
+        each = times.get(name, {"number": None})
+        micros = [f"{each[which] / 1000:,.1f}" if which in each else "" for which in ("middle", "least", "most")]
+        of_one = [f"{each['middle'] / each['number']:,.2f} ns, {each['unit'].lower()}", f"{counted / each['number']:,.1f}"]
+        rows.append([f"`{name}`", *(of_one if each["number"] else ["", ""]), *micros, f"{counted / 1e6:,.2f}"])
     return paragraphs(
         "By themselves, as `cargo bench --workspace --bench stages` measures them with 100,000 rows of the same kind, with the "
-        "bounds of what criterion is sure of by 95 %. An element is a row, or, for `guest/translate`, a value:",
-        table(["benchmark", "each", "µs", "from", "to"], rows),
+        "bounds of what criterion is sure of by 95 %. An element is a row, or, for `guest/translate`, a value. Instructions are "
+        "those of one run, as callgrind counts them, on the processor that it emulates, which has AVX2 and no AVX-512. They hardly "
+        "differ from run to run, so a change shows in them that times of a busy machine hide:",
+        table(["benchmark", "each", "instructions", "µs", "from", "to", "million instructions"], rows),
     )
 
 

@@ -13,6 +13,13 @@ pub(crate) const PARTITION: &str = "dataset";
 
 /// The name of a dataset: 1 to 64 lower-case ASCII letters, digits, `-` and `_`, so that it can stand in keys of the
 /// registry, in file names and in metrics as it is. Upper-case letters are lowered when a name is read.
+///
+/// ```
+/// use influxdb_loader::dataset::DatasetName;
+///
+/// assert_eq!("Consumption".parse::<DatasetName>().unwrap().as_str(), "consumption");
+/// assert!("../consumption".parse::<DatasetName>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DatasetName(String);
 
@@ -97,6 +104,15 @@ fn list(names: &[String]) -> String {
 /// A segment `dataset=NAME/` wins, known or not; the last one where there are several. Else it is the one of `known`
 /// that the key contains, in any case: the one that ends last where it contains several, and the longest of those.
 ///
+/// ```
+/// use influxdb_loader::dataset::name;
+///
+/// let known = ["consumption", "generation"];
+/// assert_eq!(name("dataset=metrics/generation.parquet", &known).unwrap().as_str(), "metrics");
+/// assert_eq!(name("energy/Generation-2024.parquet", &known).unwrap().as_str(), "generation");
+/// assert!(name("energy/2024.parquet", &known).is_err());
+/// ```
+///
 /// # Errors
 /// [`DatasetError::Name`] where `NAME` cannot be a name; [`DatasetError::Unnamed`] where the key contains no known name.
 pub fn name<S: AsRef<str>>(key: &str, known: &[S]) -> Result<DatasetName, DatasetError> {
@@ -164,6 +180,11 @@ pub fn guess<S: AsRef<str>>(key: &str, known: &[S]) -> Option<Guess> {
 
 /// The `name=value` segments of `key`, in order, as Hive writes them: the last segment is the file's name and none of
 /// them. Names and values are percent-decoded; what does not decode to UTF-8 stays as it is.
+///
+/// ```
+/// let found = influxdb_loader::dataset::partitions("region=S%C3%A3o%20Paulo/year=2024/a=b.parquet");
+/// assert_eq!(found, [("region".into(), "São Paulo".into()), ("year".into(), "2024".into())]);
+/// ```
 pub fn partitions(key: &str) -> Vec<(String, String)> {
     let directories = key.rsplit_once('/').map_or("", |(directories, _)| directories);
     directories

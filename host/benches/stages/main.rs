@@ -153,6 +153,13 @@ impl<B: Iterator<Item = Batch>, M: Mapping<Error: Debug>> Load<B, M> {
     }
 }
 
+/// Runs what is measured. Callgrind counts the instructions from its first to its last, by the name of this function: see
+/// benches/parts/stages.py.
+#[inline(never)]
+fn counted<R>(work: impl FnOnce() -> R) -> R {
+    black_box(work())
+}
+
 /// As if it had been sent.
 fn discard(chunk: Chunk) {
     drop(black_box(chunk));
@@ -166,7 +173,7 @@ fn decode(criterion: &mut Criterion, subject: &Subject<'_>) {
     let mut group = criterion.benchmark_group("decode");
     group.throughput(rows());
     group.bench_function(subject.name, |bencher| {
-        bencher.iter(|| subject.batches().for_each(|batch| drop(black_box(batch))))
+        bencher.iter(|| counted(|| subject.batches().for_each(|batch| drop(black_box(batch)))))
     });
     group.finish();
 }
@@ -174,23 +181,29 @@ fn decode(criterion: &mut Criterion, subject: &Subject<'_>) {
 /// The calls into a converter, each level by itself.
 fn guest(criterion: &mut Criterion, generation: &Subject<'_>, computed: &Subject<'_>) {
     let mut group = criterion.benchmark_group("guest");
-    group.bench_function("instantiate", |bencher| bencher.iter(|| generation.converter.instantiate().unwrap()));
+    group.bench_function("instantiate", |bencher| {
+        bencher.iter(|| counted(|| generation.converter.instantiate().unwrap()))
+    });
     let mut instance = generation.converter.instantiate().unwrap();
-    group.bench_function("plan", |bencher| bencher.iter(|| instance.prepare(&generation.input).unwrap()));
+    // Benchmarks can be chosen: none relies on one before it.
+    instance.prepare(&generation.input).unwrap();
+    group.bench_function("plan", |bencher| bencher.iter(|| counted(|| instance.prepare(&generation.input).unwrap())));
 
     // Each plant once, as the encoder asks for those that it has not met.
     let plants = generation.input.columns.iter().position(|column| column.name == "plant_name").unwrap();
     let translation = generation.plan.translations.iter().position(|column| *column == plants).unwrap();
     let plants = distinct(generation, plants);
     group.throughput(Throughput::Elements(plants.len() as u64));
-    group.bench_function("translate", |bencher| bencher.iter(|| instance.translate(translation, &plants).unwrap()));
+    group.bench_function("translate", |bencher| {
+        bencher.iter(|| counted(|| instance.translate(translation, &plants).unwrap()))
+    });
 
     let mut instance = computed.converter.instantiate().unwrap();
     instance.prepare(&computed.input).unwrap();
     let batches = computed.reads();
     group.throughput(rows());
     group.bench_function("convert", |bencher| {
-        bencher.iter(|| batches.iter().for_each(|batch| drop(black_box(instance.convert(batch).unwrap()))));
+        bencher.iter(|| counted(|| batches.iter().for_each(|batch| drop(black_box(instance.convert(batch).unwrap())))));
     });
     group.finish();
 }
@@ -209,8 +222,10 @@ fn encode(criterion: &mut Criterion, subject: &Subject<'_>) {
     group.throughput(rows());
     group.bench_function(subject.name, |bencher| {
         bencher.iter(|| {
-            let mapping = NativeGeneration::prepare(&subject.input);
-            Load::new(subject, batches.iter().cloned(), mapping).run(discard);
+            counted(|| {
+                let mapping = NativeGeneration::prepare(&subject.input);
+                Load::new(subject, batches.iter().cloned(), mapping).run(discard);
+            })
         });
     });
     group.finish();
@@ -224,9 +239,7 @@ fn compress(criterion: &mut Criterion, subject: &Subject<'_>) {
     let mut group = criterion.benchmark_group("compress");
     group.throughput(Throughput::Elements(chunks.iter().map(|chunk| chunk.rows().len()).sum()));
     group.bench_function(subject.name, |bencher| {
-        bencher.iter(|| {
-            chunks.iter().for_each(|chunk| drop(black_box(gzip.compress(chunk.body()))));
-        });
+        bencher.iter(|| counted(|| chunks.iter().for_each(|chunk| drop(black_box(gzip.compress(chunk.body()))))));
     });
     group.finish();
 }
@@ -244,8 +257,8 @@ fn whole<M: Mapping<Error: Debug>>(
 
     let mut group = criterion.benchmark_group(format!("whole/{}", subject.name));
     group.throughput(rows());
-    group.bench_function("native", |bencher| bencher.iter(|| subject.native(prepare).run(discard)));
-    group.bench_function("sandbox", |bencher| bencher.iter(|| subject.sandboxed().run(discard)));
+    group.bench_function("native", |bencher| bencher.iter(|| counted(|| subject.native(prepare).run(discard))));
+    group.bench_function("sandbox", |bencher| bencher.iter(|| counted(|| subject.sandboxed().run(discard))));
     group.finish();
 }
 

@@ -35,6 +35,16 @@ use memory::Asked;
 use reader::Reader;
 
 /// The settings of the environment, checked.
+///
+/// ```
+/// use influxdb_loader::config::Config;
+///
+/// let config = Config::read(|_| None).unwrap();
+/// assert!(config.influxdb().is_err(), "a file of line protocol needs neither URL nor token");
+///
+/// let error = Config::read(|name| (name == "CONVERTER_THREADS").then(|| "many".to_owned())).unwrap_err();
+/// assert!(error.to_string().contains("CONVERTER_THREADS"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     influxdb: InfluxDb,

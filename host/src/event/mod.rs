@@ -342,6 +342,15 @@ fn known_forms() -> String {
 
 /// Reads an event from its bytes.
 ///
+/// ```
+/// use influxdb_loader::event::{Asked, Caller, Target, parse};
+///
+/// let event = parse(br#"{"bucket": "energy", "key": "dataset=generation/2024.parquet"}"#).unwrap();
+/// assert_eq!(event.caller, Caller::Direct);
+/// let Asked::Load(load) = event.asked else { panic!("it asks for a load") };
+/// assert!(matches!(&load.targets[..], [Target::Object(object)] if object.bucket == "energy"));
+/// ```
+///
 /// # Errors
 /// [`EventError`] where the payload is too large, not JSON, of no known form, or broken.
 pub fn parse(payload: &[u8]) -> Result<Event, EventError> {

@@ -14,6 +14,14 @@ const MAX_VERSION_BYTES: usize = 128;
 const MAX_CHANNEL_BYTES: usize = 64;
 
 /// The version of a converter: a semantic one, of at most 128 bytes. Ordered by precedence.
+///
+/// ```
+/// use influxdb_loader::registry::Version;
+///
+/// let version = |text: &str| text.parse::<Version>().unwrap();
+/// assert!(version("1.10.0") > version("1.9.0") && version("1.0.0-rc.1") < version("1.0.0"));
+/// assert!("stable".parse::<Version>().is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(semver::Version);
 
