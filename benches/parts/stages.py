@@ -95,8 +95,10 @@ def by_themselves(times, instructions):
     for name, counted in sorted(instructions.items()):
         each = times.get(name, {"number": None})
         micros = [f"{each[which] / 1000:,.1f}" if which in each else "" for which in ("middle", "least", "most")]
-        of_one = [f"{each['middle'] / each['number']:,.2f} ns, {each['unit'].lower()}", f"{counted / each['number']:,.1f}"]
-        rows.append([f"`{name}`", *(of_one if each["number"] else ["", ""]), *micros, f"{counted / 1e6:,.2f}"])
+        of_one = ["", ""]
+        if elements := each["number"]:
+            of_one = [f"{each['middle'] / elements:,.2f} ns, {each['unit'].lower()}", f"{counted / elements:,.1f}"]
+        rows.append([f"`{name}`", *of_one, *micros, f"{counted / 1e6:,.2f}"])
     return paragraphs(
         "By themselves, as `cargo bench --workspace --bench stages` measures them with 100,000 rows of the same kind, with the "
         "bounds of what criterion is sure of by 95 %. An element is a row, or, for `guest/translate`, a value. Instructions are "
