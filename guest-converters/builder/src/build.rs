@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, Output};
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
@@ -12,7 +12,8 @@ use wit_component::ComponentEncoder;
 
 use crate::interfaces::Interfaces;
 use crate::listen::listen;
-use crate::toolchain::{Toolchain, ToolchainError};
+use crate::owner;
+use crate::toolchain::{TARGET, Toolchain, ToolchainError};
 
 /// The profile `converter` for a package whose workspace has none: cargo's release profile, made small. One unit for the
 /// optimizer, no unwinding, names for backtraces but no other debugging information. The same as in the workspace that
@@ -182,14 +183,28 @@ impl Build {
         let target_directory = std::path::absolute(&self.target_directory).map_err(access(&self.target_directory))?;
         let target_directory = target_directory.join(toolchain.name());
         // Packages of one name leave their module in one place: it is theirs until it is read. Cargo's own lock ends with cargo.
-        let _lock = lock(&target_directory)?;
-        let mut cargo = self.cargo(toolchain, &package, &target_directory);
-        let ran = listen(&mut cargo, tell, stop);
-        let output = ran.map_err(|source| BuildError::Run { program: PathBuf::from(cargo.get_program()), source })?;
-        if !output.status.success() {
+        let path = target_directory.join("converter-builder.lock");
+        let mut lock = lock(&target_directory, &path)?;
+        let mut run = |mut cargo: Command| {
+            let ran = listen(cargo.current_dir(&package), tell, stop);
+            let output =
+                ran.map_err(|source| BuildError::Run { program: PathBuf::from(cargo.get_program()), source })?;
+            if output.status.success() {
+                return Ok(output);
+            }
             let stderr = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
-            return Err(BuildError::Cargo { package, stderr });
+            Err(BuildError::Cargo { package: package.clone(), stderr })
+        };
+        let mut locate = toolchain.cargo("locate-project");
+        locate.args(["--workspace", "--message-format", "plain"]);
+        let manifest = String::from_utf8_lossy(&run(locate)?.stdout).trim_end().to_owned();
+        let root = Path::new(&manifest).parent().unwrap_or(&package);
+        let identity = owner::identity(root).map_err(access(root))?;
+        if !owner::is(&mut lock, &identity).map_err(access(&path))? {
+            self.clean(toolchain, &target_directory, &mut run)?;
+            owner::take(&mut lock, &identity).map_err(access(&path))?;
         }
+        let output = run(self.cargo_build(toolchain, &target_directory))?;
         let modules = modules(&output.stdout, &package.join("Cargo.toml"));
         if modules.is_empty() {
             return Err(BuildError::NoModule { package });
@@ -197,32 +212,55 @@ impl Build {
         modules.into_iter().map(|(name, module)| componentize(name, &module)).collect()
     }
 
-    fn cargo(&self, toolchain: &Toolchain, package: &Path, target_directory: &Path) -> Command {
+    /// Removes what has been built of packages that are named like this workspace's.
+    fn clean(
+        &self,
+        toolchain: &Toolchain,
+        target_directory: &Path,
+        run: &mut dyn FnMut(Command) -> Result<Output, BuildError>,
+    ) -> Result<(), BuildError> {
+        let mut metadata = toolchain.cargo("metadata");
+        metadata.args(["--format-version", "1"]);
+        self.lock_file(&mut metadata);
+        let mut cargo = toolchain.cargo("clean");
+        cargo.args(["--quiet", "--target", TARGET]);
+        cargo.args(owner::packages_of_directories(&run(metadata)?).iter().flat_map(|package| ["--package", package]));
+        self.profile(&mut cargo, target_directory);
+        run(cargo).map(drop)
+    }
+
+    fn cargo_build(&self, toolchain: &Toolchain, target_directory: &Path) -> Command {
         let mut cargo = toolchain.cargo_build();
-        cargo.current_dir(package).arg("--message-format=json-render-diagnostics");
-        cargo.arg("--target-dir").arg(target_directory);
+        cargo.arg("--message-format=json-render-diagnostics");
         cargo.arg(if self.examples { "--examples" } else { "--lib" });
-        cargo.args(["--profile", "converter"]);
+        self.profile(&mut cargo, target_directory);
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(toolchain));
+        cargo
+    }
+
+    fn profile(&self, cargo: &mut Command, target_directory: &Path) {
+        cargo.arg("--target-dir").arg(target_directory).args(["--profile", "converter"]);
         if !self.workspace_profile {
             cargo.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
         }
+        self.lock_file(cargo);
+    }
+
+    fn lock_file(&self, cargo: &mut Command) {
         if self.locked {
             cargo.arg("--locked");
         }
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", remapped_paths(toolchain));
-        cargo
     }
 }
 
 /// Waits until no other build uses a directory; the system ends that with the file, and with the process.
-fn lock(directory: &Path) -> Result<File, BuildError> {
-    let path = directory.join("converter-builder.lock");
+fn lock(directory: &Path, path: &Path) -> Result<File, BuildError> {
     let locked = fs::create_dir_all(directory).and_then(|()| {
-        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
         file.lock()?;
         Ok(file)
     });
-    locked.map_err(|source| BuildError::File { path, source })
+    locked.map_err(|source| BuildError::File { path: path.into(), source })
 }
 
 /// Compiler flags that keep the machine's directories out of panic messages: the same sources give the same component

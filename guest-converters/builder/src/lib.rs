@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Cargo runs in a target directory of its own, never in that of a cargo which may be waiting for this build, and with
-//! an environment from which everything that such a cargo sets has been removed. Builds that run at the same time are
-//! fine: cargo's own lock makes them take turns.
+//! an environment from which everything that such a cargo sets has been removed. Builds that run at the same time take turns,
+//! and workspaces that share a target directory share only what comes from registries.
 //!
 //! The same sources, toolchain and versions of dependencies give the same bytes wherever they are built: the machine's
 //! directories are kept out, and compiler flags from the environment or cargo's configuration are not used.
@@ -21,6 +21,7 @@ mod build;
 mod environment;
 mod interfaces;
 mod listen;
+mod owner;
 mod toolchain;
 
 pub use build::{Build, BuildError, Component};

@@ -111,24 +111,33 @@ impl Toolchain {
         }
     }
 
-    /// A command that runs its cargo's `build` for the target.
-    pub(crate) fn cargo_build(&self) -> Command {
+    /// A command that runs its cargo.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let (cargo, rustc) = match self {
             Self::Installed { cargo, rustc } | Self::Debian { cargo, rustc, .. } => (cargo, rustc),
         };
         let mut command = Command::new(cargo);
         crate::environment::clean(&mut command);
-        command.args(["build", "--target", TARGET]).env("RUSTC", rustc);
+        command.arg(subcommand).env("RUSTC", rustc);
+        if let Self::Debian { .. } = self {
+            // What the outer toolchain put on the library path is not for Debian's compiler.
+            command.env_remove("LD_LIBRARY_PATH");
+        }
+        command
+    }
+
+    /// A command that runs its cargo's `build` for the target.
+    pub(crate) fn cargo_build(&self) -> Command {
+        let mut command = self.cargo("build");
+        command.args(["--target", TARGET]);
         if let Self::Debian { linker, .. } = self {
             // Building the standard library is an unstable flag of cargo; the variable lets a stable cargo take it.
-            // What the outer toolchain put on the library path is not for Debian's compiler.
             command
                 .arg("-Zbuild-std=std,panic_abort")
                 // None of them: this target has no backtraces, and what reads debugging information takes time to build.
                 .arg("-Zbuild-std-features=")
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                .env_remove("LD_LIBRARY_PATH");
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
         command
     }

@@ -1,9 +1,10 @@
 //! Real builds, with the toolchain that there is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is a test's to report")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use converter_builder::{Build, BuildError, Component};
 use tempfile::TempDir;
@@ -106,6 +107,23 @@ fn builds_at_the_same_time_give_the_same() {
     let builds = [thread::spawn(run), thread::spawn(run), thread::spawn(run)];
     let [first, second, third] = builds.map(|build| build.join().unwrap());
     assert!(first == second && second == third);
+}
+
+#[test]
+fn packages_of_one_name_are_built_from_their_own_files_however_old_those_are() {
+    let manifest = format!("[lib]\ncrate-type = [\"cdylib\"]\n[dependencies]\nconverter-sdk = {{ path = {SDK:?} }}\n");
+    let build_of = |summary: &str, written: Option<SystemTime>| {
+        let source = CONVERTER.replace("\"\"]", &format!("\"{summary}\"]"));
+        let package = package("twin", &manifest, &[("src/lib.rs", &source)]);
+        let files = ["Cargo.toml", "Cargo.lock", "src/lib.rs"].map(|path| package.path().join(path));
+        for file in files.iter().take_while(|_| written.is_some()) {
+            File::options().append(true).open(file).unwrap().set_modified(written.unwrap()).unwrap();
+        }
+        let bytes = build(package.path()).unwrap().remove(0).bytes;
+        assert!(contains(&bytes, summary), "it is another package's component");
+    };
+    build_of("the younger of both", None);
+    build_of("the elder of both", Some(SystemTime::now() - Duration::from_secs(30 * 24 * 60 * 60)));
 }
 
 #[test]
