@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::super::build::Built;
 use super::super::test::GOLDEN;
-use super::DevError;
-use crate::cli::component::read;
+use super::{DevError, ends};
 
-/// How long a command may take, and what of its words is kept.
+/// How long a command may take.
 const TIME: Duration = Duration::from_secs(300);
-const OUTPUT_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(20);
 
 /// A command of the loader.
@@ -29,7 +27,7 @@ pub(super) struct Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) succeeded: bool,
-    /// What it printed, to whatever.
+    /// What it printed, to whatever; of much, the beginning and the end.
     pub(super) output: String,
 }
 
@@ -107,10 +105,8 @@ impl Action {
                 }
             }
         };
-        let output = read(&log, OUTPUT_BYTES).unwrap_or_default();
-        let output = String::from_utf8_lossy(&output).replace(&*project.to_string_lossy(), ".");
-        drop(fs::remove_file(&log));
-        Ok(Outcome { succeeded: status.success(), output })
+        let output = File::open(&log).and_then(ends::of_file).map_err(DevError::Output)?;
+        Ok(Outcome { succeeded: status.success(), output: output.replace(&*project.to_string_lossy(), ".") })
     }
 }
 

@@ -9,6 +9,7 @@ mod http;
 mod watch;
 mod samples;
 mod look;
+mod ends;
 mod actions;
 mod workbench;
 
@@ -81,6 +82,8 @@ pub(in crate::cli) enum DevError {
     NotASample { reason: String },
     #[error("cannot run a command of the loader")]
     Command(#[source] io::Error),
+    #[error("cannot read what a command of the loader printed")]
+    Output(#[source] io::Error),
     #[error("`{command}` was stopped after {limit:?}")]
     TooSlow { command: String, limit: Duration },
     #[error("the project has been built again: look at it first")]

@@ -23,11 +23,11 @@ use super::super::build::{self, Built, Watcher};
 use super::super::project::Language;
 use super::super::test::{self, GOLDEN};
 use super::super::{bench, diff, inspect};
-use super::DevError;
 use super::actions::Action;
 use super::look;
 use super::samples::{self, Sample};
 use super::watch::{Files, INTERVAL};
+use super::{DevError, ends};
 use crate::cli::CliError;
 use crate::cli::component::{Component, Which, release};
 use crate::config::Config;
@@ -41,8 +41,7 @@ const COMPARED_ROWS: u64 = 1_000_000;
 /// How long the golden pairs, and the comparison, may take. A converter that needs longer is looked at in a shell.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The longest text, and the longest list, that the page gets.
-const TEXT_BYTES: usize = 32 * 1024;
+/// The longest list that the page gets.
 const ITEMS: usize = 1_000;
 
 /// A project that is worked on.
@@ -434,10 +433,7 @@ fn flat<T>(result: Result<Result<T, CliError>, tokio::task::JoinError>) -> Resul
 /// Shortens what is too long to be shown.
 fn bound(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > TEXT_BYTES => {
-            text.truncate(text.floor_char_boundary(TEXT_BYTES));
-            text.push_str("\n… and more");
-        }
+        Value::String(text) => ends::shorten(text),
         Value::Array(items) => {
             items.truncate(ITEMS);
             items.iter_mut().for_each(bound);
