@@ -126,6 +126,14 @@ async function main() {
     await page.keyboard.press("Tab");
     seen["first reached"] = await page.evaluate(() => document.activeElement.textContent);
     seen["command afterwards"] = await page.textContent("#action-status code");
+
+    // More files than are watched, among which are some of the project's own.
+    seen["unwatched before"] = await page.isVisible("#unwatched");
+    const data = path.join(facts.project, "data");
+    fs.mkdirSync(data);
+    for (let number = 0; number < 10_001; number++) fs.writeFileSync(path.join(data, String(number)), "");
+    await shows("#unwatched", "are not noticed");
+    seen.unwatched = await page.textContent("#unwatched");
   } finally {
     await browser.close();
   }

@@ -53,6 +53,11 @@ impl Workbench {
         (port.parse().unwrap(), format!("/{path}"))
     }
 
+    /// What it has printed.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
     /// Asks it to end, and waits until it has.
     pub fn stop(&mut self) {
         self.process.stop();

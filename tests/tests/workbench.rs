@@ -43,6 +43,7 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
         "workbench.js",
         json!({ "url": workbench.url(), "project": project, "dropped": file, "golden": "golden/sample.parquet" }),
     );
+    let log = workbench.log();
     workbench.stop();
 
     assert_eq!(seen["name"], "ons-load 0.1.0");
@@ -85,6 +86,11 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
     assert_eq!(seen["foreign"], json!({ "posted": ["TypeError", "TypeError"], "read": "TypeError" }));
     // Neither command was begun: the last one is the author's.
     assert_eq!(seen["command afterwards"], "influxdb-loader converter promote ons-load 0.1.0");
+
+    let unwatched = "the project has more than 10000 files and directories: changes in some of them are not noticed";
+    assert_eq!(seen["unwatched before"], false);
+    assert!(seen["unwatched"].as_str().unwrap().starts_with(unwatched), "{seen}");
+    assert_eq!(log.matches(unwatched).count(), 1, "{log}");
 }
 
 #[test]

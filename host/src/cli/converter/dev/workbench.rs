@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,6 +140,7 @@ impl Workbench {
         json!({
             "change": *self.changes.borrow(),
             "project": { "directory": self.project.display().to_string(), "language": format!("{:?}", self.language).to_lowercase() },
+            "unwatched": state.files.notice(),
             "registry": registry,
             "samples": samples,
             "chosen": state.chosen.as_ref().map(|sample| sample.name.clone()),
@@ -196,6 +198,12 @@ impl Workbench {
     fn found(&self, files: Files, builds: bool) {
         {
             let mut state = self.state();
+            if state.files.notice().is_none()
+                && let Some(notice) = files.notice()
+            {
+                // When standard error is closed, the page has it.
+                drop(writeln!(std::io::stderr(), "{notice}"));
+            }
             state.samples = samples::of_project(&self.project, &files);
             if state.chosen.is_none() {
                 state.chosen = state.samples.first().cloned();
@@ -204,6 +212,7 @@ impl Workbench {
             state.wishes.build |= builds;
             state.wishes.look = true;
         }
+        self.changed();
         self.wake.notify_one();
     }
 

@@ -84,6 +84,8 @@ function header() {
   const names = samples.map((sample) => sample.name);
   if (chosen && !names.includes(chosen)) names.unshift(chosen);
   select.replaceChildren(...names.map((name) => make("option", { value: name, selected: name === chosen }, name)));
+  by("unwatched").hidden = !state.unwatched;
+  by("unwatched").textContent = state.unwatched ?? "";
   by("build").hidden = sections.build?.status !== "failed";
   if (sections.build?.status === "failed") {
     by("build-error").textContent = sections.build.error + (sections.build.hint ? `\nhint: ${sections.build.hint}` : "");
