@@ -37,6 +37,7 @@ async function main() {
     const press = async (name) => {
       await page.click(`#do-${name}:enabled`);
       seen[`asked to ${name}`] = await page.textContent("#confirm-command");
+      seen[`${name} question`] = await page.textContent("#confirm-text");
       await page.click("#confirm-yes");
     };
     await page.goto(facts.url);

@@ -10,8 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::build::Built;
+use super::super::publish::listed;
 use super::super::test::GOLDEN;
 use super::{DevError, ends};
+use crate::registry::Pattern;
 
 /// How long a command may take.
 const TIME: Duration = Duration::from_secs(300);
@@ -51,10 +53,18 @@ impl Action {
     }
 
     /// Publishes the component of the project, if its golden pairs pass.
-    pub(super) fn publish(project: &Path, built: &Built, key: Option<&Path>) -> Self {
+    pub(super) fn publish(project: &Path, built: &Built, key: Option<&Path>, serves: Option<&[Pattern]>) -> Self {
         let dataset = &built.converter.description().dataset;
         let golden = project.join(GOLDEN);
-        Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]).signed(key)
+        let published = Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]);
+        published.serving(serves).signed(key)
+    }
+
+    fn serving(mut self, patterns: Option<&[Pattern]>) -> Self {
+        if let Some(patterns) = patterns {
+            self.arguments.extend(["--serves".into(), listed(patterns).into()]);
+        }
+        self
     }
 
     /// Promotes the version of the project.
@@ -112,7 +122,20 @@ impl Action {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
+    use crate::registry::patterns;
+
+    #[test]
+    fn patterns_are_published_with_the_component() {
+        let action = Action::new([&"publish", &"a.wasm"]).serving(Some(&patterns("timestream-*,legacy-load").unwrap()));
+        assert_eq!(action.shown(), "influxdb-loader converter publish a.wasm --serves 'legacy-load, timestream-*'");
+        assert_eq!(
+            Action::new([&"publish", &"a.wasm"]).serving(None).shown(),
+            "influxdb-loader converter publish a.wasm"
+        );
+    }
 
     #[test]
     fn a_command_is_shown_as_a_shell_takes_it() {

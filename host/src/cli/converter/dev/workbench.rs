@@ -34,6 +34,7 @@ use crate::cli::component::{Component, Which, release};
 use crate::config::Config;
 use crate::logs::on_a_thread;
 use crate::pipeline::Loader;
+use crate::registry::Pattern;
 use crate::report::{Failure, FailureKind};
 
 /// The largest sample that is compared with the promoted version: both versions' points are in memory.
@@ -53,6 +54,8 @@ pub(super) struct Workbench {
     loader: Loader,
     /// The key that releases are signed with.
     pub(super) sign: Option<PathBuf>,
+    /// Which other datasets they serve.
+    pub(super) serves: Option<Vec<Pattern>>,
     /// Samples that were dropped on the page.
     pub(super) dropped: TempDir,
     state: Mutex<State>,
@@ -89,6 +92,7 @@ impl Workbench {
         project: PathBuf,
         language: Language,
         sign: Option<PathBuf>,
+        serves: Option<Vec<Pattern>>,
         sample: Option<Sample>,
     ) -> Result<Arc<Self>, CliError> {
         let dropped = tempfile::tempdir().map_err(DevError::Temporary)?;
@@ -103,6 +107,7 @@ impl Workbench {
             language,
             loader,
             sign,
+            serves,
             dropped,
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
@@ -133,7 +138,7 @@ impl Workbench {
     pub(super) fn shown(&self) -> Value {
         let state = self.state();
         let registry = self.config.registry.as_ref().map(|registry| {
-            json!({ "bucket": registry.bucket, "prefix": registry.prefix, "channel": registry.channel, "signs": self.sign.is_some() })
+            json!({ "bucket": registry.bucket, "prefix": registry.prefix, "channel": registry.channel, "signs": self.sign.is_some(), "serves": self.serves })
         });
         let samples: Vec<Value> =
             state.samples.iter().chain(samples::dropped(self.dropped.path()).iter()).map(Sample::facts).collect();
