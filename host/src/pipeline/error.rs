@@ -187,6 +187,8 @@ fn registry(error: &RegistryError) -> FailureKind {
         | RegistryError::Trial { .. }
         | RegistryError::InService { .. }
         | RegistryError::OtherDataset { .. }
+        | RegistryError::Schema { .. }
+        | RegistryError::ParametersRefused { .. }
         | RegistryError::SigningKey { .. }
         | RegistryError::Stopped(_) => FailureKind::Unexpected,
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::names::{Channel, Version};
 use super::patterns::Pattern;
 use super::pointers::Moment;
+use super::schema::Refusals;
 use crate::converter::{Contract, ConverterError};
 use crate::dataset::DatasetName;
 
@@ -311,6 +312,26 @@ pub enum RegistryError {
         /// What was asked for.
         expected: String,
     },
+    /// What should be a schema of parameters is none.
+    #[error(
+        "`{object}` is no schema of parameters: {reason}\nhint: schemas are JSON Type Definition, RFC 8927; see \"Parameters\" in docs/writing-converters.md"
+    )]
+    Schema {
+        /// The schema.
+        object: String,
+        /// Why.
+        reason: String,
+    },
+    /// Parameters do not match the schema of their version.
+    #[error(
+        "the parameters do not match their schema, `{schema}`:\n{refusals}hint: correct the document; a schema that refuses what is right needs a new version of the converter"
+    )]
+    ParametersRefused {
+        /// The schema.
+        schema: String,
+        /// What it refuses.
+        refusals: Refusals,
+    },
     /// A signing key cannot be read, or made.
     #[error("the signing key is not usable: {reason}\nhint: `influxdb-loader converter keygen` makes one")]
     SigningKey {
@@ -360,6 +381,8 @@ impl RegistryError {
             | Self::TrialRuns { .. }
             | Self::Trial { .. }
             | Self::OtherDataset { .. }
+            | Self::Schema { .. }
+            | Self::ParametersRefused { .. }
             | Self::SigningKey { .. } => true,
             Self::Converter { cause, .. } | Self::Component(cause) => !cause.is_passing(),
             Self::Serving { cause, .. } => cause.is_permanent(),

@@ -8,6 +8,7 @@
 //!                    <dataset>/<version>/signatures/       signatures that were added later (`versions`)
 //!                    <dataset>/<version>/yanked.json       that the version is out of use
 //!                    <dataset>/<version>/parameters/       what its converter can be given (`parameters`)
+//!                    <dataset>/<version>/parameters-schema.json    what these must be
 //!                    <dataset>/<version>/serves.json       which other datasets it serves (`patterns`)
 //!                    .patterns/                            which patterns were promoted
 //!                    trials/                               what functions count and decide of candidates (`trials`)
@@ -33,6 +34,7 @@ mod patterns;
 mod pointers;
 mod promotions;
 mod resolver;
+mod schema;
 mod signature;
 mod store;
 mod trials;
@@ -46,6 +48,7 @@ pub use patterns::{Pattern, patterns};
 pub use pointers::{Endorsement, Moment, Promoted, Statement};
 pub use promotions::{InService, Promotion};
 pub use resolver::{Resolution, Resolver};
+pub use schema::{MAX_SCHEMA_BYTES, ParametersSchema, Refusals};
 pub use signature::{SigningKey, key_id};
 pub use trials::{
     Candidacy, Counts, Kind, Observed, Outcome, Points, Rule, RuleError, Running, Share, Side, State, Terms, Verdict,

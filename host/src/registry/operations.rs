@@ -54,6 +54,8 @@ pub struct Entry {
     pub is_yanked: bool,
     /// The digests of the parameters that lie beside it.
     pub parameters: Vec<String>,
+    /// The digest of the schema that these must match.
+    pub parameters_schema: Option<String>,
     /// Which other datasets it serves where it is promoted.
     pub serves: Vec<Pattern>,
 }
@@ -239,8 +241,9 @@ impl Registry {
             let (added, is_yanked) = self.additions(dataset, &version).await?;
             let keys = manifest.signatures.iter().map(|signature| signature.key.clone()).chain(added).collect();
             let parameters = self.published_parameters(dataset, &version).await?;
+            let parameters_schema = self.parameters_schema(dataset, &version).await?;
             let serves = self.published_patterns(dataset, &version).await?;
-            entries.push(Entry { manifest, channels, trials, keys, is_yanked, parameters, serves });
+            entries.push(Entry { manifest, channels, trials, keys, is_yanked, parameters, parameters_schema, serves });
         }
         Ok(entries)
     }

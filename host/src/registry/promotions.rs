@@ -1,5 +1,7 @@
 //! What a channel stands for, and how that is changed: promoted, tried, rolled back.
 
+use std::sync::Arc;
+
 use super::document::{Manifest, Pointer, Release, render};
 use super::error::RegistryError;
 use super::names::{Channel, Version};
@@ -62,7 +64,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Conflict`] where someone else was faster; what [`Registry::verify`] gives; and what S3 does.
+    /// [`RegistryError::Conflict`] where someone else was faster; [`RegistryError::ParametersRefused`]; what [`Registry::verify`]
+    /// gives; and what S3 does.
     pub async fn promote(
         &self,
         dataset: &DatasetName,
@@ -73,10 +76,10 @@ impl Registry {
     ) -> Result<Promotion, RegistryError> {
         // Read first, so that whatever happens while the version is looked at is noticed.
         let found = self.in_service(dataset, channel).await?;
-        let Manifest { version, sha256, .. } = self.manifest(dataset, version).await?;
-        let serves = self.patterns_to_promote(dataset, &version).await?;
-        let release = Release { version, sha256, parameters };
-        self.load(dataset, &release, None).await?;
+        let manifest = self.manifest(dataset, version).await?;
+        let serves = self.patterns_to_promote(dataset, version).await?;
+        let release = Release { version: version.clone(), sha256: manifest.sha256.clone(), parameters };
+        self.load_to_promote(dataset, &release, &manifest).await?;
         self.point(dataset, channel, found, release, None, serves, endorsement).await
     }
 
@@ -98,8 +101,8 @@ impl Registry {
             return Err(RegistryError::NothingInService { dataset: dataset.clone(), channel: channel.clone() });
         };
         let manifest = self.manifest(dataset, &candidacy.version).await?;
-        let terms = candidacy.of(manifest.sha256);
-        self.load(dataset, &terms.candidate, None).await?;
+        let terms = candidacy.of(manifest.sha256.clone());
+        self.load_to_promote(dataset, &terms.candidate, &manifest).await?;
         if terms.candidate == in_service {
             let reason = format!("converter {} is promoted already", in_service.version);
             return Err(RegistryError::Trial { reason });
@@ -115,6 +118,20 @@ impl Registry {
             return Err(RegistryError::Trial { reason });
         }
         self.point(dataset, channel, found, in_service, Some(terms), serves, endorsement).await
+    }
+
+    /// Loads what is to be promoted, or tried, and compares its parameters with their schema.
+    async fn load_to_promote(
+        &self,
+        dataset: &DatasetName,
+        release: &Release,
+        manifest: &Manifest,
+    ) -> Result<(), RegistryError> {
+        let converter = self.load(dataset, release, None).await?;
+        match converter.parameters() {
+            Some(parameters) => self.match_schema(dataset, manifest, Arc::clone(parameters)).await,
+            None => Ok(()),
+        }
     }
 
     /// Lets a channel point at what it pointed at before. Doing so twice changes nothing.

@@ -124,3 +124,145 @@ fn parameters_that_no_converter_takes_are_not_published() {
     assert!(refused.code == Some(1) && refused.stderr.contains("parameters came with 0.2"), "{refused}");
     assert!(site.s3.keys(CONVERTERS, "converters/").iter().all(|key| !key.contains("/parameters/")));
 }
+
+/// The schema of the guide.
+const SCHEMA: &str = r#"{
+  "optionalProperties": {
+    "rename": { "values": { "type": "string" } },
+    "file_tag": { "type": "string" }
+  }
+}"#;
+
+/// What is in the registry, with what is in it.
+fn registry(site: &Site) -> BTreeMap<String, Vec<u8>> {
+    let keys = site.s3.keys(CONVERTERS, "");
+    keys.into_iter().map(|key| (key.clone(), site.s3.get_object(CONVERTERS, &key))).collect()
+}
+
+#[test]
+fn parameters_that_do_not_match_their_schema_are_neither_published_nor_promoted() {
+    let site = Site::start();
+    let file = |name: &str, text: &str| site.file(name, text.as_bytes()).display().to_string();
+    let component = site.file("metrics.wasm", metrics_component()).display().to_string();
+    let schema = file("schema.json", SCHEMA);
+    let good = file("good.json", r#"{ "rename": { "host_name": "host" } }"#);
+    let bad = file("bad.json", r#"{ "rename": { "host_name": 7 }, "file-tag": "file" }"#);
+    let publish = |more: &[&str]| site.converter(&[&["publish", &component], more].concat());
+    let promote = |more: &[&str]| site.converter(&[&["promote", "metrics"], more].concat());
+    let is_refused = |outcome: &Outcome, schema: &str| {
+        let words = format!(
+            "the parameters do not match their schema, `{schema}`:\n  `/rename/host_name`: expected `string`, found 7 (schema: \
+             `/optionalProperties/rename/values/type`)\n  `/file-tag`: no such name is allowed; allowed are `file_tag`, `rename` \
+             (schema: the whole)\nhint: correct the document"
+        );
+        assert!(outcome.code == Some(1) && outcome.stderr.contains(&words), "{outcome}");
+    };
+
+    // Nothing is published, not even the component. The guide shows the schema and what is printed.
+    let refused = publish(&["--parameters-schema", &schema, "--parameters", &bad]);
+    is_refused(&refused, &schema);
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/writing-converters.md")).unwrap();
+    let shown = refused.stderr.replace(&schema, "schema.json");
+    let (_, shown) = shown.split_once("error: ").unwrap();
+    assert!(guide.contains(SCHEMA) && guide.contains(shown.trim_end()), "{shown}");
+    let no_schema = file("no-schema.json", r#"{ "properties": { "rename": { "type": "text" } } }"#);
+    let refused = publish(&["--parameters-schema", &no_schema]);
+    let words = "no-schema.json` is no schema of parameters: ";
+    assert!(refused.code == Some(1) && refused.stderr.contains(words), "{refused}");
+    assert_eq!(registry(&site), BTreeMap::new());
+
+    // A document that is older than the schema, so that it could be published.
+    let early = file("early.json", r#"{ "rename": ["host_name"] }"#);
+    publish(&["--parameters", &early]).succeeded();
+    let published = publish(&["--parameters-schema", &schema, "--parameters", &good]).succeeded();
+    for line in ["already published: metrics 0.1.0", "\npublished: schema of the parameters of metrics 0.1.0, sha256:"]
+    {
+        assert!(published.stdout.contains(line), "{published}");
+    }
+    // The same again changes nothing, and another one is refused.
+    let published = registry(&site);
+    let again = publish(&["--parameters-schema", &schema, "--json"]).succeeded().json();
+    assert_eq!(again["parameters_schema"]["already"], true);
+    let listed = site.converter(&["list", "metrics", "--json"]).succeeded().json();
+    assert_eq!(listed[0]["parameters_schema"], again["parameters_schema"]["sha256"]);
+    let refused = publish(&["--parameters-schema", &file("other.json", "{}")]);
+    assert!(refused.stderr.contains("0.1.0/parameters-schema.json` holds something else already"), "{refused}");
+
+    let place = format!("s3://{CONVERTERS}/converters/metrics/0.1.0/parameters-schema.json");
+    is_refused(&publish(&["--parameters", &bad, "--serves", "metr*"]), &place);
+    is_refused(&promote(&["0.1.0", "--parameters", &bad]), &place);
+    let of = |file: &str| {
+        let content = fs::read(file).unwrap();
+        let (key, _) = published.iter().find(|(_, found)| **found == content).unwrap();
+        key.rsplit('/').next().unwrap().strip_suffix(".json").unwrap().to_owned()
+    };
+    let refused = promote(&["0.1.0", "--parameters", &of(&early)]);
+    assert!(refused.stderr.contains("`/rename`: expected an object, found an array"), "{refused}");
+    assert_eq!(registry(&site), published);
+
+    promote(&["0.1.0", "--parameters", &of(&good)]).succeeded();
+    let promoted = registry(&site);
+    is_refused(&promote(&["0.1.0", "--parameters", &bad]), &place);
+    is_refused(&promote(&["--shadow", "0.1.0", "--parameters", &bad]), &place);
+    let refused = promote(&["--shadow", "0.1.0", "--parameters", &of(&early)]);
+    assert!(refused.stderr.contains("`/rename`: expected an object, found an array"), "{refused}");
+    assert_eq!(registry(&site), promoted);
+
+    // Functions read the parameters, and no schema: this one is broken.
+    site.s3.put_object(CONVERTERS, "converters/metrics/0.1.0/parameters-schema.json", b"{}".to_vec());
+    site.s3.put_object(DATA, "dataset=metrics/all.parquet", family());
+    let influxdb = InfluxDb2::start(DATABASE);
+    let function = Function::start(site.settings().and(influxdb.settings(DATABASE)));
+    let invocation = function.invoke(&json!({ "bucket": DATA, "key": "dataset=metrics/all.parquet" }));
+    assert!(!invocation.failed, "{}", invocation.answer);
+    assert_eq!(tag(&influxdb).as_deref(), Some("host"));
+    let refused = promote(&["0.1.0", "--parameters", &good]);
+    assert!(refused.stderr.contains("parameters-schema.json` is malformed"), "{refused}");
+}
+
+#[test]
+fn a_schema_counts_only_with_the_signature_of_a_trusted_key() {
+    let site = Site::start();
+    let (key, other) = (Key::make(&site, "key.pem"), Key::make(&site, "other.pem"));
+    let file = |name: &str, text: &str| site.file(name, text.as_bytes()).display().to_string();
+    let component = site.file("metrics.wasm", metrics_component()).display().to_string();
+    let schema = file("schema.json", SCHEMA);
+    let (good, bad) = (file("good.json", r#"{ "rename": {} }"#), file("bad.json", r#"{ "rename": 1 }"#));
+    let trusting = |arguments: &[&str]| {
+        let settings = site.settings().with("CONVERTER_PUBLIC_KEYS", &*key.public);
+        Loader::new([&["converter"], arguments].concat()).settings(settings).run()
+    };
+    let publish = ["publish", &component, "--sign", &key.file, "--parameters-schema", &schema, "--parameters", &good];
+    trusting(&publish).succeeded();
+    let promote =
+        |parameters: &str| trusting(&["promote", "metrics", "0.1.0", "--sign", &key.file, "--parameters", parameters]);
+    promote(&good).succeeded();
+    let before = registry(&site);
+    let refused = promote(&bad);
+    assert!(refused.stderr.contains("`/rename`: expected an object, found 1"), "{refused}");
+
+    let place = "converters/metrics/0.1.0/parameters-schema.json";
+    let is_untrusted = |document: &[u8]| {
+        site.s3.put_object(CONVERTERS, place, document.to_vec());
+        for document in [&good, &bad] {
+            let refused = promote(document);
+            let words = format!("{place}` is not signed by a trusted key");
+            assert!(refused.code == Some(1) && refused.stderr.contains(&words), "{refused}");
+        }
+        site.s3.put_object(CONVERTERS, place, before[place].clone());
+        assert_eq!(registry(&site), before);
+    };
+    // One that allows everything, with the signature of the one before.
+    let mut forged: Value = serde_json::from_slice(&before[place]).unwrap();
+    assert_eq!((forged["schema"].as_str(), forged["signatures"].as_array().unwrap().len()), (Some(SCHEMA), 1));
+    forged["schema"] = json!("{}");
+    is_untrusted(forged.to_string().as_bytes());
+    // The same, signed by another key; and by none.
+    let elsewhere = Site::start();
+    let sign = ["publish", &component, "--sign", &other.file, "--parameters-schema", &schema];
+    elsewhere.converter(&sign).succeeded();
+    is_untrusted(&elsewhere.s3.get_object(CONVERTERS, place));
+    let mut unsigned: Value = serde_json::from_slice(&before[place]).unwrap();
+    unsigned["signatures"] = json!([]);
+    is_untrusted(unsigned.to_string().as_bytes());
+}

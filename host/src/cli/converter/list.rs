@@ -33,7 +33,7 @@ fn trials(entry: &Entry) -> Vec<String> {
 }
 
 fn json(entries: &[Entry]) -> serde_json::Value {
-    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "trials": trials(entry), "parameters": entry.parameters, "serves": entry.serves, "keys": entry.keys, "yanked": entry.is_yanked });
+    let entry = |entry: &Entry| json!({ "manifest": entry.manifest, "channels": channels(entry), "trials": trials(entry), "parameters": entry.parameters, "parameters_schema": entry.parameters_schema, "serves": entry.serves, "keys": entry.keys, "yanked": entry.is_yanked });
     entries.iter().map(entry).collect()
 }
 

@@ -110,6 +110,7 @@ pub(super) enum Command {
     /// A version never changes: the same bytes again are fine, other bytes are refused.
     #[command(after_help = "Examples:
   influxdb-loader converter publish my-converter/converter.wasm --golden my-converter/golden
+  influxdb-loader converter publish metrics/converter.wasm --parameters-schema schema.json --parameters renames.json
   influxdb-loader converter publish tables/converter.wasm --serves 'timestream-*,legacy-load'")]
     Publish {
         /// The component.
@@ -127,6 +128,10 @@ pub(super) enum Command {
         /// Publish this JSON document beside the version: what its converter gets in `prepare`.
         #[arg(long, value_name = "FILE.json")]
         parameters: Option<PathBuf>,
+        /// Publish this schema beside the version, in JSON Type Definition (RFC 8927). Whoever publishes or promotes parameters of
+        /// the version is shown what does not match it, and nothing is changed. A version has one schema, which never changes.
+        #[arg(long, value_name = "FILE.json")]
+        parameters_schema: Option<PathBuf>,
         /// Serve these datasets too, as soon as the version is promoted: names, or beginnings of names and `*`, joined by commas. A
         /// dataset that has a converter of its own uses that; of several patterns, the longest that matches counts.
         #[arg(long, value_name = "PATTERNS")]
@@ -316,7 +321,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
             inspect::inspect(config, &component, schema.as_deref(), json).await
         }
         Command::Test(arguments) => test::test(config, &arguments).await,
-        Command::Publish { component, dataset, sign, golden, parameters, serves, json } => {
+        Command::Publish { component, dataset, sign, golden, parameters, parameters_schema, serves, json } => {
             // Read before anything is published.
             let serves = serves.as_deref().map(patterns).transpose()?;
             let mut tested = None;
@@ -338,6 +343,7 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
                 dataset: dataset.as_deref(),
                 key: sign.as_deref(),
                 parameters: parameters.as_deref(),
+                schema: parameters_schema.as_deref(),
                 serves: serves.as_deref(),
             };
             publish::publish(config, &what, json, tested).await
