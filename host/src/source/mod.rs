@@ -26,6 +26,9 @@ mod selection;
 mod types;
 mod windows;
 
+#[cfg(test)]
+mod damage_tests;
+
 pub use batches::Batches;
 pub use columns::{Batch, ColumnSchema, ColumnType, Elements, InvalidText, List, Meaning};
 pub use decimals::{as_floats, decimal_text, decimal_texts};
