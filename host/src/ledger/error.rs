@@ -103,7 +103,9 @@ impl From<RejectsError> for LedgerError {
     fn from(error: RejectsError) -> Self {
         match error {
             RejectsError::Forbidden { place, cause } => Self::Forbidden { place, cause },
-            RejectsError::Unavailable { place, cause } => Self::Unavailable { place, cause },
+            RejectsError::Unavailable { place, cause } | RejectsError::Fetch { place, cause } => {
+                Self::Unavailable { place, cause }
+            }
             RejectsError::NotFound { place } => Self::NotFound { place },
             RejectsError::Write { path, cause } | RejectsError::Read { path, cause } => Self::File { path, cause },
             RejectsError::Changed { place } => Self::Contended { place },

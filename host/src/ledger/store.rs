@@ -49,13 +49,19 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
             expected = match place.clone().read(DOCUMENT_BYTES).await {
-                Ok((text, _)) if Document::parse(&text).is_ok_and(|there| there.started_at > document.started_at) => {
-                    tracing::info!(%place, "a later load of the same rows is recorded already");
-                    return Ok(place);
+                Ok((text, state)) => {
+                    match parse(&place, text.as_deref()) {
+                        Ok(there) if there.started_at > document.started_at && self.place(&there) == place => {
+                            tracing::info!(%place, "a later load of the same rows is recorded already");
+                            return Ok(place);
+                        }
+                        Ok(_) => {}
+                        // Whatever it is, the points of this load are written, and nothing else shows it.
+                        Err(problem) => tracing::warn!("a damaged document of the ledger is replaced: {problem}"),
+                    }
+                    state.unwrap_or(State::Absent)
                 }
-                // What cannot be read is replaced.
-                Ok((_, Some(state))) => state,
-                Ok((_, None)) | Err(RejectsError::NotFound { .. }) => State::Absent,
+                Err(RejectsError::NotFound { .. }) => State::Absent,
                 Err(error) => return Err(error.into()),
             };
         }
@@ -151,9 +157,17 @@ fn directory(source: &Source) -> String {
 }
 
 async fn read(place: Place) -> Result<Document, LedgerError> {
-    let shown = place.to_string();
-    let (text, _) = place.read(DOCUMENT_BYTES).await?;
-    Document::parse(&text).map_err(|problem| LedgerError::Malformed { place: shown, problem })
+    let (text, _) = place.clone().read(DOCUMENT_BYTES).await?;
+    parse(&place, text.as_deref())
+}
+
+/// What stands at a place as a document; `text`: none where it is longer than any.
+fn parse(place: &Place, text: Option<&[u8]>) -> Result<Document, LedgerError> {
+    let place = place.to_string();
+    match text.map(Document::parse) {
+        None => Err(LedgerError::TooLarge { place, limit: DOCUMENT_BYTES }),
+        Some(parsed) => parsed.map_err(|problem| LedgerError::Malformed { place, problem }),
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,24 @@ async fn a_later_load_replaces_a_record_and_an_earlier_one_does_not() {
 }
 
 #[tokio::test]
+async fn whatever_stands_at_its_place_a_load_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger(&directory);
+    let (own, source) = (document("a", "1", 0..3, 3), subject("a", "1").source());
+    let mut of_another = document("b", "1", 0..3, 3);
+    of_another.started_at = Time(i64::MAX);
+    let long = vec![b' '; usize::try_from(DOCUMENT_BYTES).unwrap() + 1];
+    let text = |text: &str| text.as_bytes().to_vec();
+    let newer = text("{\"format\": \"influxdb-loader-ledger/2\"}");
+    for there in [long, newer, text("nonsense"), text(""), text("\0\u{1b}[31m"), of_another.to_json()] {
+        let place = ledger.record(&own).await.unwrap();
+        std::fs::write(place.to_string(), &there).unwrap();
+        assert_eq!(ledger.record(&own).await.unwrap(), place);
+        assert_eq!(ledger.of(&source).await.unwrap(), std::slice::from_ref(&own), "{} bytes", there.len());
+    }
+}
+
+#[tokio::test]
 async fn records_are_found_by_what_keys_begin_with_however_long_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = ledger(&directory);

@@ -210,7 +210,9 @@ fn rejects(error: &RejectsError) -> FailureKind {
     match error {
         RejectsError::Content(error) => source(error),
         RejectsError::Forbidden { .. } => FailureKind::Forbidden,
-        RejectsError::Unavailable { .. } | RejectsError::Changed { .. } => FailureKind::Source,
+        RejectsError::Unavailable { .. } | RejectsError::Fetch { .. } | RejectsError::Changed { .. } => {
+            FailureKind::Source
+        }
         RejectsError::NoTime => FailureKind::Deadline,
         RejectsError::TooLarge { .. } | RejectsError::TooLong { .. } => FailureKind::TooLarge,
         // Nobody asked for the place of rejected rows: that it does not exist is a fault of the settings.

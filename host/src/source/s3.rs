@@ -13,6 +13,7 @@ use super::SourceError;
 use super::error::Cause;
 use super::origin::{self, Origin};
 use crate::aws;
+use crate::aws::body;
 
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
 /// so that one request is enough.
@@ -297,22 +298,13 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, So
 pub async fn read_small(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
     let object = || format!("s3://{bucket}/{key}");
     let unread = |cause| SourceError::Read { object: object(), cause };
-    let too_long = || unread(words(&format!("it has more than {limit} bytes")));
     let answer =
         client.get_object().bucket(bucket).key(key).send().await.map_err(|error| match aws::status(&error) {
             Some(404) => SourceError::NotFound { object: object() },
             Some(401 | 403) => SourceError::Forbidden { object: object(), cause: aws::words(error) },
             _ => unread(aws::words(error)),
         })?;
-    let (mut stream, mut bytes) = (answer.body, Vec::new());
-    while let Some(part) = stream.next().await {
-        let part = part.map_err(|broken| unread(Arc::new(broken) as Cause))?;
-        if (bytes.len() + part.len()) as u64 > limit {
-            return Err(too_long());
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(bytes)
+    body::bytes(answer, limit).await.map_err(|cause| unread(Arc::new(cause)))
 }
 
 /// What distinguishes one object version from another.
