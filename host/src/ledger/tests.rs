@@ -75,8 +75,12 @@ async fn records_are_found_by_what_keys_begin_with_however_long_they_are() {
         ledger.record(&document(key, "1", 0..1, 1)).await.unwrap();
     }
     let below = async |prefix: &str| {
-        let found = ledger.below("energy", prefix).await.unwrap();
-        let mut keys: Vec<String> = found.into_iter().map(|found| found.unwrap().object.key.unwrap()).collect();
+        let mut keys: Vec<String> = Vec::new();
+        let take = |found: Result<Document, LedgerError>| -> Result<(), LedgerError> {
+            keys.push(found?.object.key.unwrap());
+            Ok(())
+        };
+        ledger.below("energy", prefix, take).await.unwrap();
         keys.sort();
         keys
     };

@@ -210,71 +210,6 @@ impl S3Object {
     }
 }
 
-/// An object that was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: Option<u64>,
-    /// Its entity tag without quotation marks.
-    pub etag: Option<String>,
-}
-
-/// Some of the objects below a prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// In S3's order.
-    pub objects: Vec<Listed>,
-    /// The key after which the next page begins; none where this is the last.
-    pub next: Option<String>,
-}
-
-/// The first keys that begin with `prefix` and come after `start_after`; a thousand at most.
-///
-/// # Errors
-///
-/// When the bucket does not exist, may not be listed, or does not answer.
-pub async fn list_page(
-    client: &Client,
-    bucket: &str,
-    prefix: &str,
-    start_after: Option<&str>,
-) -> Result<Page, SourceError> {
-    let request = client.list_objects_v2().bucket(bucket).prefix(prefix);
-    let page = request.set_start_after(start_after.map(str::to_owned)).send().await.map_err(|error| {
-        let object = format!("s3://{bucket}/{prefix}");
-        match aws::status(&error) {
-            Some(404) => SourceError::NotFound { object },
-            Some(401 | 403) => SourceError::Forbidden { object, cause: aws::words(error) },
-            _ => SourceError::Read { object, cause: aws::words(error) },
-        }
-    })?;
-    let size = |bytes: i64| u64::try_from(bytes).ok();
-    let listed = |entry: &aws_sdk_s3::types::Object| {
-        let etag = entry.e_tag().map(|etag| etag.trim_matches('"').to_owned());
-        Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size), etag })
-    };
-    let objects: Vec<Listed> = page.contents().iter().filter_map(listed).collect();
-    let last = objects.last().filter(|_| page.is_truncated() == Some(true));
-    Ok(Page { next: last.map(|last| last.key.clone()), objects })
-}
-
-/// All objects whose keys begin with `prefix`, as [`list_page`] gives them.
-///
-/// # Errors
-///
-/// As [`list_page`].
-pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Listed>, SourceError> {
-    let mut page = list_page(client, bucket, prefix, None).await?;
-    let mut objects = page.objects;
-    while let Some(last) = page.next {
-        page = list_page(client, bucket, prefix, Some(&last)).await?;
-        objects.append(&mut page.objects);
-    }
-    Ok(objects)
-}
-
 /// Whether there is an object of this very key. What may not be looked at counts as none.
 ///
 /// # Errors
@@ -368,7 +303,7 @@ fn quoted(etag: &str) -> String {
     if etag.ends_with('"') { etag.to_owned() } else { format!("\"{etag}\"") }
 }
 
-fn words(words: &str) -> Cause {
+pub(super) fn words(words: &str) -> Cause {
     Cause::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
 }
 
