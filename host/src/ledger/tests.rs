@@ -65,6 +65,30 @@ async fn whatever_stands_at_its_place_a_load_is_recorded() {
 }
 
 #[tokio::test]
+async fn documents_that_have_no_room_together_are_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger(&directory);
+    let length = usize::try_from(DOCUMENT_BYTES).unwrap();
+    for etag in 0..=HELD_BYTES / length {
+        let place = ledger.record(&document("a", &etag.to_string(), 0..3, 3)).await.unwrap().to_string();
+        let mut text = std::fs::read(&place).unwrap();
+        text.resize(length, b' ');
+        std::fs::write(&place, text).unwrap();
+    }
+    let source = subject("a", "1").source();
+    assert!(matches!(ledger.of(&source).await, Err(LedgerError::TooMany { limit: HELD_BYTES })));
+    assert_eq!(
+        ledger.all(|document| document.object.etag == "7").await.unwrap().len(),
+        1,
+        "what is not wanted is not held"
+    );
+    let mut found = 0;
+    let count = |document: Result<Document, LedgerError>| document.map(|_| found += 1);
+    ledger.below("energy", "a", count).await.unwrap();
+    assert_eq!(found, HELD_BYTES / length + 1);
+}
+
+#[tokio::test]
 async fn records_are_found_by_what_keys_begin_with_however_long_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = ledger(&directory);
