@@ -17,6 +17,7 @@ mod head;
 mod listing;
 mod nested;
 mod origin;
+mod outline;
 mod pages;
 mod parquet;
 mod pool;
