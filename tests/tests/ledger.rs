@@ -248,6 +248,29 @@ fn a_load_that_cannot_be_recorded_fails_though_its_points_are_written() {
 }
 
 #[test]
+fn whatever_stands_at_the_place_of_a_record_the_object_is_loaded_and_recorded() {
+    let site = Site::start();
+    site.put("a", &rows(0, 3, 1.0));
+    let url = format!("s3://{DATA}/{PREFIX}a.parquet");
+    site.run(&["load", &url]).succeeded();
+    let [key] = &site.documents()[..] else { panic!("one document: {:?}", site.documents()) };
+    let record = site.document(key);
+    for (there, problem) in [
+        (vec![b'['; 3 << 20], "is longer than the 2097152 bytes that a document of a ledger has at most"),
+        (b"nonsense".to_vec(), "is no document of a ledger: expected ident"),
+    ] {
+        site.s3.put_object(LEDGER, key, there);
+        let listed = site.run(&["ledger", "list", &url]);
+        assert!(listed.code == Some(1) && listed.stderr.contains(problem), "{listed}");
+        let loaded = site.run(&["load", &url, "--skip-loaded"]).succeeded();
+        let told = format!("a damaged document of the ledger is replaced: `s3://{LEDGER}/{key}` {problem}");
+        assert!(loaded.stderr.contains(&told), "{loaded}");
+        assert_eq!(site.document(key)["buckets"], record["buckets"]);
+        assert_eq!(site.standings(), counts([("loaded", 1)]));
+    }
+}
+
+#[test]
 fn files_are_recorded_in_a_directory_and_a_damaged_record_is_named_and_loaded_again() {
     let influxdb = InfluxDb2::start(DATABASE);
     let directory = tempfile::tempdir().unwrap();

@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use influxdb_loader_tests::{
@@ -536,4 +539,36 @@ fn what_is_not_there_is_an_error_and_what_is_empty_is_none() {
     assert_eq!(site.run(&["rejects", "show", URI]).succeeded().stdout, "no rejected rows\n");
     let missing = site.run(&["rejects", "show", "s3://energy-rejects/a.jsonl"]);
     assert_eq!(missing.stderr, "error: `s3://energy-rejects/a.jsonl` does not exist\n");
+}
+
+/// Answers each request with this head, and then with this text for as long as it is taken. The end of the process ends it.
+fn pouring(head: &'static str, text: &'static str) -> Settings {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let request = BufReader::new(&connection).lines().map_while(Result::ok);
+            request.take_while(|line| !line.is_empty()).for_each(drop);
+            drop(connection.write_all(head.as_bytes()));
+            while connection.write_all(text.as_bytes()).is_ok() {}
+        }
+    });
+    let settings = Settings::default().with("AWS_ENDPOINT_URL", url).with("AWS_REGION", "us-east-1");
+    settings.with("AWS_ACCESS_KEY_ID", "key").with("AWS_SECRET_ACCESS_KEY", "secret")
+}
+
+#[test]
+fn an_answer_that_is_too_long_or_does_not_say_how_long_it_is_fills_no_disk() {
+    let announced = pouring("HTTP/1.1 200 OK\r\nContent-Length: 6000000000\r\n\r\n", "{}\n");
+    let endless = pouring("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\n{}\n\r\n");
+    for (settings, cause) in [
+        (announced, "it has more than 5368709120 bytes"),
+        (endless, "the answer does not announce how many bytes it has"),
+    ] {
+        let run = Loader::new(["rejects", "show", "s3://energy-rejects/a.jsonl"]).settings(settings).run();
+        assert_eq!(run.code, Some(1), "{run}");
+        let told = format!("error: `s3://energy-rejects/a.jsonl` cannot be fetched: {cause}\n");
+        assert_eq!(run.stderr, told, "{run}");
+    }
 }
