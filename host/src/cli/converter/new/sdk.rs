@@ -25,7 +25,7 @@ pub(super) fn contract(contract: Contract) -> File {
 }
 
 /// The SDK of Rust, as a package that stands at the same distance from `wit/` as in this repository.
-pub(super) const RUST: [File; 17] = copies![
+pub(super) const RUST: [File; 19] = copies![
     "vendor/converter-sdk/Cargo.toml" from "host/src/cli/converter/new/templates/sdk.toml",
     "vendor/converter-sdk/src/bindings.rs" from "guest-converters/sdk/src/bindings.rs",
     "vendor/converter-sdk/src/bindings_0_2.rs" from "guest-converters/sdk/src/bindings_0_2.rs",
@@ -36,12 +36,14 @@ pub(super) const RUST: [File; 17] = copies![
     "vendor/converter-sdk/src/generated_0_2.rs" from "guest-converters/sdk/src/generated_0_2.rs",
     "vendor/converter-sdk/src/lib.rs" from "guest-converters/sdk/src/lib.rs",
     "vendor/converter-sdk/src/log.rs" from "guest-converters/sdk/src/log.rs",
+    "vendor/converter-sdk/src/mapping.rs" from "guest-converters/sdk/src/mapping.rs",
     "vendor/converter-sdk/src/parse.rs" from "guest-converters/sdk/src/parse.rs",
     "vendor/converter-sdk/src/plan.rs" from "guest-converters/sdk/src/plan.rs",
     "vendor/converter-sdk/src/plan_tests.rs" from "guest-converters/sdk/src/plan_tests.rs",
     "vendor/converter-sdk/src/point.rs" from "guest-converters/sdk/src/point.rs",
     "vendor/converter-sdk/src/strings.rs" from "guest-converters/sdk/src/strings.rs",
     "vendor/converter-sdk/src/testing.rs" from "guest-converters/sdk/src/testing.rs",
+    "vendor/converter-sdk/src/testing_tests.rs" from "guest-converters/sdk/src/testing_tests.rs",
     "vendor/converter-sdk/src/types.rs" from "guest-converters/sdk/src/types.rs",
 ];
 
