@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::mapping::{Functions, Step};
+use crate::strings::length;
 use crate::{
     Column, ColumnSchema, ColumnType, ColumnView, Constant, FieldType, Input, Mapping, Mask, Plan, Point, Problem,
     Rejection, Source,
@@ -444,7 +445,7 @@ impl<'a> PlanBuilder<'a> {
             translations: self.translated,
             reads: self.reads,
             computed: self.computed,
-            masks: length(&self.functions.masks),
+            masks: length(self.functions.masks.len()),
         };
         Ok(Mapping { plan, functions: self.functions })
     }
@@ -496,14 +497,9 @@ fn written_as(column_type: ColumnType) -> Option<FieldType> {
 }
 
 fn push<T>(list: &mut Vec<T>, item: T) -> u32 {
-    let index = length(list);
+    let index = length(list.len());
     list.push(item);
     index
-}
-
-#[expect(clippy::expect_used, reason = "a plan is written by hand")]
-fn length<T>(list: &[T]) -> u32 {
-    u32::try_from(list.len()).expect("a plan has fewer items than 2^32")
 }
 
 fn missing(name: &str, input: &Input) -> Problem {
