@@ -48,8 +48,11 @@ pub(super) const RUST: [File; 19] = copies![
 ];
 
 /// The SDK of Python.
-pub(super) const PYTHON: [File; 1] =
-    copies!["vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py"];
+pub(super) const PYTHON: [File; 3] = copies![
+    "vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py",
+    "vendor/converter_sdk_columns.py" from "guest-converters/python-sdk/converter_sdk_columns.py",
+    "vendor/converter_sdk_points.py" from "guest-converters/python-sdk/converter_sdk_points.py",
+];
 
 #[cfg(test)]
 mod tests {
@@ -66,14 +69,19 @@ mod tests {
     }
 
     #[test]
-    fn every_source_of_the_sdk_is_carried() {
-        let sources = fs::read_dir(workspace().join("guest-converters/sdk/src")).unwrap();
-        let name =
-            |entry: fs::DirEntry| format!("vendor/converter-sdk/src/{}", entry.file_name().into_string().unwrap());
-        let sources: BTreeSet<_> = sources.map(|entry| name(entry.unwrap())).collect();
-        let carried: BTreeSet<_> = RUST.iter().map(|(path, _)| (*path).to_owned()).collect();
-        assert_eq!(carried.difference(&sources).collect::<Vec<_>>(), ["vendor/converter-sdk/Cargo.toml"]);
-        assert_eq!(sources.difference(&carried).count(), 0);
+    fn every_source_of_the_sdks_is_carried() {
+        let manifest = "vendor/converter-sdk/Cargo.toml";
+        for (directory, place, files, others) in [
+            ("sdk/src", "vendor/converter-sdk/src", &RUST[..], &[manifest][..]),
+            ("python-sdk", "vendor", &PYTHON[..], &[][..]),
+        ] {
+            let sources = fs::read_dir(workspace().join("guest-converters").join(directory)).unwrap();
+            let names = sources.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            // Python leaves it where a module was imported.
+            let names = names.filter(|name| name != "__pycache__").map(|name| format!("{place}/{name}"));
+            let expected: BTreeSet<_> = names.chain(others.iter().map(|&path| path.to_owned())).collect();
+            assert_eq!(files.iter().map(|(path, _)| (*path).to_owned()).collect::<BTreeSet<_>>(), expected);
+        }
     }
 
     #[test]
