@@ -37,6 +37,7 @@ async function main() {
     const press = async (name) => {
       await page.click(`#do-${name}:enabled`);
       seen[`asked to ${name}`] = await page.textContent("#confirm-command");
+      seen[`${name} question`] = await page.textContent("#confirm-text");
       await page.click("#confirm-yes");
     };
     await page.goto(facts.url);
@@ -126,6 +127,14 @@ async function main() {
     await page.keyboard.press("Tab");
     seen["first reached"] = await page.evaluate(() => document.activeElement.textContent);
     seen["command afterwards"] = await page.textContent("#action-status code");
+
+    // More files than are watched, among which are some of the project's own.
+    seen["unwatched before"] = await page.isVisible("#unwatched");
+    const data = path.join(facts.project, "data");
+    fs.mkdirSync(data);
+    for (let number = 0; number < 10_001; number++) fs.writeFileSync(path.join(data, String(number)), "");
+    await shows("#unwatched", "are not noticed");
+    seen.unwatched = await page.textContent("#unwatched");
   } finally {
     await browser.close();
   }

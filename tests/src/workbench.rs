@@ -22,7 +22,7 @@ pub struct Workbench {
 
 impl Workbench {
     /// Starts it for a project, in the user's home, where cargo's settings and caches are.
-    pub fn start(project: &Path, settings: &Settings) -> Self {
+    pub fn start(project: &Path, settings: &Settings, arguments: &[&str]) -> Self {
         let mut settings = settings.clone();
         for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO", "RUSTC"] {
             if let Ok(value) = env::var(name) {
@@ -32,7 +32,7 @@ impl Workbench {
         let settings = settings.with("CARGO_TARGET_DIR", converters_directory().to_str().unwrap());
         let mut process = Process::start("workbench", |_| {
             let mut command = command(&loader_program(), &settings);
-            command.args(["converter", "dev", "--json"]).arg(project);
+            command.args(["converter", "dev", "--json"]).arg(project).args(arguments);
             command
         });
         process.wait_for_log("\"url\":");
@@ -51,6 +51,11 @@ impl Workbench {
         let url = self.url();
         let (port, path) = url.strip_prefix("http://127.0.0.1:").unwrap().split_once('/').unwrap();
         (port.parse().unwrap(), format!("/{path}"))
+    }
+
+    /// What it has printed.
+    pub fn log(&self) -> String {
+        self.process.log()
     }
 
     /// Asks it to end, and waits until it has.

@@ -38,11 +38,12 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
     let project = project(directory.path());
     let file = directory.path().join("dropped.parquet");
     fs::write(&file, dropped()).unwrap();
-    let mut workbench = Workbench::start(&project, &settings);
+    let mut workbench = Workbench::start(&project, &settings, &["--serves", "legacy-load,ons-old-*"]);
     let seen = browse(
         "workbench.js",
         json!({ "url": workbench.url(), "project": project, "dropped": file, "golden": "golden/sample.parquet" }),
     );
+    let log = workbench.log();
     workbench.stop();
 
     assert_eq!(seen["name"], "ons-load 0.1.0");
@@ -71,6 +72,13 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
     // The promoted version is what was built at the time, which another loader fetches.
     let list = Loader::new(["converter", "list", "ons-load", "--json"]).settings(settings.clone()).run().succeeded();
     assert!(list.stdout.contains("0.1.0") && list.stdout.contains("stable"), "{list}");
+    assert_eq!(list.json()[0]["serves"], json!(["legacy-load", "ons-old-*"]), "{list}");
+    assert!(
+        seen["publish question"]
+            .as_str()
+            .unwrap()
+            .ends_with("It serves legacy-load, ons-old-* as soon as it is promoted.")
+    );
     let points = directory.path().join("points.lp");
     let load = ["load", "--converter", "ons-load@stable", "--dataset", "ons-load", "--to", points.to_str().unwrap()];
     let sample = project.join("golden/sample.parquet");
@@ -85,12 +93,17 @@ fn an_author_goes_from_a_sample_to_a_promoted_converter_in_the_browser() {
     assert_eq!(seen["foreign"], json!({ "posted": ["TypeError", "TypeError"], "read": "TypeError" }));
     // Neither command was begun: the last one is the author's.
     assert_eq!(seen["command afterwards"], "influxdb-loader converter promote ons-load 0.1.0");
+
+    let unwatched = "the project has more than 10000 files and directories: changes in some of them are not noticed";
+    assert_eq!(seen["unwatched before"], false);
+    assert!(seen["unwatched"].as_str().unwrap().starts_with(unwatched), "{seen}");
+    assert_eq!(log.matches(unwatched).count(), 1, "{log}");
 }
 
 #[test]
 fn the_workbench_answers_its_own_page_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let mut workbench = Workbench::start(&project(directory.path()), &Default::default());
+    let mut workbench = Workbench::start(&project(directory.path()), &Default::default(), &[]);
     let (port, path) = workbench.place();
     let asked = |method: &str, path: &str, headers: &[(&str, &str)]| {
         let request_of =

@@ -13,7 +13,7 @@ use std::time::UNIX_EPOCH;
 use serde_json::Value;
 
 /// What distinguishes a workspace from all others that have been built: where it stands, and since when its directory has existed
-/// there, where the file system tells.
+/// there, where the file system records it.
 pub(crate) fn identity(root: &Path) -> io::Result<String> {
     let created = fs::metadata(root)?.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     Ok(format!("{}\n{}\n", root.display(), created.unwrap_or_default().as_nanos()))
@@ -77,7 +77,7 @@ mod tests {
         fs::create_dir(&root).unwrap();
         let first = identity(&root).unwrap();
         assert_eq!(identity(&root).unwrap(), first);
-        // Where the file system does not tell, the time is that of no directory.
+        // Where the file system does not record it, the two are one.
         if fs::metadata(&root).unwrap().created().is_ok() {
             fs::rename(&root, parent.path().join("old")).unwrap();
             fs::create_dir(&root).unwrap();

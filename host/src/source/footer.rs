@@ -20,17 +20,17 @@ const DECIMAL: i64 = 5;
 const LAST_CONVERTED_TYPE: i64 = 21;
 
 /// Types of the compact protocol.
-const STOP: u8 = 0;
-const I32: u8 = 5;
-const LIST: u8 = 9;
-const STRUCT: u8 = 12;
+pub(super) const STOP: u8 = 0;
+pub(super) const I32: u8 = 5;
+pub(super) const LIST: u8 = 9;
+pub(super) const STRUCT: u8 = 12;
 
 /// How deep structs may lie within each other: the format needs six.
-const DEPTH: usize = 16;
+pub(super) const DEPTH: usize = 16;
 
 /// The footer with its schema made readable; `None` where it is not what the compact protocol has, or there is nothing to mend.
 pub(super) fn mended(footer: &[u8]) -> Option<Vec<u8>> {
-    let mut reader = Reader { bytes: footer, at: 0 };
+    let mut reader = Reader::new(footer);
     let mut last = 0;
     loop {
         let field = reader.field(&mut last)?;
@@ -85,9 +85,9 @@ fn copy_fields(reader: &mut Reader<'_>, mut last: i64, mended: &mut Vec<u8>) -> 
 }
 
 /// A field of a struct, before its value.
-struct Field {
-    id: i64,
-    kind: u8,
+pub(super) struct Field {
+    pub(super) id: i64,
+    pub(super) kind: u8,
 }
 
 /// An element of the schema: its fields with their values as they are.
@@ -100,7 +100,7 @@ impl Element<'_> {
     fn mended(mut self) -> Option<Vec<u8>> {
         let number = |element: &Self, id| {
             let (_, value) = element.fields.iter().find(|(field, _)| (field.id, field.kind) == (id, I32))?;
-            Reader { bytes: value, at: 0 }.number()
+            Reader::new(value).number()
         };
         let converted = number(&self, CONVERTED_TYPE);
         let logical = self.fields.iter().find(|(field, _)| (field.id, field.kind) == (LOGICAL_TYPE, STRUCT));
@@ -141,7 +141,7 @@ impl Element<'_> {
 
 /// The scale of a logical type that is a decimal.
 fn logical_scale(union: &[u8]) -> Option<i64> {
-    let mut reader = Reader { bytes: union, at: 0 };
+    let mut reader = Reader::new(union);
     let (mut last, mut inner) = (0, 0);
     let field = reader.field(&mut last)?;
     if (field.id, field.kind) != (LOGICAL_DECIMAL, STRUCT) {
@@ -152,7 +152,7 @@ fn logical_scale(union: &[u8]) -> Option<i64> {
 }
 
 /// An integer as it is written: zigzag, seven bits a byte.
-fn written(value: i64) -> Vec<u8> {
+pub(super) fn written(value: i64) -> Vec<u8> {
     let mut rest = (value << 1 ^ value >> 63).cast_unsigned();
     let mut bytes = Vec::new();
     loop {
@@ -167,19 +167,28 @@ fn written(value: i64) -> Vec<u8> {
 }
 
 /// What reads the compact protocol. Everything is `None` where the bytes end, or are not of it.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> u64 {
+        (self.bytes.len() - self.at) as u64
+    }
+
     fn byte(&mut self) -> Option<u8> {
         let byte = *self.bytes.get(self.at)?;
         self.at += 1;
         Some(byte)
     }
 
-    fn varint(&mut self) -> Option<u64> {
+    pub(super) fn varint(&mut self) -> Option<u64> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -191,13 +200,13 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn number(&mut self) -> Option<i64> {
+    pub(super) fn number(&mut self) -> Option<i64> {
         let value = self.varint()?;
         Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
     }
 
     /// The next field of a struct whose last field had the number `last`; at the end of the struct one of the kind [`STOP`].
-    fn field(&mut self, last: &mut i64) -> Option<Field> {
+    pub(super) fn field(&mut self, last: &mut i64) -> Option<Field> {
         let head = self.byte()?;
         let kind = head & 0x0f;
         if kind != STOP {
@@ -207,7 +216,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The kind and the number of a list's items.
-    fn list(&mut self) -> Option<(u8, u64)> {
+    pub(super) fn list(&mut self) -> Option<(u8, u64)> {
         let head = self.byte()?;
         let count = if head >> 4 == 15 { self.varint()? } else { u64::from(head >> 4) };
         Some((head & 0x0f, count))
@@ -226,7 +235,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skip_bytes(&mut self, count: u64) -> Option<()> {
+    pub(super) fn skip_bytes(&mut self, count: u64) -> Option<()> {
         let end = self.at.checked_add(usize::try_from(count).ok()?)?;
         self.bytes.get(self.at..end)?;
         self.at = end;
@@ -234,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over a value. A boolean field is in its head.
-    fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
+    pub(super) fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match kind {
             1 | 2 => Some(()),
@@ -247,10 +256,12 @@ impl<'a> Reader<'a> {
             }
             LIST | 10 => {
                 let (kind, count) = self.list()?;
-                // A boolean in a list has a byte of its own.
-                let skip = |reader: &mut Self| if kind <= 2 { reader.skip_bytes(1) } else { reader.skip(kind, depth) };
+                // Footers have no list of booleans, in which these have a byte of their own: readers differ there.
+                if kind <= 2 && count > 0 {
+                    return None;
+                }
                 // Each takes a byte at least, so that this ends where the bytes do.
-                (0..count).try_for_each(|_| skip(self))
+                (0..count).try_for_each(|_| self.skip(kind, depth))
             }
             STRUCT => {
                 let mut last = 0;

@@ -16,6 +16,7 @@ mod footer;
 mod head;
 mod nested;
 mod origin;
+mod outline;
 mod pages;
 mod parquet;
 mod pool;

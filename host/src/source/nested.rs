@@ -24,9 +24,6 @@ use super::types::{self, Kind};
 /// How many names a path has at most. A column that is nested more deeply is not flattened.
 const MAX_NAMES: usize = 16;
 
-/// How deep groups are nested at most, those included that lists and maps have between their names.
-const MAX_GROUPS: usize = 4 * MAX_NAMES;
-
 /// The longest path, in bytes.
 const MAX_PATH_BYTES: usize = 1024;
 
@@ -61,7 +58,7 @@ impl Table {
 pub(super) fn flatten(column: &Type, first: usize, names: &HashSet<&str>, table: &mut Table) -> bool {
     let mut leaves = Leaves { names, next: first, found: Vec::new() };
     let path = Path { names: vec![column.name()], lists: 0, list: None, nullable: false };
-    if leaves.visit(column, &path, 0).is_err() || table.nested + leaves.found.len() > MAX_LEAVES {
+    if leaves.visit(column, &path).is_err() || table.nested + leaves.found.len() > MAX_LEAVES {
         return false;
     }
     table.nested += leaves.found.len();
@@ -109,14 +106,14 @@ struct Leaves<'a> {
 }
 
 impl Leaves<'_> {
-    fn visit(&mut self, node: &Type, path: &Path<'_>, depth: usize) -> Result<(), Beyond> {
+    fn visit(&mut self, node: &Type, path: &Path<'_>) -> Result<(), Beyond> {
         let mut path = path.clone();
         match repetition(node) {
             Repetition::REPEATED => self.enter(&mut path),
             Repetition::OPTIONAL => path.nullable = true,
             Repetition::REQUIRED => {}
         }
-        if depth > MAX_GROUPS || path.names.len() > MAX_NAMES {
+        if path.names.len() > MAX_NAMES {
             return Err(Beyond);
         }
         let Type::GroupType { fields, .. } = node else { return self.leaf(node, &path) };
@@ -127,7 +124,7 @@ impl Leaves<'_> {
                 match (form, repeated.as_ref()) {
                     // A list of what is in the group, which has no name that anybody has given.
                     (Form::List { wrapped: true }, Type::GroupType { fields, .. }) => {
-                        return fields.iter().try_for_each(|element| self.visit(element, &path, depth + 1));
+                        return fields.iter().try_for_each(|element| self.visit(element, &path));
                     }
                     (_, Type::GroupType { fields, .. }) => fields.as_slice(),
                     (_, Type::PrimitiveType { .. }) => return self.leaf(repeated, &path),
@@ -138,7 +135,7 @@ impl Leaves<'_> {
         for field in fields {
             let mut path = path.clone();
             path.names.push(field.name());
-            self.visit(field, &path, depth + 1)?;
+            self.visit(field, &path)?;
         }
         Ok(())
     }

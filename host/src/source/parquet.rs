@@ -24,6 +24,7 @@ use super::file::LocalFile;
 use super::footer;
 use super::nested::Table;
 use super::origin::Origin;
+use super::outline::{self, Refused};
 use super::pool::{Memory, TooLarge};
 use super::s3::{S3Location, S3Object};
 use super::selection::{self, Part, Selection};
@@ -268,6 +269,12 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64, memory: Memory) -> Resul
     if size == 0 {
         return Err(not_parquet("it is empty".to_owned()));
     }
+    if let Some(footer) = footer_of(tail).filter(|_| tail.ends_with(MAGIC)) {
+        outline::check(footer, memory).map_err(|refused| match refused {
+            Refused::Damaged(reason) => SourceError::Metadata { object: object.to_owned(), reason },
+            Refused::TooLarge(refused) => refused.error(object.to_owned(), memory),
+        })?;
+    }
     let parse = || {
         let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
         reader.try_parse_sized(tail, size)?;
@@ -296,12 +303,16 @@ fn read_metadata(object: &str, tail: &Bytes, size: u64, memory: Memory) -> Resul
 
 /// The metadata at the end of a file whose footer the parser refuses, where that can be mended.
 fn mended(tail: &[u8]) -> Option<ParquetMetaData> {
+    let footer = footer::mended(footer_of(tail)?)?;
+    caught(|| ParquetMetaDataReader::decode_metadata(&footer)).ok()?.ok()
+}
+
+/// The footer, if all of it has been read.
+fn footer_of(tail: &[u8]) -> Option<&[u8]> {
     let (rest, end) = tail.split_last_chunk::<FOOTER_END>()?;
     let (length, _) = end.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-    let footer = rest.get(rest.len().checked_sub(length)?..)?;
-    let footer = footer::mended(footer)?;
-    caught(|| ParquetMetaDataReader::decode_metadata(&footer)).ok()?.ok()
+    rest.get(rest.len().checked_sub(length)?..)
 }
 
 /// The metadata for the decoder, which sees the physical types alone.

@@ -55,6 +55,11 @@ impl Memory {
         self.0 / 8
     }
 
+    /// What a file's metadata may take when it has been parsed.
+    pub(super) fn parsed(self) -> usize {
+        self.0 / 2
+    }
+
     /// What a single text may have.
     pub(super) fn text(self) -> usize {
         self.0 / 16

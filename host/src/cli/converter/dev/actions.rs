@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::build::Built;
+use super::super::publish::listed;
 use super::super::test::GOLDEN;
-use super::DevError;
-use crate::cli::component::read;
+use super::{DevError, ends};
+use crate::registry::Pattern;
 
-/// How long a command may take, and what of its words is kept.
+/// How long a command may take.
 const TIME: Duration = Duration::from_secs(300);
-const OUTPUT_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(20);
 
 /// A command of the loader.
@@ -29,7 +29,7 @@ pub(super) struct Action {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub(super) succeeded: bool,
-    /// What it printed, to whatever.
+    /// What it printed, to whatever; of much, the beginning and the end.
     pub(super) output: String,
 }
 
@@ -53,10 +53,18 @@ impl Action {
     }
 
     /// Publishes the component of the project, if its golden pairs pass.
-    pub(super) fn publish(project: &Path, built: &Built, key: Option<&Path>) -> Self {
+    pub(super) fn publish(project: &Path, built: &Built, key: Option<&Path>, serves: Option<&[Pattern]>) -> Self {
         let dataset = &built.converter.description().dataset;
         let golden = project.join(GOLDEN);
-        Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]).signed(key)
+        let published = Self::new([&"publish", &built.path, &"--dataset", dataset, &"--golden", &golden]);
+        published.serving(serves).signed(key)
+    }
+
+    fn serving(mut self, patterns: Option<&[Pattern]>) -> Self {
+        if let Some(patterns) = patterns {
+            self.arguments.extend(["--serves".into(), listed(patterns).into()]);
+        }
+        self
     }
 
     /// Promotes the version of the project.
@@ -107,16 +115,27 @@ impl Action {
                 }
             }
         };
-        let output = read(&log, OUTPUT_BYTES).unwrap_or_default();
-        let output = String::from_utf8_lossy(&output).replace(&*project.to_string_lossy(), ".");
-        drop(fs::remove_file(&log));
-        Ok(Outcome { succeeded: status.success(), output })
+        let output = File::open(&log).and_then(ends::of_file).map_err(DevError::Output)?;
+        Ok(Outcome { succeeded: status.success(), output: output.replace(&*project.to_string_lossy(), ".") })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use super::*;
+    use crate::registry::patterns;
+
+    #[test]
+    fn patterns_are_published_with_the_component() {
+        let action = Action::new([&"publish", &"a.wasm"]).serving(Some(&patterns("timestream-*,legacy-load").unwrap()));
+        assert_eq!(action.shown(), "influxdb-loader converter publish a.wasm --serves 'legacy-load, timestream-*'");
+        assert_eq!(
+            Action::new([&"publish", &"a.wasm"]).serving(None).shown(),
+            "influxdb-loader converter publish a.wasm"
+        );
+    }
 
     #[test]
     fn a_command_is_shown_as_a_shell_takes_it() {

@@ -14,14 +14,20 @@ use super::DevError;
 /// Bytes of the token: it is tried over the network, at most a few thousand times a second.
 const TOKEN_BYTES: usize = 24;
 
+/// The names that browsers have for the address that it listens at.
+const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
+
+/// The port that an address without one has.
+const HTTP_PORT: &str = ":80";
+
 /// What is asked of every request.
 pub(super) struct Guard {
     token: String,
     /// Compares without telling by its time how much is the same: what is compared are two digests with this key.
     key: hmac::Key,
     expected: hmac::Tag,
-    /// The address that it listens at, in the names that browsers have for it.
-    hosts: [String; 2],
+    /// The port that it listens at, as it stands after a name.
+    port: String,
 }
 
 /// What identifies the sender of a request.
@@ -64,20 +70,27 @@ impl Guard {
         let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &random).map_err(|_| DevError::Random)?;
         let expected = hmac::sign(&key, token.as_bytes());
-        let port = address.port();
-        Ok(Self { token, key, expected, hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}")] })
+        Ok(Self { token, key, expected, port: format!(":{}", address.port()) })
     }
 
     /// The address of the page.
     pub(super) fn url(&self) -> String {
-        format!("http://{}/{}/", self.hosts[0], self.token)
+        format!("http://127.0.0.1{}/{}/", self.port, self.token)
+    }
+
+    /// The name of loopback in a `Host`, or in an `Origin` after its scheme, if it has the port that this listens at. Browsers omit
+    /// the port of HTTP.
+    fn name(&self, host: &str) -> Option<&'static str> {
+        let name = host.strip_suffix(&self.port).or_else(|| (self.port == HTTP_PORT).then_some(host))?;
+        NAMES.into_iter().find(|known| *known == name)
     }
 
     /// What a path asks for, below the token: `index` for `/TOKEN/index`.
     pub(super) fn check<'a>(&self, asker: Asker<'_>, changes: bool, path: &'a str) -> Result<&'a str, Refused> {
-        let host = asker.host.filter(|host| self.hosts.iter().any(|name| name == host)).ok_or(Refused::Host)?;
-        match asker.origin {
-            Some(origin) if origin.strip_prefix("http://") != Some(host) => return Err(Refused::Origin),
+        let host = asker.host.and_then(|host| self.name(host)).ok_or(Refused::Host)?;
+        let page = asker.origin.map(|origin| origin.strip_prefix("http://").and_then(|page| self.name(page)));
+        match page {
+            Some(page) if page != Some(host) => return Err(Refused::Origin),
             None if changes => return Err(Refused::Origin),
             _ => {}
         }
@@ -123,6 +136,28 @@ mod tests {
             assert_eq!(guard.check(from(host, None), false, &path), Err(Refused::Host), "{host}");
         }
         assert_eq!(guard.check(Asker::default(), false, &path), Err(Refused::Host));
+    }
+
+    #[test]
+    fn at_the_port_of_http_browsers_send_none() {
+        let guard = Guard::new(([127, 0, 0, 1], 80).into()).unwrap();
+        let path = guard.url().split_off("http://127.0.0.1:80".len());
+        for (host, origin) in [
+            ("127.0.0.1", "http://127.0.0.1"),
+            ("localhost", "http://localhost"),
+            ("127.0.0.1:80", "http://127.0.0.1:80"),
+            ("127.0.0.1:80", "http://127.0.0.1"),
+        ] {
+            assert_eq!(guard.check(from(host, Some(origin)), true, &path), Ok(""), "{host} {origin}");
+        }
+        for host in ["127.0.0.1:81", "127.0.0.1:", "127.0.0.1:+80", "127.0.0.1:080", "evil.example", "127.0.0.1:80:80"]
+        {
+            assert_eq!(guard.check(from(host, None), false, &path), Err(Refused::Host), "{host}");
+        }
+        for origin in ["http://localhost", "http://127.0.0.1:81", "https://127.0.0.1", "http://evil.example", "null"] {
+            let asker = from("127.0.0.1", Some(origin));
+            assert_eq!(guard.check(asker, true, &path), Err(Refused::Origin), "{origin}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod http;
 mod watch;
 mod samples;
 mod look;
+mod ends;
 mod actions;
 mod workbench;
 
@@ -28,6 +29,7 @@ use super::project::{ProjectError, language};
 use crate::cli::{CliError, print};
 use crate::config::Config;
 use crate::logs::on_a_thread;
+use crate::registry::patterns;
 use crate::report::{Failure, FailureKind};
 use actions::Action;
 use guard::Guard;
@@ -57,6 +59,9 @@ pub(in crate::cli) struct Arguments {
     /// Sign what the page publishes and promotes with the key in this file.
     #[arg(long, value_name = "KEY-FILE")]
     sign: Option<PathBuf>,
+    /// Publish from the page with these patterns, as `converter publish --serves` does.
+    #[arg(long, value_name = "PATTERNS")]
+    serves: Option<String>,
     /// Print the page's address as JSON.
     #[arg(long)]
     json: bool,
@@ -81,6 +86,8 @@ pub(in crate::cli) enum DevError {
     NotASample { reason: String },
     #[error("cannot run a command of the loader")]
     Command(#[source] io::Error),
+    #[error("cannot read what a command of the loader printed")]
+    Output(#[source] io::Error),
     #[error("`{command}` was stopped after {limit:?}")]
     TooSlow { command: String, limit: Duration },
     #[error("the project has been built again: look at it first")]
@@ -97,14 +104,15 @@ pub(in crate::cli) enum DevError {
 
 /// Serves the workbench until it is interrupted. Returns true.
 pub(super) async fn dev(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
-    let Arguments { directory, sample, port, sign, json: as_json } = arguments;
+    let Arguments { directory, sample, port, sign, serves, json: as_json } = arguments;
     let project = std::fs::canonicalize(directory).map_err(ProjectError::file(directory))?;
     let language = language(&project)?;
     let sample = sample.as_deref().map(Sample::file).transpose()?;
+    let serves = serves.as_deref().map(patterns).transpose()?;
     let listen = |cause| DevError::Listen { port: *port, cause };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await.map_err(listen)?;
     let guard = Arc::new(Guard::new(listener.local_addr().map_err(listen)?)?);
-    let workbench = Workbench::new(config, project, language, sign.clone(), sample)?;
+    let workbench = Workbench::new(config, project, language, sign.clone(), serves, sample)?;
     let url = guard.url();
     print(&if *as_json {
         format!("{}\n", json!({ "url": url }))
@@ -190,7 +198,7 @@ fn act(workbench: &Arc<Workbench>, path: &str, query: &str) -> Answer {
     let key = workbench.sign.as_deref();
     let action = match path {
         "api/accept" => Action::accept(&workbench.project),
-        "api/publish" => Action::publish(&workbench.project, &built, key),
+        "api/publish" => Action::publish(&workbench.project, &built, key, workbench.serves.as_deref()),
         _ => Action::promote(&built, key),
     };
     if !workbench.begin() {

@@ -11,7 +11,7 @@ use super::super::test::GOLDEN;
 /// files causes one build.
 pub(super) const INTERVAL: Duration = Duration::from_millis(300);
 
-/// Files that are looked at at most, and directories below each other.
+/// Files and directories that are looked at at most, and directories below each other.
 const FILES: usize = 10_000;
 const DEPTH: usize = 16;
 
@@ -23,6 +23,15 @@ const OTHERS: [&str; 6] = ["target", ".venv", ".git", "__pycache__", COMPONENT, 
 pub(super) struct Files {
     pub(super) sources: Vec<File>,
     pub(super) golden: Vec<File>,
+    /// Why and where others of the project are not looked at.
+    beyond: Option<Beyond>,
+}
+
+/// What is not looked at because of a limit, for example this file or directory below the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Beyond {
+    Files(String),
+    Depth(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,21 +45,28 @@ pub(super) struct File {
 impl Files {
     /// The files that a project has now. What cannot be read is skipped. Links are not followed.
     pub(super) fn of(project: &Path) -> Self {
+        Self::up_to(FILES, project)
+    }
+
+    fn up_to(limit: usize, project: &Path) -> Self {
         let mut files = Self::default();
         let mut directories = vec![(project.to_owned(), String::new(), 0)];
         let mut count = 0;
-        while let Some((directory, prefix, depth)) = directories.pop() {
+        'all: while let Some((directory, prefix, depth)) = directories.pop() {
             for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let Ok(name) = entry.file_name().into_string() else { continue };
-                count += 1;
-                if OTHERS.contains(&name.as_str()) || count > FILES {
+                if OTHERS.contains(&name.as_str()) {
                     continue;
                 }
                 let path = format!("{prefix}{name}");
+                count += 1;
+                if count > limit {
+                    files.beyond = Some(Beyond::Files(path));
+                    break 'all;
+                }
                 match entry.metadata() {
-                    Ok(metadata) if metadata.is_dir() && depth < DEPTH => {
-                        directories.push((entry.path(), path + "/", depth + 1));
-                    }
+                    Ok(metadata) if metadata.is_dir() && depth == DEPTH => files.beyond = Some(Beyond::Depth(path)),
+                    Ok(metadata) if metadata.is_dir() => directories.push((entry.path(), path + "/", depth + 1)),
                     Ok(metadata) if metadata.is_file() => {
                         let is_golden = path.split('/').next() == Some(GOLDEN);
                         let changed = metadata.modified().ok();
@@ -64,6 +80,19 @@ impl Files {
         files.sources.sort();
         files.golden.sort();
         files
+    }
+
+    /// What the author must know where not all of the project is looked at.
+    pub(super) fn notice(&self) -> Option<String> {
+        let (limit, path) = match self.beyond.as_ref()? {
+            Beyond::Files(path) => (format!("more than {FILES} files and directories"), path),
+            Beyond::Depth(path) => (format!("more than {DEPTH} directories below each other"), path),
+        };
+        Some(format!(
+            "the project has {limit}: changes in some of them are not noticed, for example in `{}`\nhint: move what is no \
+             source out of the project; `--sample` opens a sample from anywhere",
+            path.escape_debug()
+        ))
     }
 
     /// Whether what is built is the same.
@@ -81,6 +110,42 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+
+    #[test]
+    fn a_project_that_is_too_large_to_be_watched_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let add = |number: u32| fs::write(data.join(number.to_string()), "").unwrap();
+        (0..9).for_each(add);
+        // What builds write does not count.
+        fs::create_dir(directory.path().join("target")).unwrap();
+        assert_eq!(Files::up_to(10, directory.path()).notice(), None);
+        add(9);
+        let files = Files::up_to(10, directory.path());
+        let notice = files.notice().unwrap();
+        assert!(
+            notice.contains("files and directories: changes in some of them") && notice.contains("`data/"),
+            "{notice}"
+        );
+        assert_eq!(files.sources.len(), 9);
+    }
+
+    #[test]
+    fn a_project_that_is_too_deep_to_be_watched_says_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let deepest = (0..DEPTH).fold(directory.path().to_owned(), |path, _| path.join("d"));
+        fs::create_dir_all(&deepest).unwrap();
+        fs::write(deepest.join("source"), "").unwrap();
+        let files = Files::of(directory.path());
+        assert_eq!((files.sources.len(), files.notice()), (1, None));
+        fs::create_dir(deepest.join("below")).unwrap();
+        let notice = Files::of(directory.path()).notice().unwrap();
+        assert!(
+            notice.contains("more than 16 directories below each other") && notice.contains("d/below`"),
+            "{notice}"
+        );
+    }
 
     #[test]
     fn what_a_build_writes_is_no_change() {

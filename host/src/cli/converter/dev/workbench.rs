@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,16 +24,17 @@ use super::super::build::{self, Built, Watcher};
 use super::super::project::Language;
 use super::super::test::{self, GOLDEN};
 use super::super::{bench, diff, inspect};
-use super::DevError;
 use super::actions::Action;
 use super::look;
 use super::samples::{self, Sample};
 use super::watch::{Files, INTERVAL};
+use super::{DevError, ends};
 use crate::cli::CliError;
 use crate::cli::component::{Component, Which, release};
 use crate::config::Config;
 use crate::logs::on_a_thread;
 use crate::pipeline::Loader;
+use crate::registry::Pattern;
 use crate::report::{Failure, FailureKind};
 
 /// The largest sample that is compared with the promoted version: both versions' points are in memory.
@@ -41,8 +43,7 @@ const COMPARED_ROWS: u64 = 1_000_000;
 /// How long the golden pairs, and the comparison, may take. A converter that needs longer is looked at in a shell.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The longest text, and the longest list, that the page gets.
-const TEXT_BYTES: usize = 32 * 1024;
+/// The longest list that the page gets.
 const ITEMS: usize = 1_000;
 
 /// A project that is worked on.
@@ -53,6 +54,8 @@ pub(super) struct Workbench {
     loader: Loader,
     /// The key that releases are signed with.
     pub(super) sign: Option<PathBuf>,
+    /// Which other datasets they serve.
+    pub(super) serves: Option<Vec<Pattern>>,
     /// Samples that were dropped on the page.
     pub(super) dropped: TempDir,
     state: Mutex<State>,
@@ -89,6 +92,7 @@ impl Workbench {
         project: PathBuf,
         language: Language,
         sign: Option<PathBuf>,
+        serves: Option<Vec<Pattern>>,
         sample: Option<Sample>,
     ) -> Result<Arc<Self>, CliError> {
         let dropped = tempfile::tempdir().map_err(DevError::Temporary)?;
@@ -103,6 +107,7 @@ impl Workbench {
             language,
             loader,
             sign,
+            serves,
             dropped,
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
@@ -133,13 +138,14 @@ impl Workbench {
     pub(super) fn shown(&self) -> Value {
         let state = self.state();
         let registry = self.config.registry.as_ref().map(|registry| {
-            json!({ "bucket": registry.bucket, "prefix": registry.prefix, "channel": registry.channel, "signs": self.sign.is_some() })
+            json!({ "bucket": registry.bucket, "prefix": registry.prefix, "channel": registry.channel, "signs": self.sign.is_some(), "serves": self.serves })
         });
         let samples: Vec<Value> =
             state.samples.iter().chain(samples::dropped(self.dropped.path()).iter()).map(Sample::facts).collect();
         json!({
             "change": *self.changes.borrow(),
             "project": { "directory": self.project.display().to_string(), "language": format!("{:?}", self.language).to_lowercase() },
+            "unwatched": state.files.notice(),
             "registry": registry,
             "samples": samples,
             "chosen": state.chosen.as_ref().map(|sample| sample.name.clone()),
@@ -197,6 +203,12 @@ impl Workbench {
     fn found(&self, files: Files, builds: bool) {
         {
             let mut state = self.state();
+            if state.files.notice().is_none()
+                && let Some(notice) = files.notice()
+            {
+                // When standard error is closed, the page has it.
+                drop(writeln!(std::io::stderr(), "{notice}"));
+            }
             state.samples = samples::of_project(&self.project, &files);
             if state.chosen.is_none() {
                 state.chosen = state.samples.first().cloned();
@@ -205,6 +217,7 @@ impl Workbench {
             state.wishes.build |= builds;
             state.wishes.look = true;
         }
+        self.changed();
         self.wake.notify_one();
     }
 
@@ -434,10 +447,7 @@ fn flat<T>(result: Result<Result<T, CliError>, tokio::task::JoinError>) -> Resul
 /// Shortens what is too long to be shown.
 fn bound(value: &mut Value) {
     match value {
-        Value::String(text) if text.len() > TEXT_BYTES => {
-            text.truncate(text.floor_char_boundary(TEXT_BYTES));
-            text.push_str("\n… and more");
-        }
+        Value::String(text) => ends::shorten(text),
         Value::Array(items) => {
             items.truncate(ITEMS);
             items.iter_mut().for_each(bound);

@@ -84,6 +84,8 @@ function header() {
   const names = samples.map((sample) => sample.name);
   if (chosen && !names.includes(chosen)) names.unshift(chosen);
   select.replaceChildren(...names.map((name) => make("option", { value: name, selected: name === chosen }, name)));
+  by("unwatched").hidden = !state.unwatched;
+  by("unwatched").textContent = state.unwatched ?? "";
   by("build").hidden = sections.build?.status !== "failed";
   if (sections.build?.status === "failed") {
     by("build-error").textContent = sections.build.error + (sections.build.hint ? `\nhint: ${sections.build.hint}` : "");
@@ -218,9 +220,10 @@ function service() {
     parts.push(...missing(part).filter(Boolean));
   }
   if (state.registry && component) {
-    const { channel } = state.registry;
+    const { channel, serves } = state.registry;
+    const also = serves ? ` It serves ${serves.join(", ")} as soon as it is promoted.` : "";
     parts.push(make("div", { class: "actions" },
-      button(`Publish ${component.version}`, "publish", `Publish ${component.dataset} ${component.version} to s3://${state.registry.bucket}? A version never changes once it is published.`),
+      button(`Publish ${component.version}`, "publish", `Publish ${component.dataset} ${component.version} to s3://${state.registry.bucket}? A version never changes once it is published.${also}`),
       button(`Promote ${component.version} to ${channel}`, "promote", `Promote ${component.dataset} ${component.version} on the channel ${channel}?`)));
   }
   const action = section("action");
