@@ -212,12 +212,13 @@ fn a_load_that_cannot_be_recorded_fails_though_its_points_are_written() {
 
 #[test]
 fn whatever_stands_at_the_place_of_a_record_the_object_is_loaded_and_recorded() {
-    let site = Site::start();
-    site.put("a", &rows(0, 3, 1.0));
+    let site = Site::start("LEDGER_URI", URI);
+    put(&site, "a", &rows(0, 3, 1.0));
     let url = format!("s3://{DATA}/{PREFIX}a.parquet");
     site.run(&["load", &url]).succeeded();
-    let [key] = &site.documents()[..] else { panic!("one document: {:?}", site.documents()) };
-    let record = site.document(key);
+    let [key] = &site.kept()[..] else { panic!("one document: {:?}", site.kept()) };
+    let document = || serde_json::from_slice::<Value>(&site.s3.get_object(LEDGER, key)).unwrap();
+    let record = document();
     for (there, problem) in [
         (vec![b'['; 3 << 20], "is longer than the 2097152 bytes that a document of a ledger has at most"),
         (b"nonsense".to_vec(), "is no document of a ledger: expected ident"),
@@ -228,8 +229,8 @@ fn whatever_stands_at_the_place_of_a_record_the_object_is_loaded_and_recorded() 
         let loaded = site.run(&["load", &url, "--skip-loaded"]).succeeded();
         let told = format!("a damaged document of the ledger is replaced: `s3://{LEDGER}/{key}` {problem}");
         assert!(loaded.stderr.contains(&told), "{loaded}");
-        assert_eq!(site.document(key)["buckets"], record["buckets"]);
-        assert_eq!(site.standings(), counts([("loaded", 1)]));
+        assert_eq!(document()["buckets"], record["buckets"]);
+        assert_eq!(standings(&site), counts([("loaded", 1)]));
     }
 }
 

@@ -318,7 +318,7 @@ fn footer_of(tail: &[u8]) -> Option<&[u8]> {
     rest.get(rest.len().checked_sub(length)?..)
 }
 
-/// What is wrong with where column chunks are said to stand: the parser takes negative numbers, and the decoder panics at them.
+/// What is wrong with the places of column chunks: the parser takes negative numbers, and the decoder panics at them.
 fn misplaced(metadata: &ParquetMetaData) -> Option<String> {
     let groups = metadata.row_groups().iter().enumerate();
     let mut chunks = groups.flat_map(|(number, group)| group.columns().iter().map(move |chunk| (number, chunk)));
