@@ -1,8 +1,8 @@
 """The reference of the Python SDK, and what runs its examples: `python3 tests/python_sdk.py`.
 
-Reads the docstrings of guest-converters/python-sdk/converter_sdk.py, without importing it: it runs in a component only. Prints JSON: the
-`reference` in Markdown, a `converter` whose partition `example` chooses an example, the `sample` that it converts, and the `examples` with
-what they must make of it. A docstring without an example is a fault.
+Reads the docstrings of guest-converters/python-sdk, without importing it: it runs in a component only. Prints JSON: the `reference` in
+Markdown, a `converter` whose partition `example` chooses an example, the `sample` that it converts, and the `examples` with what they must
+make of it. A docstring without an example is a fault.
 """
 
 import ast
@@ -12,7 +12,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-SDK = Path(__file__).parent.parent / "guest-converters/python-sdk/converter_sdk.py"
+SDK = Path(__file__).parent.parent / "guest-converters/python-sdk"
 
 SAMPLE = {
     "at": ["2024-01-01T00:00:00Z", "2024-01-01T01:00:00Z", "2024-01-01T02:00:00Z"],
@@ -75,14 +75,14 @@ class Converter(converter_sdk.Converter):
 '''
 
 
-def items(module):
+def items(nodes):
     """What the SDK defines for authors, as its name, its signature and its docstring."""
     names = next(
         ast.literal_eval(node.value)
-        for node in module.body
+        for node in nodes
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
     )
-    defined = {node.name: node for node in module.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    defined = {node.name: node for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     found = []
     for name in names:
         node = defined.pop(name, None)
@@ -130,7 +130,7 @@ def function(number, code):
 
 
 def main():
-    found, contract = items(ast.parse(SDK.read_text()))
+    found, contract = items([node for module in SDK.glob("*.py") for node in ast.parse(module.read_text()).body])
     sections, functions, examples = [], [], []
     for number, (name, signed, docstring) in enumerate(found):
         text, blocks = parts(name, docstring)

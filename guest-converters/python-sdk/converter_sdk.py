@@ -19,6 +19,10 @@ A converter maps the columns of a dataset to points. It is two methods, and neve
 Sources of tags and fields, from the cheapest on: a column as it stands (`required`, `optional`), a translation of its
 distinct values (`translate`), a column computed from rows (`compute`). `wit/converter.wit` documents
 the contract itself. docs/reference/sdk-python.md is made of the docstrings; a test runs their examples in a component.
+
+    converter_sdk.py             the plan and the exports; what authors import
+    converter_sdk_points.py      points: tags, fields, keys and sources
+    converter_sdk_columns.py     columns of the contract as lists, and back
 """
 
 # Modules that the standard library imports when they are first needed, when there are no files to import them from any more:
@@ -32,63 +36,36 @@ import encodings.utf_8_sig  # noqa: F401
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache, wraps
-from typing import Callable, Iterable, List, Optional, Sequence, Union
+from typing import Callable, Iterable, List, Optional, Sequence
 
 from componentize_py_types import Err
+from converter_sdk_columns import _LIKE, _bitmap, _exactly, _read_column, _read_strings, _write_column, _write_strings
+from converter_sdk_points import Point, Source, Source_RowNumber, _beyond, joined, row_number  # noqa: F401  for authors
 from wit_world import exports
 from wit_world.imports import host
 from wit_world.imports.host import Level
 from wit_world.imports.types import (
     Batch,
-    Column,
     ColumnSchema,
     ColumnType,
-    Constant_Boolean,
-    Constant_Float,
-    Constant_Integer,
-    Constant_Text,
     Converted,
     Description,
-    Field,
     FieldType,
     Input,
-    Key_Name,
-    Key_Translated,
     Mask_Rows,
-    Missing_Omit,
-    Missing_Reject,
     Plan,
     Problem,
     Rejection,
     Source_Column,
     Source_Computed,
-    Source_Constant,
     Source_Translated,
     Strings,
-    Tag,
-    Text,
-    Values_Booleans,
-    Values_Floats,
-    Values_Integers,
-    Values_Texts,
-    Values_Timestamps,
-    Values_Unsigneds,
 )
-from wit_world.imports.types import Point as WitPoint
-
-try:
-    # The project's `wit` directory has the contract: 0.2, or 0.1, which has no row numbers.
-    from wit_world.imports.types import Key_Joined, KeyPart_Text, KeyPart_Translated, Source_RowNumber
-except ImportError:
-    Key_Joined = Source_RowNumber = None
 
 __all__ = [
     "Converter", "PlanBuilder", "Point", "joined", "row_number", "timestamp", "log",
     "ColumnType", "Description", "FieldType", "Level", "Rejection",
 ]  # fmt: skip
-
-Source = Union[Source_Column, Source_Translated, Source_Computed, bool, int, float, str]
-"""A column, a translation, a computed column, or a constant."""
 
 
 def log(message: str, level: Level = Level.INFO) -> None:
@@ -150,119 +127,6 @@ def timestamp(text: Optional[str]) -> Optional[int]:
         return None
     nanoseconds = (at - _EPOCH) // timedelta(seconds=1) * 10**9 + int((fraction or "0").ljust(9, "0"))
     return nanoseconds if -(2**63) <= nanoseconds < 2**63 else None
-
-
-class Point:
-    """A point of each row, or with `when` of the rows that a mask chooses. A row whose time is missing is rejected as
-    `invalid-timestamp`. The measurement is a text, or in contract 0.2 a translation or `joined(…)`.
-
-    Example::
-
-        measured = plan.mask([celsius], lambda rows: [value is not None for value in rows])
-        temperature = Point("temperature", at, when=measured)
-        temperature.field("celsius", celsius)
-        return [point, temperature]
-
-    Points::
-
-        weather gust=12i 1704067200000000000
-        temperature celsius=14.5 1704067200000000000
-        weather gust=30i 1704070800000000000
-        weather gust=7i 1704074400000000000
-        temperature celsius=15.25 1704074400000000000
-    """
-
-    def __init__(self, measurement: Union[str, Source_Translated], time: Source, when: Optional[int] = None):
-        if Source_RowNumber is not None:
-            measurement = _key(measurement)
-        elif not isinstance(measurement, str):
-            raise Err([_beyond("a measurement from a translation")])
-        self._point = WitPoint(measurement, _source(time), [], [], when)
-
-    def tag(self, key: Union[str, Source_Translated], source: Source, *, when: Optional[int] = None,
-            missing: Optional[str] = None) -> None:
-        """Adds a tag. With `missing`, a row without a value is rejected under that code; otherwise its point lacks the tag.
-        With `when`, only the rows of the mask have the tag.
-
-        Example::
-
-            point.tag("station", station, missing="no-station")
-
-        Points::
-
-            weather,station=pico gust=12i 1704067200000000000
-            weather,station=faial gust=30i 1704070800000000000
-
-        Message::
-
-            no-station
-        """
-        self._point.tags.append(Tag(_key(key), _source(source), when, _missing(missing)))
-
-    def field(self, key: Union[str, Source_Translated], source: Source, *, write_as: Optional[FieldType] = None,
-              when: Optional[int] = None, missing: Optional[str] = None) -> None:
-        """Adds a field. With `missing`, a row without a value is rejected under that code; otherwise its point lacks the
-        field. `write_as` is the type in InfluxDB, by default that of the source. With `when`, only the rows of the mask have
-        the field.
-
-        Example::
-
-            point.field("celsius", celsius)
-            point.field("speed", gust, write_as=FieldType.FLOAT)
-
-        Points::
-
-            weather gust=12i,celsius=14.5,speed=12.0 1704067200000000000
-            weather gust=30i,speed=30.0 1704070800000000000
-            weather gust=7i,celsius=15.25,speed=7.0 1704074400000000000
-        """
-        self._point.fields.append(Field(_key(key), _source(source), write_as, when, _missing(missing)))
-
-
-def row_number():
-    """The number of the row in its object, from 0: a source of contract 0.2.
-
-    Example::
-
-        point.tag("row", row_number())
-
-    Points::
-
-        weather,row=0 gust=12i 1704067200000000000
-        weather,row=1 gust=30i 1704070800000000000
-        weather,row=2 gust=7i 1704074400000000000
-    """
-    if Source_RowNumber is None:
-        raise Err([_beyond("row numbers")])
-    return Source_RowNumber()
-
-
-def joined(*parts: Union[str, Source_Translated]):
-    """A key or a measurement of two to eight parts, texts and translations, of contract 0.2. Missing where one of the
-    translations returns None; a row without a measurement is rejected as `invalid-measurement`.
-
-    Example::
-
-        point = Point(joined("weather_", plan.translate(station, lambda name: name)), at)
-        point.field("gust", gust)
-
-    Points::
-
-        weather_pico gust=12i 1704067200000000000
-        weather_faial gust=30i 1704070800000000000
-
-    Message::
-
-        invalid-measurement
-    """
-    if Key_Joined is None:
-        raise Err([_beyond("a joined key")])
-    return Key_Joined([KeyPart_Text(part) if isinstance(part, str) else KeyPart_Translated(part.value) for part in parts])
-
-
-def _beyond(what: str) -> Problem:
-    message = f"the plan has {what}, which contract 0.1 does not have: put contract 0.2 into the project's `wit` directory"
-    return Problem("needs-contract-0-2", message, None)
 
 
 class PlanBuilder:
@@ -533,34 +397,7 @@ _FIELD_TYPES = {
     ColumnType.TEXT: FieldType.TEXT,
     ColumnType.TIMESTAMP: FieldType.INTEGER,
 }
-
-# What the columns of a type are read and written as. Contract 0.1 has no such types.
-_LIKE = {}
-for _name, _like in (("TIME_OF_DAY", ColumnType.INTEGER), ("DURATION", ColumnType.INTEGER),
-                     ("UUID", ColumnType.TEXT), ("BINARY", ColumnType.TEXT)):
-    if hasattr(ColumnType, _name):
-        _LIKE[getattr(ColumnType, _name)] = _like
-        _FIELD_TYPES[getattr(ColumnType, _name)] = _FIELD_TYPES[_like]
-
-
-def _exactly(wanted: Optional[ColumnType], rows: list) -> list:
-    """Numbers in the type that the converter accepts."""
-    if wanted not in (ColumnType.INTEGER, ColumnType.UNSIGNED, ColumnType.FLOAT):
-        return rows
-    number = float if wanted == ColumnType.FLOAT else int
-    least, most = {ColumnType.INTEGER: (-(2**63), 2**63), ColumnType.UNSIGNED: (0, 2**64)}.get(wanted, (None, None))
-    exact = []
-    for value in rows:
-        try:
-            converted = None if value is None else number(value)
-        except (OverflowError, ValueError):  # Infinities and NaN.
-            converted = None
-        in_range = least is None or converted is None or least <= converted < most
-        if converted != value or not in_range:
-            message = f"{value} cannot be read as {wanted.name.lower()} without changing it"
-            raise Err(Problem("inexact-value", message, None))
-        exact.append(converted)
-    return exact
+_FIELD_TYPES.update({_type: _FIELD_TYPES[_like] for _type, _like in _LIKE.items()})
 
 
 def _told(method: Callable) -> Callable:
@@ -664,97 +501,3 @@ class Converter(exports.Converter):
         if Converter._plan is None:
             raise Err(Problem("not-prepared", "`prepare` must succeed before `translate` and `convert`", None))
         return Converter._plan
-
-
-def _read_strings(strings: Strings) -> List[Optional[str]]:
-    """The strings, with None for null."""
-    offsets, data = strings.offsets, strings.data
-    values = [str(data[start:end], "utf-8") for start, end in zip(offsets, offsets[1:])]
-    return _with_nulls(values, strings.validity)
-
-
-def _write_strings(values: List[Optional[str]]) -> Strings:
-    """The counterpart of `_read_strings`."""
-    parts = [b"" if value is None else value.encode() for value in values]
-    offsets, end = [0], 0
-    for part in parts:
-        end += len(part)
-        offsets.append(end)
-    return Strings(offsets if parts else [], b"".join(parts), _validity(values))
-
-
-def _read_column(column: Column, rows: int) -> list:
-    """The rows of a column, with None for null. The strings of a text column are shared by the rows that have them."""
-    values = column.values
-    if isinstance(values, Values_Booleans):
-        rows_of = _bits(values.value, rows)
-    elif isinstance(values, Values_Texts):
-        dictionary = _read_strings(values.value.dictionary)
-        size = len(dictionary)
-        # The code of a null row means nothing, and need not be in the dictionary.
-        rows_of = [dictionary[code] if code < size else None for code in values.value.codes]
-    else:
-        rows_of = values.value
-    return _with_nulls(rows_of, column.validity)
-
-
-def _write_column(column_type: ColumnType, rows: Iterable) -> Column:
-    """The counterpart of `_read_column`."""
-    column_type = _LIKE.get(column_type, column_type)
-    rows = list(rows)
-    validity = _validity(rows)
-    if column_type == ColumnType.TEXT:
-        codes: dict = {}
-        row_codes = [0 if value is None else codes.setdefault(value, len(codes)) for value in rows]
-        # A column of nulls has a word for its codes to name.
-        return Column(Values_Texts(Text(row_codes, _write_strings(list(codes) or [""]))), validity)
-    if column_type == ColumnType.BOOLEAN:
-        return Column(Values_Booleans(_bitmap(rows)), validity)
-    wrap = {
-        ColumnType.INTEGER: Values_Integers,
-        ColumnType.UNSIGNED: Values_Unsigneds,
-        ColumnType.FLOAT: Values_Floats,
-        ColumnType.TIMESTAMP: Values_Timestamps,
-    }[column_type]
-    return Column(wrap(rows if validity is None else [0 if value is None else value for value in rows]), validity)
-
-
-def _with_nulls(values: list, validity: Optional[bytes]) -> list:
-    if validity is None:
-        return values
-    return [value if valid else None for value, valid in zip(values, _bits(validity, len(values)))]
-
-
-def _validity(values: list) -> Optional[bytes]:
-    return _bitmap([value is not None for value in values]) if None in values else None
-
-
-def _bits(bitmap: bytes, count: int) -> List[bool]:
-    return [bool(bitmap[index >> 3] >> (index & 7) & 1) for index in range(count)]
-
-
-def _bitmap(bits: Sequence) -> bytes:
-    bitmap = bytearray((len(bits) + 7) // 8)
-    for index, bit in enumerate(bits):
-        if bit:
-            bitmap[index >> 3] |= 1 << (index & 7)
-    return bytes(bitmap)
-
-
-def _key(key: Union[str, Source_Translated]):
-    if isinstance(key, Source_Translated):
-        return Key_Translated(key.value)
-    return Key_Name(key) if isinstance(key, str) else key
-
-
-def _missing(code: Optional[str]):
-    return Missing_Omit() if code is None else Missing_Reject(code)
-
-
-def _source(source: Source):
-    # A boolean is an int in Python, so it comes first.
-    for python, constant in ((bool, Constant_Boolean), (int, Constant_Integer), (float, Constant_Float),
-                             (str, Constant_Text)):
-        if isinstance(source, python):
-            return Source_Constant(constant(source))
-    return source

@@ -8,6 +8,8 @@
 //! Within Lambda every request carries the trace of its invocation (`X-Amzn-Trace-Id`), by which AWS also detects functions
 //! that set themselves off without end: Lambda's runtime keeps it in `_X_AMZN_TRACE_ID`, where the SDK finds it.
 
+pub(crate) mod body;
+
 use std::sync::{Arc, Once};
 use std::time::Duration;
 

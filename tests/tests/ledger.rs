@@ -7,64 +7,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMillisecondArray};
-use influxdb_loader_tests::{Function, InfluxDb2, Loader, Outcome, Settings, Versitygw, parquet, small_consumption};
+use influxdb_loader_tests::{Function, InfluxDb2, Loader, Site, parquet, small_consumption};
 use serde_json::{Value, json};
 
-const DATABASE: &str = "energy_data";
-const DATA: &str = "energy";
+const DATABASE: &str = Site::DATABASE;
+const DATA: &str = Site::DATA;
 const LEDGER: &str = "energy-ledger";
 const URI: &str = "s3://energy-ledger/loads";
 const PREFIX: &str = "dataset=consumption/2024/";
 
-/// S3 with buckets for data and the ledger, and InfluxDB.
-struct Site {
-    s3: Versitygw,
-    influxdb: InfluxDb2,
+fn put(site: &Site, name: &str, batch: &RecordBatch) {
+    site.s3.put_object(DATA, &format!("{PREFIX}{name}.parquet"), parquet(batch));
 }
 
-impl Site {
-    fn start() -> Self {
-        let (s3, influxdb) = (Versitygw::start(), InfluxDb2::start(DATABASE));
-        s3.create_bucket(DATA);
-        s3.create_bucket(LEDGER);
-        Self { s3, influxdb }
+/// How many objects of the prefix have each standing.
+fn standings(site: &Site) -> BTreeMap<String, usize> {
+    let listed = site.run(&["ledger", "list", &format!("s3://{DATA}/{PREFIX}"), "--json"]).succeeded();
+    let mut counts = BTreeMap::new();
+    for line in lines(&listed.stdout) {
+        *counts.entry(line["standing"].as_str().unwrap().to_owned()).or_default() += 1;
     }
-
-    fn settings(&self) -> Settings {
-        let settings = self.s3.settings().and(self.influxdb.settings(DATABASE));
-        settings.with("ENABLE_METRICS", "false").with("LEDGER_URI", URI)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        Loader::new(arguments).settings(self.settings()).run()
-    }
-
-    fn put(&self, name: &str, batch: &RecordBatch) {
-        self.s3.put_object(DATA, &format!("{PREFIX}{name}.parquet"), parquet(batch));
-    }
-
-    /// The keys of the ledger's documents.
-    fn documents(&self) -> Vec<String> {
-        self.s3.keys(LEDGER, "loads/")
-    }
-
-    fn document(&self, key: &str) -> Value {
-        serde_json::from_slice(&self.s3.get_object(LEDGER, key)).unwrap()
-    }
-
-    /// How many objects of the prefix have each standing.
-    fn standings(&self) -> BTreeMap<String, usize> {
-        let listed = self.run(&["ledger", "list", &format!("s3://{DATA}/{PREFIX}"), "--json"]).succeeded();
-        let mut counts = BTreeMap::new();
-        for line in lines(&listed.stdout) {
-            *counts.entry(line["standing"].as_str().unwrap().to_owned()).or_default() += 1;
-        }
-        counts
-    }
-
-    fn points(&self) -> f64 {
-        self.influxdb.number(DATABASE, "count(power_mw)", "consumption_data")
-    }
+    counts
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -105,32 +68,32 @@ fn in_row_groups(batch: &RecordBatch) -> Vec<u8> {
 #[test]
 fn a_backfill_of_300_objects_that_is_killed_and_begun_again_loads_each_object_once() {
     const OBJECTS: usize = 300;
-    let site = Site::start();
+    let site = Site::start("LEDGER_URI", URI);
     for number in 0..OBJECTS {
-        site.put(&format!("{number:03}"), &rows(number as i64, 1, 1.5));
+        put(&site, &format!("{number:03}"), &rows(number as i64, 1, 1.5));
     }
     let url = format!("s3://{DATA}/{PREFIX}");
     let mut first = Loader::new(["load", &url, "--skip-loaded"]).settings(site.settings()).start();
     let begun = Instant::now();
-    while site.documents().len() < OBJECTS / 3 {
-        assert!(begun.elapsed() < Duration::from_secs(100), "{} are loaded", site.documents().len());
+    while site.kept().len() < OBJECTS / 3 {
+        assert!(begun.elapsed() < Duration::from_secs(100), "{} are loaded", site.kept().len());
         std::thread::sleep(Duration::from_millis(5));
     }
     first.kill().unwrap();
     first.wait().unwrap();
-    let done = site.documents().len();
+    let done = site.kept().len();
     assert!((OBJECTS / 3..OBJECTS).contains(&done), "it was to be killed in the middle: {done}");
-    assert_eq!(site.standings(), counts([("loaded", done), ("missing", OBJECTS - done)]));
+    assert_eq!(standings(&site), counts([("loaded", done), ("missing", OBJECTS - done)]));
 
     let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
     assert_eq!((&report["skipped"], report["objects"].as_array().unwrap().len()), (&json!(done), OBJECTS - done));
-    assert_eq!(site.points(), OBJECTS as f64);
+    assert_eq!(site.points("power_mw", "consumption_data"), OBJECTS as f64);
 
     // Each was loaded, and recorded, by one of the two.
-    assert_eq!(site.standings(), counts([("loaded", OBJECTS)]));
+    assert_eq!(standings(&site), counts([("loaded", OBJECTS)]));
     let mut by_request: BTreeMap<String, usize> = BTreeMap::new();
-    for key in site.documents() {
-        let document = site.document(&key);
+    for key in site.kept() {
+        let document: Value = serde_json::from_slice(&site.s3.get_object(LEDGER, &key)).unwrap();
         assert_eq!((&document["points"], &document["rows"]["written"]), (&json!(1), &json!(1)), "{document}");
         *by_request.entry(document["request"].as_str().unwrap().to_owned()).or_default() += 1;
     }
@@ -143,8 +106,8 @@ fn a_backfill_of_300_objects_that_is_killed_and_begun_again_loads_each_object_on
     // Nothing is left for a third; an object that is replaced is stale, and is all that is left for a fourth.
     let third = site.run(&["load", &url, "--skip-loaded"]).succeeded();
     assert!(third.stdout.contains("300 objects are loaded already"), "{third}");
-    site.put("007", &rows(7, 2, 2.5));
-    assert_eq!(site.standings(), counts([("loaded", OBJECTS - 1), ("stale", 1)]));
+    put(&site, "007", &rows(7, 2, 2.5));
+    assert_eq!(standings(&site), counts([("loaded", OBJECTS - 1), ("stale", 1)]));
     let missing = site.run(&["ledger", "missing", &url, "--json"]);
     assert_eq!(missing.code, Some(1), "{missing}");
     let stale = lines(&missing.stdout);
@@ -153,14 +116,14 @@ fn a_backfill_of_300_objects_that_is_killed_and_begun_again_loads_each_object_on
     assert_eq!(lines(&plan.stdout), [json!({ "bucket": DATA, "key": format!("{PREFIX}007.parquet") })]);
     let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
     assert_eq!((&report["skipped"], &report["totals"]["written"]), (&json!(OBJECTS - 1), &json!(2)));
-    assert_eq!(site.standings(), counts([("loaded", OBJECTS)]));
+    assert_eq!(standings(&site), counts([("loaded", OBJECTS)]));
     // Both versions are recorded.
-    assert_eq!(site.documents().len(), OBJECTS + 1);
+    assert_eq!(site.kept().len(), OBJECTS + 1);
 }
 
 #[test]
 fn a_record_says_what_was_loaded() {
-    let site = Site::start();
+    let site = Site::start("LEDGER_URI", URI);
     let key = format!("{PREFIX}a b.parquet");
     site.s3.put_object(DATA, &key.replace(' ', "%20"), parquet(&small_consumption()));
     let report = site.run(&["load", &format!("s3://{DATA}/{key}"), "--json"]).succeeded().json();
@@ -194,19 +157,19 @@ fn a_record_says_what_was_loaded() {
     let again = site.run(&["ledger", "show", &format!("s3://{DATA}/{PREFIX}a")]).succeeded().json();
     assert_eq!(again["buckets"], shown["buckets"]);
     assert_ne!(again["request"], shown["request"]);
-    assert_eq!(site.documents().len(), 1);
+    assert_eq!(site.kept().len(), 1);
 }
 
 #[test]
 fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
-    let site = Site::start();
+    let site = Site::start("LEDGER_URI", URI);
     site.s3.put_object(DATA, &format!("{PREFIX}large.parquet"), in_row_groups(&rows(0, 6, 1.0)));
     let plan = site.run(&["plan", &format!("s3://{DATA}/{PREFIX}"), "--rows", "2"]).succeeded();
     let parts = lines(&plan.stdout);
     assert_eq!(parts.len(), 3);
     let function = Function::start(site.settings());
     for (number, part) in [2, 0, 1].into_iter().enumerate() {
-        assert_eq!(site.standings(), if number == 0 { counts([("missing", 1)]) } else { counts([("partly", 1)]) });
+        assert_eq!(standings(&site), if number == 0 { counts([("missing", 1)]) } else { counts([("partly", 1)]) });
         let mut part = parts[part].clone();
         part["skip_loaded"] = json!(true);
         let loaded = function.invoke(&part);
@@ -214,10 +177,10 @@ fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
         let again = function.invoke(&part);
         assert_eq!((&again.answer["skipped"], &again.answer["totals"]["written"]), (&json!(1), &json!(0)), "{again:?}");
     }
-    assert_eq!(site.standings(), counts([("loaded", 1)]));
+    assert_eq!(standings(&site), counts([("loaded", 1)]));
     let whole = json!({ "bucket": DATA, "prefix": PREFIX, "skip_loaded": true });
     assert_eq!(function.invoke(&whole).answer["skipped"], 1);
-    assert_eq!(site.points(), 6.0);
+    assert_eq!(site.points("power_mw", "consumption_data"), 6.0);
 
     // The same converter, except for an empty custom section.
     let directory = tempfile::tempdir().unwrap();
@@ -225,7 +188,7 @@ fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
     fs::write(&component, [converter_components::CONSUMPTION, &[0, 2, 1, b'x']].concat()).unwrap();
     let url = format!("s3://{DATA}/{PREFIX}");
     site.run(&["load", &url, "--converter", component.to_str().unwrap()]).succeeded();
-    assert_eq!(site.standings(), counts([("other-converter", 1)]));
+    assert_eq!(standings(&site), counts([("other-converter", 1)]));
     // Another converter would make other rows: that one is not published.
     let whence = site.run(&["whence", "consumption_data", "2024-01-01T02:00:00Z", "--json"]);
     assert_eq!(whence.code, Some(1), "{whence}");
@@ -238,13 +201,37 @@ fn an_object_is_loaded_when_its_parts_are_and_by_the_converter_in_service() {
 
 #[test]
 fn a_load_that_cannot_be_recorded_fails_though_its_points_are_written() {
-    let site = Site::start();
-    site.put("a", &rows(0, 3, 1.0));
+    let site = Site::start("LEDGER_URI", URI);
+    put(&site, "a", &rows(0, 3, 1.0));
     let settings = site.settings().with("LEDGER_URI", "s3://no-such-bucket/loads");
     let run = Loader::new(["load", &format!("s3://{DATA}/{PREFIX}a.parquet")]).settings(settings).run();
     assert_eq!(run.code, Some(1), "{run}");
     assert!(run.stderr.contains("the points are written, and the load cannot be recorded"), "{run}");
-    assert_eq!(site.points(), 3.0);
+    assert_eq!(site.points("power_mw", "consumption_data"), 3.0);
+}
+
+#[test]
+fn whatever_stands_at_the_place_of_a_record_the_object_is_loaded_and_recorded() {
+    let site = Site::start("LEDGER_URI", URI);
+    put(&site, "a", &rows(0, 3, 1.0));
+    let url = format!("s3://{DATA}/{PREFIX}a.parquet");
+    site.run(&["load", &url]).succeeded();
+    let [key] = &site.kept()[..] else { panic!("one document: {:?}", site.kept()) };
+    let document = || serde_json::from_slice::<Value>(&site.s3.get_object(LEDGER, key)).unwrap();
+    let record = document();
+    for (there, problem) in [
+        (vec![b'['; 3 << 20], "is longer than the 2097152 bytes that a document of a ledger has at most"),
+        (b"nonsense".to_vec(), "is no document of a ledger: expected ident"),
+    ] {
+        site.s3.put_object(LEDGER, key, there);
+        let listed = site.run(&["ledger", "list", &url]);
+        assert!(listed.code == Some(1) && listed.stderr.contains(problem), "{listed}");
+        let loaded = site.run(&["load", &url, "--skip-loaded"]).succeeded();
+        let told = format!("a damaged document of the ledger is replaced: `s3://{LEDGER}/{key}` {problem}");
+        assert!(loaded.stderr.contains(&told), "{loaded}");
+        assert_eq!(document()["buckets"], record["buckets"]);
+        assert_eq!(standings(&site), counts([("loaded", 1)]));
+    }
 }
 
 #[test]
@@ -291,10 +278,10 @@ fn files_are_recorded_in_a_directory_and_a_damaged_record_is_named_and_loaded_ag
 
 #[test]
 fn whence_names_the_objects_and_the_rows_that_write_a_point() {
-    let site = Site::start();
-    site.put("a", &rows(0, 3, 1.0));
-    site.put("b", &rows(2, 3, 2.0));
-    site.put("c", &rows(100, 3, 3.0));
+    let site = Site::start("LEDGER_URI", URI);
+    put(&site, "a", &rows(0, 3, 1.0));
+    put(&site, "b", &rows(2, 3, 2.0));
+    put(&site, "c", &rows(100, 3, 3.0));
     let url = format!("s3://{DATA}/{PREFIX}");
     site.run(&["load", &url]).succeeded();
     let asked = ["whence", "consumption_data", "2024-01-01T02:00:00Z"];
@@ -310,7 +297,7 @@ fn whence_names_the_objects_and_the_rows_that_write_a_point() {
     assert_eq!(unread.stdout.matches("s3://").count(), 2, "{unread}");
 
     // What was replaced cannot be read as it was loaded.
-    site.put("b", &rows(2, 4, 2.0));
+    put(&site, "b", &rows(2, 4, 2.0));
     let replaced = whence(&[]);
     assert_eq!(replaced.code, Some(1), "{replaced}");
     assert!(replaced.stdout.contains("cannot be read any more as it was loaded"), "{replaced}");
@@ -318,10 +305,10 @@ fn whence_names_the_objects_and_the_rows_that_write_a_point() {
 
     // An object that gets its first content back is loaded again: the second one has replaced its points.
     site.run(&["load", &url, "--skip-loaded"]).succeeded();
-    assert_eq!(site.standings(), counts([("loaded", 3)]));
-    site.put("b", &rows(2, 3, 2.0));
-    assert_eq!(site.standings(), counts([("loaded", 2), ("stale", 1)]));
+    assert_eq!(standings(&site), counts([("loaded", 3)]));
+    put(&site, "b", &rows(2, 3, 2.0));
+    assert_eq!(standings(&site), counts([("loaded", 2), ("stale", 1)]));
     let report = site.run(&["load", &url, "--skip-loaded", "--json"]).succeeded().json();
     assert_eq!((&report["skipped"], &report["totals"]["written"]), (&json!(2), &json!(3)));
-    assert_eq!(site.standings(), counts([("loaded", 3)]));
+    assert_eq!(standings(&site), counts([("loaded", 3)]));
 }

@@ -2,19 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use influxdb_loader_tests::{
-    Function, InfluxDb2, Loader, Outcome, Responder, Response, Settings, Versitygw, consumption_file, parquet,
-    small_consumption,
+    Function, InfluxDb2, Loader, Responder, Response, Settings, Site, consumption_file, parquet, small_consumption,
 };
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-const DATABASE: &str = "energy_data";
-const DATA: &str = "energy";
+const DATABASE: &str = Site::DATABASE;
+const DATA: &str = Site::DATA;
 const REJECTS: &str = "energy-rejects";
 const URI: &str = "s3://energy-rejects/kept";
 
@@ -52,38 +54,6 @@ impl Kept {
         let files = self.files();
         let [file] = &files[..] else { panic!("one file: {files:?}") };
         file.clone()
-    }
-}
-
-/// S3 with buckets for data and rejected rows, and InfluxDB.
-struct Site {
-    s3: Versitygw,
-    influxdb: InfluxDb2,
-}
-
-impl Site {
-    fn start() -> Self {
-        let (s3, influxdb) = (Versitygw::start(), InfluxDb2::start(DATABASE));
-        s3.create_bucket(DATA);
-        s3.create_bucket(REJECTS);
-        Self { s3, influxdb }
-    }
-
-    fn settings(&self) -> Settings {
-        let settings = self.s3.settings().and(self.influxdb.settings(DATABASE));
-        settings.with("ENABLE_METRICS", "false").with("REJECTS_URI", URI)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Outcome {
-        Loader::new(arguments).settings(self.settings()).run()
-    }
-
-    fn kept(&self) -> Vec<String> {
-        self.s3.keys(REJECTS, "")
-    }
-
-    fn points(&self, measurement: &str) -> f64 {
-        self.influxdb.number(DATABASE, "count(load_mw)", measurement)
     }
 }
 
@@ -194,7 +164,7 @@ fn the_summary_says_where_they_are() {
 
 #[test]
 fn the_function_keeps_them_in_s3_under_any_key_and_a_clean_load_removes_them() {
-    let site = Site::start();
+    let site = Site::start("REJECTS_URI", URI);
     let function = Function::start(site.settings());
     // `são paulo/+100%.parquet`, as it stands in a URL.
     let encoded = "dataset=consumption/s%C3%A3o%20paulo/%2B100%25.parquet";
@@ -239,7 +209,7 @@ fn converter(directory: &Path, sample: &str, parse: &str) -> String {
 
 #[test]
 fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
-    let (site, directory) = (Site::start(), tempfile::tempdir().unwrap());
+    let (site, directory) = (Site::start("REJECTS_URI", URI), tempfile::tempdir().unwrap());
     let sample = write(directory.path(), "sample.parquet", parquet(&substation(9, false)));
     // The guess knows ISO 8601.
     let first = directory.path().join("first.wasm");
@@ -252,7 +222,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
     assert_eq!(report["totals"]["rejected"], json!({ "invalid-timestamp": 201 }));
     assert_eq!(report["totals"]["written"], 1_801);
     // The hours of both objects are the same, so that their points are.
-    assert_eq!(site.points("substation_load"), 901.0);
+    assert_eq!(site.points("load_mw", "substation_load"), 901.0);
 
     // Nothing has changed, so that the same rows are rejected once more, and no others.
     let kept = ["kept/energy/2023.parquet.jsonl", "kept/energy/2024.parquet.jsonl"];
@@ -284,7 +254,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
     let totals = &report["totals"];
     assert_eq!((&totals["rows"], &totals["written"]), (&json!(201), &json!(200)), "{retried}");
     assert_eq!(totals["rejected"], json!({ "invalid-timestamp": 1 }));
-    assert_eq!(site.points("substation_load"), 1_001.0);
+    assert_eq!(site.points("load_mw", "substation_load"), 1_001.0);
     // Of one object nothing is left, of the other one row.
     assert_eq!(site.kept(), [kept[1]]);
     let rejects = |index: usize| report["objects"][index]["rejects"].clone();
@@ -297,7 +267,7 @@ fn a_fixed_converter_loads_the_rejected_rows_and_what_it_rejects_too_stays() {
 
 #[test]
 fn an_object_that_was_replaced_is_refused_by_name_and_its_rows_stay() {
-    let site = Site::start();
+    let site = Site::start("REJECTS_URI", URI);
     let key = "dataset=consumption/a.parquet";
     site.s3.put_object(DATA, key, parquet(&small_consumption()));
     site.run(&["load", &format!("s3://{DATA}/{key}")]).succeeded();
@@ -343,7 +313,7 @@ fn rows_of_a_file_that_hold_something_else_by_now_are_named_and_stay() {
 
 #[test]
 fn a_load_fails_whose_rejected_rows_cannot_be_kept() {
-    let site = Site::start();
+    let site = Site::start("REJECTS_URI", URI);
     let key = "dataset=consumption/a.parquet";
     site.s3.put_object(DATA, key, parquet(&small_consumption()));
     let temporary = tempfile::tempdir().unwrap();
@@ -410,7 +380,7 @@ fn rows_that_the_server_refused_are_loaded_once_it_takes_them() {
 #[test]
 fn parts_of_an_object_keep_their_own_and_read_no_more_than_they_need() {
     const ROWS: usize = 300_000;
-    let site = Site::start();
+    let site = Site::start("REJECTS_URI", URI);
     let object = without_time(ROWS);
     let size = object.len() as u64;
     site.s3.put_object(DATA, "dataset=consumption/a.parquet", object);
@@ -532,8 +502,40 @@ fn what_is_not_there_is_an_error_and_what_is_empty_is_none() {
     assert_eq!((nowhere.code, nowhere.stderr.as_str()), (Some(1), "error: `/nowhere` does not exist\n"));
     let empty = Loader::new(["rejects", "show"]).argument(directory.path()).run().succeeded();
     assert_eq!(empty.stdout, "no rejected rows\n");
-    let site = Site::start();
+    let site = Site::start("REJECTS_URI", URI);
     assert_eq!(site.run(&["rejects", "show", URI]).succeeded().stdout, "no rejected rows\n");
     let missing = site.run(&["rejects", "show", "s3://energy-rejects/a.jsonl"]);
     assert_eq!(missing.stderr, "error: `s3://energy-rejects/a.jsonl` does not exist\n");
+}
+
+/// Answers each request with this head, and then with this text for as long as it is taken. The end of the process ends it.
+fn pouring(head: &'static str, text: &'static str) -> Settings {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let request = BufReader::new(&connection).lines().map_while(Result::ok);
+            request.take_while(|line| !line.is_empty()).for_each(drop);
+            drop(connection.write_all(head.as_bytes()));
+            while connection.write_all(text.as_bytes()).is_ok() {}
+        }
+    });
+    let settings = Settings::default().with("AWS_ENDPOINT_URL", url).with("AWS_REGION", "us-east-1");
+    settings.with("AWS_ACCESS_KEY_ID", "key").with("AWS_SECRET_ACCESS_KEY", "secret")
+}
+
+#[test]
+fn an_answer_that_is_too_long_or_does_not_say_how_long_it_is_fills_no_disk() {
+    let announced = pouring("HTTP/1.1 200 OK\r\nContent-Length: 6000000000\r\n\r\n", "{}\n");
+    let endless = pouring("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "3\r\n{}\n\r\n");
+    for (settings, cause) in [
+        (announced, "it has more than 5368709120 bytes"),
+        (endless, "the answer does not announce how many bytes it has"),
+    ] {
+        let run = Loader::new(["rejects", "show", "s3://energy-rejects/a.jsonl"]).settings(settings).run();
+        assert_eq!(run.code, Some(1), "{run}");
+        let told = format!("error: `s3://energy-rejects/a.jsonl` cannot be fetched: {cause}\n");
+        assert_eq!(run.stderr, told, "{run}");
+    }
 }

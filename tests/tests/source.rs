@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
-use influxdb_loader_tests::{Loader, Moto, Outcome};
+use influxdb_loader_tests::{Loader, Moto, Outcome, Responder, Response, Settings};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -85,5 +85,26 @@ fn an_object_gives_the_same_points_from_s3_as_from_the_disk_whatever_its_row_gro
             lines
         };
         assert!(sorted(&from_disk) == sorted(&from_s3), "{size} bytes in row groups of {row_group}, {compression}");
+    }
+}
+
+#[test]
+fn a_listing_whose_pages_do_not_end_is_an_error() {
+    let page = |keys: &[&str]| {
+        let keys: String =
+            keys.iter().map(|key| format!("<Contents><Key>{key}</Key><Size>9</Size></Contents>")).collect();
+        format!("<ListBucketResult><IsTruncated>true</IsTruncated>{keys}</ListBucketResult>")
+    };
+    for keys in [&["p/a.parquet", "p/b.parquet"][..], &[]] {
+        let server = Responder::always(Response::new(200, &page(keys)).header("content-type", "application/xml"));
+        let settings = Settings::default()
+            .with("AWS_ENDPOINT_URL", server.url())
+            .with("AWS_REGION", "us-east-1")
+            .with("AWS_ACCESS_KEY_ID", "key")
+            .with("AWS_SECRET_ACCESS_KEY", "secret");
+        let run = Loader::new(["plan", "s3://energy/p/"]).settings(settings).run();
+        assert_eq!((run.code, &*run.stdout), (Some(1), ""), "{run}");
+        assert!(run.stderr.contains("cannot read `s3://energy/p/`: the listing does not end"), "{run}");
+        assert!(server.requests().len() <= 2, "{:?}", server.requests());
     }
 }

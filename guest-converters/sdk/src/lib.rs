@@ -73,19 +73,23 @@ pub mod parse;
 mod strings;
 mod column;
 mod point;
+mod mapping;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
 mod export;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+#[cfg(test)]
+mod testing_tests;
 
 #[doc(hidden)]
 pub use wit_bindgen;
 
 pub use column::{ColumnView, Texts};
 pub use export::{Converter, Exported};
-pub use plan::{ColumnRef, Computed, Mapping, MaskRef, PlanBuilder, Translated};
+pub use mapping::Mapping;
+pub use plan::{ColumnRef, Computed, MaskRef, PlanBuilder, Translated};
 pub use types::{
     Batch, Column, ColumnSchema, ColumnType, Constant, Converted, Description, Field, FieldType, Input, Key, KeyPart,
     Mask, Missing, Object, Plan, Point, Problem, Rejection, Source, Strings, Tag, Text, Values,

@@ -52,7 +52,7 @@ impl<T: AsRef<str>> FromIterator<Option<T>> for Strings {
         let mut validity = Bitmap::default();
         for string in strings {
             data.extend_from_slice(string.as_ref().map_or(&[], |string| string.as_ref().as_bytes()));
-            offsets.push(offset(data.len()));
+            offsets.push(length(data.len()));
             validity.push(string.is_some());
         }
         if offsets.len() == 1 {
@@ -62,9 +62,11 @@ impl<T: AsRef<str>> FromIterator<Option<T>> for Strings {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a converter's memory is addressed with 32 bits")]
-fn offset(length: usize) -> u32 {
-    u32::try_from(length).expect("strings fit into 4 GiB")
+/// A length, as the contract has it.
+#[expect(clippy::expect_used, reason = "a component addresses its memory with 32 bits: every length in it is a `u32`")]
+pub(crate) fn length(length: usize) -> u32 {
+    // Outside of a component this runs in tests and benchmarks alone, which end here beyond 4 GiB.
+    u32::try_from(length).expect("no list or text of a component is longer than 2^32")
 }
 
 /// Strings whose bytes are known to be UTF-8, to be picked by index.

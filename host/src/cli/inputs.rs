@@ -7,7 +7,7 @@ use super::CliError;
 use crate::aws;
 use crate::event::{self, ObjectReference};
 use crate::pipeline::Location;
-use crate::source::{self, SourceError};
+use crate::source::{self, LISTING_BYTES, Listed, SourceError};
 
 /// Every object that `inputs` name, directories and prefixes in alphabetical order.
 pub(super) async fn find(inputs: &[String]) -> Result<Vec<Location>, CliError> {
@@ -68,8 +68,10 @@ async fn in_s3(url: &str, rest: &str, found: &mut Vec<Location>) -> Result<(), C
         found.push(Location::S3(ObjectReference::new(bucket, key)));
         return Ok(());
     }
-    let objects = source::list(&client, bucket, key).await?;
-    let data = objects.into_iter().filter(|found| event::is_listed(&found.key, key, found.size));
-    found.extend(data.map(|found| Location::S3(ObjectReference::new(bucket, found.key))));
+    let keep = |listed: Listed| {
+        let is_data = event::is_listed(&listed.key, key, listed.size);
+        is_data.then(|| Location::S3(ObjectReference::new(bucket, listed.key)))
+    };
+    found.extend(source::list(&client, bucket, key, LISTING_BYTES, keep).await?);
     Ok(())
 }

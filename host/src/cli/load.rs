@@ -65,9 +65,9 @@ pub(super) async fn without_loaded(
     dataset: Option<&str>,
 ) -> Result<Vec<Location>, CliError> {
     let mut left = Vec::new();
-    for Entry { location, found } in look_up(config, loader, locations, dataset).await? {
+    for Entry { location, found } in look_up(config, loader, locations, dataset, |standing, _| standing).await? {
         match found {
-            Ok((Standing::Loaded, _)) => {}
+            Ok(Standing::Loaded) => {}
             Ok(_) => left.push(location),
             Err(error) => {
                 let failure = Failure::new(error.kind(), &error);

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
@@ -24,11 +24,18 @@ use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
 use crate::aws;
+use crate::aws::body;
 use crate::event::{Summarize, is_listed};
 use crate::pipeline::Deadline;
 
 /// How long a summary may take where the caller sets no deadline.
 const PATIENCE: Duration = Duration::from_secs(900);
+
+/// The longest manifest, in bytes. Step Functions name a few files in it, each by its key.
+const MANIFEST_BYTES: u64 = 1 << 20;
+
+/// The longest file of results, in bytes: what S3 takes in one request. Step Functions begin another file before that.
+const RESULTS_BYTES: u64 = 5 << 30;
 
 /// What became of a backfill.
 #[derive(Debug, PartialEq, Serialize)]
@@ -68,7 +75,7 @@ pub(super) async fn summarize(asked: &Summarize, deadline: Option<Deadline>) -> 
 async fn summarize_all(asked: &Summarize) -> Result<Summary, SummaryError> {
     let client = aws::s3().await;
     let uri = |key: &str| format!("s3://{}/{key}", asked.bucket);
-    let manifest = download(&client, &asked.bucket, &asked.manifest).await?;
+    let manifest = download(&client, &asked.bucket, &asked.manifest, MANIFEST_BYTES).await?;
     let manifest: Manifest = serde_json::from_reader(BufReader::new(manifest))
         .map_err(|error| SummaryError::Broken { uri: uri(&asked.manifest), source: error.into() })?;
     let unwritten =
@@ -81,7 +88,7 @@ async fn summarize_all(asked: &Summarize) -> Result<Summary, SummaryError> {
         plan: BufWriter::new(written),
     };
     for ResultFile { key } in manifest.result_files.into_values().flatten() {
-        let file = download(&client, &asked.bucket, &key).await?;
+        let file = download(&client, &asked.bucket, &key, RESULTS_BYTES).await?;
         // Nothing else is done meanwhile: the invocation is this one file.
         let added = tokio::task::block_in_place(|| sum.add_file(file));
         added.map_err(|source| SummaryError::Broken { uri: uri(&key), source })?;
@@ -96,17 +103,12 @@ async fn summarize_all(asked: &Summarize) -> Result<Summary, SummaryError> {
     Ok(Summary { report: uri(&asked.manifest), counts: sum.counts, plan: failed.then(|| asked.plan.clone()) })
 }
 
-/// An object as a file without a name.
-async fn download(client: &Client, bucket: &str, key: &str) -> Result<File, SummaryError> {
+/// An object of at most `limit` bytes, as a file without a name.
+async fn download(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<File, SummaryError> {
     let failed = |source| SummaryError::Read { uri: format!("s3://{bucket}/{key}"), source };
     let answer = client.get_object().bucket(bucket).key(key).send().await;
     let answer = answer.map_err(|error| failed(aws::words(error).to_string().into()))?;
-    let mut file = tempfile::tempfile().map_err(|error| failed(error.into()))?;
-    let mut to = tokio::fs::File::from_std(file.try_clone().map_err(|error| failed(error.into()))?);
-    tokio::io::copy(&mut answer.body.into_async_read(), &mut to).await.map_err(|error| failed(error.into()))?;
-    to.sync_data().await.map_err(|error| failed(error.into()))?;
-    file.rewind().map_err(|error| failed(error.into()))?;
-    Ok(file)
+    body::file(answer, limit).await.map_err(|error| failed(error.into()))
 }
 
 #[derive(Deserialize)]

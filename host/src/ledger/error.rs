@@ -70,6 +70,18 @@ pub enum LedgerError {
         /// The limit.
         limit: u64,
     },
+    /// More documents are needed at once than have room in memory.
+    #[error(
+        "the documents of the ledger that are needed at once have more than {limit} bytes\nhint: remove those of versions of objects \
+         that do not exist any more, such as by a lifecycle rule"
+    )]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// The names of documents have no room in memory.
+    #[error(transparent)]
+    Listing(SourceError),
     /// The load could not be recorded before the deadline.
     #[error(
         "there was no time left to record the load in the ledger\nhint: `DEADLINE_MARGIN_SECONDS` sets how long before its end the \
@@ -103,11 +115,14 @@ impl From<RejectsError> for LedgerError {
     fn from(error: RejectsError) -> Self {
         match error {
             RejectsError::Forbidden { place, cause } => Self::Forbidden { place, cause },
-            RejectsError::Unavailable { place, cause } => Self::Unavailable { place, cause },
+            RejectsError::Unavailable { place, cause } | RejectsError::Fetch { place, cause } => {
+                Self::Unavailable { place, cause }
+            }
             RejectsError::NotFound { place } => Self::NotFound { place },
             RejectsError::Write { path, cause } | RejectsError::Read { path, cause } => Self::File { path, cause },
             RejectsError::Changed { place } => Self::Contended { place },
             RejectsError::TooLarge { place, limit } => Self::TooLarge { place, limit },
+            RejectsError::Listing(error) => Self::Listing(error),
             RejectsError::NoTime => Self::NoTime,
             RejectsError::NotUnicode { path } => Self::NotUnicode { path: path.display().to_string() },
             RejectsError::Content(_)

@@ -1,14 +1,13 @@
 //! Where the documents of a ledger stand, how they get there, and how they are found.
 
-use std::future::ready;
 use std::ops::Range;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 
 use super::document::{DOCUMENT_BYTES, Document, Subject};
 use super::error::LedgerError;
 use crate::config::RejectsUri;
-use crate::rejects::{Draft, Place, RejectsError, Source, State, find_below, name};
+use crate::rejects::{Depth, Draft, Place, RejectsError, Source, State, find_below, name};
 
 /// The ending of documents.
 const EXTENSION: &str = ".json";
@@ -18,6 +17,10 @@ const ATTEMPTS: usize = 8;
 
 /// How many documents are read at a time.
 const AT_A_TIME: usize = 16;
+
+/// What documents that are held together may have, in bytes of their texts, and what one counts that cannot be read.
+const HELD_BYTES: usize = 128 << 20;
+const ERROR_BYTES: usize = 4096;
 
 /// Where loads are recorded.
 #[derive(Clone, Debug)]
@@ -49,13 +52,19 @@ impl Ledger {
                 Err(error) => return Err(error.into()),
             }
             expected = match place.clone().read(DOCUMENT_BYTES).await {
-                Ok((text, _)) if Document::parse(&text).is_ok_and(|there| there.started_at > document.started_at) => {
-                    tracing::info!(%place, "a later load of the same rows is recorded already");
-                    return Ok(place);
+                Ok((text, state)) => {
+                    match parse(&place, text.as_deref()) {
+                        Ok(there) if there.started_at > document.started_at && self.place(&there) == place => {
+                            tracing::info!(%place, "a later load of the same rows is recorded already");
+                            return Ok(place);
+                        }
+                        Ok(_) => {}
+                        // Whatever it is, the points of this load are written, and nothing else shows it.
+                        Err(problem) => tracing::warn!("a damaged document of the ledger is replaced: {problem}"),
+                    }
+                    state.unwrap_or(State::Absent)
                 }
-                // What cannot be read is replaced.
-                Ok((_, Some(state))) => state,
-                Ok((_, None)) | Err(RejectsError::NotFound { .. }) => State::Absent,
+                Err(RejectsError::NotFound { .. }) => State::Absent,
                 Err(error) => return Err(error.into()),
             };
         }
@@ -69,21 +78,24 @@ impl Ledger {
     /// When the ledger cannot be looked at, and when a document is none.
     pub async fn of(&self, source: &Source) -> Result<Vec<Document>, LedgerError> {
         let beginning = format!("{}/", directory(source));
-        let depth = |place: &Place| place.to_string().matches('/').count();
-        let own = depth(&Place::below(&self.uri, format!("{beginning}x")));
-        let mut places = self.places(&beginning).await?;
         // Deeper down are those of other objects, whose keys begin with this one's and a slash.
-        places.retain(|place| depth(place) == own);
+        let places = self.places(&beginning, Depth::Own).await?;
         let shown = source.to_string();
-        self.read(places, |document| document.object.source().to_string() == shown).await.into_iter().collect()
+        self.hold(places, |document| document.object.source().to_string() == shown).await?.into_iter().collect()
     }
 
-    /// What is recorded of all objects of a bucket whose keys begin with a prefix; each document, or why it cannot be read.
+    /// Gives what is recorded of all objects of a bucket whose keys begin with a prefix to `take`, each document, or why it cannot be
+    /// read.
     ///
     /// # Errors
     ///
-    /// When the ledger cannot be looked at.
-    pub async fn below(&self, bucket: &str, prefix: &str) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
+    /// When the ledger cannot be looked at, and what `take` returns.
+    pub async fn below<E: From<LedgerError>>(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        mut take: impl FnMut(Result<Document, LedgerError>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let of = |key: &str| {
             directory(&Source::S3 { bucket: bucket.to_owned(), key: key.to_owned(), version_id: None, etag: None })
         };
@@ -92,11 +104,11 @@ impl Ledger {
             Some((directories, _)) if !of(directories).contains("/%~") => format!("{}/", of(directories)),
             Some(_) | None => of("x").strip_suffix('x').unwrap_or_default().to_owned(),
         };
-        let mut places = self.places(&beginning).await?;
+        let mut places = self.places(&beginning, Depth::All).await?;
         if prefix.contains('/') {
             // Long keys have names that do not show them.
             beginning = format!("{}%~", of("x").strip_suffix('x').unwrap_or_default());
-            places.extend(self.places(&beginning).await?);
+            places.extend(self.places(&beginning, Depth::All).await?);
         }
         places.sort();
         places.dedup();
@@ -104,37 +116,59 @@ impl Ledger {
             document.object.bucket.as_deref() == Some(bucket)
                 && document.object.key.as_deref().is_some_and(|key| key.starts_with(prefix))
         };
-        Ok(self.read(places, is_below).await)
+        let mut found = documents(places);
+        while let Some(found) = found.next().await {
+            match found {
+                Ok((document, _)) if !is_below(&document) => {}
+                found => take(found.map(|(document, _)| document))?,
+            }
+        }
+        Ok(())
     }
 
     /// Everything that is recorded and wanted; each document, or why it cannot be read.
     ///
     /// # Errors
     ///
-    /// When the ledger cannot be looked at.
+    /// When the ledger cannot be looked at, or when so much is wanted that it has no room.
     pub async fn all(
         &self,
         is_wanted: impl Fn(&Document) -> bool,
     ) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
-        let places = self.places("").await?;
-        Ok(self.read(places, is_wanted).await)
+        self.hold(self.places("", Depth::All).await?, is_wanted).await
     }
 
-    async fn places(&self, beginning: &str) -> Result<Vec<Place>, LedgerError> {
-        match find_below(&self.uri, beginning, EXTENSION).await {
+    async fn places(&self, beginning: &str, depth: Depth) -> Result<Vec<Place>, LedgerError> {
+        match find_below(&self.uri, beginning, EXTENSION, depth).await {
             Err(RejectsError::NotFound { .. }) => Ok(Vec::new()),
             found => Ok(found?),
         }
     }
 
     /// Reads documents; only those that are wanted are held.
-    async fn read(
+    async fn hold(
         &self,
         places: Vec<Place>,
         is_wanted: impl Fn(&Document) -> bool,
-    ) -> Vec<Result<Document, LedgerError>> {
-        let found = stream::iter(places.into_iter().map(read)).buffered(AT_A_TIME);
-        found.filter(|found| ready(found.as_ref().map_or(true, &is_wanted))).collect().await
+    ) -> Result<Vec<Result<Document, LedgerError>>, LedgerError> {
+        let (mut found, mut held, mut bytes) = (documents(places), Vec::new(), 0);
+        while let Some(found) = found.next().await {
+            match found {
+                Ok((document, _)) if !is_wanted(&document) => continue,
+                Ok((document, length)) => {
+                    bytes += length;
+                    held.push(Ok(document));
+                }
+                Err(error) => {
+                    bytes += ERROR_BYTES;
+                    held.push(Err(error));
+                }
+            }
+            if bytes > HELD_BYTES {
+                return Err(LedgerError::TooMany { limit: HELD_BYTES });
+            }
+        }
+        Ok(held)
     }
 
     fn place(&self, document: &Document) -> Place {
@@ -150,10 +184,23 @@ fn directory(source: &Source) -> String {
     name::directory(source, EXTENSION)
 }
 
-async fn read(place: Place) -> Result<Document, LedgerError> {
-    let shown = place.to_string();
-    let (text, _) = place.read(DOCUMENT_BYTES).await?;
-    Document::parse(&text).map_err(|problem| LedgerError::Malformed { place: shown, problem })
+/// The documents at places, in their order, each with the bytes of its text.
+fn documents(places: Vec<Place>) -> impl Stream<Item = Result<(Document, usize), LedgerError>> {
+    let read = async |place: Place| {
+        let (text, _) = place.clone().read(DOCUMENT_BYTES).await?;
+        let bytes = text.as_ref().map_or(0, Vec::len);
+        parse(&place, text.as_deref()).map(|document| (document, bytes))
+    };
+    Box::pin(stream::iter(places.into_iter().map(read)).buffered(AT_A_TIME))
+}
+
+/// What stands at a place as a document; `text`: none where it is longer than any.
+fn parse(place: &Place, text: Option<&[u8]>) -> Result<Document, LedgerError> {
+    let place = place.to_string();
+    match text.map(Document::parse) {
+        None => Err(LedgerError::TooLarge { place, limit: DOCUMENT_BYTES }),
+        Some(parsed) => parsed.map_err(|problem| LedgerError::Malformed { place, problem }),
+    }
 }
 
 #[cfg(test)]

@@ -47,6 +47,48 @@ async fn a_later_load_replaces_a_record_and_an_earlier_one_does_not() {
 }
 
 #[tokio::test]
+async fn whatever_stands_at_its_place_a_load_is_recorded() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger(&directory);
+    let (own, source) = (document("a", "1", 0..3, 3), subject("a", "1").source());
+    let mut of_another = document("b", "1", 0..3, 3);
+    of_another.started_at = Time(i64::MAX);
+    let long = vec![b' '; usize::try_from(DOCUMENT_BYTES).unwrap() + 1];
+    let text = |text: &str| text.as_bytes().to_vec();
+    let newer = text("{\"format\": \"influxdb-loader-ledger/2\"}");
+    for there in [long, newer, text("nonsense"), text(""), text("\0\u{1b}[31m"), of_another.to_json()] {
+        let place = ledger.record(&own).await.unwrap();
+        std::fs::write(place.to_string(), &there).unwrap();
+        assert_eq!(ledger.record(&own).await.unwrap(), place);
+        assert_eq!(ledger.of(&source).await.unwrap(), std::slice::from_ref(&own), "{} bytes", there.len());
+    }
+}
+
+#[tokio::test]
+async fn documents_that_have_no_room_together_are_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger(&directory);
+    let length = usize::try_from(DOCUMENT_BYTES).unwrap();
+    for etag in 0..=HELD_BYTES / length {
+        let place = ledger.record(&document("a", &etag.to_string(), 0..3, 3)).await.unwrap().to_string();
+        let mut text = std::fs::read(&place).unwrap();
+        text.resize(length, b' ');
+        std::fs::write(&place, text).unwrap();
+    }
+    let source = subject("a", "1").source();
+    assert!(matches!(ledger.of(&source).await, Err(LedgerError::TooMany { limit: HELD_BYTES })));
+    assert_eq!(
+        ledger.all(|document| document.object.etag == "7").await.unwrap().len(),
+        1,
+        "what is not wanted is not held"
+    );
+    let mut found = 0;
+    let count = |document: Result<Document, LedgerError>| document.map(|_| found += 1);
+    ledger.below("energy", "a", count).await.unwrap();
+    assert_eq!(found, HELD_BYTES / length + 1);
+}
+
+#[tokio::test]
 async fn records_are_found_by_what_keys_begin_with_however_long_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = ledger(&directory);
@@ -57,8 +99,12 @@ async fn records_are_found_by_what_keys_begin_with_however_long_they_are() {
         ledger.record(&document(key, "1", 0..1, 1)).await.unwrap();
     }
     let below = async |prefix: &str| {
-        let found = ledger.below("energy", prefix).await.unwrap();
-        let mut keys: Vec<String> = found.into_iter().map(|found| found.unwrap().object.key.unwrap()).collect();
+        let mut keys: Vec<String> = Vec::new();
+        let take = |found: Result<Document, LedgerError>| -> Result<(), LedgerError> {
+            keys.push(found?.object.key.unwrap());
+            Ok(())
+        };
+        ledger.below("energy", prefix, take).await.unwrap();
         keys.sort();
         keys
     };

@@ -201,6 +201,7 @@ fn source(error: &SourceError) -> FailureKind {
         SourceError::Replaced { .. } | SourceError::Read { .. } => FailureKind::Source,
         SourceError::Deadline { .. } => FailureKind::Deadline,
         SourceError::Selection { .. } => FailureKind::BadEvent,
+        SourceError::TooMany { .. } => FailureKind::TooLarge,
         SourceError::NotParquet { .. }
         | SourceError::Metadata { .. }
         | SourceError::TooLarge { .. }
@@ -210,9 +211,11 @@ fn source(error: &SourceError) -> FailureKind {
 
 fn rejects(error: &RejectsError) -> FailureKind {
     match error {
-        RejectsError::Content(error) => source(error),
+        RejectsError::Content(error) | RejectsError::Listing(error) => source(error),
         RejectsError::Forbidden { .. } => FailureKind::Forbidden,
-        RejectsError::Unavailable { .. } | RejectsError::Changed { .. } => FailureKind::Source,
+        RejectsError::Unavailable { .. } | RejectsError::Fetch { .. } | RejectsError::Changed { .. } => {
+            FailureKind::Source
+        }
         RejectsError::NoTime => FailureKind::Deadline,
         RejectsError::TooLarge { .. } | RejectsError::TooLong { .. } => FailureKind::TooLarge,
         // Nobody asked for the place of rejected rows: that it does not exist is a fault of the settings.
@@ -229,7 +232,7 @@ fn ledger(error: &LedgerError) -> FailureKind {
     match error {
         LedgerError::Forbidden { .. } => FailureKind::Forbidden,
         LedgerError::Unavailable { .. } | LedgerError::Contended { .. } => FailureKind::Source,
-        LedgerError::Source(error) => source(error),
+        LedgerError::Source(error) | LedgerError::Listing(error) => source(error),
         LedgerError::NoTime => FailureKind::Deadline,
         LedgerError::Gone(_) => FailureKind::NotFound,
         // Nobody asked for the place of a ledger: that it does not exist is a fault of the settings.
@@ -237,6 +240,7 @@ fn ledger(error: &LedgerError) -> FailureKind {
         | LedgerError::File { .. }
         | LedgerError::Malformed { .. }
         | LedgerError::TooLarge { .. }
+        | LedgerError::TooMany { .. }
         | LedgerError::NotUnicode { .. }
         | LedgerError::NotConfigured
         | LedgerError::Stopped(_) => FailureKind::Unexpected,

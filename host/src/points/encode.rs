@@ -153,7 +153,7 @@ impl Encoder {
         lanes: &mut Lanes,
     ) -> Result<Encoded, EncodeError<M::Error>> {
         let rows = batch.columns.num_rows();
-        let converted = self.convert(batch, mapping).map_err(EncodeError::Mapping)?;
+        let converted = self.convert(batch, mapping)?;
         let mut inputs = Inputs::new(&self.columns, &self.plan.translations, batch, &converted);
         for (translation, column) in self.translations.iter_mut().zip(&self.plan.translations) {
             let coded = inputs.coded(&Source::Column(*column))?;
@@ -165,16 +165,13 @@ impl Encoder {
         Ok(self.encode_rows(batch, &converted, lanes))
     }
 
-    fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, M::Error> {
+    fn convert<M: Mapping>(&self, batch: &Batch, mapping: &mut M) -> Result<Converted, EncodeError<M::Error>> {
         if !self.plan.converts() {
             return Ok(Converted { computed: Vec::new(), masks: Vec::new(), rejected: Vec::new() });
         }
         let positions: Vec<usize> =
             self.plan.reads.iter().filter_map(|column| self.columns.binary_search(column).ok()).collect();
-        let read = batch.columns.project(&positions);
-        // Every position was found among the batch's own columns.
-        #[expect(clippy::expect_used, reason = "the positions are in range")]
-        mapping.convert(&read.expect("a batch has the columns that were asked for"))
+        mapping.convert(&batch.columns.project(&positions)?).map_err(EncodeError::Mapping)
     }
 
     fn encode_rows(&mut self, batch: &Batch, converted: &Converted, lanes: &mut Lanes) -> Encoded {

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::error::RegistryError;
 use crate::aws;
+use crate::aws::body::{self, BodyError};
 
 /// How long a document may take: S3 answers within a second, or has no time for us.
 const DOCUMENT_PATIENCE: Duration = Duration::from_secs(10);
@@ -94,20 +95,11 @@ impl Store {
             }
             Err(error) => return Err(self.failed(key, error)),
         };
-        let too_large = || RegistryError::TooLarge { object: self.url(key), limit };
-        let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large());
-        }
         let etag = answer.e_tag().map(str::to_owned);
-        let (mut body, mut bytes) = (answer.body, Vec::new());
-        while let Some(part) = body.next().await {
-            let broken = |cause| RegistryError::Unavailable { object: self.url(key), cause: Arc::new(cause) };
-            bytes.extend_from_slice(&part.map_err(broken)?);
-            if bytes.len() as u64 > limit {
-                return Err(too_large());
-            }
-        }
+        let bytes = body::bytes(answer, limit).await.map_err(|error| match error {
+            BodyError::TooLong { limit } => RegistryError::TooLarge { object: self.url(key), limit },
+            cause => RegistryError::Unavailable { object: self.url(key), cause: Arc::new(cause) },
+        })?;
         Ok(Fetched::Found { bytes, etag })
     }
 

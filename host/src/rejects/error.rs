@@ -59,6 +59,18 @@ pub enum RejectsError {
         #[source]
         cause: Cause,
     },
+    /// What S3 answers does not keep to its bounds, or does not arrive.
+    #[error("`{place}` cannot be fetched")]
+    Fetch {
+        /// The object.
+        place: String,
+        /// Why.
+        #[source]
+        cause: Cause,
+    },
+    /// There are more of them than have room in memory.
+    #[error(transparent)]
+    Listing(SourceError),
     /// They could not be kept before the deadline.
     #[error(
         "the deadline came before the rejected rows were kept\nhint: `DEADLINE_MARGIN_SECONDS` sets how long before its end \

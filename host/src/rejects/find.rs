@@ -11,7 +11,7 @@ use super::place::Place;
 use super::{RejectsError, blocking};
 use crate::aws;
 use crate::config::RejectsUri;
-use crate::source::{self, SourceError};
+use crate::source::{self, LISTING_BYTES, Listed, OBJECT_LISTING_BYTES, SourceError};
 
 /// The objects with rejected rows at a URL of S3 or a path: that one, or all below it, in alphabetical order.
 ///
@@ -26,19 +26,28 @@ pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
         if key.ends_with(EXTENSION) {
             return Ok(vec![place(key.to_owned())]);
         }
-        let objects = source::list(&aws::s3().await, bucket, key).await.map_err(|error| unlisted(uri, error))?;
-        let keys = objects.into_iter().map(|object| object.key).filter(|key| key.ends_with(EXTENSION));
-        return Ok(keys.map(place).collect());
+        let keep = |found: Listed| found.key.ends_with(EXTENSION).then(|| place(found.key));
+        let found = source::list(&aws::s3().await, bucket, key, LISTING_BYTES, keep).await;
+        return found.map_err(|error| unlisted(uri, error));
     }
     let Some(RejectsUri::Directory(path)) = RejectsUri::parse(uri) else {
         return Err(RejectsError::NotFound { place: uri.to_owned() });
     };
     blocking(move || {
         let mut found = Vec::new();
-        walk(&path, EXTENSION, &mut found)?;
+        walk(&path, EXTENSION, Depth::All, &mut found)?;
         Ok(found)
     })
     .await
+}
+
+/// How deep is looked below a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// At what stands in it: that is about a single object.
+    Own,
+    /// At everything below it.
+    All,
 }
 
 /// The objects below a place whose names begin with `beginning` and end in `extension`, in alphabetical order.
@@ -46,20 +55,27 @@ pub async fn find(uri: &str) -> Result<Vec<Place>, RejectsError> {
 /// # Errors
 ///
 /// As [`find`].
-pub(crate) async fn find_below(uri: &RejectsUri, beginning: &str, extension: &str) -> Result<Vec<Place>, RejectsError> {
+pub(crate) async fn find_below(
+    uri: &RejectsUri,
+    beginning: &str,
+    extension: &str,
+    depth: Depth,
+) -> Result<Vec<Place>, RejectsError> {
     match Place::below(uri, beginning.to_owned()) {
         Place::S3 { bucket, key } => {
-            let listed = source::list(&aws::s3().await, &bucket, &key).await;
-            let listed = listed.map_err(|error| unlisted(&format!("s3://{bucket}/{key}"), error))?;
-            let keys = listed.into_iter().map(|object| object.key).filter(|key| key.ends_with(extension));
-            Ok(keys.map(|key| Place::S3 { bucket: bucket.clone(), key }).collect())
+            let is_deeper = |found: &str| found.strip_prefix(&*key).is_some_and(|rest| rest.contains('/'));
+            let is_one = |found: &str| found.ends_with(extension) && (depth == Depth::All || !is_deeper(found));
+            let keep = |Listed { key, .. }| is_one(&key).then(|| Place::S3 { bucket: bucket.clone(), key });
+            let limit = if depth == Depth::All { LISTING_BYTES } else { OBJECT_LISTING_BYTES };
+            let found = source::list(&aws::s3().await, &bucket, &key, limit, keep).await;
+            found.map_err(|error| unlisted(&format!("s3://{bucket}/{key}"), error))
         }
         Place::File(path) => {
             let (extension, is_whole) = (extension.to_owned(), beginning.is_empty() || beginning.ends_with('/'));
             blocking(move || {
                 let directory = if is_whole { Some(&*path) } else { path.parent() };
                 let mut found = Vec::new();
-                walk(directory.unwrap_or(Path::new(".")), &extension, &mut found)?;
+                walk(directory.unwrap_or(Path::new(".")), &extension, depth, &mut found)?;
                 let begins = |place: &Place| match place {
                     Place::File(file) => file.as_os_str().as_bytes().starts_with(path.as_os_str().as_bytes()),
                     Place::S3 { .. } => false,
@@ -77,11 +93,12 @@ pub(super) fn unlisted(uri: &str, error: SourceError) -> RejectsError {
     match error {
         SourceError::NotFound { .. } => RejectsError::NotFound { place },
         SourceError::Forbidden { cause, .. } => RejectsError::Forbidden { place, cause },
+        error @ SourceError::TooMany { .. } => RejectsError::Listing(error),
         other => RejectsError::Unavailable { place, cause: Arc::new(other) },
     }
 }
 
-fn walk(path: &Path, extension: &str, found: &mut Vec<Place>) -> Result<(), RejectsError> {
+fn walk(path: &Path, extension: &str, depth: Depth, found: &mut Vec<Place>) -> Result<(), RejectsError> {
     let unreadable = |cause: io::Error| {
         let path = path.display().to_string();
         match cause.kind() {
@@ -99,8 +116,8 @@ fn walk(path: &Path, extension: &str, found: &mut Vec<Place>) -> Result<(), Reje
     for path in paths {
         // Links to directories are not followed: they may lead back here.
         if path.is_dir() {
-            if !path.is_symlink() {
-                walk(&path, extension, found)?;
+            if depth == Depth::All && !path.is_symlink() {
+                walk(&path, extension, depth, found)?;
             }
         } else if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(extension)) {
             found.push(Place::File(path));

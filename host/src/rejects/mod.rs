@@ -32,7 +32,7 @@ use crate::logs::on_a_thread;
 pub use draft::Draft;
 pub use error::RejectsError;
 pub use find::find;
-pub(crate) use find::find_below;
+pub(crate) use find::{Depth, find_below};
 pub use keeper::{Gone, Keeper};
 pub use line::{ContentDigest, Line, LineProblem};
 pub use origin::{Origin, Source};

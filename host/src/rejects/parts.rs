@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::name::{EXTENSION, PART, is_number};
 use super::{Place, RejectsError, blocking, find};
 use crate::aws;
-use crate::source;
+use crate::source::{self, Listed, OBJECT_LISTING_BYTES};
 
 impl Place {
     /// Removes what is kept of parts of the object whose rejected rows are kept here as a whole.
@@ -29,10 +29,10 @@ impl Place {
         match self {
             Self::S3 { bucket, key } => {
                 let beginning = beginning(key);
-                let listed = source::list(&aws::s3().await, bucket, &beginning).await;
-                let listed = listed.map_err(|error| find::unlisted(&format!("s3://{bucket}/{beginning}"), error))?;
-                let keys = listed.into_iter().map(|object| object.key).filter(|key| is_part_of(key, &beginning));
-                Ok(keys.map(|key| Self::S3 { bucket: bucket.clone(), key }).collect())
+                let keep =
+                    |Listed { key, .. }| is_part_of(&key, &beginning).then(|| Self::S3 { bucket: bucket.clone(), key });
+                let parts = source::list(&aws::s3().await, bucket, &beginning, OBJECT_LISTING_BYTES, keep).await;
+                parts.map_err(|error| find::unlisted(&format!("s3://{bucket}/{beginning}"), error))
             }
             Self::File(path) => {
                 let path = path.clone();

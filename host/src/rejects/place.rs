@@ -17,6 +17,7 @@ use tempfile::NamedTempFile;
 
 use super::{OBJECT_BYTES, RejectsError, Source, blocking, name};
 use crate::aws;
+use crate::aws::body::{self, BodyError};
 use crate::config::RejectsUri;
 
 /// The time that S3 has to take an object, beside what its bytes take.
@@ -162,59 +163,62 @@ impl Place {
         }
     }
 
-    /// What is here, where it has no more than so many bytes, and what identifies it.
+    /// What is here, and what identifies it; no bytes where there are more than `limit`.
     ///
     /// # Errors
     ///
     /// When there is nothing, or it cannot be had.
-    pub(crate) async fn read(self, limit: u64) -> Result<(Vec<u8>, Option<State>), RejectsError> {
-        let Snapshot { place, state, file } = self.fetch_within(limit).await?;
-        let text = blocking(move || {
-            let mut text = Vec::new();
-            let path = place.to_string();
-            file.take(limit + 1)
-                .read_to_end(&mut text)
-                .map_err(|cause| RejectsError::Read { path: path.clone(), cause: Arc::new(cause) })?;
-            if text.len() as u64 > limit { Err(RejectsError::TooLarge { place: path, limit }) } else { Ok(text) }
-        });
-        Ok((text.await?, state))
+    pub(crate) async fn read(self, limit: u64) -> Result<(Option<Vec<u8>>, Option<State>), RejectsError> {
+        match &self {
+            Self::File(path) => {
+                let path = path.clone();
+                blocking(move || {
+                    let Snapshot { file, state, .. } = open(&path)?;
+                    let mut bytes = Vec::new();
+                    let read = file.take(limit + 1).read_to_end(&mut bytes);
+                    read.map_err(|cause| unread(&path, cause))?;
+                    Ok(((bytes.len() as u64 <= limit).then_some(bytes), state))
+                })
+                .await
+            }
+            Self::S3 { bucket, key } => {
+                let (answer, state) = self.get(bucket, key).await?;
+                match body::bytes(answer, limit).await {
+                    Ok(bytes) => Ok((Some(bytes), state)),
+                    Err(BodyError::TooLong { .. }) => Ok((None, state)),
+                    Err(cause) => Err(RejectsError::Fetch { place: self.to_string(), cause: Arc::new(cause) }),
+                }
+            }
+        }
     }
 
     /// Fetches what is here.
     ///
     /// # Errors
     ///
-    /// When there is nothing, or it cannot be had.
+    /// When there is nothing, it cannot be had, or it is longer than anything that is kept.
     pub async fn fetch(self) -> Result<Snapshot, RejectsError> {
-        self.fetch_within(OBJECT_BYTES).await
-    }
-
-    async fn fetch_within(self, limit: u64) -> Result<Snapshot, RejectsError> {
         match &self {
             Self::File(path) => {
                 let path = path.clone();
-                blocking(move || {
-                    let failed = |cause: io::Error| match cause.kind() {
-                        ErrorKind::NotFound => RejectsError::NotFound { place: path.display().to_string() },
-                        _ => RejectsError::Read { path: path.display().to_string(), cause: Arc::new(cause) },
-                    };
-                    let file = File::open(&path).map_err(failed)?;
-                    let state = State::of(&file.metadata().map_err(failed)?);
-                    Ok(Snapshot { state: Some(state), file, place: self })
-                })
-                .await
+                blocking(move || open(&path)).await
             }
             Self::S3 { bucket, key } => {
-                let answer = aws::s3().await.get_object().bucket(bucket).key(key).send().await;
-                let answer = answer.map_err(|error| self.failed(error))?;
-                if answer.content_length().is_some_and(|bytes| u64::try_from(bytes).is_ok_and(|it| it > limit)) {
-                    return Err(RejectsError::TooLarge { place: self.to_string(), limit });
+                let (answer, state) = self.get(bucket, key).await?;
+                match body::file(answer, OBJECT_BYTES).await {
+                    Ok(file) => Ok(Snapshot { place: self, state, file }),
+                    Err(cause) => Err(RejectsError::Fetch { place: self.to_string(), cause: Arc::new(cause) }),
                 }
-                let state = answer.e_tag().map(|etag| State::Object(etag.to_owned()));
-                let file = download(answer).await.map_err(|cause| self.unavailable(Arc::new(cause)))?;
-                Ok(Snapshot { state, file, place: self })
             }
         }
+    }
+
+    /// The answer of S3.
+    async fn get(&self, bucket: &str, key: &str) -> Result<(GetObjectOutput, Option<State>), RejectsError> {
+        let answer = aws::s3().await.get_object().bucket(bucket).key(key).send().await;
+        let answer = answer.map_err(|error| self.failed(error))?;
+        let state = answer.e_tag().map(|etag| State::Object(etag.to_owned()));
+        Ok((answer, state))
     }
 
     fn unavailable(&self, cause: crate::source::Cause) -> RejectsError {
@@ -242,14 +246,18 @@ fn etag(state: Option<State>) -> Option<String> {
     }
 }
 
-/// The body in a file without a name, from its beginning.
-async fn download(answer: GetObjectOutput) -> io::Result<File> {
-    use tokio::io::AsyncSeekExt;
+fn open(path: &Path) -> Result<Snapshot, RejectsError> {
+    let file = File::open(path).map_err(|cause| unread(path, cause))?;
+    let state = State::of(&file.metadata().map_err(|cause| unread(path, cause))?);
+    Ok(Snapshot { place: Place::File(path.to_owned()), state: Some(state), file })
+}
 
-    let mut file = tokio::fs::File::from_std(tempfile::tempfile()?);
-    tokio::io::copy(&mut answer.body.into_async_read(), &mut file).await?;
-    file.rewind().await?;
-    Ok(file.into_std().await)
+fn unread(path: &Path, cause: io::Error) -> RejectsError {
+    let path = path.display().to_string();
+    match cause.kind() {
+        ErrorKind::NotFound => RejectsError::NotFound { place: path },
+        _ => RejectsError::Read { path, cause: Arc::new(cause) },
+    }
 }
 
 /// Whether a file is what it was, as far as its file system records it.

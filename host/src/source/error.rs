@@ -82,6 +82,19 @@ pub enum SourceError {
         /// The memory that an object may take.
         mebibytes: usize,
     },
+    /// A listing has no room in memory.
+    #[error(
+        "the listing of `{prefix}` is too long: {objects} objects take the {limit} bytes that it may take\nhint: name longer \
+         prefixes, one after the other"
+    )]
+    TooMany {
+        /// What was listed.
+        prefix: String,
+        /// How many objects had room.
+        objects: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The object does not have the rows that are to be read.
     #[error("`{object}` does not have what is to be read: {reason}")]
     Selection {
@@ -123,6 +136,7 @@ impl SourceError {
             | Self::Read { .. }
             | Self::Deadline { .. }
             | Self::TooLarge { .. }
+            | Self::TooMany { .. }
             | Self::NotParquet { .. }
             | Self::Metadata { .. }
             | Self::Selection { .. } => None,

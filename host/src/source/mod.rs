@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod footer;
 mod head;
+mod listing;
 mod nested;
 mod origin;
 mod outline;
@@ -26,14 +27,18 @@ mod selection;
 mod types;
 mod windows;
 
+#[cfg(test)]
+mod damage_tests;
+
 pub use batches::Batches;
 pub use columns::{Batch, ColumnSchema, ColumnType, Elements, InvalidText, List, Meaning};
 pub use decimals::{as_floats, decimal_text, decimal_texts};
 pub use error::{Cause, SourceError};
+pub use listing::{LISTING_BYTES, Listed, OBJECT_LISTING_BYTES, Page, list, list_page};
 pub use origin::Origin;
 pub use parquet::ParquetObject;
 pub use pool::Memory;
-pub use s3::{Current, Listed, ObjectState, Page, S3Location, current, exists, list, list_page, read_small};
+pub use s3::{Current, ObjectState, S3Location, current, exists, read_small};
 pub use sample::{decode_sample, encode_sample};
 pub use selection::{RowNumbers, Selection};
 pub use types::Edition;

@@ -101,6 +101,9 @@ impl ParquetObject {
     }
 
     fn new(name: String, storage: Storage, metadata: ParquetMetaData, memory: Memory) -> Result<Self, SourceError> {
+        if let Some(reason) = misplaced(&metadata) {
+            return Err(SourceError::Metadata { object: name, reason });
+        }
         let file = metadata.file_metadata();
         let (schema, key_values) = (file.schema_descr_ptr(), file.key_value_metadata());
         let table = Arc::new(types::columns(&schema, key_values));
@@ -313,6 +316,18 @@ fn footer_of(tail: &[u8]) -> Option<&[u8]> {
     let (length, _) = end.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     rest.get(rest.len().checked_sub(length)?..)
+}
+
+/// What is wrong with the places of column chunks: the parser takes negative numbers, and the decoder panics at them.
+fn misplaced(metadata: &ParquetMetaData) -> Option<String> {
+    let groups = metadata.row_groups().iter().enumerate();
+    let mut chunks = groups.flat_map(|(number, group)| group.columns().iter().map(move |chunk| (number, chunk)));
+    let is_misplaced = |chunk: &ColumnChunkMetaData| {
+        let start = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+        start < 0 || chunk.compressed_size() < 0
+    };
+    let (number, chunk) = chunks.find(|(_, chunk)| is_misplaced(chunk))?;
+    Some(format!("the chunk of column `{}` in row group {number} has a negative place", chunk.column_path().string()))
 }
 
 /// The metadata for the decoder, which sees the physical types alone.

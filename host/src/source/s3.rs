@@ -13,6 +13,7 @@ use super::SourceError;
 use super::error::Cause;
 use super::origin::{self, Origin};
 use crate::aws;
+use crate::aws::body;
 
 /// What the first request of an object fetches: its end, where Parquet keeps the footer. The metadata of most files fits,
 /// so that one request is enough.
@@ -209,71 +210,6 @@ impl S3Object {
     }
 }
 
-/// An object that was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its key.
-    pub key: String,
-    /// Its size in bytes.
-    pub size: Option<u64>,
-    /// Its entity tag without quotation marks.
-    pub etag: Option<String>,
-}
-
-/// Some of the objects below a prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// In S3's order.
-    pub objects: Vec<Listed>,
-    /// The key after which the next page begins; none where this is the last.
-    pub next: Option<String>,
-}
-
-/// The first keys that begin with `prefix` and come after `start_after`; a thousand at most.
-///
-/// # Errors
-///
-/// When the bucket does not exist, may not be listed, or does not answer.
-pub async fn list_page(
-    client: &Client,
-    bucket: &str,
-    prefix: &str,
-    start_after: Option<&str>,
-) -> Result<Page, SourceError> {
-    let request = client.list_objects_v2().bucket(bucket).prefix(prefix);
-    let page = request.set_start_after(start_after.map(str::to_owned)).send().await.map_err(|error| {
-        let object = format!("s3://{bucket}/{prefix}");
-        match aws::status(&error) {
-            Some(404) => SourceError::NotFound { object },
-            Some(401 | 403) => SourceError::Forbidden { object, cause: aws::words(error) },
-            _ => SourceError::Read { object, cause: aws::words(error) },
-        }
-    })?;
-    let size = |bytes: i64| u64::try_from(bytes).ok();
-    let listed = |entry: &aws_sdk_s3::types::Object| {
-        let etag = entry.e_tag().map(|etag| etag.trim_matches('"').to_owned());
-        Some(Listed { key: entry.key()?.to_owned(), size: entry.size().and_then(size), etag })
-    };
-    let objects: Vec<Listed> = page.contents().iter().filter_map(listed).collect();
-    let last = objects.last().filter(|_| page.is_truncated() == Some(true));
-    Ok(Page { next: last.map(|last| last.key.clone()), objects })
-}
-
-/// All objects whose keys begin with `prefix`, as [`list_page`] gives them.
-///
-/// # Errors
-///
-/// As [`list_page`].
-pub async fn list(client: &Client, bucket: &str, prefix: &str) -> Result<Vec<Listed>, SourceError> {
-    let mut page = list_page(client, bucket, prefix, None).await?;
-    let mut objects = page.objects;
-    while let Some(last) = page.next {
-        page = list_page(client, bucket, prefix, Some(&last)).await?;
-        objects.append(&mut page.objects);
-    }
-    Ok(objects)
-}
-
 /// Whether there is an object of this very key. What may not be looked at counts as none.
 ///
 /// # Errors
@@ -297,22 +233,13 @@ pub async fn exists(client: &Client, bucket: &str, key: &str) -> Result<bool, So
 pub async fn read_small(client: &Client, bucket: &str, key: &str, limit: u64) -> Result<Vec<u8>, SourceError> {
     let object = || format!("s3://{bucket}/{key}");
     let unread = |cause| SourceError::Read { object: object(), cause };
-    let too_long = || unread(words(&format!("it has more than {limit} bytes")));
     let answer =
         client.get_object().bucket(bucket).key(key).send().await.map_err(|error| match aws::status(&error) {
             Some(404) => SourceError::NotFound { object: object() },
             Some(401 | 403) => SourceError::Forbidden { object: object(), cause: aws::words(error) },
             _ => unread(aws::words(error)),
         })?;
-    let (mut stream, mut bytes) = (answer.body, Vec::new());
-    while let Some(part) = stream.next().await {
-        let part = part.map_err(|broken| unread(Arc::new(broken) as Cause))?;
-        if (bytes.len() + part.len()) as u64 > limit {
-            return Err(too_long());
-        }
-        bytes.extend_from_slice(&part);
-    }
-    Ok(bytes)
+    body::bytes(answer, limit).await.map_err(|cause| unread(Arc::new(cause)))
 }
 
 /// What distinguishes one object version from another.
@@ -376,7 +303,7 @@ fn quoted(etag: &str) -> String {
     if etag.ends_with('"') { etag.to_owned() } else { format!("\"{etag}\"") }
 }
 
-fn words(words: &str) -> Cause {
+pub(super) fn words(words: &str) -> Cause {
     Cause::from(Box::<dyn std::error::Error + Send + Sync>::from(words))
 }
 

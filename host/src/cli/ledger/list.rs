@@ -6,13 +6,13 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Value, json};
 
-use super::{Entry, look_up_all};
+use super::{Entry, look_up};
 use crate::cli::summary::grouped;
-use crate::cli::{CliError, complain, print};
+use crate::cli::{CliError, complain, inputs, print};
 use crate::config::Config;
-use crate::ledger::{Document, Standing};
+use crate::ledger::{Converter, Document, Rows, Standing, Subject, Time};
 use crate::logs::on_one_line;
-use crate::pipeline::Location;
+use crate::pipeline::{Loader, Location};
 use crate::report::Failure;
 
 /// The arguments of `ledger list`.
@@ -49,16 +49,53 @@ struct Of {
     dataset: Option<String>,
 }
 
+/// What the ledger shows of an object: far less than its documents.
+struct Known {
+    standing: Standing,
+    /// How many documents there are.
+    documents: usize,
+    /// The load that began last.
+    latest: Option<Latest>,
+}
+
+/// What is shown of a load.
+struct Latest {
+    loaded_at: Time,
+    etag: String,
+    converter: Converter,
+    request: String,
+    rows: Rows,
+    points: u64,
+}
+
+impl Known {
+    fn of(standing: Standing, documents: Vec<Document>) -> Self {
+        let count = documents.len();
+        let latest = documents.into_iter().max_by_key(|document| document.started_at).map(|document| {
+            let Document { finished_at, object: Subject { etag, .. }, converter, request, rows, points, .. } = document;
+            Latest { loaded_at: finished_at, etag, converter, request, rows, points }
+        });
+        Self { standing, documents: count, latest }
+    }
+}
+
+/// Looks up all that inputs name.
+async fn look_up_all(config: &Config, of: &Of) -> Result<Vec<Entry<Known>>, CliError> {
+    let loader = Loader::new(config)?;
+    loader.ledger()?;
+    look_up(config, &loader, inputs::find(&of.inputs).await?, of.dataset.as_deref(), Known::of).await
+}
+
 /// Lists objects. Returns whether each could be looked up.
 pub(super) async fn list(config: &Config, Arguments { of, json }: &Arguments) -> Result<bool, CliError> {
-    let entries = look_up_all(config, &of.inputs, of.dataset.as_deref()).await?;
+    let entries = look_up_all(config, of).await?;
     show(&entries, *json)
 }
 
 /// Lists those that are not loaded. Returns whether there are none, or they are planned.
 pub(super) async fn missing(config: &Config, Missing { of, json, plan }: &Missing) -> Result<bool, CliError> {
-    let mut entries = look_up_all(config, &of.inputs, of.dataset.as_deref()).await?;
-    entries.retain(|entry| !matches!(entry.found, Ok((Standing::Loaded, _))));
+    let mut entries = look_up_all(config, of).await?;
+    entries.retain(|entry| !matches!(entry.found, Ok(Known { standing: Standing::Loaded, .. })));
     if !plan {
         return Ok(show(&entries, *json)? && entries.is_empty());
     }
@@ -82,20 +119,18 @@ pub(super) async fn missing(config: &Config, Missing { of, json, plan }: &Missin
     Ok(complete)
 }
 
-fn show(entries: &[Entry], json: bool) -> Result<bool, CliError> {
+fn show(entries: &[Entry<Known>], json: bool) -> Result<bool, CliError> {
     for Entry { location, found } in entries {
         if let Err(error) = found {
             complain(&Failure::new(error.kind(), error), Some(&name(location)));
         }
     }
-    let told: Vec<(String, &Standing, &[Document])> = entries
+    let told: Vec<(String, &Known)> = entries
         .iter()
-        .filter_map(|Entry { location, found }| {
-            found.as_ref().ok().map(|(standing, documents)| (name(location), standing, &documents[..]))
-        })
+        .filter_map(|Entry { location, found }| found.as_ref().ok().map(|known| (name(location), known)))
         .collect();
     if json {
-        let lines = told.iter().map(|(name, standing, documents)| format!("{}\n", line(name, standing, documents)));
+        let lines = told.iter().map(|(name, known)| format!("{}\n", line(name, known)));
         print(&lines.collect::<String>())?;
     } else if entries.is_empty() {
         print("all is loaded\n")?;
@@ -112,44 +147,39 @@ fn name(location: &Location) -> String {
     }
 }
 
-/// The load that began last.
-fn latest(documents: &[Document]) -> Option<&Document> {
-    documents.iter().max_by_key(|document| document.started_at)
-}
-
-fn line(name: &str, standing: &Standing, documents: &[Document]) -> Value {
+fn line(name: &str, Known { standing, documents, latest }: &Known) -> Value {
     let mut line = json!(standing);
     line["object"] = json!(name);
-    if let Some(latest) = latest(documents) {
-        line["loaded_at"] = json!(latest.finished_at);
-        line["etag"] = json!(latest.object.etag);
+    if let Some(latest) = latest {
+        line["loaded_at"] = json!(latest.loaded_at);
+        line["etag"] = json!(latest.etag);
         line["converter"] = json!(latest.converter);
         line["request"] = json!(latest.request);
         line["rows"] = json!(latest.rows);
         line["points"] = json!(latest.points);
     }
-    line["documents"] = json!(documents.len());
+    line["documents"] = json!(documents);
     line
 }
 
-fn table(told: &[(String, &Standing, &[Document])]) -> String {
+fn table(told: &[(String, &Known)]) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY);
     table.set_header(["standing", "rows", "points", "loaded at (UTC)", "converter", "object"]);
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for (name, standing, documents) in told {
+    for (name, Known { standing, latest, .. }) in told {
         *counts.entry(standing.name()).or_default() += 1;
         let shown = match standing {
             Standing::Partly { row_groups, of } => format!("partly: {row_groups} of {of} row groups"),
             standing => standing.name().to_owned(),
         };
-        let of_latest = |tell: fn(&Document) -> String| latest(documents).map(tell).unwrap_or_default();
+        let of_latest = |tell: fn(&Latest) -> String| latest.as_ref().map(tell).unwrap_or_default();
         table.add_row([
             shown,
-            of_latest(|document| grouped(document.rows.read())),
-            of_latest(|document| grouped(document.points)),
-            of_latest(|document| document.finished_at.to_the_second()),
-            of_latest(|document| on_one_line(&format!("{} {}", document.converter.name, document.converter.version))),
+            of_latest(|latest| grouped(latest.rows.read())),
+            of_latest(|latest| grouped(latest.points)),
+            of_latest(|latest| latest.loaded_at.to_the_second()),
+            of_latest(|latest| on_one_line(&format!("{} {}", latest.converter.name, latest.converter.version))),
             on_one_line(name),
         ]);
     }

@@ -6,7 +6,7 @@ mod show;
 use clap::Subcommand;
 use futures_util::{StreamExt, stream};
 
-use super::{CliError, inputs};
+use super::CliError;
 use crate::config::{Config, ConfigError};
 use crate::ledger::{Document, Standing, Target};
 use crate::pipeline::{LoadError, LoadRequest, Loader, Location};
@@ -53,37 +53,32 @@ pub(super) async fn run(config: &Config, command: Command) -> Result<bool, CliEr
     }
 }
 
-/// An object, and what the ledger records of it.
-pub(super) struct Entry {
+/// An object, and what is kept of what the ledger records of it.
+pub(super) struct Entry<T> {
     pub(super) location: Location,
-    pub(super) found: Result<(Standing, Vec<Document>), LoadError>,
+    pub(super) found: Result<T, LoadError>,
 }
 
-/// Looks objects up, in their order. Without settings for InfluxDB it does not matter into which bucket they were loaded.
-pub(super) async fn look_up(
+/// Looks objects up, in their order; of each, what `keep` makes of its documents is held. Without settings for InfluxDB it does not
+/// matter into which bucket they were loaded.
+pub(super) async fn look_up<T>(
     config: &Config,
     loader: &Loader,
     locations: Vec<Location>,
     dataset: Option<&str>,
-) -> Result<Vec<Entry>, CliError> {
+    keep: impl Fn(Standing, Vec<Document>) -> T,
+) -> Result<Vec<Entry<T>>, CliError> {
     loader.ledger()?;
     let target = match config.influxdb() {
         Ok(settings) => Some(Target::of(&settings)),
         Err(ConfigError::Missing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let target = target.as_ref();
+    let (target, keep) = (target.as_ref(), &keep);
     let entries = locations.into_iter().map(async |location| {
         let request = LoadRequest::new(&location).as_dataset(dataset);
-        let found = loader.recorded(&request, target).await;
+        let found = loader.recorded(&request, target).await.map(|(standing, documents)| keep(standing, documents));
         Entry { location, found }
     });
     Ok(stream::iter(entries).buffered(AT_A_TIME).collect().await)
-}
-
-/// Looks up all that inputs name.
-async fn look_up_all(config: &Config, inputs: &[String], dataset: Option<&str>) -> Result<Vec<Entry>, CliError> {
-    let loader = Loader::new(config)?;
-    loader.ledger()?;
-    look_up(config, &loader, inputs::find(inputs).await?, dataset).await
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::{CliError, complain, inputs, print};
 use crate::config::Config;
-use crate::ledger::Ledger;
+use crate::ledger::{Document, Ledger, LedgerError};
 use crate::pipeline::Location;
 use crate::rejects::Source;
 use crate::report::{Failure, FailureKind};
@@ -19,27 +19,26 @@ pub(in crate::cli) struct Arguments {
 
 /// Prints documents, one after the other. Returns whether each could be read.
 pub(super) async fn show(config: &Config, arguments: &Arguments) -> Result<bool, CliError> {
-    let ledger = config.ledger.clone().map(Ledger::new).ok_or(crate::ledger::LedgerError::NotConfigured)?;
+    let ledger = config.ledger.clone().map(Ledger::new).ok_or(LedgerError::NotConfigured)?;
     let mut complete = true;
+    let mut tell = |document: Result<Document, LedgerError>| -> Result<(), CliError> {
+        match document {
+            Ok(document) => print(&format!("{:#}\n", json!(document)))?,
+            Err(error) => {
+                complain(&Failure::new(FailureKind::Unexpected, &error), None);
+                complete = false;
+            }
+        }
+        Ok(())
+    };
     for input in &arguments.inputs {
-        let documents = match input.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
-            Some((bucket, prefix)) => ledger.below(bucket, prefix).await?,
+        match input.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+            Some((bucket, prefix)) => ledger.below(bucket, prefix, &mut tell).await?,
             None => {
-                let mut documents = Vec::new();
                 for location in inputs::find(std::slice::from_ref(input)).await? {
                     if let Location::File(path) = location {
-                        documents.extend(ledger.of(&Source::file(&path)?).await?.into_iter().map(Ok));
+                        ledger.of(&Source::file(&path)?).await?.into_iter().map(Ok).try_for_each(&mut tell)?;
                     }
-                }
-                documents
-            }
-        };
-        for document in documents {
-            match document {
-                Ok(document) => print(&format!("{:#}\n", json!(document)))?,
-                Err(error) => {
-                    complain(&Failure::new(FailureKind::Unexpected, &error), None);
-                    complete = false;
                 }
             }
         }

@@ -178,7 +178,7 @@ impl Arguments {
 /// What was unloaded below a prefix.
 async fn find(bucket: &str, prefix: &str, drop: &BTreeSet<String>) -> Result<Vec<Unload>, CliError> {
     let client = aws::s3().await;
-    let mut found = Found::of(source::list(&client, bucket, prefix).await?);
+    let mut found = Found::of(source::list(&client, bucket, prefix, source::LISTING_BYTES, Some).await?);
     let (mut unloads, mut troubles) = (Vec::new(), Vec::new());
     let queries = std::mem::take(&mut found.queries);
     if queries.is_empty() {

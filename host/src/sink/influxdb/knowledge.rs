@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::InfluxDb;
 use super::engines::{Bucket, Endpoint};
-use super::http::{self, Request, Tolerance};
+use super::http::{self, Tolerance};
 use crate::points::go_duration;
 use crate::sink::SinkError;
 
@@ -73,26 +73,16 @@ impl InfluxDb {
         {
             return Ok(bucket.clone());
         }
-        let asked = timeout(PATIENCE, self.ask(endpoint, deadline)).await.unwrap_or(Err(Unknown::TooLate));
+        let asked = timeout(PATIENCE, self.ask_bucket(endpoint, deadline)).await.unwrap_or(Err(Unknown::TooLate));
         let bucket = asked.inspect_err(|error| self.say_unanswered(endpoint, error)).ok();
         *known = Some((Instant::now(), bucket.clone()));
         Ok(bucket)
     }
 
-    async fn ask(&self, endpoint: &Endpoint, deadline: Option<Instant>) -> Result<Bucket, Unknown> {
+    async fn ask_bucket(&self, endpoint: &Endpoint, deadline: Option<Instant>) -> Result<Bucket, Unknown> {
         let query = endpoint.engine.bucket_query(&self.url, &self.settings);
-        let request = Request {
-            method: query.method,
-            url: query.url,
-            body: query.body,
-            answer_limit: http::BODY_LIMIT,
-            credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Nothing,
-            target: &endpoint.target,
-            judge: http::judge_query,
-        };
-        let answer = self.courier.send(&request, deadline).await?;
-        let answer = serde_json::from_slice(&answer.exchange.body).unwrap_or_default();
+        let answer = self.ask(&query, http::BODY_LIMIT, Tolerance::Nothing, deadline).await?;
+        let answer = serde_json::from_slice(&answer.body).unwrap_or_default();
         endpoint.engine.bucket(&answer, &self.settings).ok_or(Unknown::NotNamed)
     }
 

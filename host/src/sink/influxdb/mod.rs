@@ -9,6 +9,7 @@
 mod http;
 mod engines;
 mod write;
+mod ask;
 mod grant;
 mod knowledge;
 mod probe;

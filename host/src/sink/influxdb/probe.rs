@@ -71,26 +71,16 @@ impl InfluxDb {
         }
         let write = started.elapsed();
         let query = endpoint.engine.query(&self.url, &self.settings, MEASUREMENT, now);
-        let request = Request {
-            method: query.method,
-            url: query.url,
-            body: query.body,
-            answer_limit: http::BODY_LIMIT,
-            credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Brief,
-            target: &endpoint.target,
-            judge: http::judge_query,
-        };
         let (started, mut wait) = (Instant::now(), FIRST_WAIT);
         for look in 1..=LOOKS {
-            let answer = match self.courier.send(&request, deadline).await {
+            let answer = match self.ask(&query, http::BODY_LIMIT, Tolerance::Brief, deadline).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     let unreadable = endpoint.engine.unreadable(error)?;
                     return Ok(Probe { write, read: Err(unreadable) });
                 }
             };
-            if endpoint.engine.holds_point(&answer.exchange.body, MEASUREMENT) {
+            if endpoint.engine.holds_point(&answer.body, MEASUREMENT) {
                 return Ok(Probe { write, read: Ok(started.elapsed()) });
             }
             if look < LOOKS && deadline.is_none_or(|deadline| Instant::now() + wait < deadline) {
@@ -98,7 +88,7 @@ impl InfluxDb {
                 wait *= 2;
             }
         }
-        Err(SinkError::NotReadBack { url: http::shown(&request.url) })
+        Err(SinkError::NotReadBack { url: http::shown(&query.url) })
     }
 
     /// The retention policy that points are written to, in words. None where the engine reports it with each point that it

@@ -12,7 +12,7 @@ use super::InfluxDb;
 pub use super::engines::stored::{Column, Point, Summary, Value, Window, series_name};
 
 use super::engines::{Query, Unreadable, Unusable};
-use super::http::{self, Request, Tolerance};
+use super::http::{self, Tolerance};
 use crate::sink::SinkError;
 
 /// How long the server may take for an answer.
@@ -126,23 +126,12 @@ impl InfluxDb {
     }
 
     async fn read_answer(&self, query: Query, deadline: Option<Instant>) -> Result<Vec<u8>, ReadError> {
-        let endpoint = self.endpoint(deadline).await?;
-        let request = Request {
-            method: query.method,
-            url: query.url,
-            body: query.body,
-            answer_limit: ANSWER_BYTES,
-            credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Brief,
-            target: &endpoint.target,
-            judge: http::judge_query,
-        };
-        let sent = timeout(PATIENCE, self.courier.send(&request, deadline)).await;
-        let answer = sent.map_err(|_| ReadError::TooLate { url: http::shown(&self.url) })??;
-        if !answer.exchange.complete {
+        let asked = timeout(PATIENCE, self.ask(&query, ANSWER_BYTES, Tolerance::Brief, deadline)).await;
+        let answer = asked.map_err(|_| ReadError::TooLate { url: http::shown(&self.url) })??;
+        if !answer.complete {
             return Err(ReadError::TooLarge { url: http::shown(&self.url) });
         }
-        Ok(answer.exchange.body)
+        Ok(answer.body)
     }
 
     fn read_error(&self, unusable: Unusable) -> ReadError {

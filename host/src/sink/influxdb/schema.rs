@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::InfluxDb;
 use super::engines::{Engine, PastWrites, Query, ServerTable, Unreadable};
-use super::http::{self, Request, Tolerance};
+use super::http::Tolerance;
 use crate::sink::SinkError;
 
 /// How long the server may take for an answer: it looks into every shard.
@@ -76,21 +76,11 @@ impl InfluxDb {
     }
 
     async fn answer(&self, query: Query) -> Result<Vec<u8>, SchemaError> {
-        let endpoint = self.endpoint(None).await?;
-        let request = Request {
-            method: query.method,
-            url: query.url,
-            body: query.body,
-            answer_limit: ANSWER_BYTES,
-            credentials: Some(endpoint.reader()),
-            tolerance: Tolerance::Brief,
-            target: &endpoint.target,
-            judge: http::judge_query,
-        };
-        let answer = timeout(PATIENCE, self.courier.send(&request, None)).await.map_err(|_| SchemaError::TooLate)??;
-        if !answer.exchange.complete {
+        let asked = timeout(PATIENCE, self.ask(&query, ANSWER_BYTES, Tolerance::Brief, None)).await;
+        let answer = asked.map_err(|_| SchemaError::TooLate)??;
+        if !answer.complete {
             return Err(SchemaError::Answered("the answer is too large".to_owned()));
         }
-        Ok(answer.exchange.body)
+        Ok(answer.body)
     }
 }

@@ -137,12 +137,13 @@ impl Survey {
 
 impl State {
     fn add(&mut self, line: &Line<'_>) {
-        let table = entry(&mut self.tables, line.measurement());
-        table.series.add(line.series);
-        for (tag, _) in line.tags() {
-            *entry(&mut table.tags, tag) += 1;
-        }
-        let time = line.fields(|key, kind, _| *entry(&mut table.fields, key).entry(kind).or_default() += 1);
+        let time = change(&mut self.tables, line.measurement(), |table| {
+            table.series.add(line.series);
+            for (tag, _) in line.tags() {
+                change(&mut table.tags, tag, |points| *points += 1);
+            }
+            line.fields(|key, kind, _| change(&mut table.fields, key, |kinds| *kinds.entry(kind).or_default() += 1))
+        });
         let (first, last) = self.times.get_or_insert((time, time));
         (*first, *last) = ((*first).min(time), (*last).max(time));
         self.too_old += u64::from(self.kept.is_some_and(|kept| time < kept.bound()));
@@ -155,12 +156,10 @@ impl State {
     }
 }
 
-/// The entry of a key, which is copied the first time alone.
-fn entry<'a, V: Default>(map: &'a mut HashMap<Vec<u8>, V>, key: &[u8]) -> &'a mut V {
-    if !map.contains_key(key) {
-        map.insert(key.to_owned(), V::default());
+/// Changes the value of a key, which is copied the first time alone.
+fn change<V: Default, R>(map: &mut HashMap<Vec<u8>, V>, key: &[u8], change: impl FnOnce(&mut V) -> R) -> R {
+    match map.get_mut(key) {
+        Some(value) => change(value),
+        None => change(map.entry(key.to_owned()).or_default()),
     }
-    // Inserted before, where it did not exist.
-    #[expect(clippy::expect_used, reason = "the key exists")]
-    map.get_mut(key).expect("the key exists")
 }

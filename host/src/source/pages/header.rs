@@ -39,6 +39,16 @@ pub(super) enum Kind {
     Index,
 }
 
+impl Kind {
+    /// How the values of a page of data are written.
+    pub(super) fn encoding(&self) -> Option<Encoding> {
+        match *self {
+            Self::Data { encoding, .. } | Self::DataV2 { encoding, .. } => Some(encoding),
+            Self::Dictionary { .. } | Self::Index => None,
+        }
+    }
+}
+
 /// Why bytes are not a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Problem {

@@ -12,6 +12,7 @@
 //! A dictionary of texts that is large, or whose texts are long, stays here too: its pages become slices of plain text, so
 //! that a batch holds the texts of its own rows and not those of the row group.
 
+mod deltas;
 mod header;
 mod lists;
 mod runs;
@@ -115,6 +116,15 @@ impl<R: ChunkReader + 'static> RowGroups for Group<R> {
     fn metadata(&self) -> &ParquetMetaData {
         &self.metadata
     }
+}
+
+/// The header of a page whose bytes are unpacked.
+fn unpacked(header: &PageHeader, bytes: &Bytes) -> PageHeader {
+    let mut header = PageHeader { uncompressed: bytes.len(), compressed: bytes.len(), ..header.clone() };
+    if let Kind::DataV2 { is_compressed, .. } = &mut header.kind {
+        *is_compressed = false;
+    }
+    header
 }
 
 /// The one chunk of a column in a row group.
@@ -233,6 +243,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
                 // What stays here is held once, with where its texts begin; else the decoder copies what it is given.
                 let copy = if self.is_kept_by_length(&header) { values.saturating_mul(4) } else { header.uncompressed };
                 let bytes = self.whole(&header, body, "the dictionary", Some(copy))?;
+                self.has_values(&bytes, values)?;
                 if self.keeps(&bytes, values)? {
                     let texts = Texts::new(bytes, values).map_err(|error| self.damaged(&error))?;
                     self.dictionary = Some(Arc::new(texts));
@@ -257,6 +268,20 @@ impl<R: ChunkReader + 'static> Pages<R> {
 
     fn is_kept_by_length(&self, header: &PageHeader) -> bool {
         self.is_text() && self.is_flat() && header.uncompressed > self.share
+    }
+
+    /// Holds a dictionary against the values that it claims, for which the decoder makes room.
+    fn has_values(&self, bytes: &Bytes, values: usize) -> Result<()> {
+        let most = match self.column.physical_type() {
+            // Their lengths are looked at when it is known whether they stay.
+            Type::BYTE_ARRAY => bytes.len() / 4,
+            Type::BOOLEAN => bytes.len().saturating_mul(8),
+            physical => bytes.len() / slices::width(physical, self.column.type_length()).max(1),
+        };
+        if values > most {
+            return Err(self.damaged(&runs::invalid("a dictionary is cut off")));
+        }
+        Ok(())
     }
 
     /// Whether a dictionary stays here.
@@ -314,10 +339,27 @@ impl<R: ChunkReader + 'static> Pages<R> {
         ParquetError::General(format!("{} cannot be read: {error}", self.named("a page")))
     }
 
+    /// A page of texts in a delta encoding, with plain ones, and a header for it.
+    fn plain(&mut self, header: &PageHeader, body: Range<u64>) -> Result<(PageHeader, Bytes)> {
+        let bytes = self.whole(header, body, "a page", None)?;
+        let texts = deltas::Texts::new(&bytes, &header.kind, &self.column).map_err(|error| self.damaged(&error))?;
+        let held = self.pool.hold(texts.plain_bytes(), || self.named("the texts of a page"))?;
+        let plain = Bytes::from(texts.plain().map_err(|error| self.damaged(&error))?);
+        self.held = Some(held);
+        let mut header = unpacked(header, &plain);
+        if let Kind::Data { encoding, .. } | Kind::DataV2 { encoding, .. } = &mut header.kind {
+            *encoding = Encoding::PLAIN;
+        }
+        Ok((header, plain))
+    }
+
     /// A page of data as a whole.
     fn page(&mut self, header: &PageHeader, body: Range<u64>) -> Result<Page> {
-        let buf = self.whole(header, body, "a page", None)?;
-        let elements = self.elements(&buf, header)?;
+        let (header, buf) = match header.kind.encoding().is_some_and(deltas::is_of) {
+            true => self.plain(header, body)?,
+            false => (header.clone(), self.whole(header, body, "a page", None)?),
+        };
+        let elements = self.elements(&buf, &header)?;
         match header.kind {
             Kind::DataV2 { values, nulls, rows, encoding, levels: [repetitions, definitions], .. } => {
                 self.count(encoding, buf.len(), elements)?;
@@ -350,7 +392,12 @@ impl<R: ChunkReader + 'static> Pages<R> {
 
     /// The page in slices, where it is to be given so.
     fn slices(&mut self, header: &PageHeader, body: &Range<u64>) -> Result<Option<Slices>> {
-        let (Kind::Data { encoding, .. } | Kind::DataV2 { encoding, .. }) = header.kind else { return Ok(None) };
+        let Some(encoding) = header.kind.encoding() else { return Ok(None) };
+        if deltas::is_of(encoding) && self.is_text() && self.is_flat() {
+            let bytes = self.whole(header, body.clone(), "a page", None)?;
+            let texts = deltas::Texts::new(&bytes, &header.kind, &self.column).map_err(|error| self.damaged(&error))?;
+            return self.slices_of(&unpacked(header, &bytes), bytes, Values::Deltas(Box::new(texts))).map(Some);
+        }
         let codes = matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
         let kept = self.dictionary.clone().filter(|_| codes);
         let Some(stream_holds) = unpack::held(self.compression).filter(|_| self.can_slice(header)) else {
@@ -377,13 +424,15 @@ impl<R: ChunkReader + 'static> Pages<R> {
     /// A small page of codes of a dictionary that was kept.
     fn slices_of_whole(&mut self, header: &PageHeader, body: Range<u64>, kept: Option<Arc<Texts>>) -> Result<Slices> {
         let bytes = self.whole(header, body, "a page", None)?;
-        let (Kind::Data { encoding, .. } | Kind::DataV2 { encoding, .. }) = header.kind else {
+        let Some(encoding) = header.kind.encoding() else {
             return Err(ParquetError::General("a page is not of data".to_owned()));
         };
-        let header = PageHeader { compressed: bytes.len(), ..header.clone() };
+        self.slices_of(&unpacked(header, &bytes), bytes, self.values(encoding, kept))
+    }
+
+    fn slices_of(&self, header: &PageHeader, bytes: Bytes, values: Values) -> Result<Slices> {
         let bytes = std::io::Cursor::new(bytes);
-        let slices =
-            Slices::start(&header, bytes, Compression::UNCOMPRESSED, self.values(encoding, kept), &self.column);
+        let slices = Slices::start(header, bytes, Compression::UNCOMPRESSED, values, &self.column);
         slices.map_err(|error| self.damaged(&error))
     }
 

@@ -11,6 +11,7 @@ use ::parquet::schema::types::ColumnDescPtr;
 use bytes::Bytes;
 
 use super::BLOCK_BYTES;
+use super::deltas;
 use super::header::{Kind, PageHeader};
 use super::runs::{Runs, invalid, pack, packed_bits, repeat};
 use super::unpack;
@@ -28,6 +29,8 @@ pub(super) enum Values {
     Codes(Encoding),
     /// Codes of one that it does not have.
     TextsOfCodes(Arc<Texts>),
+    /// In a delta encoding.
+    Deltas(Box<deltas::Texts>),
 }
 
 /// Bytes of a value of a type without lengths.
@@ -124,6 +127,7 @@ enum Source {
     Texts(Stream),
     Codes(Runs<BufReader<Stream>>, u8, Encoding),
     TextsOfCodes(Runs<BufReader<Stream>>, Arc<Texts>),
+    Deltas(Box<deltas::Texts>),
     /// No value is left, and nothing is left to be looked after.
     Nothing,
 }
@@ -167,6 +171,7 @@ impl Slices {
         let source = match values {
             Values::Fixed(width) => Source::Fixed(stream, width),
             Values::Texts => Source::Texts(stream),
+            Values::Deltas(texts) => Source::Deltas(texts),
             // A page whose values are all null may lack even the codes' width.
             Values::Codes(_) | Values::TextsOfCodes(_) if stream.limit() == 0 => Source::Nothing,
             Values::Codes(encoding) => {
@@ -218,6 +223,13 @@ impl Slices {
                     }
                     Source::Codes(runs, ..) => codes.push(runs.next()?),
                     Source::TextsOfCodes(runs, texts) => values.extend_from_slice(texts.get(runs.next()?)?),
+                    Source::Deltas(texts) => {
+                        if !texts.next(most)? {
+                            return Err(invalid("values are missing").into());
+                        }
+                        values.extend_from_slice(&texts.length()?);
+                        values.extend_from_slice(texts.text());
+                    }
                     Source::Nothing => return Err(invalid("values are missing").into()),
                 }
             }
@@ -256,7 +268,8 @@ impl Slices {
         let mut stream = match std::mem::replace(&mut self.source, Source::Nothing) {
             Source::Fixed(stream, _) | Source::Texts(stream) => stream,
             Source::Codes(runs, ..) | Source::TextsOfCodes(runs, _) => runs.into_inner().into_inner(),
-            Source::Nothing => return Ok(()),
+            // Those in a delta encoding were held against it before the first.
+            Source::Deltas(_) | Source::Nothing => return Ok(()),
         };
         io::copy(&mut stream, &mut io::sink())?;
         if stream.limit() > 0 {

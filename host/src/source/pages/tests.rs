@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use ::parquet::basic::Compression;
-use ::parquet::file::properties::{WriterProperties, WriterVersion};
+use ::parquet::basic::{Compression, Encoding};
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -125,6 +125,58 @@ fn one_page_a_column_reads_as_it_was_written_in_every_codec_version_and_encoding
             }
         }
     }
+}
+
+#[test]
+fn texts_in_delta_encodings_read_as_they_were_written() {
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+            let mut properties = properties(Compression::SNAPPY, version, false).into_builder();
+            for column in ["few", "many", "long"] {
+                properties = properties.set_column_encoding(column.into(), encoding);
+            }
+            let bytes = written(&rows(ROWS), properties.build());
+            let (ours, theirs) = read(&bytes, Memory::mebibytes(48), &Selection::All);
+            assert!(ours == theirs, "{encoding} {version:?}");
+        }
+    }
+}
+
+/// A file of one column, in which bytes that occur once are others.
+fn changed(column: ArrayRef, properties: WriterProperties, from: &[u8], to: &[u8]) -> Bytes {
+    let bytes = written(&RecordBatch::try_from_iter([("x", column)]).unwrap(), properties);
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, at)| *at == from).map(|(at, _)| at).collect();
+    assert_eq!((places.len(), from.len()), (1, to.len()), "{places:?} {bytes:x?}");
+    let mut bytes = bytes.to_vec();
+    bytes[places[0]..places[0] + to.len()].copy_from_slice(to);
+    bytes.into()
+}
+
+fn refusal(bytes: &Bytes) -> String {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let object = ParquetObject::open_file(file.path(), Memory::mebibytes(16)).unwrap();
+    let mut batches = object.read(vec![0], 8192, &Selection::All).unwrap();
+    let error = batches.find_map(Result::err).unwrap();
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+#[test]
+fn values_that_a_page_claims_and_does_not_have_are_an_error_before_there_is_room_for_them() {
+    let builder = || WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None);
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..5_000).map(|row| format!("{row:05}"))));
+    // Blocks of 128, 4 small blocks, 5,000 values, and another number of as many bytes.
+    for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+        let properties = builder().set_dictionary_enabled(false).set_encoding(encoding).build();
+        let (from, to) = ([0x80, 0x01, 0x04, 0x88, 0x27, 0x0a], [0x80, 0x01, 0x04, 0xff, 0x7f, 0x0a]);
+        let refused = refusal(&changed(Arc::clone(&texts), properties, &from, &to));
+        assert!(refused.contains("it claims other numbers of values") || refused.contains("cut off"), "{refused}");
+    }
+    // A dictionary of 3 values, by its page's header; and of 63.
+    let codes: ArrayRef = Arc::new(Int32Array::from_iter_values((0..100).map(|row| row % 3 + 1_000)));
+    let refused = refusal(&changed(codes, builder().build(), &[0x4c, 0x15, 0x06], &[0x4c, 0x15, 0x7e]));
+    assert!(refused.contains("a dictionary is cut off"), "{refused}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) fn contract(contract: Contract) -> File {
 }
 
 /// The SDK of Rust, as a package that stands at the same distance from `wit/` as in this repository.
-pub(super) const RUST: [File; 17] = copies![
+pub(super) const RUST: [File; 19] = copies![
     "vendor/converter-sdk/Cargo.toml" from "host/src/cli/converter/new/templates/sdk.toml",
     "vendor/converter-sdk/src/bindings.rs" from "guest-converters/sdk/src/bindings.rs",
     "vendor/converter-sdk/src/bindings_0_2.rs" from "guest-converters/sdk/src/bindings_0_2.rs",
@@ -36,18 +36,23 @@ pub(super) const RUST: [File; 17] = copies![
     "vendor/converter-sdk/src/generated_0_2.rs" from "guest-converters/sdk/src/generated_0_2.rs",
     "vendor/converter-sdk/src/lib.rs" from "guest-converters/sdk/src/lib.rs",
     "vendor/converter-sdk/src/log.rs" from "guest-converters/sdk/src/log.rs",
+    "vendor/converter-sdk/src/mapping.rs" from "guest-converters/sdk/src/mapping.rs",
     "vendor/converter-sdk/src/parse.rs" from "guest-converters/sdk/src/parse.rs",
     "vendor/converter-sdk/src/plan.rs" from "guest-converters/sdk/src/plan.rs",
     "vendor/converter-sdk/src/plan_tests.rs" from "guest-converters/sdk/src/plan_tests.rs",
     "vendor/converter-sdk/src/point.rs" from "guest-converters/sdk/src/point.rs",
     "vendor/converter-sdk/src/strings.rs" from "guest-converters/sdk/src/strings.rs",
     "vendor/converter-sdk/src/testing.rs" from "guest-converters/sdk/src/testing.rs",
+    "vendor/converter-sdk/src/testing_tests.rs" from "guest-converters/sdk/src/testing_tests.rs",
     "vendor/converter-sdk/src/types.rs" from "guest-converters/sdk/src/types.rs",
 ];
 
 /// The SDK of Python.
-pub(super) const PYTHON: [File; 1] =
-    copies!["vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py"];
+pub(super) const PYTHON: [File; 3] = copies![
+    "vendor/converter_sdk.py" from "guest-converters/python-sdk/converter_sdk.py",
+    "vendor/converter_sdk_columns.py" from "guest-converters/python-sdk/converter_sdk_columns.py",
+    "vendor/converter_sdk_points.py" from "guest-converters/python-sdk/converter_sdk_points.py",
+];
 
 #[cfg(test)]
 mod tests {
@@ -64,14 +69,19 @@ mod tests {
     }
 
     #[test]
-    fn every_source_of_the_sdk_is_carried() {
-        let sources = fs::read_dir(workspace().join("guest-converters/sdk/src")).unwrap();
-        let name =
-            |entry: fs::DirEntry| format!("vendor/converter-sdk/src/{}", entry.file_name().into_string().unwrap());
-        let sources: BTreeSet<_> = sources.map(|entry| name(entry.unwrap())).collect();
-        let carried: BTreeSet<_> = RUST.iter().map(|(path, _)| (*path).to_owned()).collect();
-        assert_eq!(carried.difference(&sources).collect::<Vec<_>>(), ["vendor/converter-sdk/Cargo.toml"]);
-        assert_eq!(sources.difference(&carried).count(), 0);
+    fn every_source_of_the_sdks_is_carried() {
+        let manifest = "vendor/converter-sdk/Cargo.toml";
+        for (directory, place, files, others) in [
+            ("sdk/src", "vendor/converter-sdk/src", &RUST[..], &[manifest][..]),
+            ("python-sdk", "vendor", &PYTHON[..], &[][..]),
+        ] {
+            let sources = fs::read_dir(workspace().join("guest-converters").join(directory)).unwrap();
+            let names = sources.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            // Python leaves it where a module was imported.
+            let names = names.filter(|name| name != "__pycache__").map(|name| format!("{place}/{name}"));
+            let expected: BTreeSet<_> = names.chain(others.iter().map(|&path| path.to_owned())).collect();
+            assert_eq!(files.iter().map(|(path, _)| (*path).to_owned()).collect::<BTreeSet<_>>(), expected);
+        }
     }
 
     #[test]
