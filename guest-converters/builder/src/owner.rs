@@ -79,6 +79,8 @@ mod tests {
         assert_eq!(identity(&root).unwrap(), first);
         // Where the file system does not record it, the two are one.
         if fs::metadata(&root).unwrap().created().is_ok() {
+            // File systems record times by ticks, of some milliseconds.
+            std::thread::sleep(std::time::Duration::from_millis(100));
             fs::rename(&root, parent.path().join("old")).unwrap();
             fs::create_dir(&root).unwrap();
             assert_ne!(identity(&root).unwrap(), first);
