@@ -1,4 +1,4 @@
-//! Pages of texts in delta encodings, made plain.
+//! Pages of texts in delta encodings, looked through and made plain.
 //!
 //! ```text
 //! DELTA_LENGTH_BYTE_ARRAY   lengths · bytes
@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The decoder makes room for as many lengths as a page claims, and a page of some kilobytes can share a long text with all that follow.
-//! Here lengths are read one by one and added up before there is room for a text, and what the decoder gets is plain.
+//! Here lengths are read one by one and added up before there is room for a text. Only where that is little does the decoder get the page.
+//! This reader is the stricter one: where it reads lengths to their end, the decoder finds the same ones.
 
 use std::io;
 

@@ -253,6 +253,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
                     self.ready = Some(Page::DictionaryPage { buf: bytes, num_values: values, encoding, is_sorted });
                 }
             }
+            _ if header.kind.encoding().is_some_and(deltas::is_of) => self.deltas(&header, body)?,
             _ => match self.slices(&header, &body)? {
                 Some(slices) => self.slices = Some(slices),
                 None => self.ready = Some(self.page(&header, body)?),
@@ -339,30 +340,43 @@ impl<R: ChunkReader + 'static> Pages<R> {
         ParquetError::General(format!("{} cannot be read: {error}", self.named("a page")))
     }
 
-    /// A page of texts in a delta encoding, with plain ones, and a header for it.
-    fn plain(&mut self, header: &PageHeader, body: Range<u64>) -> Result<(PageHeader, Bytes)> {
+    /// A page of texts in a delta encoding: as it is where plain texts would not be long either, else in slices, or with plain texts.
+    fn deltas(&mut self, header: &PageHeader, body: Range<u64>) -> Result<()> {
         let bytes = self.whole(header, body, "a page", None)?;
         let texts = deltas::Texts::new(&bytes, &header.kind, &self.column).map_err(|error| self.damaged(&error))?;
-        let held = self.pool.hold(texts.plain_bytes(), || self.named("the texts of a page"))?;
+        let plain_bytes = texts.plain_bytes();
+        if plain_bytes <= self.share {
+            self.ready = Some(self.page_of(header, bytes, plain_bytes)?);
+            return Ok(());
+        }
+        if self.is_text() && self.is_flat() {
+            self.slices = Some(self.slices_of(&unpacked(header, &bytes), bytes, Values::Deltas(Box::new(texts)))?);
+            return Ok(());
+        }
+        let held = self.pool.hold(plain_bytes, || self.named("the texts of a page"))?;
         let plain = Bytes::from(texts.plain().map_err(|error| self.damaged(&error))?);
         self.held = Some(held);
         let mut header = unpacked(header, &plain);
         if let Kind::Data { encoding, .. } | Kind::DataV2 { encoding, .. } = &mut header.kind {
             *encoding = Encoding::PLAIN;
         }
-        Ok((header, plain))
+        self.ready = Some(self.page_of(&header, plain, plain_bytes)?);
+        Ok(())
     }
 
     /// A page of data as a whole.
     fn page(&mut self, header: &PageHeader, body: Range<u64>) -> Result<Page> {
-        let (header, buf) = match header.kind.encoding().is_some_and(deltas::is_of) {
-            true => self.plain(header, body)?,
-            false => (header.clone(), self.whole(header, body, "a page", None)?),
-        };
-        let elements = self.elements(&buf, &header)?;
+        let buf = self.whole(header, body, "a page", None)?;
+        let bytes = buf.len();
+        self.page_of(header, buf, bytes)
+    }
+
+    /// A page of data, which is unpacked, and has so many bytes with plain texts.
+    fn page_of(&mut self, header: &PageHeader, buf: Bytes, plain_bytes: usize) -> Result<Page> {
+        let elements = self.elements(&buf, header)?;
         match header.kind {
             Kind::DataV2 { values, nulls, rows, encoding, levels: [repetitions, definitions], .. } => {
-                self.count(encoding, buf.len(), elements)?;
+                self.count(encoding, plain_bytes, elements)?;
                 Ok(Page::DataPageV2 {
                     buf,
                     num_values: u32::try_from(values)?,
@@ -376,7 +390,7 @@ impl<R: ChunkReader + 'static> Pages<R> {
                 })
             }
             Kind::Data { values, encoding, definitions, repetitions } => {
-                self.count(encoding, buf.len(), elements)?;
+                self.count(encoding, plain_bytes, elements)?;
                 Ok(Page::DataPage {
                     buf,
                     num_values: u32::try_from(values)?,
@@ -393,11 +407,6 @@ impl<R: ChunkReader + 'static> Pages<R> {
     /// The page in slices, where it is to be given so.
     fn slices(&mut self, header: &PageHeader, body: &Range<u64>) -> Result<Option<Slices>> {
         let Some(encoding) = header.kind.encoding() else { return Ok(None) };
-        if deltas::is_of(encoding) && self.is_text() && self.is_flat() {
-            let bytes = self.whole(header, body.clone(), "a page", None)?;
-            let texts = deltas::Texts::new(&bytes, &header.kind, &self.column).map_err(|error| self.damaged(&error))?;
-            return self.slices_of(&unpacked(header, &bytes), bytes, Values::Deltas(Box::new(texts))).map(Some);
-        }
         let codes = matches!(encoding, Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY);
         let kept = self.dictionary.clone().filter(|_| codes);
         let Some(stream_holds) = unpack::held(self.compression).filter(|_| self.can_slice(header)) else {
