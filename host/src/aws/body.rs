@@ -1,8 +1,7 @@
 //! The body of an answer of S3, read within bounds.
 //!
 //! What the answer announces is looked at before a byte is kept, and what arrives is counted: a body that is longer than it may be, or
-//! than it was announced, ends in an error. So does one that
-//! takes longer than the slowest line would.
+//! than it was announced, ends in an error. So does one that takes longer than the slowest line would.
 
 use std::fs::File;
 use std::io;
